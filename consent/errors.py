@@ -1,0 +1,89 @@
+"""What can go wrong, sorted by what the operator should do next.
+
+::
+
+    ConsentReportError
+    ├── ConfigurationError        fix what it names, then run again; repeating the run as it is will not help
+    │   ├── StudyFileError        the study file has these problems (all of them)
+    │   ├── SettingsError         these settings or secrets are missing or malformed (all of them)
+    │   └── DictionaryError       the study file and REDCap's data dictionary disagree (everywhere they do)
+    ├── SecretsUnavailableError   Key Vault did not answer: wait, or look at the network
+    ├── SecretsRefusedError       Key Vault said no: ask for rights
+    ├── SourceUnavailableError    REDCap is down or slow: wait, the same run will do later
+    ├── SourceRefusedError        REDCap said no: ask for a token or rights
+    ├── SourceDataError           the answer cannot be trusted, so nothing was delivered: look at REDCap
+    │   └── IncompleteExportError rows, records or columns did not arrive
+    ├── DeliveryUnavailableError  the folder cannot be reached now: wait, the same run will do later
+    ├── DeliveryRefusedError      the folder said no: a person must act (rights, quota, names, an open file)
+    └── DeliveryUnverifiedError   what is stored is not what was sent: look before trusting the folder
+
+Each message says what happened, where, and what to do next. None holds a token, a body, a name or a record id.
+Anything else that escapes is a bug and shows its traceback.
+"""
+
+from collections.abc import Iterable
+
+
+class ConsentReportError(Exception):
+    """Something an operator can act on; the message says how."""
+
+
+class ConfigurationError(ConsentReportError):
+    """A setting, the study file or a command's argument must be changed first."""
+
+
+class _ListedError(ConfigurationError):
+    """A heading and every problem found, one a line."""
+
+    def __init__(self, heading: str, problems: Iterable[str]) -> None:
+        self.heading = heading
+        self.problems = tuple(problems)
+        super().__init__("\n".join([heading, *(f"  - {problem}" for problem in self.problems)]))
+
+
+class StudyFileError(_ListedError):
+    """The study file cannot be used; every problem in it is listed."""
+
+
+class SettingsError(_ListedError):
+    """Settings or secrets are missing or malformed; every one is listed, never its value."""
+
+
+class DictionaryError(_ListedError):
+    """The study file names fields, events or codes that this REDCap project does not have (or has since changed)."""
+
+
+class SecretsUnavailableError(ConsentReportError):
+    """Key Vault could not be reached; the same run may work later."""
+
+
+class SecretsRefusedError(ConsentReportError):
+    """Key Vault refused to hand out a secret; somebody must grant a right."""
+
+
+class SourceUnavailableError(ConsentReportError):
+    """REDCap could not be reached or was too busy; the same run may work later."""
+
+
+class SourceRefusedError(ConsentReportError):
+    """REDCap refused the token or the request; a person must act."""
+
+
+class SourceDataError(ConsentReportError):
+    """REDCap (or an export file) answered with something that must not become a report."""
+
+
+class IncompleteExportError(SourceDataError):
+    """Part of the registry did not arrive, so there is no report."""
+
+
+class DeliveryUnavailableError(ConsentReportError):
+    """The destination could not be reached; the same run may work later."""
+
+
+class DeliveryRefusedError(ConsentReportError):
+    """The destination refused the files; a person must act."""
+
+
+class DeliveryUnverifiedError(ConsentReportError):
+    """The destination stores something else than what was sent."""

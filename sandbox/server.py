@@ -1,0 +1,235 @@
+"""A small loopback HTTP server that every stand-in shares: it carries requests to an app and misbehaves when asked.
+
+An app answers requests (``answer``) and names them (``name_of``), so that a test can say which request a fault is for.
+Listens on 127.0.0.1 only. Remembers every request it saw, for tests that count them.
+"""
+
+import contextlib
+import socket
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Protocol, Self
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it arrived: header names in lower case, the body whole."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Response:
+    """An answer; a body given in pieces is sent chunked, as bytes with its length."""
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | Iterable[bytes] = b""
+
+
+class App(Protocol):
+    """What a stand-in must be able to do."""
+
+    def answer(self, request: Request) -> Response:
+        """Do the work and say what to send back."""
+
+    def name_of(self, request: Request) -> str:
+        """A short name of the request, e.g. ``record`` or ``files/upload``, that faults can be aimed at."""
+
+
+@dataclass
+class Fault:
+    """One misbehaviour for the requests it matches; used ``times`` times after ``skip`` of them went well.
+
+    kind:
+        ``answer``  send ``status``, ``headers`` and ``body`` instead of doing the work
+        ``reset``   break the connection before the work
+        ``lost``    do the work, then break the connection without an answer
+        ``hang``    wait ``seconds``, then do the work and answer
+        ``cut``     do the work, send only the first ``at`` bytes of the body, then break the connection
+        ``trim``    the same, but end the answer as if it were whole
+        ``change``  do the work, send ``change(body)`` in place of the body
+    """
+
+    kind: str
+    match: str = ""
+    skip: int = 0
+    times: int = 1
+    status: int = 500
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    seconds: float = 0.0
+    at: int = 0
+    change: Callable[[bytes], bytes] = bytes
+
+
+class Server:
+    """Serves an app on a free loopback port from entering the ``with`` block until leaving it."""
+
+    def __init__(self, app: App, *, port: int = 0) -> None:
+        self.app = app
+        self.faults: list[Fault] = []
+        self.requests: list[Request] = []
+        self.most_at_once = 0
+        self._at_once = 0
+        self._lock = threading.Lock()
+        self._http = _Listener(("127.0.0.1", port), _handler_for(self))
+
+    @property
+    def url(self) -> str:
+        """Where it listens, e.g. ``http://127.0.0.1:41234``."""
+        return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    def seen(self, name: str) -> list[Request]:
+        """The requests so far that the app calls by this name."""
+        return [request for request in self.requests if self.app.name_of(request) == name]
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+    def _fault_for(self, request: Request) -> Fault | None:
+        name = self.app.name_of(request)
+        with self._lock:
+            for fault in self.faults:
+                if fault.times > 0 and fault.match in ("", name):
+                    if fault.skip > 0:
+                        fault.skip -= 1
+                        continue
+                    fault.times -= 1
+                    return fault
+        return None
+
+    @contextlib.contextmanager
+    def _counted(self, request: Request) -> Iterator[None]:
+        with self._lock:
+            self.requests.append(request)
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._at_once -= 1
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = False
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Broken connections are what this server is for; they are no news."""
+
+
+def _handler_for(server: Server) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one packet for head and body: without it every call waits 40 ms
+        disable_nagle_algorithm = True
+        timeout = 30
+
+        def do_POST(self) -> None:
+            self._serve()
+
+        def do_GET(self) -> None:
+            self._serve()
+
+        do_HEAD = do_PUT = do_DELETE = do_PATCH = do_GET  # noqa: N815 - names that http.server looks for
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's own name
+            """Say nothing: requests are remembered, not printed."""
+
+        def _serve(self) -> None:
+            parts = urlsplit(self.path)
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            request = Request(self.command, parts.path, parts.query, headers, body)
+            with server._counted(request):
+                fault = server._fault_for(request)
+                if fault is None:
+                    self._send(server.app.answer(request), request)
+                else:
+                    self._misbehave(fault, request)
+
+        def _misbehave(self, fault: Fault, request: Request) -> None:
+            if fault.kind == "answer":
+                return self._send(Response(fault.status, fault.headers, fault.body), request)
+            if fault.kind == "reset":
+                return self._reset()
+            if fault.kind == "hang":
+                time.sleep(fault.seconds)
+            response = server.app.answer(request)
+            if fault.kind == "lost":
+                return self._reset()
+            if fault.kind == "change":
+                response.body = fault.change(_whole(response.body))
+            if fault.kind == "trim":
+                response.body = _whole(response.body)[: fault.at]
+            if fault.kind == "cut":
+                whole = _whole(response.body)
+                self._head(response, {"Content-Length": str(len(whole) + 1)})
+                self.wfile.write(whole[: fault.at])
+                self.wfile.flush()
+                return self._reset()
+            return self._send(response, request)
+
+        def _head(self, response: Response, more: dict[str, str]) -> None:
+            self.send_response(response.status)
+            for name, value in {**response.headers, **more}.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def _send(self, response: Response, request: Request) -> None:
+            body = response.body
+            if isinstance(body, bytes):
+                self._head(response, {"Content-Length": str(len(body))})
+                if request.method != "HEAD":
+                    self.wfile.write(body)
+                return
+            more = {"Transfer-Encoding": "chunked"}
+            pieces: Iterable[bytes] = body
+            if "gzip" in request.headers.get("accept-encoding", ""):
+                more |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+                pieces = _gzipped(body)
+            self._head(response, more)
+            for piece in pieces:
+                if piece:
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+            self.wfile.write(b"0\r\n\r\n")
+
+        def _reset(self) -> None:
+            self.close_connection = True
+            with contextlib.suppress(OSError):
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()
+
+    return Handler
+
+
+def _whole(body: bytes | Iterable[bytes]) -> bytes:
+    return body if isinstance(body, bytes) else b"".join(body)
+
+
+def _gzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces compressed on the way, so that a large answer is never held whole."""
+    squeezer = zlib.compressobj(level=1, wbits=31)
+    for piece in pieces:
+        yield squeezer.compress(piece)
+    yield squeezer.flush()
