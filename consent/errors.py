@@ -5,6 +5,8 @@
     ConsentReportError
     ├── ConfigurationError        fix what it names, then run again; repeating the run as it is will not help
     │   ├── StudyFileError        the study file has these problems (all of them)
+    │   ├── CutoffError           the day asked for cannot be reported: choose another
+    │   ├── UnknownStudyError     there is no study of that name: choose one of those listed
     │   ├── SettingsError         these settings or secrets are missing or malformed (all of them)
     │   └── DictionaryError       the study file and REDCap's data dictionary disagree (everywhere they do)
     ├── SecretsUnavailableError   Key Vault did not answer: wait, or look at the network
@@ -43,6 +45,14 @@ class _ListedError(ConfigurationError):
 
 class StudyFileError(_ListedError):
     """The study file cannot be used; every problem in it is listed."""
+
+
+class CutoffError(ConfigurationError):
+    """The day asked for lies in the future, or before the study began."""
+
+
+class UnknownStudyError(ConfigurationError):
+    """No study file goes by the name that was given."""
 
 
 class SettingsError(_ListedError):
