@@ -1,0 +1,159 @@
+"""A stand-in for Azure Key Vault, and for the endpoint where App Service hands out a managed identity's tokens.
+
+Speaks the two wire protocols for reading secrets and nothing more: no writing, listing, keys or certificates over
+HTTP, and it checks no role; names put in ``forbidden`` are refused. Secrets are put in by the test itself.
+
+https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret/get-secret
+https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qs
+
+from sandbox.server import Request, Response
+
+RESOURCE = "https://vault.azure.net"
+IDENTITY_API_VERSION = "2019-08-01"
+_TOKEN_SECONDS = 24 * 3600
+_NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
+
+
+@dataclass(frozen=True)
+class SecretVersion:
+    """One stored value of a secret; instants are seconds since 1970."""
+
+    version: str
+    value: str
+    enabled: bool
+    created: int
+    not_before: int | None
+    expires: int | None
+
+    def attributes(self) -> dict[str, object]:
+        """The attributes as they travel: dates that are not set are left out."""
+        dates = {"nbf": self.not_before, "exp": self.expires}
+        return {
+            "enabled": self.enabled,
+            **{name: date for name, date in dates.items() if date is not None},
+            "created": self.created,
+            "updated": self.created,
+            "recoveryLevel": "Recoverable+Purgeable",
+            "recoverableDays": 90,
+        }
+
+
+class KeyVault:
+    """Answers for one vault and one managed identity; a request is named ``secrets`` or ``msi/token``."""
+
+    def __init__(
+        self,
+        *,
+        identity_header: str = "sandbox-identity-header",
+        tenant: str = "00000000-0000-0000-0000-0000000000aa",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.identity_header = identity_header
+        self.forbidden: set[str] = set()
+        self.tokens: list[str] = []
+        self._tenant = tenant
+        self._clock = clock
+        self._secrets: dict[str, list[SecretVersion]] = {}
+
+    def put(
+        self,
+        name: str,
+        value: str,
+        *,
+        enabled: bool = True,
+        not_before: int | None = None,
+        expires: int | None = None,
+    ) -> str:
+        """Store a new version of a secret, which becomes the one given by default; return the version's id."""
+        versions = self._secrets.setdefault(name.lower(), [])
+        version = f"{len(versions) + 1:032x}"
+        versions.append(SecretVersion(version, value, enabled, int(self._clock()), not_before, expires))
+        return version
+
+    def name_of(self, request: Request) -> str:
+        """``msi/token`` for the identity endpoint, ``secrets`` for everything else."""
+        return "msi/token" if request.path == "/msi/token" else "secrets"
+
+    def answer(self, request: Request) -> Response:
+        """Hand out a token or a secret, or refuse as the real services do."""
+        if request.method != "GET":
+            return _error(405, "MethodNotAllowed", "The requested method is not allowed.")
+        if request.path == "/msi/token":
+            return self._token(request)
+        refusal = self._unauthorised(request)
+        if refusal is not None:
+            return refusal
+        if "api-version" not in parse_qs(request.query):
+            return _error(400, "BadParameter", "api-version must be specified")
+        return self._secret(request)
+
+    def _token(self, request: Request) -> Response:
+        query = {name: values[0] for name, values in parse_qs(request.query).items()}
+        if request.headers.get("x-identity-header") != self.identity_header:
+            return _json(401, {"statusCode": 401, "message": "Unauthorized"})
+        if query.get("api-version") != IDENTITY_API_VERSION or query.get("resource") != RESOURCE:
+            return _json(400, {"statusCode": 400, "message": "The api-version or the resource is not supported."})
+        self.tokens.append(f"sandbox-token-{len(self.tokens) + 1:04d}")
+        body = {
+            "access_token": self.tokens[-1],
+            "expires_on": str(int(self._clock()) + _TOKEN_SECONDS),
+            "resource": query["resource"],
+            "token_type": "Bearer",
+            "client_id": query.get("client_id", "00000000-0000-0000-0000-0000000000cc"),
+        }
+        return _json(200, body)
+
+    def _unauthorised(self, request: Request) -> Response | None:
+        authorisation = request.headers.get("authorization", "")
+        scheme, _, token = authorisation.partition(" ")
+        if scheme == "Bearer" and token in self.tokens:
+            return None
+        challenge = f'Bearer authorization="https://login.microsoftonline.com/{self._tenant}", resource="{RESOURCE}"'
+        problem = "Error validating token." if authorisation else "Request is missing a Bearer or PoP token."
+        return _error(401, "Unauthorized", problem, headers={"WWW-Authenticate": challenge})
+
+    def _secret(self, request: Request) -> Response:
+        kind, _, rest = request.path.strip("/").partition("/")
+        name, _, version = rest.partition("/")
+        if kind != "secrets" or not _NAME.fullmatch(name):
+            return _error(400, "BadParameter", "The request URI contains an invalid name: secret names hold 0-9a-zA-Z-")
+        if name in self.forbidden:
+            problem = "Caller is not authorized to perform action on resource.\r\nAssignment: (not found)\r\n"
+            return _error(403, "Forbidden", problem, inner="ForbiddenByRbac")
+        stored = self._stored(name, version)
+        if stored is None:
+            problem = f"A secret with (name/id) {rest} was not found in this key vault."
+            return _error(404, "SecretNotFound", problem)
+        if not stored.enabled:
+            problem = "Operation get is not allowed on a disabled secret."
+            return _error(403, "Forbidden", problem, inner="SecretDisabled")
+        address = f"https://{request.headers['host']}/secrets/{name}/{stored.version}"
+        return _json(200, {"value": stored.value, "id": address, "attributes": stored.attributes(), "tags": {}})
+
+    def _stored(self, name: str, version: str) -> SecretVersion | None:
+        versions = self._secrets.get(name.lower(), [])
+        if not version:
+            return versions[-1] if versions else None
+        return next((stored for stored in versions if stored.version == version), None)
+
+
+def _error(
+    status: int, code: str, message: str, *, inner: str | None = None, headers: dict[str, str] | None = None
+) -> Response:
+    details: dict[str, object] = {"code": code, "message": message}
+    if inner is not None:
+        details["innererror"] = {"code": inner}
+    return _json(status, {"error": details}, headers)
+
+
+def _json(status: int, document: Mapping[str, object], headers: dict[str, str] | None = None) -> Response:
+    usual = {"Content-Type": "application/json; charset=utf-8", "x-ms-request-id": "sandbox-request"}
+    return Response(status, usual | (headers or {}), json.dumps(document).encode())
