@@ -1,0 +1,50 @@
+"""The made-up registry: repeatable, of any size, with every oddity, and fit for the packaged study."""
+
+from datetime import date
+from itertools import islice
+
+import pytest
+
+from consent.consents import NOT_COUNTED_REASONS
+from consent.participants import QUALITY_CODES
+from sandbox.people import people, registry, truth_of
+
+TODAY = date(2026, 11, 22)
+
+
+def test_the_same_seed_makes_the_same_people() -> None:
+    assert list(people(200, seed=5, today=TODAY)) == list(people(200, seed=5, today=TODAY))
+
+
+def test_another_seed_makes_other_people() -> None:
+    assert list(people(200, seed=5, today=TODAY)) != list(people(200, seed=6, today=TODAY))
+
+
+def test_a_larger_registry_begins_with_the_smaller_one() -> None:
+    assert list(islice(people(10_000, today=TODAY), 50)) == list(people(50, today=TODAY))
+
+
+def test_ids_are_all_different_and_some_have_leading_zeros_and_dashes() -> None:
+    ids = [person.record for person in people(3000, today=TODAY)]
+    assert len(set(ids)) == 3000
+    assert {"000001", "1-1", "1"} & set(ids)
+
+
+@pytest.mark.parametrize("code", QUALITY_CODES)
+def test_even_a_small_registry_has_something_of_every_quality_code(code: str) -> None:
+    assert truth_of(people(20, today=TODAY)).quality[code] >= 1
+
+
+@pytest.mark.parametrize("reason", [reason for reason in NOT_COUNTED_REASONS if reason != "after_cutoff"])
+def test_even_a_small_registry_has_somebody_not_counted_for_every_reason(reason: str) -> None:
+    assert truth_of(people(20, today=TODAY)).standings[f"not_counted/{reason}"] >= 1
+
+
+def test_nobody_consents_outside_the_study_or_after_today() -> None:
+    days = [person.consented_on for person in people(2000, today=TODAY) if person.consented_on]
+    assert date(2023, 9, 11) <= min(days) <= max(days) <= TODAY
+
+
+def test_rows_are_made_anew_for_every_request() -> None:
+    project = registry(30, today=TODAY)
+    assert [row.record for row in project.read()] == [row.record for row in project.read()]
