@@ -1,0 +1,100 @@
+"""Whether a REDCap project has what a study file names, coded as it says.
+
+Pure. Every disagreement is told at once: a field renamed, an option re-coded, an event gone.
+"""
+
+import difflib
+from collections.abc import Iterator
+
+from consent.redcap.dictionary import COMPLETE, Project
+from consent.redcap.rows import RECORD
+from consent.study import ConsentForm, FieldRef, Rider, StudyConfig, named_fields
+
+
+def disagreements(study: StudyConfig, project: Project) -> Iterator[str]:
+    """Everything that the study file names and the project does not have, or codes differently; a sentence each."""
+    for key, ref in named_fields(study):
+        if why := _why_unusable(ref, key, project):
+            yield f"{key}: {why}"
+    for n, form in enumerate(study.consents, 1):
+        yield from (f"consent[{n}].{why}" for why in _decision_problems(form, project))
+        yield from (f"consent[{n}].{why}" for why in _form_problems(form, project))
+        for event in form.events:
+            if event not in project.events:
+                known = ", ".join(project.events) or "none: the project is not longitudinal"
+                yield f"consent[{n}].events: REDCap has no event '{event}' (events: {known})"
+    for n, rider in enumerate(study.riders, 1):
+        yield from (f"riders[{n}].{why}" for why in _rider_problems(rider, project))
+    for n, rule in enumerate(study.leave_out, 1):
+        yield from (f"leave_out[{n}].{why}" for why in _dead_codes(rule.field, rule.codes, project))
+    if study.only:
+        yield from (f"only.{why}" for why in _dead_codes(study.only.field, study.only.codes, project))
+
+
+def _dead_codes(ref: FieldRef | None, codes: tuple[str, ...], project: Project) -> Iterator[str]:
+    """A code that no option has any more would leave nobody out, or everybody outside."""
+    live = project.options_of(ref) if ref else None
+    for code in codes:
+        if live is not None and code not in live:
+            yield f"codes: '{ref}' has no option '{code}' (options now: {', '.join(live)})"
+
+
+def _why_unusable(ref: FieldRef, key: str, project: Project) -> str | None:
+    if key.endswith(".date") and project.is_timestamp(ref.field):
+        return None
+    if project.is_status(ref.field):
+        return None if key.endswith("form_complete") else "a form's status says nothing about consent; name a field"
+    field = project.fields.get(ref.field)
+    if field is None:
+        near = difflib.get_close_matches(ref.field, project.fields, n=3)
+        hint = f" Similar: {', '.join(near)}." if near else ""
+        return f"REDCap has no field '{ref.field}' in this project; was it renamed or deleted?{hint}"
+    if field.name == RECORD and field.name != project.record_id:
+        return f"a field named '{RECORD}' cannot be told from the record id here; rename it in REDCap"
+    if field.type in ("descriptive", "file"):
+        return f"'{ref.field}' is a {field.type} field, which holds no answer that can be counted"
+    if field.type == "checkbox" and not ref.is_checkbox:
+        choices = " or ".join(f"{ref.field}({code})" for code in field.options or ())
+        return f"'{ref.field}' is a checkbox; name one option: {choices}"
+    if ref.is_checkbox and field.type != "checkbox":
+        return f"'{ref.field}' is not a checkbox, so write it without an option"
+    if ref.is_checkbox and ref.code not in (field.options or ()):
+        return f"the checkbox '{ref.field}' has no option '{ref.code}' (options: {', '.join(field.options or ())})"
+    if ref.is_checkbox and ref not in project.checkbox_columns:
+        return f"REDCap exports no column for '{ref}'; ask the REDCap administrator"
+    return None
+
+
+def _decision_problems(form: ConsentForm, project: Project) -> Iterator[str]:
+    live = project.options_of(form.decision)
+    if live is None:
+        return
+    placed = {*form.agreed, *form.declined, *form.pending}
+    for code in live:
+        if code not in placed:
+            yield (
+                f"decision: '{form.decision}' has an option '{code}' that the study file puts under none of agreed, "
+                "declined and pending; add it to the one it means"
+            )
+    if not set(form.agreed) & set(live):
+        yield f"agreed: '{form.decision}' has none of these options any more (options now: {', '.join(live)})"
+
+
+def _form_problems(form: ConsentForm, project: Project) -> Iterator[str]:
+    status = f"{project.form_of(form.decision.field)}{COMPLETE}"
+    if form.form_complete and form.form_complete != status:
+        yield f"form_complete: '{form.form_complete}' is not the status of the decision's form; expected '{status}'"
+    field = project.fields.get(form.date)
+    if field and field.options is not None:
+        yield f"date: '{form.date}' is a {field.type} field, which holds no date"
+
+
+def _rider_problems(rider: Rider, project: Project) -> Iterator[str]:
+    live = project.options_of(rider.field)
+    if live is None:
+        return
+    if not set(rider.agreed) & set(live):
+        yield f"agreed: '{rider.field}' has none of these options any more (options now: {', '.join(live)})"
+    recoded = set(live) - {*rider.agreed, *rider.declined}
+    if rider.declined and recoded and not set(rider.declined) & set(live):
+        yield f"declined: '{rider.field}' has none of these options any more (options now: {', '.join(live)})"
