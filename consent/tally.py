@@ -1,0 +1,80 @@
+"""Participants -> counts that add up.
+
+Pure. A tally holds counts only, no participant: the tally of a whole registry is the sum of the tallies of its batches,
+as long as no participant is in two of them. So memory does not grow with the registry.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+from consent.consents import CONSENTED
+from consent.participants import AGREED
+
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts of participants.
+
+    Attributes:
+        classes: by (class, reason), e.g. ``("not_counted", "no_date")``; the reason is empty where a class has none.
+        weeks: consented, by week number since the study's first day.
+        rider_weeks: consented who agreed to a rider, by (rider, week number).
+        riders: consented, by (rider, answer).
+        quality: by quality code.
+        taking_part: consented who did not refuse later.
+    """
+
+    classes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    weeks: Counter[int] = field(default_factory=Counter)
+    rider_weeks: Counter[tuple[str, int]] = field(default_factory=Counter)
+    riders: Counter[tuple[str, str]] = field(default_factory=Counter)
+    quality: Counter[str] = field(default_factory=Counter)
+    taking_part: int = 0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            classes=_sum(self.classes, other.classes),
+            weeks=_sum(self.weeks, other.weeks),
+            rider_weeks=_sum(self.rider_weeks, other.rider_weeks),
+            riders=_sum(self.riders, other.riders),
+            quality=_sum(self.quality, other.quality),
+            taking_part=self.taking_part + other.taking_part,
+        )
+
+
+def _sum(one: Counter[Key], other: Counter[Key]) -> Counter[Key]:
+    """What ``+`` gives for counts that are all positive, in half the time."""
+    both = one.copy()
+    both.update(other)
+    return both
+
+
+def tally_participants(participants: pd.DataFrame, start: date) -> Tally:
+    """Count a batch of participants (columns as ``participants.build_participants`` returns them).
+
+    Args:
+        start: the study's first day, where week 0 begins.
+    """
+    classes, reasons = participants["participant_class"].to_numpy(), participants["reason"].to_numpy()
+    consented = participants[classes == CONSENTED]
+    since_start = consented["consented_on"].to_numpy().astype("datetime64[D]") - np.datetime64(start)
+    weeks = since_start.astype("int64") // 7
+    columns = [name for name in participants.columns if name.startswith("rider:")]
+    answers = {name.removeprefix("rider:"): consented[name].to_numpy() for name in columns}
+    agreed_weeks = {key: Counter(weeks[given == AGREED].tolist()) for key, given in answers.items()}
+    flags = [name for name in participants.columns if name.startswith("quality:")]
+    return Tally(
+        classes=Counter(zip(classes, reasons, strict=True)),
+        weeks=Counter(weeks.tolist()),
+        rider_weeks=Counter({(key, week): n for key, found in agreed_weeks.items() for week, n in found.items()}),
+        riders=Counter({(key, answer): n for key, given in answers.items() for answer, n in Counter(given).items()}),
+        quality=+Counter({name.removeprefix("quality:"): int(participants[name].sum()) for name in flags}),
+        taking_part=int(consented["taking_part"].sum()),
+    )

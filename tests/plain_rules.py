@@ -1,0 +1,273 @@
+"""The counting rules once more, as slow plain Python: one participant at a time, one rule after the other.
+
+Written from the printed rules and not from the product's code, so that the two can be held against each other. Shares
+with the product only the study file's values and the names of codes; reads every date and orders every consent itself.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from consent.consents import Counting
+from consent.redcap.rows import EVENT, INSTANCE, RECORD
+from consent.study import ConsentForm, FieldRef, LeaveOut, Rider
+
+Row = Mapping[str, str]
+
+NOT_COUNTED_IN_ORDER = ("unknown_code", "no_date", "unreadable_date", "before_start", "future_date", "after_cutoff")
+TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")
+
+
+@dataclass(frozen=True)
+class PlainConsent:
+    """One row's decision: what it says, of which day, and its place among the participant's consents."""
+
+    verdict: str
+    says_agreed: bool
+    day: date | None
+    form: int
+    place: tuple[int, int, int]
+    row: Row
+    agreed_but_open: bool
+
+
+@dataclass(frozen=True)
+class PlainParticipant:
+    """What the rules say of one participant."""
+
+    kind: str
+    reason: str = ""
+    consented_on: date | None = None
+    taking_part: bool = False
+    riders: tuple[str, ...] = ()
+    quality: frozenset[str] = frozenset()
+
+
+def classify(rows: Iterable[Row], counting: Counting) -> dict[str, PlainParticipant]:
+    """Every participant in the rows, by record id."""
+    by_record: dict[str, list[Row]] = {}
+    for row in rows:
+        by_record.setdefault(row[RECORD], []).append(row)
+    return {record: classify_one(record, own, counting) for record, own in by_record.items()}
+
+
+def classify_one(record: str, rows: list[Row], counting: Counting) -> PlainParticipant:
+    """The class, riders and quality codes of the participant whose rows these are."""
+    no_answers = ("",) * len(counting.study.riders)
+    for rule in counting.study.leave_out:
+        if is_left_out(rule, record, rows):
+            return PlainParticipant("left_out", rule.reason, riders=no_answers)
+    only = counting.study.only
+    if only and not any(value_of(only.field, row) in only.codes for row in rows):
+        return PlainParticipant("outside", riders=no_answers)
+    consents = consents_of(rows, counting)
+    kind, reason = class_of(consents)
+    quality = quality_of(consents, rows, counting)
+    if kind != "consented":
+        return PlainParticipant(kind, reason, riders=no_answers, quality=quality)
+    agreed = in_order(consent for consent in consents if consent.verdict == "consented")
+    return PlainParticipant(
+        kind,
+        consented_on=agreed[0].day,
+        taking_part=not any(refuses_after(agreed[-1], other, counting) for other in consents),
+        riders=tuple(answer_to(rider, agreed, rows, counting) for rider in counting.study.riders),
+        quality=quality,
+    )
+
+
+def consents_of(rows: list[Row], counting: Counting) -> list[PlainConsent]:
+    """Each row of each form that holds a decision, or a date that waits for one."""
+    return [
+        read_consent(form, number, row, rows, counting)
+        for number, form in enumerate(counting.study.consents)
+        for row in rows
+        if (not form.events or row[EVENT] in form.events) and has_consent(form, row, counting)
+    ]
+
+
+def read_consent(form: ConsentForm, number: int, row: Row, rows: list[Row], counting: Counting) -> PlainConsent:
+    """What one row says by itself."""
+    decision = decision_in(form, row)
+    day = day_in(form, row, counting)
+    certified = form.form_complete is None or row[form.form_complete] == "2"
+    pending_text = row[form.date].strip() in (*form.pending_text, "[not completed]")
+    return PlainConsent(
+        verdict=verdict_of(form, decision, row[form.date].strip(), certified, pending_text, day, counting),
+        says_agreed=decision in form.agreed,
+        day=day,
+        form=number,
+        place=(event_number(row, rows, counting), number, int(row[INSTANCE] or 0)),
+        row=row,
+        agreed_but_open=decision in form.agreed and certified and pending_text,
+    )
+
+
+def verdict_of(
+    form: ConsentForm,
+    decision: str,
+    date_text: str,
+    certified: bool,
+    pending_text: bool,
+    day: date | None,
+    counting: Counting,
+) -> str:
+    """The first rule that matches."""
+    missing, period = counting.coding.missing_codes, counting.period
+    if decision in form.declined:
+        return "declined"
+    if decision == "" or decision in form.pending or decision in missing:
+        return "open"
+    if decision not in form.agreed:
+        return "unknown_code"
+    if not certified:
+        return "open"
+    if date_text == "" or date_text in missing:
+        return "no_date"
+    if pending_text:
+        return "open"
+    if day is None:
+        return "unreadable_date"
+    if day < period.start:
+        return "before_start"
+    if day > period.exported_on:
+        return "future_date"
+    if day > period.cutoff:
+        return "after_cutoff"
+    return "consented"
+
+
+def class_of(consents: list[PlainConsent]) -> tuple[str, str]:
+    """The class and its reason: before the start for good, else the first class that any consent gives."""
+    verdicts = {consent.verdict for consent in consents}
+    enrolling = in_order(consent for consent in consents if consent.verdict in ("consented", "before_start"))
+    if enrolling and enrolling[0].verdict == "before_start":
+        return "not_counted", "before_start"
+    for kind in ("consented", "declined"):
+        if kind in verdicts:
+            return kind, ""
+    for reason in NOT_COUNTED_IN_ORDER:
+        if reason in verdicts:
+            return "not_counted", reason
+    return "pending", "open" if consents else "not_started"
+
+
+def in_order(consents: Iterable[PlainConsent]) -> list[PlainConsent]:
+    """By date, event order, form order, instance."""
+    return sorted(consents, key=lambda consent: (consent.day, consent.place))
+
+
+def refuses_after(latest: PlainConsent, other: PlainConsent, counting: Counting) -> bool:
+    """Whether another consent is a refusal that came after the latest agreement, by the cut-off."""
+    if other.verdict != "declined":
+        return False
+    if other.day is None or latest.day is None:
+        return other.place > latest.place
+    return other.day <= counting.period.cutoff and (other.day, other.place) > (latest.day, latest.place)
+
+
+def answer_to(rider: Rider, agreed: list[PlainConsent], rows: list[Row], counting: Counting) -> str:
+    """The answer on the latest agreed consent whose form offers the rider."""
+    offering = [consent for consent in agreed if consent.form in counting.coding.offered_by[rider.key]]
+    if not offering:
+        return "not_offered"
+    answer = answer_in(rider, offering[-1].row)
+    if answer == "" and rider.key in counting.coding.kept_apart:
+        answer = answer_elsewhere(rider, rows, counting)
+    if rider.field.is_checkbox and answer == "":
+        answer = "0"
+    if answer in rider.agreed:
+        return "agreed"
+    return "declined" if answer in rider.declined else "not_answered"
+
+
+def answer_elsewhere(rider: Rider, rows: list[Row], counting: Counting) -> str:
+    """The last answer on rows without any consent: a rider may have a form or an event of its own."""
+    others = [row for row in rows if not any(has_consent(form, row, counting) for form in counting.study.consents)]
+    answered = [row for row in others if answer_in(rider, row)]
+
+    def place(row: Row) -> tuple[int, int]:
+        return event_number(row, rows, counting), int(row[INSTANCE] or 0)
+
+    return value_of(rider.field, max(answered, key=place)) if answered else ""
+
+
+def answer_in(rider: Rider, row: Row) -> str:
+    """What a row says of a rider; an unticked box is no answer, since an untouched form has it too."""
+    value = value_of(rider.field, row)
+    return "" if rider.field.is_checkbox and value == "0" else value
+
+
+def has_consent(form: ConsentForm, row: Row, counting: Counting) -> bool:
+    """Whether a row holds a decision of this form, or a date that waits for one and for no other form's."""
+    sharing = [other for other in counting.study.consents if other.date == form.date and other is not form]
+    taken = any(decision_in(other, row) for other in sharing)
+    return bool(decision_in(form, row)) or (bool(row[form.date]) and not taken)
+
+
+def quality_of(consents: list[PlainConsent], rows: list[Row], counting: Counting) -> frozenset[str]:
+    """What a data manager should look at."""
+    codes = {consent.verdict for consent in consents} & {*NOT_COUNTED_IN_ORDER} - {"after_cutoff"}
+    if any(consent.agreed_but_open for consent in consents):
+        codes.add("agreed_but_open")
+    if any(consent.verdict == "open" and consent.day for consent in consents):
+        codes.add("dated_but_pending")
+    answers = [(rider, value_of(rider.field, row)) for rider in counting.study.riders for row in rows]
+    if any(is_unknown(rider, answer, counting) for rider, answer in answers):
+        codes.add("unknown_code")
+    if not any(consent.says_agreed for consent in consents) and any(a in rider.agreed for rider, a in answers):
+        codes.add("rider_without_consent")
+    return frozenset(codes)
+
+
+def is_unknown(rider: Rider, answer: str, counting: Counting) -> bool:
+    """Whether the study file does not say what this answer means; 0 is a blank at least."""
+    return answer not in ("", "0", *rider.agreed, *rider.declined, *counting.coding.missing_codes)
+
+
+def is_left_out(rule: LeaveOut, record: str, rows: list[Row]) -> bool:
+    """Whether this rule takes the record out of the study."""
+    if rule.field:
+        return any(value_of(rule.field, row) in rule.codes for row in rows)
+    return re.fullmatch(rule.id_pattern or "", record) is not None
+
+
+def value_of(ref: FieldRef, row: Row) -> str:
+    """A field's value in a row."""
+    return row[ref.field if ref.code is None else f"{ref.field}___{ref.code}"]
+
+
+def decision_in(form: ConsentForm, row: Row) -> str:
+    """The decision in a row; an unticked box is no decision."""
+    value = value_of(form.decision, row)
+    return "" if form.decision.is_checkbox and value == "0" else value
+
+
+def event_number(row: Row, rows: list[Row], counting: Counting) -> int:
+    """The row's event's place in the project's order; events that the project does not list come last, by name."""
+    listed = list(counting.coding.event_order)
+    others = sorted({other[EVENT] for other in rows} - {*listed})
+    return [*listed, *others].index(row[EVENT])
+
+
+def day_in(form: ConsentForm, row: Row, counting: Counting) -> date | None:
+    """The day that the date field names, where the study is."""
+    moment = moment_in(row[form.date].strip())
+    if moment is None or form.date not in counting.coding.timestamps or len(row[form.date].strip()) == 10:
+        return moment.date() if moment else None
+    there = moment.replace(tzinfo=ZoneInfo(counting.study.redcap.time_zone))
+    return there.astimezone(ZoneInfo(counting.study.time_zone)).date()
+
+
+def moment_in(text: str) -> datetime | None:
+    """Year, month and day as digits with hyphens, and perhaps a time of day; nothing else."""
+    day, space, clock = text.partition(" ")
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", day) or (space and not TIME_OF_DAY.fullmatch(clock)):
+        return None
+    hours, minutes, seconds = (*map(int, clock.split(":")), 0)[:3] if clock else (0, 0, 0)
+    try:
+        midnight = datetime(*map(int, day.split("-")))  # type: ignore[arg-type]  # noqa: DTZ001
+    except ValueError:
+        return None
+    return midnight + timedelta(hours=hours, minutes=minutes, seconds=seconds)
