@@ -1,0 +1,74 @@
+"""The whole summary as JSON, for machines: schema ``consent-summary/1``."""
+
+import json
+from typing import Any
+
+from consent import __version__
+from consent.reports.report_file import ReportFile
+from consent.summary import ConsentSummary
+
+
+def render_json(summary: ConsentSummary) -> ReportFile:
+    r"""Indented, UTF-8, keys in a fixed order, a final ``\n``; no instant and no run id, so the bytes repeat."""
+    text = json.dumps(document(summary), ensure_ascii=False, indent=2) + "\n"
+    return ReportFile(f"{summary.study.title}.json", text.encode(), data=True)
+
+
+def document(summary: ConsentSummary) -> dict[str, Any]:
+    """The summary as plain JSON values; dates as ``YYYY-MM-DD``."""
+    study, participants = summary.study, summary.participants
+    return {
+        "schema": "consent-summary/1",
+        "study": {
+            "key": study.key,
+            "title": study.title,
+            "start_date": study.start_date.isoformat(),
+            "time_zone": study.time_zone,
+        },
+        "cutoff": summary.period.cutoff.isoformat(),
+        "exported_on": summary.period.exported_on.isoformat(),
+        "participants": {
+            "total": participants.total,
+            "consented": participants.consented,
+            "declined": participants.declined,
+            "pending": {"open": participants.pending_open, "not_started": participants.pending_not_started},
+            "not_counted": dict(participants.not_counted),
+        },
+        "left_out": dict(summary.left_out),
+        "outside": summary.outside,
+        "taking_part_now": summary.taking_part,
+        "weeks": [
+            {
+                "first_day": week.first_day.isoformat(),
+                "last_day": week.last_day.isoformat(),
+                "complete": week.complete,
+                "consented": week.consented,
+                "riders": dict(week.riders),
+            }
+            for week in summary.weeks
+        ],
+        "totals": {
+            "consented": participants.consented,
+            "riders": {rider.key: rider.agreed for rider in summary.riders},
+        },
+        "riders": [
+            {
+                "key": rider.key,
+                "label": rider.label,
+                "agreed": rider.agreed,
+                "declined": rider.declined,
+                "not_answered": rider.not_answered,
+                "not_offered": rider.not_offered,
+            }
+            for rider in summary.riders
+        ],
+        "quality": dict(summary.quality),
+        "source": {
+            "redcap_version": summary.source.redcap_version,
+            "project_id": summary.source.project_id,
+            "records_listed": summary.source.records_listed,
+            "records_received": summary.source.records_received,
+        },
+        "notes": list(summary.notes),
+        "app": {"version": __version__, "study_sha256": study.sha256},
+    }
