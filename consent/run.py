@@ -1,0 +1,229 @@
+"""One report, from REDCap to the folder: gather, decide, apply.
+
+The only place where deciding and doing meet. The command line and the function app both call it; they differ in where
+the arguments come from and where the outcome is shown.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import pandas as pd
+
+from consent.consents import CONSENTED, DECLINED, Counting
+from consent.delivery import Delivery, DeliveryPlan, Folder, deliver, gather, plan_delivery
+from consent.errors import IncompleteExportError, SourceDataError
+from consent.export_file import count_file
+from consent.participants import NOT_COUNTED, build_participants
+from consent.period import ReportPeriod, choose_period
+from consent.redcap.export import export_registry
+from consent.redcap.export_plan import Coding
+from consent.redcap.probe import probe
+from consent.report_set import Address
+from consent.reports import render_reports
+from consent.services import Services
+from consent.study import StudyConfig
+from consent.summary import ConsentSummary, Source, summarise
+from consent.tally import Tally, tally_participants
+
+logger = logging.getLogger(__name__)
+
+State = Literal["delivered", "unchanged", "archived", "planned", "written"]
+
+
+class Watcher(Protocol):
+    """Is told how a run is getting on."""
+
+    def stage(self, what: str) -> None:
+        """A new stage begins."""
+
+    def records(self, received: int, listed: int) -> None:
+        """So many records were received of those listed."""
+
+    def file(self, done: int, total: int, path: str) -> None:
+        """So many files are stored of those to be written."""
+
+
+class Unwatched:
+    """Nobody is looking."""
+
+    def stage(self, what: str) -> None:
+        """Say nothing."""
+
+    def records(self, received: int, listed: int) -> None:
+        """Say nothing."""
+
+    def file(self, done: int, total: int, path: str) -> None:
+        """Say nothing."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What came of a run.
+
+    Attributes:
+        state: delivered; unchanged (the folder already held this very report); archived (an older cut-off, kept in the
+            archive alone); planned (a dry run); written (from a file, to a folder of your choice).
+        plan: what was to be done; ``delivery`` what was done (None after a dry run).
+        place: the destination, in words.
+    """
+
+    state: State
+    summary: ConsentSummary
+    plan: DeliveryPlan
+    delivery: Delivery | None
+    place: str
+    sandbox: bool
+
+
+def run_report(
+    study: StudyConfig,
+    services: Services,
+    *,
+    as_of: date | None = None,
+    dry_run: bool = False,
+    watcher: Watcher | None = None,
+) -> RunResult:
+    """Export, count and deliver one report.
+
+    Raises:
+        ConsentReportError: nothing was delivered, or not all of it; the message says what to do.
+    """
+    watcher, started = watcher or Unwatched(), time.monotonic()
+    period = choose_period(start=study.start_date, time_zone=study.time_zone, now=services.now(), as_of=as_of)
+    watcher.stage("Asking REDCap about the project")
+    found = probe(services.redcap, study)
+    watcher.stage("Exporting records")
+    counting = Counting(study, found.plan.coding, period)
+    exported = export_registry(services.redcap, found.plan, _counter(counting), Tally(), watcher.records)
+    source = Source(found.redcap_version, found.project_id, exported.records_listed, exported.records_received)
+    summary = summarise(
+        exported.counts, study, period, source, _notes(study, exported.has_groups, sandbox=services.sandbox)
+    )
+    address = _address(study, period, sandbox=services.sandbox, chosen=services.local)
+    plan, delivery = _deliver(summary, address, services.folder, dry_run=dry_run, watcher=watcher)
+    state: State = delivery.state if delivery else "planned"
+    for note in summary.notes:
+        logger.info("%s: %s", study.key, note)
+    logger.info("%s as of %s: %s in %.1f s", study.key, period.cutoff, state, time.monotonic() - started)
+    return RunResult(state, summary, plan, delivery, services.place, services.sandbox)
+
+
+def summarise_file(
+    path: Path,
+    study: StudyConfig,
+    folder: Folder,
+    *,
+    place: str,
+    now: datetime,
+    as_of: date | None = None,
+    watcher: Watcher | None = None,
+) -> RunResult:
+    """The same report from a CSV exported by hand, written to a folder.
+
+    Raises:
+        ConsentReportError: the file cannot be counted, or the folder cannot take the report.
+    """
+    watcher = watcher or Unwatched()
+    period = choose_period(start=study.start_date, time_zone=study.time_zone, now=now, as_of=as_of)
+    watcher.stage("Counting the file")
+
+    def count(coding: Coding, rows: pd.DataFrame) -> Tally:
+        return _counter(Counting(study, coding, period))(rows)
+
+    counted = count_file(path, study, count, Tally())
+    _refuse_reworked(counted.counts, path)
+    source = Source(None, None, None, counted.records)
+    summary = summarise(counted.counts, study, period, source, ("From a file: completeness not checked.",))
+    address = replace(_address(study, period, sandbox=False, chosen=True), folder="/", archive=False)
+    plan, delivery = _deliver(summary, address, folder, dry_run=False, watcher=watcher)
+    return RunResult("written", summary, plan, delivery, place, sandbox=False)
+
+
+def _counter(counting: Counting) -> Callable[[pd.DataFrame], Tally]:
+    return lambda rows: tally_participants(build_participants(rows, counting), counting.period.start)
+
+
+def _address(study: StudyConfig, period: ReportPeriod, *, sandbox: bool, chosen: bool) -> Address:
+    return Address(
+        study_key=study.key,
+        title=study.title,
+        folder=study.delivery.folder,
+        archive=study.delivery.archive,
+        cutoff=period.cutoff,
+        exported_on=period.exported_on,
+        sandbox=sandbox,
+        always=chosen,
+    )
+
+
+def _deliver(
+    summary: ConsentSummary, address: Address, folder: Folder, *, dry_run: bool, watcher: Watcher
+) -> tuple[DeliveryPlan, Delivery | None]:
+    if summary.everyone != summary.source.records_received:
+        raise IncompleteExportError(
+            f"{summary.source.records_received:,} records arrived but {summary.everyone:,} were counted. This is a "
+            "fault in the program; nothing was delivered. Tell whoever looks after it."
+        )
+    watcher.stage("Looking at the folder")
+    files = render_reports(summary)
+    plan = plan_delivery(files, address, gather(files, address, folder))
+    if dry_run:
+        return plan, None
+    watcher.stage("Delivering")
+    return plan, deliver(plan, folder, watcher.file)
+
+
+def _refuse_reworked(tally: Tally, path: Path) -> None:
+    """Labels in place of codes, or dates as Excel writes them, would give a report in which nobody consented."""
+    not_understood = sum(tally.classes[NOT_COUNTED, reason] for reason in ("unknown_code", "unreadable_date"))
+    if not_understood and not tally.classes[CONSENTED, ""] and not tally.classes[DECLINED, ""]:
+        raise SourceDataError(
+            f"The file {path.name} cannot be counted: none of its decisions and dates is written as REDCap exports "
+            "them. Export it again as 'CSV (raw data)', with codes and not labels, and do not save it from Excel. "
+            "Nothing was written."
+        )
+
+
+def _notes(study: StudyConfig, has_groups: bool, *, sandbox: bool) -> tuple[str, ...]:
+    notes = []
+    if sandbox:
+        notes.append("Made for a sandbox that stands in for Dropbox; this is no delivered report.")
+    if not has_groups:
+        notes.append(
+            "REDCap sent no data access group. Either the project has none, or the token's user is in one and sees "
+            "that site alone: compare the total with REDCap's own."
+        )
+    if study.redcap.allow_http:
+        notes.append("REDCap may be reached without encryption (allow_http in the study file).")
+    return tuple(notes)
+
+
+def result_document(result: RunResult) -> dict[str, Any]:
+    """A run's outcome as plain JSON values, for scripts and the HTTP answer."""
+    summary = result.summary
+    return {
+        "study": summary.study.key,
+        "state": result.state,
+        "cutoff": summary.period.cutoff.isoformat(),
+        "exported_on": summary.period.exported_on.isoformat(),
+        "participants": summary.participants.total,
+        "consented": summary.participants.consented,
+        "records_listed": summary.source.records_listed,
+        "records_received": summary.source.records_received,
+        "set_id": result.plan.set_id,
+        "place": result.place,
+        "sandbox": result.sandbox,
+        "files": [
+            {"path": stored.path, "size": stored.size, "content_hash": stored.content_hash, "rev": stored.rev}
+            for stored in (result.delivery.files if result.delivery else ())
+        ],
+        "planned": [{"path": step.path, "action": step.action} for step in result.plan.steps]
+        if not result.delivery
+        else [],
+        "notes": list(summary.notes),
+    }

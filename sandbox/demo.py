@@ -1,0 +1,37 @@
+"""Everything outside that the whole job needs, made up: a registry, a REDCap and a Dropbox on loopback."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from sandbox.dropbox import Dropbox
+from sandbox.people import TOKEN, registry
+from sandbox.redcap import Redcap
+from sandbox.server import Server
+
+
+@dataclass(frozen=True)
+class DemoWorld:
+    """The settings that lead to the stand-ins, and the stand-ins themselves."""
+
+    settings: dict[str, str]
+    redcap: Server
+    dropbox: Server
+    account: Dropbox
+
+
+@contextlib.contextmanager
+def demo_world(participants: int, *, today: date, seed: int = 2023, more_fields: int = 0) -> Iterator[DemoWorld]:
+    """A made-up registry of this size on a REDCap, and an empty Dropbox, for as long as the block lasts."""
+    account = Dropbox()
+    project = registry(participants, seed=seed, today=today, more_fields=more_fields)
+    with Server(Redcap([project])) as redcap, Server(account) as dropbox:
+        settings = {
+            "REDCAP_API_URL": f"{redcap.url}/api/",
+            "REDCAP_ACCESS_TOKEN": TOKEN,
+            "DROPBOX_SANDBOX_URL": dropbox.url,
+            "DROPBOX_KEY": "sandbox-key",
+            "DROPBOX_OAUTH2_REFRESH_TOKEN": "sandbox-refresh",
+        }
+        yield DemoWorld(settings, redcap, dropbox, account)

@@ -1,0 +1,188 @@
+"""The whole job on real wires: REDCap stand-in, real HTTP, counting, real Dropbox library, Dropbox stand-in."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from consent.errors import (
+    ConsentReportError,
+    DeliveryRefusedError,
+    IncompleteExportError,
+    SourceRefusedError,
+)
+from consent.local_folder import LocalFolder
+from consent.run import RunResult, run_report, summarise_file
+from consent.services import choose_study, load_studies, open_services
+from consent.settings import Settings
+from consent.study import StudyConfig
+from sandbox.demo import DemoWorld, demo_world
+from sandbox.dropbox import Dropbox
+from sandbox.people import TOKEN, people, truth_of
+from sandbox.redcap_faults import login_page, without_record
+from sandbox.server import Fault
+
+TODAY = date(2026, 11, 22)
+NOW = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
+PEOPLE = 400
+STABLE = {
+    "/OBRI Consent Summary.csv",
+    "/data/OBRI Consent Summary.json",
+    "/data/OBRI Consent Summary.manifest.json",
+}
+
+
+@pytest.fixture(name="study")
+def _study() -> StudyConfig:
+    return choose_study(load_studies(Settings({})), "obri-ibd")
+
+
+@pytest.fixture(name="world")
+def _world() -> Iterator[DemoWorld]:
+    with demo_world(PEOPLE, today=TODAY) as world:
+        yield world
+
+
+def run_once(
+    study: StudyConfig, world: DemoWorld, *, as_of: date | None = None, dry_run: bool = False, to: Path | None = None
+) -> RunResult:
+    """The Monday job in this world, with connections of its own and no waiting."""
+    settings = Settings(world.settings)
+    with open_services(study, settings, to=to, now=lambda: NOW, sleep=lambda seconds: None) as services:
+        return run_report(study, services, as_of=as_of, dry_run=dry_run)
+
+
+def test_the_report_counts_everybody_as_they_were_made(study: StudyConfig, world: DemoWorld) -> None:
+    summary, truth = run_once(study, world).summary, truth_of(people(PEOPLE, today=TODAY))
+    counted = {
+        "consented": summary.participants.consented,
+        "pending/open": summary.participants.pending_open,
+        "pending/not_started": summary.participants.pending_not_started,
+        **{f"not_counted/{reason}": n for reason, n in summary.participants.not_counted.items()},
+    }
+    assert counted == dict(truth.standings)
+    assert summary.quality == dict(truth.quality)
+    assert {week.first_day: week.consented for week in summary.weeks if week.consented} == dict(truth.weeks)
+    assert {f"rider {key}": n for key, n in truth.riders.items()} == {r.key: r.agreed for r in summary.riders}
+
+
+def test_the_delivered_set_is_whole_and_its_manifest_vouches_for_it(study: StudyConfig, world: DemoWorld) -> None:
+    result = run_once(study, world)
+    files = world.account.files()
+    manifest = json.loads(files["/data/OBRI Consent Summary.manifest.json"])
+    assert result.state == "delivered"
+    assert set(files) >= STABLE
+    assert manifest["set_id"] == result.plan.set_id
+    assert manifest["sandbox"] is True
+
+
+def test_the_archive_holds_the_same_bytes(study: StudyConfig, world: DemoWorld) -> None:
+    set_id = run_once(study, world).plan.set_id
+    files = world.account.files()
+    archived = f"/Archive/OBRI Consent Summary/2026-11-22/{set_id}/OBRI Consent Summary.csv"
+    assert files[archived] == files["/OBRI Consent Summary.csv"]
+
+
+def test_a_second_run_changes_nothing(study: StudyConfig, world: DemoWorld) -> None:
+    run_once(study, world)
+    uploads = len(world.dropbox.seen("files/upload"))
+    assert run_once(study, world).state == "unchanged"
+    assert len(world.dropbox.seen("files/upload")) == uploads
+
+
+def test_an_older_cutoff_is_kept_without_replacing_the_newer_report(study: StudyConfig, world: DemoWorld) -> None:
+    run_once(study, world)
+    before = {path: world.account.files()[path] for path in STABLE}
+    assert run_once(study, world, as_of=date(2026, 11, 16)).state == "archived"
+    assert {path: world.account.files()[path] for path in STABLE} == before
+
+
+def test_a_dry_run_writes_nothing_and_says_what_it_would(study: StudyConfig, world: DemoWorld) -> None:
+    result = run_once(study, world, dry_run=True)
+    assert world.account.files() == {}
+    assert {step.path for step in result.plan.steps} > STABLE
+
+
+def test_a_classic_registry_takes_five_requests_one_at_a_time(study: StudyConfig, world: DemoWorld) -> None:
+    run_once(study, world)
+    asked = [world.redcap.app.name_of(request) for request in world.redcap.requests]
+    assert asked == ["version", "project", "metadata", "record", "record"]
+    assert world.redcap.most_at_once == 1
+
+
+def test_names_and_birth_dates_never_leave_redcap(study: StudyConfig, world: DemoWorld) -> None:
+    run_once(study, world)
+    bodies = b"".join(request.body for request in world.redcap.requests)
+    assert b"first_name" not in bodies
+    assert b"date_of_birth" not in bodies
+
+
+def test_no_record_id_and_no_token_is_in_any_delivered_file(study: StudyConfig, world: DemoWorld) -> None:
+    run_once(study, world)
+    everything = b"".join(world.account.files().values())
+    assert TOKEN.encode() not in everything
+    assert b"000042" not in everything
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        pytest.param(without_record(3), IncompleteExportError, id="a record missing"),
+        pytest.param(login_page(match="version"), SourceRefusedError, id="a sign-in page"),
+        pytest.param(Fault("answer", match="record", skip=1, status=403), SourceRefusedError, id="refused"),
+    ],
+)
+def test_a_doubtful_export_never_becomes_a_report(
+    study: StudyConfig, world: DemoWorld, fault: Fault, error: type[ConsentReportError]
+) -> None:
+    fault.skip = max(fault.skip, 1) if fault.match == "record" else 0
+    world.redcap.faults.append(fault)
+    with pytest.raises(error, match=r"[.]"):
+        run_once(study, world)
+    assert world.account.files() == {}
+
+
+def test_a_revoked_dropbox_token_is_said_plainly(study: StudyConfig, world: DemoWorld) -> None:
+    world.account.revoke()
+    with pytest.raises(DeliveryRefusedError, match="log-in is not valid"):
+        run_once(study, world)
+
+
+def test_a_missing_dropbox_scope_is_named(study: StudyConfig, world: DemoWorld) -> None:
+    world.dropbox.app = Dropbox(scopes=frozenset({"account_info.read", "files.metadata.read"}))
+    with pytest.raises(DeliveryRefusedError, match=r"files\.content\.write"):
+        run_once(study, world)
+
+
+def test_a_full_dropbox_is_said_plainly(study: StudyConfig, world: DemoWorld) -> None:
+    world.account.account.tree.quota = 10
+    with pytest.raises(DeliveryRefusedError, match="full"):
+        run_once(study, world)
+
+
+def test_a_lost_answer_still_ends_in_one_whole_set(study: StudyConfig, world: DemoWorld) -> None:
+    world.dropbox.faults.append(Fault("lost", match="files/upload", skip=1))
+    assert run_once(study, world).state == "delivered"
+    assert all(len(world.account.revisions(path)) == 1 for path in world.account.files())
+
+
+def test_delivering_to_a_folder_needs_no_dropbox(study: StudyConfig, world: DemoWorld, tmp_path: Path) -> None:
+    redcap_only = {name: value for name, value in world.settings.items() if name.startswith("REDCAP")}
+    assert run_once(study, replace(world, settings=redcap_only), to=tmp_path).state == "delivered"
+    assert (tmp_path / "OBRI Consent Summary.csv").is_file()
+
+
+def test_a_file_exported_by_hand_gives_the_same_numbers(study: StudyConfig, world: DemoWorld, tmp_path: Path) -> None:
+    import requests
+
+    form = {"token": TOKEN, "content": "record", "format": "csv", "type": "flat"}
+    export = tmp_path / "export.csv"
+    export.write_bytes(requests.post(world.settings["REDCAP_API_URL"], data=form, timeout=30).content)
+    from_file = summarise_file(export, study, LocalFolder(tmp_path / "out"), place="out", now=NOW)
+    from_redcap = run_once(study, world)
+    assert from_file.summary.weeks == from_redcap.summary.weeks
+    assert from_file.summary.participants == from_redcap.summary.participants
+    assert from_file.summary.source.records_listed is None
