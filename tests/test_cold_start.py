@@ -1,0 +1,85 @@
+"""Claims about starting: what importing the function app loads, and that it needs nothing that is not deployed."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.functions_runtime import ROOT, deployed_copy
+
+PRODUCT = {".python_packages", "LICENSE.txt", "consent", "function_app.py", "host.json", "requirements.txt"}
+HEAVY = [
+    "azure.identity",
+    "azure.keyvault",
+    "consent.run",
+    "dropbox",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "requests",
+    "rich",
+]
+IMPORTED = """
+import json, logging, sys
+import function_app
+print(json.dumps({"modules": list(sys.modules), "azure_log_level": logging.getLogger("azure").level}))
+"""
+IMPORTED_ALONE = """
+import importlib.util, json, sys
+from pathlib import Path
+sys.path[1:] = [entry for entry in sys.path[1:] if not (Path(entry) / "function_app.py").exists()]  # any checkout
+import function_app, consent.run, consent.services, consent.dropbox_folder
+print(json.dumps({"consent": consent.__file__, "sandbox": importlib.util.find_spec("sandbox") is not None}))
+"""
+
+
+def told_by(program: str, *, folder: Path) -> dict[str, Any]:
+    """What a Python program says, in JSON, when it runs in this folder."""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, check=True, encoding="utf-8", timeout=120)
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+@pytest.fixture(name="after_import", scope="module")
+def _after_import() -> dict[str, Any]:
+    return told_by(IMPORTED, folder=ROOT)
+
+
+@pytest.fixture(name="copy", scope="module")
+def _copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return deployed_copy(tmp_path_factory.mktemp("deployed") / "app")
+
+
+@pytest.mark.parametrize("module", HEAVY)
+def test_importing_the_function_app_does_not_load(module: str, after_import: dict[str, Any]) -> None:
+    assert module not in after_import["modules"]
+
+
+def test_importing_the_function_app_quietens_the_request_logs_of_the_azure_libraries(
+    after_import: dict[str, Any],
+) -> None:
+    assert after_import["azure_log_level"] == 30
+
+
+def test_nothing_but_the_product_is_deployed(copy: Path) -> None:
+    assert {path.name for path in copy.iterdir()} <= PRODUCT
+
+
+def test_the_study_files_are_deployed(copy: Path) -> None:
+    assert (copy / "consent" / "studies" / "obri-ibd.toml").is_file()
+
+
+def test_the_app_and_its_job_can_be_imported_from_what_is_deployed(copy: Path) -> None:
+    told = told_by(IMPORTED_ALONE, folder=copy)
+
+    assert told == {"consent": str(copy / "consent" / "__init__.py"), "sandbox": False}
+
+
+def test_funcignore_holds_plain_names_only() -> None:
+    lines = (ROOT / ".funcignore").read_text(encoding="utf-8").splitlines()
+
+    assert [line for line in lines if not line.startswith("#") and ("/" in line.rstrip("/") or "!" in line)] == []
