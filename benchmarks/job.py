@@ -1,0 +1,60 @@
+"""The whole job as it is run on a Monday, on a made-up registry: the packaged study, real HTTP, files in a folder.
+
+Run as a module (``csv PATH`` or ``redcap URL``) it does the job once and prints what that took of this process.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.measure import peak_megabytes
+from consent.local_folder import LocalFolder
+from consent.run import run_report, summarise_file
+from consent.services import choose_study, load_studies, open_services
+from consent.settings import Settings
+from consent.study import StudyConfig
+from consent.summary import ConsentSummary
+from sandbox.people import TOKEN
+
+NOW = datetime(2026, 11, 16, 12, tzinfo=UTC)
+
+
+def packaged_study() -> StudyConfig:
+    """The study file that comes with the product."""
+    return choose_study(load_studies(Settings({})), "obri-ibd")
+
+
+def report_from_redcap(url: str, study: StudyConfig) -> ConsentSummary:
+    """Export from the REDCap at this address, and write the report to a folder that is then thrown away."""
+    settings = Settings({"REDCAP_API_URL": url, "REDCAP_ACCESS_TOKEN": TOKEN})
+    with _folder() as folder, open_services(study, settings, to=folder, now=lambda: NOW) as services:
+        return run_report(study, services).summary
+
+
+def report_from_csv(path: Path, study: StudyConfig) -> ConsentSummary:
+    """Count the CSV file, and write the report to a folder that is then thrown away."""
+    with _folder() as folder:
+        return summarise_file(path, study, LocalFolder(folder), place="a folder", now=NOW).summary
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def main(source: str, place: str) -> None:
+    """Do the job once; print the participants counted, the CPU seconds and the peak memory (MB, or null) as JSON."""
+    study, started = packaged_study(), time.process_time()
+    summary = report_from_csv(Path(place), study) if source == "csv" else report_from_redcap(place, study)
+    spent = time.process_time() - started
+    print(json.dumps({"participants": summary.participants.total, "seconds": spent, "peak": peak_megabytes()}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

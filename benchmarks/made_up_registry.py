@@ -1,0 +1,67 @@
+"""A made-up registry of any size, as a CSV file or on a REDCap stand-in, in a process of its own.
+
+Its memory is nobody's concern here. Run as a module: ``csv PATH NUMBER``, or ``redcap NUMBER`` until its input ends.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+from benchmarks.measure import ROOT, command, environment
+
+TODAY = date(2026, 11, 16)
+
+
+@contextmanager
+def redcap_apart(number: int) -> Iterator[str]:
+    """The address of a REDCap with so many participants, served by another process."""
+    asked = command("benchmarks.made_up_registry", "redcap", str(number))
+    pipe = subprocess.PIPE
+    with subprocess.Popen(asked, stdin=pipe, stdout=pipe, cwd=ROOT, env=environment(), encoding="utf-8") as server:
+        if server.stdin is None or server.stdout is None:
+            raise AssertionError("both are pipes")
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.stdin.close()
+
+
+def write_csv(path: Path, number: int) -> None:
+    """Write so many participants as REDCap would export all their fields."""
+    from sandbox.people import registry
+    from sandbox.redcap_formats import csv_pieces
+    from sandbox.redcap_switches import Switches
+
+    project = registry(number, today=TODAY)
+    names = [column.name for column in project.columns()]
+    rows = ([row.record, *(row.values.get(name, "") for name in names)] for row in project.read())
+    with path.open("wb") as file:
+        file.writelines(csv_pieces([project.id_field.name, *names], rows, Switches()))
+
+
+def serve(number: int) -> None:
+    """Serve so many participants, print the address, and stop when the input ends."""
+    from sandbox.people import registry
+    from sandbox.redcap import Redcap
+    from sandbox.server import Server
+
+    with Server(Redcap([registry(number, today=TODAY)])) as server:
+        print(f"{server.url}/api/", flush=True)
+        sys.stdin.read()
+
+
+def main(kind: str, *arguments: str) -> None:
+    """Make the registry that was asked for."""
+    if kind == "csv":
+        path, number = arguments
+        write_csv(Path(path), int(number))
+        print("null")
+    else:
+        serve(int(arguments[0]))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

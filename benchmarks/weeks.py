@@ -1,0 +1,143 @@
+"""What do more weeks cost? The same 100,000 participants, their consents spread over 52 weeks and over 520.
+
+Measured from REDCap's rows to the finished numbers, in batches as the job does it, without reading or writing files.
+For comparison, the same weekly numbers by looking through all participants once for each week.
+"""
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from statistics import median
+from typing import TypeVar
+
+import pandas as pd
+
+from benchmarks.job import packaged_study
+from benchmarks.measure import Figure, at_most, hand_over, say
+from consent.consents import CONSENTED, Counting
+from consent.export_file import coding_of_columns
+from consent.participants import AGREED, build_participants
+from consent.period import ReportPeriod
+from consent.redcap.rows import Arrivals, RowShape, frame_of, whole_records
+from consent.summary import Source, WeekCount, summarise
+from consent.tally import Tally, tally_participants
+from sandbox.people import START, registry
+
+T = TypeVar("T")
+
+PARTICIPANTS = 100_000
+FEW, MANY = 52, 520  # weeks
+REPETITIONS = 9
+MOST = 1.2
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The rows of all participants in batches, and how to count them."""
+
+    batches: list[pd.DataFrame]
+    counting: Counting
+
+    def tally(self, batch: pd.DataFrame) -> Tally:
+        """The counts of one batch."""
+        return tally_participants(build_participants(batch, self.counting), self.counting.period.start)
+
+    def weeks_of(self, tally: Tally) -> tuple[WeekCount, ...]:
+        """The weekly numbers that a report shows."""
+        source = Source(None, None, None, PARTICIPANTS)
+        return summarise(tally, self.counting.study, self.counting.period, source).weeks
+
+    def participants(self) -> list[pd.DataFrame]:
+        """One row per participant, in batches."""
+        return [build_participants(batch, self.counting) for batch in self.batches]
+
+
+def registry_over(weeks: int) -> Registry:
+    """The same people for any number of weeks: only the days on which they consented lie further apart."""
+    study, last_day = packaged_study(), START + timedelta(days=7 * weeks - 1)
+    project = registry(PARTICIPANTS, today=last_day)
+    coding = coding_of_columns(study, project.id_field.name)
+    shape = RowShape(project.id_field.name, values=tuple(dict.fromkeys(coding.columns.values())), structure=())
+    rows = ((row.record, "", "", "", *(row.values.get(name, "") for name in shape.values)) for row in project.read())
+    period = ReportPeriod(START, last_day, exported_on=last_day + timedelta(days=1))
+    batches = [frame_of(batch, shape) for batch in whole_records(rows, Arrivals())]
+    return Registry(batches, Counting(study, coding, period))
+
+
+def rescanned(participants: pd.DataFrame, counting: Counting) -> Iterator[WeekCount]:
+    """The weekly numbers by looking through everybody again for each week."""
+    for week in counting.period.weeks:
+        within = participants["consented_on"].between(pd.Timestamp(week.first_day), pd.Timestamp(week.last_day))
+        consented = participants[within & (participants["participant_class"] == CONSENTED)]
+        riders = {rider.key: int((consented[f"rider:{rider.key}"] == AGREED).sum()) for rider in counting.study.riders}
+        yield WeekCount(week.first_day, week.last_day, week.complete, len(consented), riders)
+
+
+@dataclass
+class Count:
+    """A count under way, and the CPU seconds it has taken."""
+
+    registry: Registry
+    tally: Tally = field(default_factory=Tally)
+    seconds: float = 0.0
+
+    def add(self, batch: pd.DataFrame) -> None:
+        """Count one more batch."""
+        started = time.process_time()
+        self.tally = self.tally + self.registry.tally(batch)
+        self.seconds += time.process_time() - started
+
+    def finish(self) -> None:
+        """Make the report's numbers of it."""
+        started = time.process_time()
+        self.registry.weeks_of(self.tally)
+        self.seconds += time.process_time() - started
+
+
+def times_as_long(few: Registry, many: Registry) -> float:
+    """How much longer one repetition takes for many weeks; batch by batch in turn, as a shared machine changes pace."""
+    counts = (Count(few), Count(many))
+    gc.collect()
+    for batches in zip(few.batches, many.batches, strict=True):
+        for count, batch in zip(counts, batches, strict=True):
+            count.add(batch)
+    for count in counts:
+        count.finish()
+    return counts[1].seconds / counts[0].seconds
+
+
+def rescan_takes(one: Registry) -> float:
+    """How many times as long a rescan per week takes as adding up, both from the participants on."""
+    participants = one.participants()
+    everybody, start = pd.concat(participants), one.counting.period.start
+
+    def added_up() -> tuple[WeekCount, ...]:
+        return one.weeks_of(sum((tally_participants(batch, start) for batch in participants), Tally()))
+
+    ours, seconds = zip(*(timed(added_up) for _ in range(REPETITIONS)), strict=True)
+    theirs, rescan_seconds = timed(lambda: tuple(rescanned(everybody, one.counting)))
+    if theirs != ours[0]:
+        raise SystemExit("The rescan found other numbers: one of the two counts wrongly.")
+    return rescan_seconds / float(median(seconds))
+
+
+def timed(work: Callable[[], T]) -> tuple[T, float]:
+    """What the work gives, and the CPU seconds it took."""
+    started = time.process_time()
+    return work(), time.process_time() - started
+
+
+def main() -> None:
+    """Measure the cost of weeks, then the comparison."""
+    say(f"counting {PARTICIPANTS:,} participants over {FEW} and over {MANY} weeks")
+    few, many = registry_over(FEW), registry_over(MANY)
+    longer = median(times_as_long(few, many) for _ in range(REPETITIONS))
+    what = f"{PARTICIPANTS:,} participants: CPU time for {MANY} weeks, of that for {FEW}"
+    rescan = f"{rescan_takes(few):.0f}x at {FEW} weeks, {rescan_takes(many):.0f}x at {MANY}"
+    hand_over([at_most(what, longer, MOST, "x"), Figure("  a rescan of all participants per week would take", rescan)])
+
+
+if __name__ == "__main__":
+    main()
