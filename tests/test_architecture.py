@@ -1,0 +1,216 @@
+"""The shape of the house: what is pure stays pure, imports go one way, and every stage is where its name says."""
+
+import ast
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# From the foundations up: a module may import those above it in this list, never those below.
+FLOW = [
+    "consent",
+    "consent.errors",
+    "consent.file_names",
+    "consent.toml_table",
+    "consent.study",
+    "consent.period",
+    "consent.settings",
+    "consent.setting_rules",
+    "consent.network",
+    "consent.credentials",
+    "consent.redcap",
+    "consent.redcap.refusals",
+    "consent.redcap.responses",
+    "consent.redcap.rows",
+    "consent.redcap.dictionary",
+    "consent.redcap.fit",
+    "consent.redcap.export_plan",
+    "consent.redcap.client",
+    "consent.redcap.probe",
+    "consent.redcap.listing",
+    "consent.redcap.export",
+    "consent.consents",
+    "consent.participants",
+    "consent.tally",
+    "consent.summary",
+    "consent.reports.report_file",
+    "consent.reports.csv_table",
+    "consent.reports.json_document",
+    "consent.reports",
+    "consent.report_set",
+    "consent.delivery",
+    "consent.local_folder",
+    "consent.dropbox_outcome",
+    "consent.dropbox_session",
+    "consent.dropbox_folder",
+    "consent.export_file",
+    "consent.services",
+    "consent.run",
+    "consent.http_api",
+    "consent.screen",
+    "consent.cli",
+    "consent.__main__",
+]
+PURE = [
+    "consent.errors",
+    "consent.file_names",
+    "consent.toml_table",
+    "consent.study",
+    "consent.period",
+    "consent.redcap.refusals",
+    "consent.redcap.responses",
+    "consent.redcap.rows",
+    "consent.redcap.dictionary",
+    "consent.redcap.fit",
+    "consent.redcap.export_plan",
+    "consent.consents",
+    "consent.participants",
+    "consent.tally",
+    "consent.summary",
+    "consent.reports",
+    "consent.reports.report_file",
+    "consent.reports.csv_table",
+    "consent.reports.json_document",
+    "consent.report_set",
+    "consent.delivery",
+]
+OUTSIDE_WORLD = {
+    "requests",
+    "dropbox",
+    "azure",
+    "socket",
+    "http",
+    "urllib3",
+    "os",
+    "pathlib",
+    "time",
+    "random",
+    "subprocess",
+}
+CLOCK_AND_FILE_CALLS = {"now", "today", "utcnow", "open", "getenv"}
+HEAVY = {"pandas", "numpy", "dropbox", "matplotlib", "requests", "azure", "rich", "dotenv"}
+LIGHT = ["consent", "consent.errors", "consent.settings", "consent.http_api"]
+
+
+def modules_of(package: str) -> dict[str, Path]:
+    """Every module of a package by its dotted name."""
+    paths = sorted((ROOT / package).rglob("*.py"))
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports_of(path: Path, *, at_top_only: bool = False) -> set[str]:
+    """The modules that a file imports (not what it needs for type checking only)."""
+    tree = tree_of(path)
+    for_types = {inner for node in ast.walk(tree) if _is_type_checking(node) for inner in ast.walk(node)}
+    nodes = tree.body if at_top_only else ast.walk(tree)
+    found: set[str] = set()
+    for node in nodes:
+        if node in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{name.name}" for name in node.names}
+    return found
+
+
+def attributes_of(path: Path) -> set[str]:
+    """Every ``name.attribute`` that a file uses."""
+    return {ast.unparse(node) for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)}
+
+
+def _is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+MODULES = modules_of("consent")
+
+
+def test_every_module_has_its_place_in_the_flow() -> None:
+    assert set(MODULES) == set(FLOW)
+
+
+@pytest.mark.parametrize("module", FLOW)
+def test_imports_go_one_way(module: str) -> None:
+    imported = imports_of(MODULES[module]) & set(MODULES)
+    upstream = set(FLOW[: FLOW.index(module)])
+    assert imported - {module} <= upstream
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_pure_module_reaches_for_nothing_outside(module: str) -> None:
+    tops = {name.partition(".")[0] for name in imports_of(MODULES[module])}
+    assert not tops & OUTSIDE_WORLD
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_pure_module_imports_only_pure_ones(module: str) -> None:
+    imported = imports_of(MODULES[module]) & set(MODULES)
+    assert imported <= {*PURE, "consent", "consent.redcap"}
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_pure_module_reads_no_clock_and_opens_no_file(module: str) -> None:
+    calls = [node.func for node in ast.walk(tree_of(MODULES[module])) if isinstance(node, ast.Call)]
+    names = {call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "") for call in calls}
+    assert not names & CLOCK_AND_FILE_CALLS
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_what_the_function_app_imports_is_light(module: str) -> None:
+    tops = {name.partition(".")[0] for name in imports_of(MODULES[module], at_top_only=True)}
+    assert not tops & HEAVY
+
+
+@pytest.mark.parametrize("path", modules_of("sandbox").values(), ids=lambda path: path.stem)
+def test_the_sandbox_imports_nothing_from_the_product(path: Path) -> None:
+    assert not {name for name in imports_of(path) if name.partition(".")[0] == "consent"}
+
+
+def test_only_the_command_line_imports_the_sandbox_and_not_at_the_top() -> None:
+    users = {name for name, path in MODULES.items() if any(i.startswith("sandbox") for i in imports_of(path))}
+    at_top = {
+        name
+        for name, path in MODULES.items()
+        if any(i.startswith("sandbox") for i in imports_of(path, at_top_only=True))
+    }
+    assert (users, at_top) == ({"consent.cli"}, set())
+
+
+def test_only_settings_reads_the_environment() -> None:
+    readers = {name for name, path in MODULES.items() if {"os.environ", "os.getenv"} & attributes_of(path)}
+    assert readers == {"consent.settings"}
+
+
+@pytest.mark.parametrize("path", [*MODULES.values(), ROOT / "function_app.py"], ids=lambda path: path.stem)
+def test_every_module_says_what_it_is_for(path: Path) -> None:
+    assert ast.get_docstring(tree_of(path))
+
+
+@pytest.mark.parametrize("path", MODULES.values(), ids=lambda path: path.stem)
+def test_every_public_function_and_class_says_what_it_does(path: Path) -> None:
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    public = [node for node in tree_of(path).body if isinstance(node, kinds) and not node.name.startswith("_")]
+    assert [node.name for node in public if not ast.get_docstring(node)] == []
+
+
+def test_there_is_no_name_for_things_without_an_owner() -> None:
+    vague = {"utils", "helpers", "common", "manager", "misc"}
+    assert not vague & {name.rpartition(".")[2] for name in [*MODULES, *modules_of("sandbox")]}
+
+
+def test_secrets_are_revealed_in_few_places() -> None:
+    revealing = {name for name, path in MODULES.items() if any(a.endswith(".reveal") for a in attributes_of(path))}
+    assert revealing == {"consent.credentials", "consent.redcap.client", "consent.dropbox_folder"}
+
+
+def test_no_module_is_named_like_one_of_the_standard_library() -> None:
+    assert not {name.rpartition(".")[2] for name in MODULES} & set(sys.stdlib_module_names) - {"__main__"}
