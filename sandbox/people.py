@@ -7,7 +7,7 @@ with the *truth*: how they must be counted, known from how they were made and no
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import accumulate
 
@@ -28,7 +28,6 @@ class Consent:
     date: str = ""
     riders: frozenset[str] = frozenset()
     other_riders: dict[str, str] = field(default_factory=dict)
-    certified: bool = True
 
 
 @dataclass(frozen=True)
@@ -38,27 +37,14 @@ class Person:
     ``standing`` is ``class`` or ``class/reason``; ``consented_on`` and ``riders`` are set for those who consented.
     """
 
-    record: str
-    site: str
     consents: tuple[Consent, ...]
     standing: str
     consented_on: date | None = None
     riders: frozenset[str] = frozenset()
     taking_part: bool = False
     quality: frozenset[str] = frozenset()
-    is_test: bool = False
-
-
-@dataclass(frozen=True)
-class _Draft:
-    """A person but for name and place."""
-
-    consents: tuple[Consent, ...]
-    standing: str
-    consented_on: date | None = None
-    riders: frozenset[str] = frozenset()
-    taking_part: bool = False
-    quality: frozenset[str] = frozenset()
+    record: str = ""
+    site: str = ""
 
 
 class _Dice:
@@ -79,53 +65,53 @@ class _Dice:
         return frozenset(rider for rider in RIDERS if roll() < _UPTAKE[rider])
 
 
-def _consented(dice: _Dice) -> _Draft:
+def _consented(dice: _Dice) -> Person:
     day, riders = dice.day(), dice.riders()
-    return _Draft((Consent("1", day.isoformat(), riders),), "consented", day, riders, taking_part=True)
+    return Person((Consent("1", day.isoformat(), riders),), "consented", day, riders, taking_part=True)
 
 
-def _consented_with_time(dice: _Dice) -> _Draft:
+def _consented_with_time(dice: _Dice) -> Person:
     day, riders = dice.day(), dice.riders()
-    return _Draft((Consent("1", f"{day} 23:59", riders),), "consented", day, riders, taking_part=True)
+    return Person((Consent("1", f"{day} 23:59", riders),), "consented", day, riders, taking_part=True)
 
 
-def _unknown_rider_code(dice: _Dice) -> _Draft:
+def _unknown_rider_code(dice: _Dice) -> Person:
     day = dice.day()
     consent = Consent("1", day.isoformat(), other_riders={"b": "9"})
-    return _Draft((consent,), "consented", day, taking_part=True, quality=frozenset({"unknown_code"}))
+    return Person((consent,), "consented", day, taking_part=True, quality=frozenset({"unknown_code"}))
 
 
-def _before_start(dice: _Dice) -> _Draft:
+def _before_start(dice: _Dice) -> Person:
     day = START - timedelta(days=dice.chance.randint(1, 400))
-    return _Draft((Consent("1", day.isoformat(), dice.riders()),), "not_counted/before_start", quality=_BEFORE_START)
+    return Person((Consent("1", day.isoformat(), dice.riders()),), "not_counted/before_start", quality=_BEFORE_START)
 
 
-def _future(dice: _Dice) -> _Draft:
+def _future(dice: _Dice) -> Person:
     day = dice.today + timedelta(days=dice.chance.randint(1, 400))
     consents = (Consent("1", day.isoformat(), dice.riders()),)
-    return _Draft(consents, "not_counted/future_date", quality=frozenset({"future_date"}))
+    return Person(consents, "not_counted/future_date", quality=frozenset({"future_date"}))
 
 
-def _unreadable(dice: _Dice) -> _Draft:
+def _unreadable(dice: _Dice) -> Person:
     day = dice.day()
     text = dice.chance.choice((f"{day:%d/%m/%Y}", f"{day:%m-%d-%Y}", f"{day:%Y-%m}", "spring", f"{day:%Y-%m}-31x"))
     consents = (Consent("1", text, dice.riders()),)
-    return _Draft(consents, "not_counted/unreadable_date", quality=frozenset({"unreadable_date"}))
+    return Person(consents, "not_counted/unreadable_date", quality=frozenset({"unreadable_date"}))
 
 
-def _dated_but_pending(dice: _Dice) -> _Draft:
+def _dated_but_pending(dice: _Dice) -> Person:
     consents = (Consent(dice.chance.choice(("", "0")), dice.day().isoformat()),)
-    return _Draft(consents, "pending/open", quality=frozenset({"dated_but_pending"}))
+    return Person(consents, "pending/open", quality=frozenset({"dated_but_pending"}))
 
 
-def _always(standing: str, *consents: Consent, quality: str = "") -> Callable[[_Dice], _Draft]:
-    draft = _Draft(consents, standing, quality=frozenset({quality}) - {""})
+def _always(standing: str, *consents: Consent, quality: str = "") -> Callable[[_Dice], Person]:
+    draft = Person(consents, standing, quality=frozenset({quality}) - {""})
     return lambda dice: draft
 
 
 _BEFORE_START = frozenset({"before_start"})
 _OPEN = "Consent not completed"
-_KINDS: dict[str, tuple[float, Callable[[_Dice], _Draft]]] = {
+_KINDS: dict[str, tuple[float, Callable[[_Dice], Person]]] = {
     "consented": (78, _consented),
     "consented, with a time of day": (2, _consented_with_time),
     "unknown rider code": (0.4, _unknown_rider_code),
@@ -154,18 +140,7 @@ def people(number: int, *, seed: int = 2023, today: date) -> Iterator[Person]:
     weights = list(accumulate(weight for weight, _ in _KINDS.values()))
     for index in range(number):
         (make,) = (makers[index],) if index < len(makers) else dice.chance.choices(makers, cum_weights=weights)
-        draft = make(dice)
-        site = dice.chance.choice(SITES)
-        yield Person(
-            record=_record_id(index),
-            site=site,
-            consents=draft.consents,
-            standing=draft.standing,
-            consented_on=draft.consented_on,
-            riders=draft.riders,
-            taking_part=draft.taking_part,
-            quality=draft.quality,
-        )
+        yield replace(make(dice), record=_record_id(index), site=dice.chance.choice(SITES))
 
 
 def _record_id(index: int) -> str:

@@ -84,7 +84,7 @@ class Server:
         self.most_at_once = 0
         self._at_once = 0
         self._lock = threading.Lock()
-        self._http = _Listener(("127.0.0.1", port), _handler_for(self))
+        self._http = _Listener(self, port)
 
     @property
     def url(self) -> str:
@@ -134,93 +134,95 @@ class _Listener(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = False
 
+    def __init__(self, stand_in: Server, port: int) -> None:
+        self.stand_in = stand_in
+        super().__init__(("127.0.0.1", port), _Handler)
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Broken connections are what this server is for; they are no news."""
 
 
-def _handler_for(server: Server) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = -1  # one packet for head and body: without it every call waits 40 ms
-        disable_nagle_algorithm = True
-        timeout = 30
+class _Handler(BaseHTTPRequestHandler):
+    server: _Listener
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet for head and body: without it every call waits 40 ms
+    disable_nagle_algorithm = True
+    timeout = 30
 
-        def do_POST(self) -> None:
-            self._serve()
+    def do_POST(self) -> None:
+        self._serve()
 
-        def do_GET(self) -> None:
-            self._serve()
+    def do_GET(self) -> None:
+        self._serve()
 
-        do_HEAD = do_PUT = do_DELETE = do_PATCH = do_GET  # noqa: N815 - names that http.server looks for
+    do_HEAD = do_PUT = do_DELETE = do_PATCH = do_GET  # noqa: N815 - names that http.server looks for
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's own name
-            """Say nothing: requests are remembered, not printed."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's own name
+        """Say nothing: requests are remembered, not printed."""
 
-        def _serve(self) -> None:
-            parts = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            request = Request(self.command, parts.path, parts.query, headers, body)
-            with server._counted(request):
-                fault = server._fault_for(request)
-                if fault is None:
-                    self._send(server.app.answer(request), request)
-                else:
-                    self._misbehave(fault, request)
+    def _serve(self) -> None:
+        parts = urlsplit(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(self.command, parts.path, parts.query, headers, body)
+        with self.server.stand_in._counted(request):
+            fault = self.server.stand_in._fault_for(request)
+            if fault is None:
+                self._send(self.server.stand_in.app.answer(request), request)
+            else:
+                self._misbehave(fault, request)
 
-        def _misbehave(self, fault: Fault, request: Request) -> None:
-            if fault.kind == "answer":
-                return self._send(Response(fault.status, fault.headers, fault.body), request)
-            if fault.kind == "reset":
-                return self._reset()
-            if fault.kind == "hang":
-                time.sleep(fault.seconds)
-            response = server.app.answer(request)
-            if fault.kind == "lost":
-                return self._reset()
-            if fault.kind == "change":
-                response.body = fault.change(_whole(response.body))
-            if fault.kind == "trim":
-                response.body = _whole(response.body)[: fault.at]
-            if fault.kind == "cut":
-                whole = _whole(response.body)
-                self._head(response, {"Content-Length": str(len(whole) + 1)})
-                self.wfile.write(whole[: fault.at])
-                self.wfile.flush()
-                return self._reset()
-            return self._send(response, request)
+    def _misbehave(self, fault: Fault, request: Request) -> None:
+        if fault.kind == "answer":
+            return self._send(Response(fault.status, fault.headers, fault.body), request)
+        if fault.kind == "reset":
+            return self._reset()
+        if fault.kind == "hang":
+            time.sleep(fault.seconds)
+        response = self.server.stand_in.app.answer(request)
+        if fault.kind == "lost":
+            return self._reset()
+        if fault.kind == "change":
+            response.body = fault.change(_whole(response.body))
+        if fault.kind == "trim":
+            response.body = _whole(response.body)[: fault.at]
+        if fault.kind == "cut":
+            whole = _whole(response.body)
+            self._head(response, {"Content-Length": str(len(whole) + 1)})
+            self.wfile.write(whole[: fault.at])
+            self.wfile.flush()
+            return self._reset()
+        return self._send(response, request)
 
-        def _head(self, response: Response, more: dict[str, str]) -> None:
-            self.send_response(response.status)
-            for name, value in {**response.headers, **more}.items():
-                self.send_header(name, value)
-            self.end_headers()
+    def _head(self, response: Response, more: dict[str, str]) -> None:
+        self.send_response(response.status)
+        for name, value in {**response.headers, **more}.items():
+            self.send_header(name, value)
+        self.end_headers()
 
-        def _send(self, response: Response, request: Request) -> None:
-            body = response.body
-            if isinstance(body, bytes):
-                self._head(response, {"Content-Length": str(len(body))})
-                if request.method != "HEAD":
-                    self.wfile.write(body)
-                return
-            more = {"Transfer-Encoding": "chunked"}
-            pieces: Iterable[bytes] = body
-            if "gzip" in request.headers.get("accept-encoding", ""):
-                more |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-                pieces = _gzipped(body)
-            self._head(response, more)
-            for piece in pieces:
-                if piece:
-                    self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
-            self.wfile.write(b"0\r\n\r\n")
+    def _send(self, response: Response, request: Request) -> None:
+        body = response.body
+        if isinstance(body, bytes):
+            self._head(response, {"Content-Length": str(len(body))})
+            if request.method != "HEAD":
+                self.wfile.write(body)
+            return
+        more = {"Transfer-Encoding": "chunked"}
+        pieces: Iterable[bytes] = body
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            more |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+            pieces = _gzipped(body)
+        self._head(response, more)
+        for piece in pieces:
+            if piece:
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        self.wfile.write(b"0\r\n\r\n")
 
-        def _reset(self) -> None:
-            self.close_connection = True
-            with contextlib.suppress(OSError):
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                self.connection.close()
-
-    return Handler
+    def _reset(self) -> None:
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
 
 
 def _whole(body: bytes | Iterable[bytes]) -> bytes:

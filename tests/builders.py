@@ -1,6 +1,6 @@
 """Small things that tests are about, with defaults for all that a test does not care about."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
@@ -183,3 +183,7 @@ def all_texts_of(error: BaseException | None) -> str:
     if error is None:
         return ""
     return f"{error} {error!r} {all_texts_of(error.__cause__)} {all_texts_of(error.__context__)}"
+
+
+Open = Callable[..., Asking]
+"""Opens a stand-in REDCap with a project, and a client that asks it."""

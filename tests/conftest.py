@@ -4,10 +4,15 @@ import ipaddress
 import os
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from consent.settings import LOOPBACK_HOSTS
+from sandbox.redcap import Redcap
+from sandbox.server import Server
+from tests.builders import Asking, Open, a_redcap_project, asking
 
 IN_CI = os.environ.get("CI") == "true"
 _SETTINGS = ("REDCAP_", "DROPBOX_", "CONSENT_", "KEY_VAULT_URL", "AZURE_", "IDENTITY_", "WEBSITE_", "HEARTBEAT_URL")
@@ -41,6 +46,28 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+@pytest.fixture(scope="module")
+def redcap_server() -> Iterator[Server]:
+    """A stand-in REDCap without any project; leaving one takes time, so a module shares it."""
+    with Server(Redcap([])) as running:
+        yield running
+
+
+@pytest.fixture
+def open_redcap(redcap_server: Server) -> Iterator[Open]:
+    """A REDCap of the project that is handed in, and a client that asks it."""
+    with ExitStack() as opened:
+        yield lambda project=None, **how: opened.enter_context(
+            asking(redcap_server, project or a_redcap_project(), **how)
+        )
+
+
+@pytest.fixture
+def redcap(open_redcap: Open) -> Asking:
+    """A REDCap with two participants, and a client that asks it."""
+    return open_redcap()
 
 
 @pytest.hookimpl(trylast=True)

@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -31,34 +31,15 @@ from sandbox import redcap_faults as faults
 from sandbox.redcap import Project, Redcap, Switches
 from sandbox.redcap_formats import CONTENT_TYPES
 from sandbox.server import Fault, Request, Response, Server
-from tests.builders import TOKEN, Asking, a_redcap_project, a_redcap_row, all_texts_of, asking
+from tests.builders import TOKEN, Asking, Open, a_redcap_project, a_redcap_row, all_texts_of, asking
 from tests.test_network import Quiet, QuietServer, write_certificate
 
-Open = Callable[..., Asking]
 MakeFault = Callable[[int], Fault]
 
 CANARY = "CANARY-7"
 JSON = {"Content-Type": CONTENT_TYPES["json"]}
 ATTEMPTS = len(WAITS) + 1
 EXPORT = {"fields": ("record_id", "consent_date", "consent_obtained"), "type": "flat"}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with Server(Redcap([])) as running:
-        yield running
-
-
-@pytest.fixture
-def open_redcap(server: Server) -> Iterator[Open]:
-    """A REDCap of this project, and a client that asks it."""
-    with ExitStack() as opened:
-        yield lambda project=None, **how: opened.enter_context(asking(server, project or a_redcap_project(), **how))
-
-
-@pytest.fixture
-def redcap(open_redcap: Open) -> Asking:
-    return open_redcap()
 
 
 def form_of(request: Request) -> dict[str, str]:

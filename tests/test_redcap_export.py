@@ -5,8 +5,7 @@ import json
 import logging
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -39,6 +38,7 @@ from tests.builders import (
     TOKEN,
     TWO_PARTICIPANTS,
     Asking,
+    Open,
     a_period,
     a_redcap_project,
     a_redcap_row,
@@ -47,7 +47,6 @@ from tests.builders import (
     asking,
 )
 
-Open = Callable[..., Asking]
 Rows = list[dict[str, Any]]
 
 CANARY = "CANARY-7"
@@ -57,24 +56,6 @@ EVENTS = {ONE: ["enrolment", "consent"], TWO: ["consent"]}
 SURVEY_CONSENT = CONSENT.replace('"consent_date"', '"consent_timestamp"')
 CHECKBOX = Field("rider_box", "consent", "checkbox", choices="1, Samples | -2, Data")
 BOX_RIDER = '[[riders]]\nkey = "rider a"\nfield = "rider_box(-2)"\nagreed = ["1"]\n'
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with Server(Redcap([])) as running:
-        yield running
-
-
-@pytest.fixture
-def open_redcap(server: Server) -> Iterator[Open]:
-    """A REDCap of this project, and a client that asks it."""
-    with ExitStack() as opened:
-        yield lambda project=None, **how: opened.enter_context(asking(server, project or a_redcap_project(), **how))
-
-
-@pytest.fixture
-def redcap(open_redcap: Open) -> Asking:
-    return open_redcap()
 
 
 def count(frame: pd.DataFrame) -> Counter[object]:
@@ -551,19 +532,19 @@ def test_a_renamed_field_stops_the_run_before_any_record_is_asked_for(open_redca
     assert "record" not in redcap.asked
 
 
-def test_a_field_renamed_a_moment_ago_is_named(open_redcap: Open, server: Server) -> None:
+def test_a_field_renamed_a_moment_ago_is_named(open_redcap: Open, redcap_server: Server) -> None:
     redcap = open_redcap()
     plan = probe(redcap.client, a_study()).plan
-    server.app = Redcap([a_redcap_project(fields=without_field("rider_a"))])
+    redcap_server.app = Redcap([a_redcap_project(fields=without_field("rider_a"))])
     with pytest.raises(DictionaryError, match="fields rider_a: renamed or deleted in REDCap"):
         export_registry(redcap.client, plan, count, Counter())
 
 
-def test_a_field_renamed_a_moment_ago_is_missed_by_an_old_server_too(open_redcap: Open, server: Server) -> None:
+def test_a_field_renamed_a_moment_ago_is_missed_by_an_old_server_too(open_redcap: Open, redcap_server: Server) -> None:
     redcap = open_redcap()
     plan = probe(redcap.client, a_study()).plan
     project = a_redcap_project(fields=without_field("rider_a"))
-    server.app = Redcap([project], switches=Switches(ignore_unknown_fields=True))
+    redcap_server.app = Redcap([project], switches=Switches(ignore_unknown_fields=True))
     with pytest.raises(SourceRefusedError, match="did not send the column rider_a"):
         export_registry(redcap.client, plan, count, Counter())
 
@@ -636,12 +617,12 @@ def test_record_ids_that_an_old_server_hashes_are_still_told_apart(open_redcap: 
 
 
 @pytest.fixture
-def changing(open_redcap: Open, server: Server) -> Callable[..., Asking]:
+def changing(open_redcap: Open, redcap_server: Server) -> Callable[..., Asking]:
     """A REDCap whose rows are different at each question for records (the last lasts)."""
 
     def opened(*rows_by_question: Iterable[Row], switches: Switches | None = None, **changes: Any) -> Asking:
         def rows() -> Iterable[Row]:
-            return rows_by_question[min(len(server.seen("record")), len(rows_by_question)) - 1]
+            return rows_by_question[min(len(redcap_server.seen("record")), len(rows_by_question)) - 1]
 
         return open_redcap(a_redcap_project(rows=rows, **changes), switches=switches or Switches())
 
