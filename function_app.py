@@ -10,8 +10,8 @@ from typing import Any
 
 import azure.functions as func
 
-from consent.errors import ConsentReportError
-from consent.http_api import JSON, PROBLEM, RunRequest, log_text, parse_run_request, problem_for
+from consent.errors import ConsentReportError, log_text
+from consent.http_api import JSON, PROBLEM, RunRequest, parse_run_request, problem_for
 from consent.settings import read_settings, timer_schedule
 
 logger = logging.getLogger(__name__)

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from consent import __version__
-from consent.errors import ConfigurationError, ConsentReportError, CutoffError, UnknownStudyError
-from consent.http_api import log_text
+from consent.errors import ConfigurationError, ConsentReportError, CutoffError, UnknownStudyError, log_text
 from consent.period import parse_day
 from consent.settings import Settings, read_settings
 from consent.study import StudyConfig
@@ -34,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         screen = _new_screen()
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
-        return 2
+        return 1
     try:
         result = options.carry_out(options, screen)
     except (CutoffError, UnknownStudyError) as error:
@@ -108,6 +107,7 @@ def _add_summarise(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]")
     summarise.add_argument(
         "--output", type=Path, default=Path("consent-report"), metavar="DIR", help="default: consent-report"
     )
+    summarise.add_argument("--settings", type=Path, metavar="DIR", help="where local.settings.json and .env are")
     summarise.set_defaults(carry_out=_summarise)
 
 
@@ -161,7 +161,7 @@ def _summarise(options: argparse.Namespace, screen: "Screen") -> "RunResult":
     with screen.watching():
         return summarise_file(
             options.export,
-            _study_or_file(options.study),
+            _study_or_file(options.study, options.settings),
             LocalFolder(options.output),
             place=f"folder {options.output}",
             now=utc_now(),
@@ -170,12 +170,12 @@ def _summarise(options: argparse.Namespace, screen: "Screen") -> "RunResult":
         )
 
 
-def _study_or_file(name: str | None) -> StudyConfig:
+def _study_or_file(name: str | None, settings: Path | None) -> StudyConfig:
     from consent.services import choose_study, load_studies, load_study_file
 
     if name is not None and name.endswith(".toml"):
         return load_study_file(Path(name))
-    return choose_study(load_studies(read_settings()), name)
+    return choose_study(load_studies(read_settings(directory=settings)), name)
 
 
 def _show(result: "RunResult", screen: "Screen", *, as_json: bool) -> None:

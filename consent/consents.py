@@ -64,13 +64,12 @@ def read_consents(rows: pd.DataFrame, participants: Array, counting: Counting) -
 
 
 def _consents_on(form: ConsentForm, number: int, rows: pd.DataFrame, counting: Counting) -> pd.DataFrame:
-    decision = _decisions(form, rows, counting.coding)
-    date_text = texts(rows, FieldRef(form.date), counting.coding)
     written = holds_consent(form, rows, counting)
     if form.events:
         written &= np.isin(rows[EVENT].to_numpy(), form.events)
     at = np.flatnonzero(written)
-    decision, date_text = decision[at], _stripped(date_text[at])
+    decision = _decisions(form, rows, counting.coding)[at]
+    date_text = _stripped(_date_texts(form, rows, counting)[at])
     date_text = np.where(is_one_of(date_text, counting.coding.missing_codes), "", date_text)
     certified = np.ones(len(at), dtype=bool)
     if form.form_complete:
@@ -117,17 +116,24 @@ def _states(
 
 
 def holds_consent(form: ConsentForm, rows: pd.DataFrame, counting: Counting) -> Array:
-    """Whether each row has a decision of this form, or a date waiting for one, in whatever event.
+    """Whether each row has a decision of this form, or a date waiting for one, in whatever event."""
+    written: Array = (_decisions(form, rows, counting.coding) != "") | (_date_texts(form, rows, counting) != "")
+    return written
 
-    A date that two forms share (the participant's and a representative's, say) waits for neither once one is decided.
-    """
-    coding = counting.coding
-    dated = texts(rows, FieldRef(form.date), coding) != ""
+
+def _date_texts(form: ConsentForm, rows: pd.DataFrame, counting: Counting) -> Array:
+    """The form's dates. One that two forms share (the participant's and a representative's) is not that of a form still
+    waiting, once the other is decided."""
+    dates = texts(rows, FieldRef(form.date), counting.coding)
     for other in counting.study.consents:
         if other.date == form.date and other is not form:
-            dated &= _decisions(other, rows, coding) == ""
-    written: Array = (_decisions(form, rows, coding) != "") | dated
-    return written
+            taken = ~_waiting(other, rows, counting.coding) & _waiting(form, rows, counting.coding)
+            dates = np.where(taken, "", dates)
+    return dates
+
+
+def _waiting(form: ConsentForm, rows: pd.DataFrame, coding: Coding) -> Array:
+    return is_one_of(_decisions(form, rows, coding), ("", *form.pending, *coding.missing_codes))
 
 
 def _decisions(form: ConsentForm, rows: pd.DataFrame, coding: Coding) -> Array:

@@ -12,26 +12,12 @@ from datetime import date
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from consent.errors import DeliveryRefusedError
+from consent.period import parse_day
 from consent.report_set import Address, Place, ReportSet, Stored, content_hash, joined, report_set
 
 if TYPE_CHECKING:  # the package of renderers loads pandas
     from consent.reports.report_file import ReportFile
 
-__all__ = [
-    "Address",
-    "Delivery",
-    "DeliveryPlan",
-    "Folder",
-    "Standing",
-    "Step",
-    "Stored",
-    "content_hash",
-    "deliver",
-    "gather",
-    "plan_delivery",
-]
-
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SET_ID = re.compile(r"[0-9a-f]{8}")
 
 Action = Literal["add", "replace", "keep"]
@@ -247,7 +233,7 @@ def _newer_cutoff(address: Address, folder: Folder) -> date | None:
 def _archived_days(address: Address, folder: Folder) -> list[date]:
     """The cut-offs that have a folder in the archive, newest first; none where no archive is kept."""
     names = folder.names(address.archive_home) if address.archive else ()
-    return sorted((date.fromisoformat(name) for name in names if _is_day(name)), reverse=True)
+    return sorted((day for name in names if (day := parse_day(name))), reverse=True)
 
 
 def _manifests(day: date, address: Address, folder: Folder) -> Iterator[Stored]:
@@ -256,10 +242,3 @@ def _manifests(day: date, address: Address, folder: Folder) -> Iterator[Stored]:
     for name in folder.names(home):
         if _SET_ID.fullmatch(name) and (manifest := folder.look(joined(home, name, address.manifest_name))):
             yield manifest
-
-
-def _is_day(name: str) -> bool:
-    try:
-        return bool(_DAY.fullmatch(name) and date.fromisoformat(name))
-    except ValueError:
-        return False

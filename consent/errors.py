@@ -20,9 +20,10 @@
     └── DeliveryUnverifiedError   what is stored is not what was sent: look before trusting the folder
 
 Each message says what happened, where, and what to do next. None holds a token, a body, a name or a record id.
-Anything else that escapes is a bug and shows its traceback.
+Anything else is a bug: its place is shown, and its own words, which may quote data, are withheld.
 """
 
+import traceback
 from collections.abc import Iterable
 
 
@@ -97,3 +98,19 @@ class DeliveryRefusedError(ConsentReportError):
 
 class DeliveryUnverifiedError(ConsentReportError):
     """The destination stores something else than what was sent."""
+
+
+def log_text(error: Exception) -> str:
+    """What the log may say of an error: the message of one of ours, and only the kind and the way of any other.
+
+    The way is every file, line and function that the error and its causes came through, oldest first.
+    """
+    if isinstance(error, ConsentReportError):
+        return f"{type(error).__name__}: {error}"
+    steps: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        way = "".join(traceback.format_tb(cause.__traceback__))
+        steps.insert(0, f"{way}{type(cause).__qualname__} (its message is withheld: it may quote data)")
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return "a fault in the program\n" + "\nwhich led to\n".join(steps)

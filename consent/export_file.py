@@ -153,10 +153,12 @@ def _shape(header: list[str], coding: Coding, path: Path) -> RowShape:
 
 
 def _refuse_without_record_id(header: list[str], study: StudyConfig, path: Path) -> None:
-    """The first column names the record, so no field that is counted can stand there."""
+    """The first column names the record, so no field that is counted can stand there, nor its name elsewhere."""
     counted = {_column_of(ref) for key, ref in named_fields(study) if not key.startswith(("leave_out", "only"))}
     if header and header[0] in {EVENT, INSTRUMENT, INSTANCE, *counted}:
         raise _unusable(path, f"its first column is {header[0]}, not the record id", "Export it with the record id")
+    if header and header[0] != RECORD and RECORD in {_column_of(ref) for _, ref in named_fields(study)}:
+        raise _unusable(path, f"a field named '{RECORD}' cannot be told from the record id", "Rename it in REDCap")
 
 
 def _column_of(ref: FieldRef) -> str:

@@ -6,7 +6,6 @@ its own words may quote a secret or a participant.
 """
 
 import json
-import traceback
 from collections import Counter
 from dataclasses import dataclass, fields
 from datetime import date
@@ -126,22 +125,6 @@ def problem_for(error: Exception, invocation_id: str) -> tuple[int, dict[str, An
             "both on to whoever looks after the program."
         )
     return kind.status, document
-
-
-def log_text(error: Exception) -> str:
-    """What the log may say of an error: the message of one of ours, and only the kind and the way of any other.
-
-    The way is every file, line and function that the error and its causes came through, oldest first.
-    """
-    if isinstance(error, ConsentReportError):
-        return f"{type(error).__name__}: {error}"
-    steps: list[str] = []
-    cause: BaseException | None = error
-    while cause is not None:
-        way = "".join(traceback.format_tb(cause.__traceback__))
-        steps.insert(0, f"{way}{type(cause).__qualname__} (its message is withheld: it may quote data)")
-        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
-    return "a fault in the program\n" + "\nwhich led to\n".join(steps)
 
 
 def _kind_of(error: Exception) -> _Kind:

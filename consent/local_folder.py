@@ -1,8 +1,8 @@
 """A folder on this machine's disks as a place for reports: every file is old or new, never half of either.
 
-Knows nothing of reports, manifests or order. Deletes nothing but its own temporary files, which lie hidden beside their
-targets, have one fixed name each (so that no two runs write the same file at once, and what a killed run leaves is used
-up by the next), and are never taken for a report.
+Knows nothing of reports, manifests or order. Deletes nothing but its own temporary files, ``….consent-part`` beside
+their targets: they are created so that no two runs write the same one at once, and are never taken for a report. What
+a killed run leaves is used up by a later one.
 """
 
 import contextlib

@@ -37,7 +37,7 @@ class Stored:
 class Address:
     """Whose report this is, as of which days, and the folder ("/" or "/Reports/x") it is for.
 
-    ``always``: a person asked for these files here, whatever report stands there.
+    ``always``: a person asked for these very files here, whatever report stands there (``summarise``).
     """
 
     study_key: str

@@ -16,7 +16,7 @@ import pandas as pd
 
 from consent.consents import CONSENTED, DECLINED, Counting
 from consent.delivery import Delivery, DeliveryPlan, Folder, deliver, gather, plan_delivery
-from consent.errors import IncompleteExportError, SourceDataError
+from consent.errors import SourceDataError
 from consent.export_file import count_file
 from consent.participants import NOT_COUNTED, build_participants
 from consent.period import ReportPeriod, choose_period
@@ -104,7 +104,7 @@ def run_report(
     summary = summarise(
         exported.counts, study, period, source, _notes(study, exported.has_groups, sandbox=services.sandbox)
     )
-    address = _address(study, period, sandbox=services.sandbox, chosen=services.local)
+    address = _address(study, period, sandbox=services.sandbox)
     plan, delivery = _deliver(summary, address, services.folder, dry_run=dry_run, watcher=watcher)
     state: State = delivery.state if delivery else "planned"
     for note in summary.notes:
@@ -139,7 +139,7 @@ def summarise_file(
     _refuse_reworked(counted.counts, path)
     source = Source(None, None, None, counted.records)
     summary = summarise(counted.counts, study, period, source, ("From a file: completeness not checked.",))
-    address = replace(_address(study, period, sandbox=False, chosen=True), folder="/", archive=False)
+    address = replace(_address(study, period, sandbox=False), folder="/", archive=False, always=True)
     plan, delivery = _deliver(summary, address, folder, dry_run=False, watcher=watcher)
     return RunResult("written", summary, plan, delivery, place, sandbox=False)
 
@@ -148,7 +148,7 @@ def _counter(counting: Counting) -> Callable[[pd.DataFrame], Tally]:
     return lambda rows: tally_participants(build_participants(rows, counting), counting.period.start)
 
 
-def _address(study: StudyConfig, period: ReportPeriod, *, sandbox: bool, chosen: bool) -> Address:
+def _address(study: StudyConfig, period: ReportPeriod, *, sandbox: bool) -> Address:
     return Address(
         study_key=study.key,
         title=study.title,
@@ -157,7 +157,6 @@ def _address(study: StudyConfig, period: ReportPeriod, *, sandbox: bool, chosen:
         cutoff=period.cutoff,
         exported_on=period.exported_on,
         sandbox=sandbox,
-        always=chosen,
     )
 
 
@@ -165,10 +164,7 @@ def _deliver(
     summary: ConsentSummary, address: Address, folder: Folder, *, dry_run: bool, watcher: Watcher
 ) -> tuple[DeliveryPlan, Delivery | None]:
     if summary.everyone != summary.source.records_received:
-        raise IncompleteExportError(
-            f"{summary.source.records_received:,} records arrived but {summary.everyone:,} were counted. This is a "
-            "fault in the program; nothing was delivered. Tell whoever looks after it."
-        )
+        raise AssertionError(f"{summary.source.records_received} records arrived, {summary.everyone} were counted")
     watcher.stage("Looking at the folder")
     files = render_reports(summary)
     plan = plan_delivery(files, address, gather(files, address, folder))
@@ -180,8 +176,9 @@ def _deliver(
 
 def _refuse_reworked(tally: Tally, path: Path) -> None:
     """Labels in place of codes, or dates as Excel writes them, would give a report in which nobody consented."""
-    not_understood = sum(tally.classes[NOT_COUNTED, reason] for reason in ("unknown_code", "unreadable_date"))
-    if not_understood and not tally.classes[CONSENTED, ""] and not tally.classes[DECLINED, ""]:
+    unknown, unread = (tally.classes[NOT_COUNTED, reason] for reason in ("unknown_code", "unreadable_date"))
+    consented, declined = tally.classes[CONSENTED, ""], tally.classes[DECLINED, ""]
+    if not consented and (unread or (unknown and not declined)):  # a refusal needs no date, so it proves no date right
         raise SourceDataError(
             f"The file {path.name} cannot be counted: none of its decisions and dates is written as REDCap exports "
             "them. Export it again as 'CSV (raw data)', with codes and not labels, and do not save it from Excel. "

@@ -24,17 +24,12 @@ KEY, REFRESH_TOKEN, SECRET = "DROPBOX_KEY", "DROPBOX_OAUTH2_REFRESH_TOKEN", "DRO
 
 @dataclass(frozen=True)
 class Services:
-    """What one run works with.
-
-    ``place`` names the destination for people; ``sandbox`` says that it is a stand-in, ``local`` that it is a folder on
-    this machine which somebody chose for this run.
-    """
+    """What one run works with; ``place`` names the destination for people, ``sandbox`` says it is a stand-in."""
 
     redcap: "RedcapClient"
     folder: "Folder"
     place: str
     sandbox: bool
-    local: bool
     now: Callable[[], datetime]
 
 
@@ -136,12 +131,12 @@ def open_services(
         if to is not None:
             from consent.local_folder import LocalFolder
 
-            yield Services(redcap, LocalFolder(to, sleep=sleep), f"folder {to}", sandbox=False, local=True, now=now)
+            yield Services(redcap, LocalFolder(to, sleep=sleep), f"folder {to}", sandbox=False, now=now)
             return
         folder = _dropbox(given, opened, sleep)
         sandbox = given.sandbox_url is not None
         place = f"Dropbox folder {study.delivery.folder}" + (" (sandbox)" if sandbox else "")
-        yield Services(redcap, folder, place, sandbox=sandbox, local=False, now=now)
+        yield Services(redcap, folder, place, sandbox=sandbox, now=now)
 
 
 def _sharing_names(studies: list[StudyConfig]) -> dict[str, ConfigurationError]:

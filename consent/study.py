@@ -1,6 +1,6 @@
 """What to count in one study: the study file, read into frozen values or into the list of all its problems.
 
-Reads no file and no environment; whether REDCap really has these fields is asked in ``redcap/dictionary.py``.
+Reads no file and no environment; whether REDCap really has these fields is asked in ``redcap/fit.py``.
 """
 
 import hashlib

@@ -200,10 +200,8 @@ def answer_in(rider: Rider, row: Row) -> str:
 
 
 def has_consent(form: ConsentForm, row: Row, counting: Counting) -> bool:
-    """Whether a row holds a decision of this form, or a date that waits for one and for no other form's."""
-    sharing = [other for other in counting.study.consents if other.date == form.date and other is not form]
-    taken = any(decision_in(other, row) for other in sharing)
-    return bool(decision_in(form, row)) or (bool(row[form.date]) and not taken)
+    """Whether a row holds a decision of this form, or a date that waits for one."""
+    return bool(decision_in(form, row)) or bool(row[form.date])
 
 
 def quality_of(consents: list[PlainConsent], rows: list[Row], counting: Counting) -> frozenset[str]:

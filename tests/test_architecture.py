@@ -76,6 +76,7 @@ PURE = [
     "consent.reports.json_document",
     "consent.report_set",
     "consent.delivery",
+    "consent.http_api",
 ]
 OUTSIDE_WORLD = {
     "requests",

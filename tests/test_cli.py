@@ -141,7 +141,9 @@ def test_a_file_that_was_reworked_is_not_reported_as_nobody_consented(
     decision: str, day: str, study_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     export = tmp_path / "reworked.csv"
-    export.write_text(f"record_id,consent_date,consent_obtained,rider_a\n1,{day},{decision},1\n", encoding="utf-8")
+    export.write_text(
+        f"record_id,consent_date,consent_obtained,rider_a\n1,{day},{decision},1\n2,,,\n", encoding="utf-8"
+    )
     assert main(["summarise", str(export), "--study", str(study_file), "--output", str(tmp_path / "out")]) == 1
     assert "none of its decisions and dates" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "out").exists()

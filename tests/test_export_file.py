@@ -318,3 +318,11 @@ def test_whatever_a_file_holds_a_cut_within_a_row_is_refused(
 @given(notes=st.lists(cells, min_size=1, max_size=6))
 def test_no_text_in_other_columns_changes_the_number_of_rows(tmp_path: Path, notes: list[str]) -> None:
     assert rows_in(a_file(tmp_path, b"".join(with_notes(notes)))) == len(notes)
+
+
+def test_a_field_that_is_named_record_is_not_mistaken_for_the_record_id(tmp_path: Path) -> None:
+    study = a_study(more='[[leave_out]]\nreason = "old"\nfield = "record"\ncodes = ["1"]\n')
+    export = tmp_path / "export.csv"
+    export.write_text("study_id,record,consent_date,consent_obtained,rider_a\n1,0,2023-09-12,1,1\n", encoding="utf-8")
+    with pytest.raises(SourceDataError, match="a field named 'record' cannot be told from the record id"):
+        count_file(export, study, lambda coding, rows: Counter(), Counter())

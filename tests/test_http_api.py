@@ -6,8 +6,8 @@ from datetime import date
 import pytest
 
 from consent import errors
-from consent.errors import ConsentReportError
-from consent.http_api import BadRequestError, RunRequest, log_text, parse_run_request, problem_for
+from consent.errors import ConsentReportError, log_text
+from consent.http_api import BadRequestError, RunRequest, parse_run_request, problem_for
 
 RECORD = "000417"
 LISTING = [

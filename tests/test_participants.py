@@ -505,11 +505,12 @@ def test_a_rider_on_the_consent_form_is_not_taken_from_a_row_that_nobody_signed(
     assert the_one(*rows, counting=on_the_form).riders == ("not_answered",)
 
 
-def test_a_date_that_two_forms_share_waits_for_neither_once_one_is_decided() -> None:
+@pytest.mark.parametrize("waiting", ["", "0"])
+def test_a_date_that_two_forms_share_waits_for_neither_once_one_is_decided(waiting: str) -> None:
     representative = CONSENT.replace('"consent_obtained"', '"representative_agreed"')
     counting = a_counting(a_study(consents=CONSENT + representative))
 
-    assert the_one(a_row(representative_agreed=""), counting=counting).quality == set()
+    assert the_one(a_row(representative_agreed=waiting), counting=counting).quality == set()
 
 
 def test_an_instance_beyond_all_numbers_is_read_as_none() -> None:

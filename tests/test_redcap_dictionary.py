@@ -279,7 +279,7 @@ def test_an_event_of_a_project_without_events_is_refused() -> None:
 
 def test_a_forms_status_is_no_decision() -> None:
     said = problems_of(a_project(), consents=CONSENT.replace('"consent_obtained"', '"consent_complete"'))
-    assert "consent[1].decision: a form's status says nothing about consent; name a field" in said
+    assert "consent[1].decision: a form's status cannot be used here; name a field" in said
 
 
 def test_a_forms_status_may_say_that_an_e_consent_was_certified() -> None:
@@ -339,3 +339,9 @@ def test_a_field_with_options_is_no_date() -> None:
     project = a_project(a_line("consent_date", kind="radio", choices="1, Today | 2, Yesterday"))
     with pytest.raises(DictionaryError, match="'consent_date' is a radio field, which holds no date"):
         plan_of(project)
+
+
+def test_a_missing_data_code_may_leave_records_out() -> None:
+    project = a_project(a_line("moved", "enrolment", "yesno"), missing_data_codes="NASK, Not asked")
+    apart = '[[leave_out]]\nreason = "never asked"\nfield = "moved"\ncodes = ["NASK"]\n'
+    assert plan_of(project, more=apart)

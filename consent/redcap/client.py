@@ -20,7 +20,7 @@ from consent.redcap.responses import beginning, read_object, read_rows, read_ver
 T = TypeVar("T")
 Parameter = str | int | Sequence[str]
 
-CONNECT_SECONDS, READ_SECONDS = 10, 240  # a silent server is given up before the five minutes that one step may take
+CONNECT_SECONDS, READ_SECONDS = 10, 240  # a silent server is given up after four minutes
 WAITS = (2, 4, 8)  # seconds before the second, third and fourth attempt
 MOST_SECONDS = 1200  # for all questions of a run together: the host ends a run after half an hour, without a word
 PAUSE = 0.2  # seconds between requests; the server's limit is 600 a minute for a whole site

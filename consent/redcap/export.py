@@ -71,8 +71,8 @@ def export_registry(
         logger.warning("%s Asking in smaller batches.", refusal)
         part, in_batches = _read_in_batches(reading, list_ids(client, plan)), True
     refuse_repeated_rows(part.arrived, "REDCap's export")
-    check_complete(client, plan, listed, part.arrived, in_batches=in_batches)
-    return Exported(part.counts, number, part.arrived.record_count, part.has_groups)
+    believed = check_complete(client, plan, listed, part.arrived, in_batches=in_batches)
+    return Exported(part.counts, believed.record_count, part.arrived.record_count, part.has_groups)
 
 
 @dataclass

@@ -35,7 +35,7 @@ def _dead_codes(ref: FieldRef | None, codes: tuple[str, ...], project: Project) 
     """A code that no option has any more would leave nobody out, or everybody outside."""
     live = project.options_of(ref) if ref else None
     for code in codes:
-        if live is not None and code not in live:
+        if live is not None and code not in (*live, *project.missing_codes):
             yield f"codes: '{ref}' has no option '{code}' (options now: {', '.join(live)})"
 
 
@@ -43,7 +43,7 @@ def _why_unusable(ref: FieldRef, key: str, project: Project) -> str | None:
     if key.endswith(".date") and project.is_timestamp(ref.field):
         return None
     if project.is_status(ref.field):
-        return None if key.endswith("form_complete") else "a form's status says nothing about consent; name a field"
+        return None if key.endswith("form_complete") else "a form's status cannot be used here; name a field"
     field = project.fields.get(ref.field)
     if field is None:
         near = difflib.get_close_matches(ref.field, project.fields, n=3)

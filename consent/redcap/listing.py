@@ -1,6 +1,7 @@
 """Which rows an export must bring, and whether it did: asked of REDCap apart from the export itself."""
 
 import logging
+import math
 from collections.abc import Iterator
 from itertools import islice
 
@@ -13,7 +14,7 @@ from consent.redcap.export_plan import ExportPlan
 from consent.redcap.rows import Arrivals, Row, RowShape, missing_records, missing_rows
 
 BUNDLE = 25  # ids that are kept, and asked for, together
-FEW_ROWS, FEW_OF_ALL = 5, 0.02  # rows that may come or go while an export is made: the larger of the two
+FEW_RECORDS, FEW_OF_SMALL, FEW_OF_LARGE = 5, 0.1, 0.02  # may come or go while an export is made
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +61,11 @@ def _listed(found: Iterator[dict[str, str]], plan: ExportPlan) -> Iterator[Row]:
 
 def check_complete(
     client: RedcapClient, plan: ExportPlan, listed: Arrivals, arrived: Arrivals, *, in_batches: bool
-) -> None:
+) -> Arrivals:
     """Make sure that every listed row arrived, but for the few that came or went while the export was made.
+
+    Returns:
+        The listing that was believed: the one handed in, or the one made since.
 
     Raises:
         IncompleteExportError: a row is still listed and still missing; more came or went than people can have changed
@@ -69,7 +73,7 @@ def check_complete(
     """
     missing, unlisted = missing_rows(listed, arrived), missing_rows(arrived, listed)
     if not len(missing) and not len(unlisted):
-        return
+        return listed
     logger.info("%d listed rows did not arrive, %d others did; listing again", len(missing), len(unlisted))
     again = list_rows(client, plan)
     if still_listed := _still_listed(missing, again):
@@ -77,18 +81,25 @@ def check_complete(
             f"REDCap lists {len(listed.rows):,} rows, but {still_listed:,} of them did not arrive. A report would be "
             "too low, so none was made. Run again; if it happens again, show it to the REDCap administrator."
         )
-    listed_since = missing_rows(again, arrived)
-    if (changed := max(len(missing), len(listed_since))) > max(FEW_ROWS, len(listed.rows) * FEW_OF_ALL):
+    if (changed := max(len(missing), len(missing_rows(again, arrived)))) > _few_rows(listed):
         raise IncompleteExportError(
             f"{changed:,} of {len(listed.rows):,} rows came or went in REDCap's answers while it was read, more than "
             "people change meanwhile. Its answers may be cut off, so no report was made. Run again; if it happens "
             "again, show it to the REDCap administrator."
         )
-    if in_batches and len(missing_records(again, arrived)):
+    if in_batches and len(missing) and len(missing_records(again, arrived)):
         raise IncompleteExportError(
             "Records came and went in REDCap while it was read in parts, so one that was renamed may have been missed. "
             "Nothing was delivered. Run again."
         )
+    return again
+
+
+def _few_rows(listed: Arrivals) -> int:
+    """The rows of so few records that people may have added or deleted them while an export was made."""
+    records = listed.record_count
+    few = max(1, min(FEW_RECORDS, records * FEW_OF_SMALL), records * FEW_OF_LARGE)
+    return math.ceil(few * len(listed.rows) / records)
 
 
 def _still_listed(missing: npt.NDArray[np.uint64], again: Arrivals) -> int:

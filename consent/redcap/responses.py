@@ -15,7 +15,7 @@ from consent.redcap.refusals import BLANK, TransientError, error_text, judge
 
 LONGEST_OBJECT = 8_000_000  # characters; one row of even a 10,000-field project is far below
 SMALL_ANSWER = 200_000  # bytes
-_DECODER = json.JSONDecoder()
+_DECODER = json.JSONDecoder(parse_int=str)  # a number is text like any other value
 _ROW_AHEAD = re.compile(r"\s*(,?)\s*(?=\{)")
 _END = re.compile(r"\s*\]")
 
