@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from consent import __version__
 from consent.errors import ConfigurationError, ConsentReportError, CutoffError, UnknownStudyError, log_text
@@ -37,19 +37,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         result = options.carry_out(options, screen)
     except (CutoffError, UnknownStudyError) as error:
-        screen.problem(str(error))
-        return 2
+        return _failed(error, str(error), 2, options, screen)
     except ConsentReportError as error:
-        screen.problem(str(error))
-        return 1
-    except KeyboardInterrupt:
-        screen.problem("Stopped. Whatever was left unfinished, the next run mends.")
-        return 1
+        return _failed(error, str(error), 1, options, screen)
+    except KeyboardInterrupt as error:
+        return _failed(error, "Stopped. Whatever was left unfinished, the next run mends.", 1, options, screen)
     except Exception as error:  # the outermost edge: its own words may quote a participant, its place does not
-        screen.problem(log_text(error))
-        return 1
+        return _failed(error, log_text(error), 1, options, screen)
     _show(result, screen, as_json=options.json)
     return 0
+
+
+def _failed(error: BaseException, message: str, status: int, options: argparse.Namespace, screen: "Screen") -> int:
+    screen.problem(message)
+    if options.json:
+        _print_json({"state": "failed", "error": type(error).__name__, "message": message})
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -182,9 +185,13 @@ def _show(result: "RunResult", screen: "Screen", *, as_json: bool) -> None:
     from consent.run import result_document
 
     if as_json:
-        sys.stdout.write(json.dumps(result_document(result), ensure_ascii=False, indent=2) + "\n")
+        _print_json(result_document(result))
     else:
         screen.report(result)
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
 
 
 def _new_screen() -> "Screen":

@@ -207,6 +207,13 @@ def test_missing_settings_are_all_named_and_the_status_is_one(
     assert all(name in complained for name in ("REDCAP_API_URL", "REDCAP_ACCESS_TOKEN", "DROPBOX_KEY"))
 
 
+def test_a_failed_run_tells_a_script_so_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["summarise", "nowhere.csv", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["state"], told["error"]) == ("failed", "ConfigurationError")
+    assert "cannot be opened" in told["message"]
+
+
 def test_a_file_that_does_not_exist_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["summarise", "nowhere.csv"]) == 1
     assert "cannot be opened" in capsys.readouterr().err
