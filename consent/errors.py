@@ -14,7 +14,7 @@
     ├── SourceUnavailableError    REDCap is down or slow: wait, the same run will do later
     ├── SourceRefusedError        REDCap said no: ask for a token or rights
     ├── SourceDataError           the answer cannot be trusted, so nothing was delivered: look at REDCap
-    │   └── IncompleteExportError rows, records or columns did not arrive
+    │   └── IncompleteExportError rows, records or columns did not arrive, or arrived twice
     ├── DeliveryUnavailableError  the folder cannot be reached now: wait, the same run will do later
     ├── DeliveryRefusedError      the folder said no: a person must act (rights, quota, names, an open file)
     └── DeliveryUnverifiedError   what is stored is not what was sent: look before trusting the folder
@@ -85,7 +85,7 @@ class SourceDataError(ConsentReportError):
 
 
 class IncompleteExportError(SourceDataError):
-    """Part of the registry did not arrive, so there is no report."""
+    """Part of the registry did not arrive, or arrived twice, so there is no report."""
 
 
 class DeliveryUnavailableError(ConsentReportError):

@@ -1,7 +1,8 @@
 """Which rows a project's export consists of, and which of them have arrived.
 
 Pure. A row is named by record, event, repeat instrument and instance; each name is kept as a 64-bit hash, so that a
-million rows take eight megabytes and no record id stays in memory.
+million rows take eight megabytes. Whole rows stay in memory only for their batch, or, of records whose rows come apart,
+until the rest of the record has come.
 """
 
 import hashlib
