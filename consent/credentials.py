@@ -12,6 +12,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self
 
+from consent.azure_access import LOGIN_URL, azure_transport, found_identity
 from consent.errors import ConsentReportError, SecretsRefusedError, SecretsUnavailableError, SettingsError
 from consent.network import new_session
 from consent.setting_rules import has_extras, split_url
@@ -21,12 +22,8 @@ if TYPE_CHECKING:
     import requests
     from azure.core.credentials import TokenCredential
     from azure.core.exceptions import AzureError
-    from azure.core.pipeline.transport import RequestsTransport
     from azure.keyvault.secrets import KeyVaultSecret, SecretClient, SecretProperties
 
-_LOGIN_URL = "https://login.microsoftonline.com"
-_CONNECT_SECONDS = 10
-_READ_SECONDS = 30
 _LONGEST_WAIT_SECONDS = 15.0  # whatever the vault's Retry-After asks for
 _RETRIES = {"retry_total": 3, "retry_backoff_factor": 0.5, "retry_backoff_max": 8}
 _BUSY_STATUSES = (408, 429)
@@ -142,8 +139,8 @@ class KeyVault:
         if self._opened is None:
             from azure.keyvault.secrets import SecretClient
 
-            transport = _transport(self._session(), self._sleep)
-            credential = self._credential or _found_identity(transport)
+            transport = azure_transport(self._session(), self._sleep, longest_wait=_LONGEST_WAIT_SECONDS)
+            credential = self._credential or found_identity(transport, _RETRIES)
             self._opened = SecretClient(self.url, credential, transport=transport, **_RETRIES)
         return self._opened
 
@@ -152,7 +149,7 @@ class KeyVault:
             return self._given_session
         if self._own_session is None:
             # Azure hands out identities at a plain http address of the machine itself, which no proxy can reach.
-            self._own_session = new_session(replace(self._network, http_proxy=None), self.url, _LOGIN_URL)
+            self._own_session = new_session(replace(self._network, http_proxy=None), self.url, LOGIN_URL)
         return self._own_session
 
     def _refuse_outside_its_dates(self, name: str, properties: "SecretProperties") -> None:
@@ -242,30 +239,6 @@ def _explained_by_status(where: str, status: int, error: "AzureError") -> Consen
     if status == 401:
         return SecretsRefusedError(f"{where}: {_NOT_ACCEPTED}.")
     return SecretsRefusedError(f"{where}: the vault does not take the request. Check the secret's name.")
-
-
-def _transport(session: "requests.Session", sleep: Callable[[float], None]) -> "RequestsTransport":
-    from azure.core.pipeline.transport import RequestsTransport
-
-    transport = RequestsTransport(
-        session=session,
-        session_owner=False,
-        use_env_settings=False,
-        connection_timeout=_CONNECT_SECONDS,
-        read_timeout=_READ_SECONDS,
-        connection_verify=session.verify,  # or the library's default would replace the session's
-    )
-    transport.sleep = lambda seconds: sleep(min(seconds, _LONGEST_WAIT_SECONDS))
-    return transport
-
-
-def _found_identity(transport: "RequestsTransport") -> "TokenCredential":
-    from azure.identity import DefaultAzureCredential
-
-    with contextlib.suppress(ValueError):  # its message repeats the setting's value
-        return DefaultAzureCredential(transport=transport, **_RETRIES)
-    problem = "an AZURE_ setting has a value that Azure's identity library does not take: check AZURE_CLIENT_ID, "
-    raise SettingsError(HEADING, [problem + "AZURE_TENANT_ID and AZURE_TOKEN_CREDENTIALS"])
 
 
 def _inner_code(error: "AzureError") -> str:

@@ -7,6 +7,7 @@
     │   ├── StudyFileError        the study file has these problems (all of them)
     │   ├── CutoffError           the day asked for cannot be reported: choose another
     │   ├── UnknownStudyError     there is no study of that name: choose one of those listed
+    │   │   └── StudyNotChosenError  there are several: say which
     │   ├── SettingsError         these settings or secrets are missing or malformed (all of them)
     │   └── DictionaryError       the study file and REDCap's data dictionary disagree (everywhere they do)
     ├── SecretsUnavailableError   Key Vault did not answer: wait, or look at the network
@@ -15,9 +16,17 @@
     ├── SourceRefusedError        REDCap said no: ask for a token or rights
     ├── SourceDataError           the answer cannot be trusted, so nothing was delivered: look at REDCap
     │   └── IncompleteExportError rows, records or columns did not arrive, or arrived twice
+    ├── FallenReportError         the registry seems to have shrunk: look at REDCap, then say so if it is right
     ├── DeliveryUnavailableError  the folder cannot be reached now: wait, the same run will do later
     ├── DeliveryRefusedError      the folder said no: a person must act (rights, quota, names, an open file)
-    └── DeliveryUnverifiedError   what is stored is not what was sent: look before trusting the folder
+    ├── DeliveryUnverifiedError   what is stored is not what was sent: look before trusting the folder
+    ├── LedgerUnavailableError    the record of runs cannot be reached now: wait, the same run will do later
+    ├── LedgerRefusedError        the record of runs said no: ask for rights, or name another place for it
+    ├── BusyError                 another run of this study is at work: wait for it
+    │   ├── ClaimLostError        another run has taken over from this one, which stopped before its next write
+    │   └── RecordChangedError    somebody else has written to the record of this run meanwhile
+    ├── RunTooLongError           the run ended itself before the platform would: wait, it is tried again
+    └── BadMessageError           a message of the queue names no run: look who else writes to the queue
 
 Each message says what happened, where, and what to do next. None holds a token, a body, a name or a record id.
 Anything else is a bug: its place is shown, and its own words, which may quote data, are withheld.
@@ -54,6 +63,10 @@ class CutoffError(ConfigurationError):
 
 class UnknownStudyError(ConfigurationError):
     """No study file goes by the name that was given."""
+
+
+class StudyNotChosenError(UnknownStudyError):
+    """There are several studies, and nobody said which."""
 
 
 class SettingsError(_ListedError):
@@ -98,6 +111,45 @@ class DeliveryRefusedError(ConsentReportError):
 
 class DeliveryUnverifiedError(ConsentReportError):
     """The destination stores something else than what was sent."""
+
+
+class FallenReportError(ConsentReportError):
+    """The report is much lower than the last one, or of one site only; a person must look, and may accept it.
+
+    reason: ``shrunk`` or ``groups-vanished``.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason = reason
+        super().__init__(message)
+
+
+class LedgerUnavailableError(ConsentReportError):
+    """The record of runs could not be reached; the same run may work later."""
+
+
+class LedgerRefusedError(ConsentReportError):
+    """The record of runs cannot be read or written as things are; a person must act."""
+
+
+class BusyError(ConsentReportError):
+    """Another run of the same study is at work; the same run may work later."""
+
+
+class ClaimLostError(BusyError):
+    """Another run took over from this one, which therefore writes nothing any more."""
+
+
+class RecordChangedError(BusyError):
+    """The record of this run was changed by somebody else since it was read."""
+
+
+class RunTooLongError(ConsentReportError):
+    """The run took longer than a run may; it stopped itself, and is tried again."""
+
+
+class BadMessageError(ConsentReportError):
+    """A message does not name a run that was asked for; nothing was run."""
 
 
 def log_text(error: Exception) -> str:
