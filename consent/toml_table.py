@@ -5,7 +5,7 @@ Knows what texts are legal (file names, field names, setting names), not what a 
 
 import re
 from collections import Counter
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -109,6 +109,24 @@ class TomlTable:
         if isinstance(value, bool):
             self.problem(key, "expected a whole number")
         return value if isinstance(value, int) else 0
+
+    def fraction(self, key: str, *, default: float) -> float:
+        """A number from 0 up to, but without, 1."""
+        value = self._values.get(key, default)
+        self._known.append(key)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+            self.problem(key, "expected a fraction from 0 up to but without 1, such as 0.02 for 2 %")
+            return default
+        return float(value)
+
+    def time_of_day(self, key: str, *, default: time) -> time:
+        """Hours and minutes of a 24-hour clock, in quotes and with two digits each."""
+        expected = 'expected a time of a 24-hour clock in quotes, such as "07:00"'
+        value = str(self._value(key, str, expected, f"{default:%H:%M}"))
+        if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
+            self.problem(key, expected)
+            return default
+        return time.fromisoformat(value)
 
     def pattern(self, key: str) -> str:
         value = self.text(key)

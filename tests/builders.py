@@ -18,7 +18,8 @@ from consent.redcap.client import PAUSE, READ_SECONDS, RedcapClient
 from consent.redcap.export_plan import Coding
 from consent.redcap.rows import EVENT, INSTANCE, INSTRUMENT, RECORD
 from consent.settings import Network
-from consent.study import StudyConfig, parse_study
+from consent.study import StudyConfig
+from consent.study_file import parse_study
 from consent.summary import ConsentSummary, Source, summarise
 from consent.tally import Tally, tally_participants
 from sandbox.redcap import AS_DOCUMENTED, Field, Project, Redcap, Row, Switches, User

@@ -17,7 +17,7 @@ from consent.reports import render_reports
 from consent.reports.csv_table import render_csv
 from consent.reports.json_document import document, render_json
 from consent.reports.report_file import ReportFile
-from consent.study import parse_study
+from consent.study_file import parse_study
 from consent.summary import ConsentSummary, Source, summarise
 from tests.builders import RIDER, RIDERS, a_counting, a_period, a_row, a_study, summary_of, tally_of
 from tests.odd_registries import odd_countings, odd_rows

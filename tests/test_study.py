@@ -2,7 +2,8 @@
 
 import csv
 import io
-from datetime import date
+import re
+from datetime import date, time
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 import consent.studies
 from consent.errors import ConfigurationError, StudyFileError
 from consent.reports.csv_table import render_csv
-from consent.study import DeliveryTarget, FieldRef, StudyConfig, parse_study, refuse_shared_names
+from consent.study import DeliveryTarget, FieldRef, Guard, Schedule, StudyConfig, refuse_shared_names
+from consent.study_file import parse_study
 from tests.builders import CONSENT, RIDER, STUDY, a_counting, a_study, summary_of
 
 OBRI = Path(next(iter(consent.studies.__path__))) / "obri-ibd.toml"
@@ -104,6 +106,36 @@ def test_a_riders_field_may_be_one_option_of_a_checkbox(written: str, meant: Fie
 )
 def test_a_folder_is_kept_without_its_last_stroke(written: str, meant: str) -> None:
     assert a_study(more=f'[delivery]\nfolder = "{written}"').delivery.folder == meant
+
+
+def test_a_report_may_fall_by_two_in_a_hundred_unless_told() -> None:
+    assert a_study().guard == Guard(max_fall=0.02)
+
+
+@pytest.mark.parametrize(("written", "meant"), [("0", 0.0), ("0.1", 0.1), ("0.999", 0.999)])
+def test_a_study_says_how_far_its_report_may_fall(written: str, meant: float) -> None:
+    assert a_study(more=f"[guard]\nmax_fall = {written}").guard.max_fall == meant
+
+
+def test_a_report_is_due_at_seven_unless_told() -> None:
+    assert a_study().schedule == Schedule(not_before=time(7, 0))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("00:00", time(0, 0)), ("09:30", time(9, 30)), ("19:05", time(19, 5)), ("23:59", time(23, 59))],
+)
+def test_a_study_says_when_its_report_is_due(written: str, meant: time) -> None:
+    assert a_study(more=f"[schedule]\nnot_before = '{written}'").schedule.not_before == meant
+
+
+def test_the_packaged_study_falls_and_is_due_as_its_comments_say() -> None:
+    text = OBRI.read_text(encoding="utf-8")
+    commented = re.sub(r"(?m)^# (\[guard\]|\[schedule\]|max_fall|not_before)", r"\1", text)
+
+    said, usual = parse_study(commented, OBRI.stem), parse_study(text, OBRI.stem)
+
+    assert (said.guard, said.schedule, commented != text) == (usual.guard, usual.schedule, True)
 
 
 @pytest.mark.parametrize("title", ["OBRI Consent Summary", "Étude 2 (Québec)", "1.5 years", "Console", "a, b"])
@@ -198,8 +230,8 @@ def test_each_problem_names_its_key(line: str, instead_of: str, key: str) -> Non
         ("[sites]\nby = 'data_access_group'", "sites"),
         ("[version]\nfield = 'version'", "version"),
         ("[accrual]\ntarget = 100", "accrual"),
-        ("[guard]\nmax_fall = 0.02", "guard"),
-        ("[schedule]\nnot_before = '07:00'", "schedule"),
+        ("[guard]\nmax_rise = 0.02", "guard.max_rise"),
+        ("[schedule]\nnot_after = '07:00'", "schedule.not_after"),
         (RIDER.replace("rider a", "rider b") + "offered_in = ['2.0']", "riders[2].offered_in"),
         (CONSENT.replace("consent_date", "other_date") + "version = '2'", "consent[2].version"),
         ("[delivery]\npath = '/'", "delivery.path"),
@@ -232,6 +264,22 @@ def test_a_key_that_is_not_known_is_a_problem(more: str, key: str) -> None:
         ("[delivery]\nfolder = '/what?'", "delivery.folder"),
         ("[delivery]\nfolder = 'C:\\Reports'", "delivery.folder"),
         ("[delivery]\narchive = 'yes'", "delivery.archive"),
+        ("[[guard]]\nmax_fall = 0.02", "guard"),
+        ("[guard]\nmax_fall = '0.02'", "guard.max_fall"),
+        ("[guard]\nmax_fall = true", "guard.max_fall"),
+        ("[guard]\nmax_fall = 2", "guard.max_fall"),
+        ("[guard]\nmax_fall = 1.0", "guard.max_fall"),
+        ("[guard]\nmax_fall = -0.01", "guard.max_fall"),
+        ("[guard]\nmax_fall = nan", "guard.max_fall"),
+        ("[schedule]\nnot_before = 07:00:00", "schedule.not_before"),
+        ("[schedule]\nnot_before = 7", "schedule.not_before"),
+        ("[schedule]\nnot_before = ''", "schedule.not_before"),
+        ("[schedule]\nnot_before = '7:00'", "schedule.not_before"),
+        ("[schedule]\nnot_before = '24:00'", "schedule.not_before"),
+        ("[schedule]\nnot_before = '07:60'", "schedule.not_before"),
+        ("[schedule]\nnot_before = '07:00:00'", "schedule.not_before"),
+        ("[schedule]\nnot_before = '07:00 am'", "schedule.not_before"),
+        ("[schedule]\nnot_before = '٠٧:٠٠'", "schedule.not_before"),
         (RIDER, "riders"),
         (RIDER.replace("rider a", "Rider A"), "riders"),
         (CONSENT, "consent"),

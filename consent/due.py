@@ -1,0 +1,152 @@
+"""When a study's report is due, what its timer should do about it, and when silence has become an alarm.
+
+Pure: the records, the claim and the instant are handed in. Queues nothing and changes no record. An instant further in
+the future than clocks may differ comes of a clock that was wrong, and is never believed.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from consent.ledger import CLOCK_DIFFERENCE, Claim, RunRecord, scheduled_id
+from consent.period import WEEK, day_in
+from consent.study import StudyConfig
+
+GRACE = timedelta(hours=5)
+"""How long after it was due a report may come without an alarm."""
+
+STRANDED_AFTER = timedelta(minutes=15)
+"""How long an open run may be silent before its message is taken for lost."""
+
+REST_AFTER_REFUSAL = timedelta(hours=6)
+"""How long a refused run is left alone, so that a person can act."""
+
+Step = Literal["leave", "record", "reopen"]
+
+
+def latest_monday(study: StudyConfig, now: datetime) -> date:
+    """The latest Monday whose report is due by now, where the study is."""
+    today = day_in(study.time_zone, now)
+    monday = today - timedelta(days=today.weekday())
+    return monday if due_at(study, monday) <= now else monday - WEEK
+
+
+def due_at(study: StudyConfig, monday: date) -> datetime:
+    """The instant (UTC) from which a Monday's report is due: ``not_before`` by the clocks where the study is.
+
+    Where a clock change repeats that time, its first occurrence; where one skips it, the instant of the change.
+    """
+    zone = ZoneInfo(study.time_zone)
+    wall = datetime.combine(monday, study.schedule.not_before)
+    first, second = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if _wall_of(first, zone) == wall:
+        return first
+    gap = range(int((first - second).total_seconds()))  # of a skipped time Python gives the second one first
+    change = bisect_left(gap, wall, key=lambda seconds: _wall_of(second + timedelta(seconds=seconds), zone))
+    return second + timedelta(seconds=change)
+
+
+def is_reported(records: Iterable[RunRecord], monday: date, *, sandbox: bool) -> bool:
+    """Whether one of the runs delivered that Monday's report, or found that it stood there already."""
+    return any(
+        record.is_report
+        and record.monday == monday
+        and record.sandbox == sandbox
+        and record.cutoff is not None
+        and record.cutoff >= monday
+        for record in records
+    )
+
+
+def next_step(
+    study: StudyConfig, records: Sequence[RunRecord], claim: Claim | None, now: datetime, *, sandbox: bool
+) -> Step:
+    """What a timer should do about the run of the latest Monday.
+
+    Args:
+        records: the study's runs, of at least the last week.
+        claim: the one on the study.
+
+    Returns:
+        ``record`` (and queue) the Monday's own run, ``reopen`` it (it failed, or six hours ago it was refused or went
+        to the archive alone), or ``leave``: nothing is due, or something is under way.
+    """
+    monday = latest_monday(study, now)
+    if monday < study.start_date or is_reported(records, monday, sandbox=sandbox):
+        return "leave"
+    if claim is not None and claim.is_live(now):
+        return "leave"
+    run_id = scheduled_id(study.key, monday, sandbox=sandbox)
+    others = [record for record in records if record.run_id != run_id]
+    if any(_is_coming(record, monday, claim, now, sandbox=sandbox) for record in others):
+        return "leave"
+    own = next((record for record in records if record.run_id == run_id), None)
+    return "record" if own is None else _next_step_of(own, now)
+
+
+def is_stranded(record: RunRecord, claim: Claim | None, now: datetime) -> bool:
+    """Whether an open run was forgotten: nobody is at work on its study, and nothing was heard for 15 minutes."""
+    if not record.is_open or (claim is not None and claim.is_live(now)):
+        return False
+    heard = (record.queued_at, record.started_at, claim.expires_at if claim else None)
+    return not any(_within(STRANDED_AFTER, instant, now) for instant in heard)
+
+
+def shown_state(record: RunRecord, claim: Claim | None, now: datetime) -> str:
+    """The state as people should see it: ``lost`` is a run that was begun and whose claim on its study ran out."""
+    if record.state != "running":
+        return record.state
+    at_work = claim is not None and claim.run_id == record.run_id and claim.is_live(now)
+    return "running" if at_work else "lost"
+
+
+def is_late(
+    study: StudyConfig, records: Sequence[RunRecord], first_seen: datetime, now: datetime, *, sandbox: bool
+) -> bool:
+    """Whether a report that was due has not come within its grace.
+
+    While the newest Monday is within its grace the one before still counts: an alarm does not go silent each Monday
+    morning. A study is on time until the first Monday that became due after it was first seen.
+
+    Args:
+        records: the study's runs, of at least the last two weeks.
+    """
+    newest = latest_monday(study, now)
+    if is_reported(records, newest, sandbox=sandbox):
+        return False
+    return any(
+        monday >= study.start_date
+        and _is_overdue(due_at(study, monday), first_seen, now)
+        and not is_reported(records, monday, sandbox=sandbox)
+        for monday in (newest, newest - WEEK)
+    )
+
+
+def _wall_of(instant: datetime, zone: ZoneInfo) -> datetime:
+    return instant.astimezone(zone).replace(tzinfo=None, fold=0)
+
+
+def _is_coming(record: RunRecord, monday: date, claim: Claim | None, now: datetime, *, sandbox: bool) -> bool:
+    """Whether an open run, asked for by a person, is about to deliver that Monday's report."""
+    delivers = not record.dry_run and (record.as_of is None or record.as_of >= monday)
+    is_for_it = record.monday == monday and record.sandbox == sandbox
+    return record.is_open and delivers and is_for_it and not is_stranded(record, claim, now)
+
+
+def _next_step_of(own: RunRecord, now: datetime) -> Step:
+    if own.is_open:
+        return "leave"
+    rests = own.state != "failed" and _within(REST_AFTER_REFUSAL, own.finished_at, now)
+    return "leave" if rests else "reopen"
+
+
+def _is_overdue(due: datetime, first_seen: datetime, now: datetime) -> bool:
+    was_known = first_seen <= due or first_seen > now + CLOCK_DIFFERENCE
+    return was_known and now > due + GRACE
+
+
+def _within(length: timedelta, instant: datetime | None, now: datetime) -> bool:
+    """Whether that was less than ``length`` ago, and not in a future that no clock should tell of."""
+    return instant is not None and now - length < instant <= now + CLOCK_DIFFERENCE
