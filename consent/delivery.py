@@ -135,8 +135,15 @@ def plan_delivery(files: "Sequence[ReportFile]", address: Address, standing: Sta
     return DeliveryPlan(_state_after(archive, stable), report, archive, stable, standing)
 
 
-def deliver(plan: DeliveryPlan, folder: Folder, progress: Progress = lambda done, total, path: None) -> Delivery:
+def deliver(
+    plan: DeliveryPlan,
+    folder: Folder,
+    progress: Progress = lambda done, total, path: None,
+    before_write: Callable[[], None] = lambda: None,
+) -> Delivery:
     """Carry the plan out; ``progress`` is told (done, total, path) after each file written.
+
+    ``before_write`` is called before anything is written, and ends the delivery there if it raises.
 
     A newer report that another run archived meanwhile keeps the stable names. Raises what the folder raises.
     """
@@ -145,8 +152,11 @@ def deliver(plan: DeliveryPlan, folder: Folder, progress: Progress = lambda done
     stored = dict(plan.standing.files)
     state, shown = plan.state, plan.stable or plan.archive
     try:
+        if writes:
+            before_write()
         _prepare(writes, folder)
         for done, step in enumerate(writes, start=1):
+            before_write()
             if step is first_stable and _newer_cutoff(plan.report.address, folder):
                 state, shown = "archived", plan.archive
                 break

@@ -34,8 +34,8 @@ class DropboxFolder:
     """One person's or team's Dropbox, reached through its official library with a retry loop of our own.
 
     root_namespace: the team space to write to; without it, the account's own files. deadline_seconds: how long all
-    calls and waits together may take. The session stays open. Raises ``ValueError`` for a session that reads the
-    environment, where a .netrc entry would replace the token.
+    calls and waits together may take. beat: called before each request; what it raises ends the run. The session stays
+    open. Raises ``ValueError`` for a session that reads the environment, where a .netrc entry would replace the token.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class DropboxFolder:
         deadline_seconds: float = 300,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         if session.trust_env:
             raise ValueError("a session for Dropbox must not read the environment: set trust_env to False")
@@ -60,6 +61,7 @@ class DropboxFolder:
         self._deadline_seconds = self._seconds_left = deadline_seconds
         self._clock = clock
         self._sleep = sleep
+        self._beat = beat
         self._client: dropbox.Dropbox | None = None
         self._request_id = "none"
         session.hooks["response"].append(self._note_request_id)
@@ -155,6 +157,7 @@ class DropboxFolder:
         return result
 
     def _attempt(self, action: Callable[[], T]) -> T | Trouble:
+        self._beat()
         if self._seconds_left <= 0:
             raise self._out_of_time("its answers took too long")
         self._request_id = "none"

@@ -57,13 +57,14 @@ def kinds_of_trouble() -> tuple[type[Exception], ...]:
     """Everything a call of the library is known to raise when the server or the network misbehaves.
 
     Much of it lies outside the library's own exceptions: a broken connection, a body that is not JSON, an answer that
-    lacks a field although the file has been stored.
+    lacks a field although the file has been stored, or one that is no object at all.
     """
     import requests
     from dropbox.exceptions import DropboxException
     from dropbox.stone_validators import ValidationError
 
-    return (DropboxException, requests.RequestException, ValidationError, AssertionError, ValueError, KeyError)
+    unreadable = (ValidationError, AssertionError, ValueError, KeyError, TypeError, AttributeError)
+    return (DropboxException, requests.RequestException, *unreadable)
 
 
 def classify(error: Exception) -> Trouble:

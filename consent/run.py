@@ -14,10 +14,13 @@ from typing import Any, Literal, Protocol
 
 import pandas as pd
 
+from consent.claim import Pulse, Unclaimed
 from consent.consents import CONSENTED, DECLINED, Counting
 from consent.delivery import Delivery, DeliveryPlan, Folder, deliver, gather, plan_delivery
 from consent.errors import SourceDataError
 from consent.export_file import count_file
+from consent.guard import check_fall
+from consent.ledger import RunRecord
 from consent.participants import NOT_COUNTED, build_participants
 from consent.period import ReportPeriod, choose_period
 from consent.redcap.export import export_registry
@@ -70,6 +73,8 @@ class RunResult:
             archive alone); planned (a dry run); written (from a file, to a folder of your choice).
         plan: what was to be done; ``delivery`` what was done (None after a dry run).
         place: the destination, in words.
+        has_groups: whether REDCap sent the data access group of each record.
+        remarks: what the one who asked for the run should know; unlike the summary's notes, they are in no report.
     """
 
     state: State
@@ -78,6 +83,8 @@ class RunResult:
     delivery: Delivery | None
     place: str
     sandbox: bool
+    has_groups: bool = False
+    remarks: tuple[str, ...] = ()
 
 
 def run_report(
@@ -86,14 +93,21 @@ def run_report(
     *,
     as_of: date | None = None,
     dry_run: bool = False,
+    accept_fall: bool = False,
+    last: RunRecord | None = None,
+    pulse: Pulse | None = None,
     watcher: Watcher | None = None,
 ) -> RunResult:
     """Export, count and deliver one report.
 
+    Args:
+        last: the run whose report stands there now; one that is much lower is refused, unless ``accept_fall``.
+        pulse: is felt at every step, and before every write; what it raises ends the run there.
+
     Raises:
         ConsentReportError: nothing was delivered, or not all of it; the message says what to do.
     """
-    watcher, started = watcher or Unwatched(), time.monotonic()
+    watcher, pulse, started = watcher or Unwatched(), pulse or Unclaimed(), time.monotonic()
     period = choose_period(start=study.start_date, time_zone=study.time_zone, now=services.now(), as_of=as_of)
     watcher.stage("Asking REDCap about the project")
     found = probe(services.redcap, study)
@@ -104,13 +118,22 @@ def run_report(
     summary = summarise(
         exported.counts, study, period, source, _notes(study, exported.has_groups, sandbox=services.sandbox)
     )
+    remarks = check_fall(summary, exported.has_groups, last, accept_fall=accept_fall)
     address = _address(study, period, sandbox=services.sandbox)
-    plan, delivery = _deliver(summary, address, services.folder, dry_run=dry_run, watcher=watcher)
+    plan, delivery = _deliver(summary, address, services.folder, dry_run=dry_run, watcher=watcher, pulse=pulse)
     state: State = delivery.state if delivery else "planned"
-    for note in summary.notes:
+    for note in (*summary.notes, *remarks):
         logger.info("%s: %s", study.key, note)
-    logger.info("%s as of %s: %s in %.1f s", study.key, period.cutoff, state, time.monotonic() - started)
-    return RunResult(state, summary, plan, delivery, services.place, services.sandbox)
+    logger.info(
+        "%s as of %s: %s in %.1f s; %d of %d listed records received",
+        study.key,
+        period.cutoff,
+        state,
+        time.monotonic() - started,
+        exported.records_received,
+        exported.records_listed,
+    )
+    return RunResult(state, summary, plan, delivery, services.place, services.sandbox, exported.has_groups, remarks)
 
 
 def summarise_file(
@@ -140,7 +163,7 @@ def summarise_file(
     source = Source(None, None, None, counted.records)
     summary = summarise(counted.counts, study, period, source, ("From a file: completeness not checked.",))
     address = replace(_address(study, period, sandbox=False), folder="/", archive=False, always=True)
-    plan, delivery = _deliver(summary, address, folder, dry_run=False, watcher=watcher)
+    plan, delivery = _deliver(summary, address, folder, dry_run=False, watcher=watcher, pulse=Unclaimed())
     return RunResult("written", summary, plan, delivery, place, sandbox=False)
 
 
@@ -161,17 +184,18 @@ def _address(study: StudyConfig, period: ReportPeriod, *, sandbox: bool) -> Addr
 
 
 def _deliver(
-    summary: ConsentSummary, address: Address, folder: Folder, *, dry_run: bool, watcher: Watcher
+    summary: ConsentSummary, address: Address, folder: Folder, *, dry_run: bool, watcher: Watcher, pulse: Pulse
 ) -> tuple[DeliveryPlan, Delivery | None]:
     if summary.everyone != summary.source.records_received:
         raise AssertionError(f"{summary.source.records_received} records arrived, {summary.everyone} were counted")
     watcher.stage("Looking at the folder")
     files = render_reports(summary)
+    pulse.beat()
     plan = plan_delivery(files, address, gather(files, address, folder))
     if dry_run:
         return plan, None
     watcher.stage("Delivering")
-    return plan, deliver(plan, folder, watcher.file)
+    return plan, deliver(plan, folder, watcher.file, pulse.renew)
 
 
 def _refuse_reworked(tally: Tally, path: Path) -> None:
@@ -223,4 +247,5 @@ def result_document(result: RunResult) -> dict[str, Any]:
         if not result.delivery
         else [],
         "notes": list(summary.notes),
+        "remarks": list(result.remarks),
     }

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from consent.credentials import Secret, find_secrets
-from consent.errors import ConfigurationError, SettingsError, UnknownStudyError
+from consent.errors import ConfigurationError, SettingsError, StudyNotChosenError, UnknownStudyError
 from consent.setting_rules import check_redcap_url, dropbox_sandbox_url, refuse_sdk_hosts, studies_directory
 from consent.settings import HEADING, Network, Problems, Settings
-from consent.study import StudyConfig, parse_study, refuse_shared_names
+from consent.study import StudyConfig, refuse_shared_names
+from consent.study_file import parse_study
 
 if TYPE_CHECKING:
     from consent.delivery import Folder
@@ -95,7 +96,7 @@ def choose_study(studies: Studies, key: str | None) -> StudyConfig:
     """
     keys = studies.keys
     if key is None and len(keys) > 1:
-        raise UnknownStudyError(f"There are several studies; say which: {', '.join(keys)}.")
+        raise StudyNotChosenError(f"There are several studies; say which: {', '.join(keys)}.")
     chosen = keys[0] if key is None else key
     if chosen in studies.failed:
         raise studies.failed[chosen]
@@ -113,8 +114,12 @@ def open_services(
     to: Path | None = None,
     now: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+    beat: Callable[[], None] = lambda: None,
 ) -> Iterator[Services]:
     """What a run of this study works with, delivering to Dropbox, or to the local folder ``to``.
+
+    beat: called at every step of the export and the delivery; what it raises ends the run.
 
     Raises:
         SettingsError: with every setting and secret that is missing or malformed.
@@ -127,13 +132,13 @@ def open_services(
     with contextlib.ExitStack() as opened:
         redcap_session = opened.enter_context(new_session(given.network, given.redcap_url))
         token = given.secrets[study.redcap.token_setting]
-        redcap = RedcapClient(given.redcap_url, token, redcap_session, sleep=sleep)
+        redcap = RedcapClient(given.redcap_url, token, redcap_session, sleep=sleep, clock=clock, beat=beat)
         if to is not None:
             from consent.local_folder import LocalFolder
 
             yield Services(redcap, LocalFolder(to, sleep=sleep), f"folder {to}", sandbox=False, now=now)
             return
-        folder = _dropbox(given, opened, sleep)
+        folder = _dropbox(given, opened, sleep, clock, beat)
         sandbox = given.sandbox_url is not None
         place = f"Dropbox folder {study.delivery.folder}" + (" (sandbox)" if sandbox else "")
         yield Services(redcap, folder, place, sandbox=sandbox, now=now)
@@ -206,7 +211,13 @@ def _network(settings: Settings) -> Network:
     return network
 
 
-def _dropbox(given: _Given, opened: contextlib.ExitStack, sleep: Callable[[float], None]) -> "Folder":
+def _dropbox(
+    given: _Given,
+    opened: contextlib.ExitStack,
+    sleep: Callable[[float], None],
+    clock: Callable[[], float],
+    beat: Callable[[], None],
+) -> "Folder":
     from consent.dropbox_folder import DropboxFolder
     from consent.dropbox_session import dropbox_session
 
@@ -216,5 +227,7 @@ def _dropbox(given: _Given, opened: contextlib.ExitStack, sleep: Callable[[float
         app_secret=given.secrets.get(SECRET),
         session=opened.enter_context(dropbox_session(given.network, given.sandbox_url)),
         root_namespace=given.root_namespace,
+        clock=clock,
         sleep=sleep,
+        beat=beat,
     )

@@ -20,7 +20,7 @@ from consent.delivery import (
     gather,
     plan_delivery,
 )
-from consent.errors import DeliveryRefusedError, DeliveryUnavailableError
+from consent.errors import ClaimLostError, DeliveryRefusedError, DeliveryUnavailableError
 from consent.report_set import report_set
 from consent.reports.report_file import ReportFile
 
@@ -193,6 +193,37 @@ def test_what_was_prepared_is_released_at_the_end_however_it_ends(puts: int) -> 
     with contextlib.suppress(DeliveryUnavailableError):
         delivered(folder)
     assert folder.journal[-1] == "release"
+
+
+def test_a_run_that_may_no_longer_write_stops_before_its_next_file() -> None:
+    folder, allowed = MemoryFolder(), iter([None] * 4)
+
+    def ask() -> None:
+        if next(allowed, "no more") is not None:
+            raise ClaimLostError("another run took over")
+
+    with pytest.raises(ClaimLostError, match="took over"):
+        deliver(planned(folder), folder, before_write=ask)
+    assert len(folder.written) == 3
+
+
+def test_a_run_that_may_not_write_sets_nothing_aside() -> None:
+    folder = MemoryFolder()
+
+    def refuse() -> None:
+        raise ClaimLostError("another run took over")
+
+    with pytest.raises(ClaimLostError, match="took over"):
+        deliver(planned(folder), folder, before_write=refuse)
+    assert folder.journal == ["release"]
+
+
+def test_a_set_already_current_needs_no_right_to_write() -> None:
+    folder, asked = a_delivered_folder(), list[str]()
+
+    deliver(planned(folder), folder, before_write=lambda: asked.append("asked"))
+
+    assert asked == []
 
 
 def test_the_manifest_says_whose_report_it_is_and_vouches_for_every_file() -> None:

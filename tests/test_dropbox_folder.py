@@ -20,6 +20,7 @@ from consent.delivery import Address, Delivery, content_hash, deliver, gather, p
 from consent.dropbox_folder import DropboxFolder
 from consent.dropbox_session import dropbox_session
 from consent.errors import (
+    ClaimLostError,
     ConsentReportError,
     DeliveryRefusedError,
     DeliveryUnavailableError,
@@ -341,6 +342,19 @@ def test_a_team_space_that_is_gone_is_refused_and_no_other_takes_its_place(team:
     with pytest.raises(DeliveryRefusedError, match="no longer has the team space that DROPBOX_ROOT_NAMESPACE names"):
         team.folder(root_namespace="8").put("/a.csv", b"a", replace=True)
     assert (team.dropbox.files("7"), team.dropbox.files("1")) == ({}, {})
+
+
+def test_a_run_that_must_stop_does_not_upload_a_second_time(bench: Bench) -> None:
+    def stop_once_uploaded() -> None:
+        if bench.uploads():
+            raise ClaimLostError("another run took over")
+
+    bench.fail(Fault("answer", "files/upload", status=503))
+
+    with pytest.raises(ClaimLostError, match="took over"):
+        bench.folder(beat=stop_once_uploaded).put("/a.csv", b"a,b\n", replace=True)
+
+    assert len(bench.uploads()) == 1
 
 
 # --- done, or not done? the answer is lost

@@ -5,15 +5,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from consent.errors import (
     ConsentReportError,
     DeliveryRefusedError,
+    FallenReportError,
     IncompleteExportError,
     SourceRefusedError,
 )
+from consent.ledger import RunCounts, RunRecord
 from consent.local_folder import LocalFolder
 from consent.run import RunResult, run_report, summarise_file
 from consent.services import choose_study, load_studies, open_services
@@ -21,9 +24,11 @@ from consent.settings import Settings
 from consent.study import StudyConfig
 from sandbox.demo import DemoWorld, demo_world
 from sandbox.dropbox import Dropbox
-from sandbox.people import TOKEN, people, truth_of
+from sandbox.people import TOKEN, people, registry, truth_of
+from sandbox.redcap import Redcap, User
 from sandbox.redcap_faults import login_page, without_record
 from sandbox.server import Fault
+from tests.run_builders import a_report
 
 TODAY = date(2026, 11, 22)
 NOW = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
@@ -46,13 +51,17 @@ def _world() -> Iterator[DemoWorld]:
         yield world
 
 
-def run_once(
-    study: StudyConfig, world: DemoWorld, *, as_of: date | None = None, dry_run: bool = False, to: Path | None = None
-) -> RunResult:
-    """The Monday job in this world, with connections of its own and no waiting."""
+def run_once(study: StudyConfig, world: DemoWorld, *, to: Path | None = None, **how: Any) -> RunResult:
+    """The Monday job in this world, with connections of its own and no waiting; ``how`` goes to ``run_report``."""
     settings = Settings(world.settings)
     with open_services(study, settings, to=to, now=lambda: NOW, sleep=lambda seconds: None) as services:
-        return run_report(study, services, as_of=as_of, dry_run=dry_run)
+        return run_report(study, services, **how)
+
+
+def a_last_report(participants: int) -> RunRecord:
+    """The record of the report of the Monday before."""
+    counts = RunCounts(participants, consented=0, records_listed=participants, records_received=participants)
+    return a_report(cutoff=date(2026, 11, 16), counts=counts)
 
 
 def test_the_report_counts_everybody_as_they_were_made(study: StudyConfig, world: DemoWorld) -> None:
@@ -143,6 +152,38 @@ def test_a_doubtful_export_never_becomes_a_report(
     with pytest.raises(error, match=r"[.]"):
         run_once(study, world)
     assert world.account.files() == {}
+
+
+def test_a_report_much_lower_than_the_last_is_not_delivered(study: StudyConfig, world: DemoWorld) -> None:
+    with pytest.raises(FallenReportError, match="from 500 as of 2026-11-16 to 400 as of 2026-11-22"):
+        run_once(study, world, last=a_last_report(500))
+    assert world.account.files() == {}
+
+
+def test_a_fall_that_a_person_accepts_is_delivered_and_said(study: StudyConfig, world: DemoWorld) -> None:
+    result = run_once(study, world, last=a_last_report(500), accept_fall=True)
+    assert (result.state, ["from 500" in remark for remark in result.remarks]) == ("delivered", [True, False])
+
+
+def test_a_small_fall_is_delivered_and_said(study: StudyConfig, world: DemoWorld) -> None:
+    result = run_once(study, world, last=a_last_report(403))
+    assert (result.state, len(result.remarks)) == ("delivered", 1)
+
+
+def test_the_first_report_names_the_total_to_compare_with_redcaps_own(study: StudyConfig, world: DemoWorld) -> None:
+    assert ["400 records" in remark for remark in run_once(study, world).remarks] == [True]
+
+
+def test_remarks_are_in_no_delivered_file(study: StudyConfig, world: DemoWorld) -> None:
+    remark = run_once(study, world).remarks[0].encode()
+    assert [path for path, content in world.account.files().items() if remark in content] == []
+
+
+def test_a_report_of_one_site_alone_is_not_delivered(study: StudyConfig, world: DemoWorld) -> None:
+    project = registry(PEOPLE, today=TODAY)
+    world.redcap.app = Redcap([replace(project, users=[User("consent_reports", TOKEN, group=project.groups[0])])])
+    with pytest.raises(FallenReportError, match="sees the records of that one site"):
+        run_once(study, world, last=replace(a_last_report(0), has_groups=True))
 
 
 def test_a_revoked_dropbox_token_is_said_plainly(study: StudyConfig, world: DemoWorld) -> None:

@@ -13,9 +13,11 @@ from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
+import requests
 
 from consent.credentials import Secret
 from consent.errors import (
+    ClaimLostError,
     ConfigurationError,
     ConsentReportError,
     SourceDataError,
@@ -476,6 +478,39 @@ def test_all_questions_of_a_run_together_have_a_limit(redcap: Asking) -> None:
         )
         with pytest.raises(SourceUnavailableError, match="more than 20 minutes in all"):
             late.version()
+
+
+def beating(redcap: Asking, session: requests.Session, beat: Callable[[], None]) -> RedcapClient:
+    """A client whose steps are felt by ``beat``."""
+    secret = Secret("REDCAP_ACCESS_TOKEN", TOKEN)
+    return RedcapClient(f"{redcap.server.url}/api/", secret, session, sleep=redcap.slept.append, beat=beat)
+
+
+def test_each_attempt_and_each_piece_of_an_answer_is_felt(redcap: Asking) -> None:
+    redcap.server.faults.append(Fault("reset"))
+    felt: list[int] = []
+    with new_session(Network()) as session:
+        beating(redcap, session, lambda: felt.append(len(redcap.server.requests))).version()
+    assert felt == [0, 1, 2]
+
+
+def test_a_run_that_must_stop_asks_nothing_more(redcap: Asking) -> None:
+    def stop() -> None:
+        raise ClaimLostError("another run took over")
+
+    with new_session(Network()) as session, pytest.raises(ClaimLostError, match="took over"):
+        beating(redcap, session, stop).version()
+    assert redcap.server.requests == []
+
+
+def test_a_run_that_must_stop_stops_within_an_answer(redcap: Asking) -> None:
+    def stop_once_asked() -> None:
+        if redcap.server.requests:
+            raise ClaimLostError("another run took over")
+
+    with new_session(Network()) as session, pytest.raises(ClaimLostError, match="took over"):
+        beating(redcap, session, stop_once_asked).rows("metadata")
+    assert len(redcap.server.requests) == 1
 
 
 @pytest.mark.parametrize("kind", ["reset", "cut"])

@@ -22,7 +22,7 @@ Parameter = str | int | Sequence[str]
 
 CONNECT_SECONDS, READ_SECONDS = 10, 240  # a silent server is given up after four minutes
 WAITS = (2, 4, 8)  # seconds before the second, third and fourth attempt
-MOST_SECONDS = 1200  # for all questions of a run together: the host ends a run after half an hour, without a word
+MOST_SECONDS = 1200  # for all questions of a run together: it ends itself after 25 minutes, and delivery needs 5
 PAUSE = 0.2  # seconds between requests; the server's limit is 600 a minute for a whole site
 PIECE = 65_536  # bytes
 
@@ -32,7 +32,8 @@ logger = logging.getLogger(__name__)
 class RedcapClient:
     """Sends questions to one REDCap project; ``session`` carries them (proxy, certificates), ``sleep`` waits.
 
-    A server that is silent for ``read_seconds`` has taken too long.
+    A server that is silent for ``read_seconds`` has taken too long. ``beat`` is called before each attempt and for each
+    piece of an answer; what it raises ends the run.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class RedcapClient:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         read_seconds: float = READ_SECONDS,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._url = url
         self._token = token
@@ -51,6 +53,7 @@ class RedcapClient:
         self._sleep = sleep
         self._read_seconds = read_seconds
         self._clock = clock
+        self._beat = beat
         self._first_asked_at: float | None = None
 
     @property
@@ -154,6 +157,7 @@ class RedcapClient:
             yield piece
 
     def _refuse_when_late(self) -> None:
+        self._beat()
         if self._clock() - (self._first_asked_at or 0) > MOST_SECONDS:
             raise SourceUnavailableError(
                 f"REDCap at {self.host} took more than {MOST_SECONDS / 60:.0f} minutes in all. Nothing was counted or "
