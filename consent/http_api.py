@@ -1,90 +1,78 @@
 """What the HTTP routes understand and how they answer: a body becomes a request, an error becomes a problem document.
 
-Pure: runs nothing, reads no setting, and knows no web framework. What may be told of an error is decided here, both to
-the caller and to the log: an error of ours speaks for itself; of any other only its kind and place are told, because
-its own words may quote a secret or a participant.
+Pure: runs nothing, reads no setting, and knows no web framework. What a caller may be told of an error is decided here:
+an error of ours speaks for itself; of any other nothing is told, because its own words may quote a secret or a
+participant.
 """
 
 import json
+import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
-from consent.errors import (
-    ConfigurationError,
-    ConsentReportError,
-    CutoffError,
-    DeliveryRefusedError,
-    DeliveryUnavailableError,
-    DeliveryUnverifiedError,
-    DictionaryError,
-    SecretsRefusedError,
-    SecretsUnavailableError,
-    SettingsError,
-    SourceDataError,
-    SourceRefusedError,
-    SourceUnavailableError,
-    StudyFileError,
-    UnknownStudyError,
-)
+from consent.errors import ConsentReportError, DictionaryError, SettingsError, StudyFileError
+from consent.failures import Failure, failure_of
+from consent.ledger import RunRecord, is_run_id
 from consent.period import parse_day
 
 JSON, PROBLEM = "application/json", "application/problem+json"  # https://www.rfc-editor.org/rfc/rfc9457
 LONGEST_BODY = 10_000  # bytes
+RUNS_PATH = "/api/runs"  # where the platform serves the routes of runs
+RUNS_SHOWN, MOST_RUNS_SHOWN = 50, 500
+ASK_AGAIN_SECONDS = 10  # after which a caller may look how its run is getting on
 
 _LONGEST_KEY = 40  # characters of an unknown key that are repeated to the caller
+_OF_THE_PLATFORM = {"code", "clientId"}  # parameters that carry the function key
 
 
 class BadRequestError(ConsentReportError):
-    """What was sent is not a request for a run; ``problems`` holds everything that is wrong with it."""
+    """What was sent is no request that can be met; ``problems`` holds everything that is wrong with it."""
 
     def __init__(self, problems: list[str]) -> None:
-        self.heading = "The request cannot be used; nothing was run. Correct these and send it again:"
+        self.heading = "The request cannot be used; nothing was done. Correct these and send it again:"
         self.problems = tuple(problems)
         super().__init__("\n".join([self.heading, *(f"  - {problem}" for problem in problems)]))
 
 
+class UnknownRunError(ConsentReportError):
+    """No run of that id was ever asked for."""
+
+
+_OF_REQUESTS = {
+    BadRequestError: Failure(400, "bad-request", "The request cannot be used", passing=False),
+    UnknownRunError: Failure(404, "unknown-run", "There is no such run", passing=False),
+}
+
+
 @dataclass(frozen=True)
 class RunRequest:
-    """A run asked for: of which study (None: the only one), as of which day (None: today), and whether to write."""
+    """A run asked for: of which study (None: the only one), as of which day (None: today), and whether to write.
+
+    accept_fall: a person has looked at REDCap and says that a lower report is right.
+    """
 
     study: str | None = None
     as_of: date | None = None
     dry_run: bool = False
+    accept_fall: bool = False
 
 
 @dataclass(frozen=True)
-class _Kind:
-    """How errors of one kind are answered."""
+class HistoryRequest:
+    """The runs asked to be listed: of which study (None: of all), and how many at most."""
 
-    status: int
-    name: str
-    title: str
-
-
-# The first entry that an error is an instance of counts, so a special error stands before its base.
-_KINDS: tuple[tuple[type[Exception], _Kind], ...] = (
-    (BadRequestError, _Kind(400, "bad-request", "The request cannot be used")),
-    (CutoffError, _Kind(400, "cutoff", "That day cannot be reported")),
-    (UnknownStudyError, _Kind(404, "unknown-study", "There is no such study")),
-    (ConfigurationError, _Kind(500, "configuration", "Something must be set up first")),
-    (SecretsUnavailableError, _Kind(503, "secrets-unavailable", "Key Vault cannot be reached now")),
-    (SecretsRefusedError, _Kind(502, "secrets-refused", "Key Vault refused")),
-    (SourceUnavailableError, _Kind(503, "source-unavailable", "REDCap cannot be reached now")),
-    (SourceRefusedError, _Kind(502, "source-refused", "REDCap refused")),
-    (SourceDataError, _Kind(502, "source-data", "What REDCap sent cannot be trusted")),
-    (DeliveryUnavailableError, _Kind(503, "delivery-unavailable", "The folder cannot be reached now")),
-    (DeliveryRefusedError, _Kind(502, "delivery-refused", "The folder refused")),
-    (DeliveryUnverifiedError, _Kind(502, "delivery-unverified", "The folder holds something else than was sent")),
-)
-_FAULT = _Kind(500, "fault", "The program failed")
+    study: str | None = None
+    limit: int = RUNS_SHOWN
 
 
 def parse_run_request(body: bytes) -> RunRequest:
     """Read what a caller wants run; an empty body asks for today's report of the only study.
 
-    body: a JSON object of at most 10 kB with any of ``study`` (text), ``as_of`` (YYYY-MM-DD), ``dry_run`` (bool).
+    body: a JSON object of at most 10 kB with any of ``study`` (text), ``as_of`` (YYYY-MM-DD), ``dry_run`` and
+    ``accept_fall`` (bool).
 
     Raises:
         BadRequestError: with everything that is wrong with it.
@@ -97,10 +85,53 @@ def parse_run_request(body: bytes) -> RunRequest:
     problems += [f"{_shown(key)}: unknown; expected {', '.join(known)}" for key in document if key not in known]
     study = _study(document, problems)
     as_of = _day(document, problems)
-    dry_run = _yes_or_no(document, problems)
+    dry_run = _yes_or_no(document, "dry_run", problems)
+    accept_fall = _yes_or_no(document, "accept_fall", problems)
     if problems:
         raise BadRequestError(problems)
-    return RunRequest(study, as_of, dry_run)
+    return RunRequest(study, as_of, dry_run, accept_fall)
+
+
+def parse_history_request(parameters: Mapping[str, str]) -> HistoryRequest:
+    """Read which runs a caller wants listed.
+
+    parameters: of the address, any of ``study`` (the key of one) and ``limit`` (1 to 500).
+
+    Raises:
+        BadRequestError: with everything that is wrong with them.
+    """
+    known = [field.name for field in fields(HistoryRequest)]
+    unknown = sorted(set(parameters) - {*known, *_OF_THE_PLATFORM})
+    problems = [f"{_shown(name)}: unknown; expected {', '.join(known)}" for name in unknown]
+    limit = parameters.get("limit", str(RUNS_SHOWN))
+    if not (re.fullmatch(r"[0-9]{1,3}", limit) and 1 <= int(limit) <= MOST_RUNS_SHOWN):
+        problems.append(f"limit: expected a number from 1 to {MOST_RUNS_SHOWN}")
+    if problems:
+        raise BadRequestError(problems)
+    return HistoryRequest(parameters.get("study"), int(limit))
+
+
+def parse_run_id(text: str) -> str:
+    """The id of a run, if the text can be one.
+
+    Raises:
+        UnknownRunError: it cannot.
+    """
+    if not is_run_id(text):
+        raise unknown_run()
+    return text
+
+
+def unknown_run() -> UnknownRunError:
+    """What is wrong with an id that nobody was given; it is not repeated."""
+    return UnknownRunError(f"There is no run of that id. GET {RUNS_PATH} lists those there are.")
+
+
+def accepted(record: RunRecord) -> tuple[dict[str, str], dict[str, Any]]:
+    """The headers and the document that tell a caller where to watch the run that was asked for."""
+    status_url = f"{RUNS_PATH}/{record.run_id}"
+    headers = {"Location": status_url, "Retry-After": str(ASK_AGAIN_SECONDS)}
+    return headers, {"run_id": record.run_id, "status_url": status_url, "state": record.state}
 
 
 def problem_for(error: Exception, invocation_id: str) -> tuple[int, dict[str, Any]]:
@@ -109,7 +140,7 @@ def problem_for(error: Exception, invocation_id: str) -> tuple[int, dict[str, An
     invocation_id: under which the platform's log keeps this call. Of an error that is not one of ours nothing else is
     told. The document follows RFC 9457.
     """
-    kind = _kind_of(error)
+    kind = _OF_REQUESTS.get(type(error)) or failure_of(error)
     document: dict[str, Any] = {
         "type": f"urn:consent-summary:problem:{kind.name}",
         "title": kind.title,
@@ -125,10 +156,6 @@ def problem_for(error: Exception, invocation_id: str) -> tuple[int, dict[str, An
             "both on to whoever looks after the program."
         )
     return kind.status, document
-
-
-def _kind_of(error: Exception) -> _Kind:
-    return next((kind for cause, kind in _KINDS if isinstance(error, cause)), _FAULT)
 
 
 def _json_object(body: bytes, problems: list[str]) -> dict[str, Any]:
@@ -170,8 +197,8 @@ def _day(document: dict[str, Any], problems: list[str]) -> date | None:
     return day
 
 
-def _yes_or_no(document: dict[str, Any], problems: list[str]) -> bool:
-    value = document.get("dry_run", False)
+def _yes_or_no(document: dict[str, Any], key: str, problems: list[str]) -> bool:
+    value = document.get(key, False)
     if not isinstance(value, bool):
-        problems.append("dry_run: expected true or false")
+        problems.append(f"{key}: expected true or false")
     return value is True

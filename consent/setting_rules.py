@@ -46,6 +46,35 @@ def dropbox_sandbox_url(settings: Settings) -> str | None:
     return f"http://{parts.netloc}"
 
 
+def heartbeat_url(settings: Settings) -> str | None:
+    """Give the address to ask for once every report is delivered, if a monitor waits for that.
+
+    A run against the Dropbox stand-in vouches for nothing, so then only a monitor on this machine is told. Raises
+    SettingsError for anything but https, or plain http on loopback.
+    """
+    url = settings.get("HEARTBEAT_URL")
+    if url is None:
+        return None
+    parts = split_url(url)
+    if parts is None or not parts.hostname or "@" in parts.netloc:
+        raise SettingsError(HEADING, ["HEARTBEAT_URL is not a web address: give the one that the monitor shows"])
+    is_local = parts.hostname in LOOPBACK_HOSTS
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
+        raise SettingsError(HEADING, ["HEARTBEAT_URL must start with https://: whoever reads it can fake a heartbeat"])
+    return url if is_local or dropbox_sandbox_url(settings) is None else None
+
+
+def months_kept(settings: Settings) -> int:
+    """Give for how many months the ledger keeps the counts of a run: CONSENT_KEEP_MONTHS, or 24.
+
+    Raises SettingsError for anything but a whole number from 1 to 1200.
+    """
+    text = settings.get("CONSENT_KEEP_MONTHS") or "24"
+    if not text.isascii() or not text.isdecimal() or len(text) > 4 or not 1 <= int(text) <= 1200:
+        raise SettingsError(HEADING, ["CONSENT_KEEP_MONTHS must be a number of months, 1 to 1200, such as 24"])
+    return int(text)
+
+
 def refuse_sdk_hosts(settings: Settings) -> None:
     """Stop if a variable would make the Dropbox library send its tokens to another host.
 

@@ -14,7 +14,9 @@ from consent.errors import SettingsError
 
 HEADING = "These settings must be changed first:"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
-DEFAULT_SCHEDULE = "0 0 12 * * Mon"
+DEFAULT_SCHEDULE = (
+    "0 0 * * * Sun,Mon,Tue"  # hourly: a Monday east of UTC begins on Sunday there, west it ends on Tuesday
+)
 
 T = TypeVar("T")
 
@@ -64,11 +66,15 @@ class Network:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Settings:
-    """What has been set, by name; printing it shows the names alone. ``searched`` says where it was looked for."""
+    """What has been set, by name; printing it shows the names alone. ``searched`` says where it was looked for.
+
+    Names that differ in case alone are one where ``any_case`` is set, as on Windows, which keeps them in upper case.
+    """
 
     _values: Mapping[str, str]
     in_azure: bool = False
     searched: str = "the environment"
+    any_case: bool = False
 
     def get(self, name: str) -> str | None:
         """Give a setting's value, or nothing if it is absent or blank.
@@ -76,7 +82,7 @@ class Settings:
         Raises SettingsError for a Key Vault reference that Azure left unresolved.
         https://learn.microsoft.com/azure/app-service/app-service-key-vault-references
         """
-        value = self._values.get(name)
+        value = self._values.get(self._kept_as(name))
         if value is not None and value.lower().startswith(_UNRESOLVED):
             problem = (
                 f"{name} is a Key Vault reference that was not resolved: see why under the function app's "
@@ -87,7 +93,11 @@ class Settings:
 
     def has(self, name: str) -> bool:
         """Say whether a setting is there at all, even as a reference that Azure left unresolved."""
-        return name in self._values
+        return self._kept_as(name) in self._values
+
+    def as_environment(self) -> dict[str, str]:
+        """Give everything that has been set, as the environment of another process: secrets too, so never print it."""
+        return dict(self._values)
 
     @property
     def network(self) -> Network:
@@ -105,23 +115,30 @@ class Settings:
         problems.refuse()
         return network
 
+    def _kept_as(self, name: str) -> str:
+        return name.upper() if self.any_case else name
+
     def __repr__(self) -> str:
         return f"<Settings {' '.join(sorted(self._values))}>"
 
 
-def read_settings(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Settings:
+def read_settings(
+    environ: Mapping[str, str] | None = None, directory: Path | None = None, *, any_case: bool = os.name == "nt"
+) -> Settings:
     """Collect the settings of this machine: environment first, then local.settings.json, then .env.
 
     environ: by default the environment of this process. directory: where the two files are, by default beside
-    host.json. Inside Azure only the environment counts. Raises SettingsError if a file cannot be used.
+    host.json. any_case: names that differ in case alone are one, as on Windows. Inside Azure only the environment
+    counts. Raises SettingsError if a file cannot be used.
     """
     environ = os.environ if environ is None else environ
     in_azure = bool(environ.get("WEBSITE_INSTANCE_ID"))
     sources = [environ] if in_azure else [environ, *_read_files(directory)]
     values: dict[str, str] = {}
     for source in reversed(sources):
-        values.update((name, value.strip()) for name, value in source.items() if value.strip())
-    return Settings(values, in_azure, _searched(directory, in_azure))
+        given = ((name.upper() if any_case else name, value.strip()) for name, value in source.items())
+        values.update((name, value) for name, value in given if value)
+    return Settings(values, in_azure, _searched(directory, in_azure), any_case)
 
 
 def _searched(directory: Path | None, in_azure: bool) -> str:
@@ -134,7 +151,7 @@ def _searched(directory: Path | None, in_azure: bool) -> str:
 
 
 def timer_schedule(environ: Mapping[str, str] | None = None) -> str:
-    """Say when the weekly timer fires: as CONSENT_SCHEDULE has it, or every Monday at noon UTC.
+    """Say when it is asked which reports are due: as CONSENT_SCHEDULE has it, or every hour of Sunday and Monday, UTC.
 
     The setting is named, not copied, so that Azure resolves it; a name without a value would stop the whole app.
     https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer#ncrontab-expressions

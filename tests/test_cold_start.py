@@ -1,6 +1,7 @@
 """Claims about starting: what importing the function app loads, and that it needs nothing that is not deployed."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from sandbox.azurite import Azurite
 from tests.functions_runtime import ROOT, deployed_copy
 
 PRODUCT = {".python_packages", "LICENSE.txt", "consent", "function_app.py", "host.json", "requirements.txt"}
 HEAVY = [
+    "azure.core",
+    "azure.data",
     "azure.identity",
     "azure.keyvault",
     "consent.run",
@@ -21,11 +25,21 @@ HEAVY = [
     "pandas",
     "requests",
     "rich",
+    "sqlite3",
 ]
 IMPORTED = """
 import json, logging, sys
 import function_app
 print(json.dumps({"modules": list(sys.modules), "azure_log_level": logging.getLogger("azure").level}))
+"""
+ASKED = """
+import json, sys
+from types import SimpleNamespace
+import azure.functions as func
+import function_app
+request = func.HttpRequest(method="GET", url="http://localhost/api", params={}, route_params={}, body=b"")
+answers = [function_app.health(request), function_app.list_runs(request, SimpleNamespace(invocation_id="i-1"))]
+print(json.dumps({"modules": list(sys.modules), "statuses": [answer.status_code for answer in answers]}))
 """
 IMPORTED_ALONE = """
 import importlib.util, json, sys
@@ -36,10 +50,13 @@ print(json.dumps({"consent": consent.__file__, "sandbox": importlib.util.find_sp
 """
 
 
-def told_by(program: str, *, folder: Path) -> dict[str, Any]:
-    """What a Python program says, in JSON, when it runs in this folder."""
+def told_by(program: str, *, folder: Path, **settings: str) -> dict[str, Any]:
+    """What a Python program says, in JSON, when it runs in this folder with these settings."""
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, check=True, encoding="utf-8", timeout=120)
+    environment = {**os.environ, **settings}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, check=True, encoding="utf-8", timeout=120
+    )
     document: dict[str, Any] = json.loads(done.stdout)
     return document
 
@@ -47,6 +64,14 @@ def told_by(program: str, *, folder: Path) -> dict[str, Any]:
 @pytest.fixture(name="after_import", scope="module")
 def _after_import() -> dict[str, Any]:
     return told_by(IMPORTED, folder=ROOT)
+
+
+@pytest.fixture(name="after_asking", scope="module", params=["sqlite", "table"])
+def _after_asking(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    if request.param == "sqlite":
+        return told_by(ASKED, folder=ROOT, CONSENT_LEDGER=str(tmp_path_factory.mktemp("ledger") / "runs.sqlite"))
+    azurite: Azurite = request.getfixturevalue("azurite")
+    return told_by(ASKED, folder=ROOT, AzureWebJobsStorage=azurite.connection_string)
 
 
 @pytest.fixture(name="copy", scope="module")
@@ -57,6 +82,15 @@ def _copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("module", HEAVY)
 def test_importing_the_function_app_does_not_load(module: str, after_import: dict[str, Any]) -> None:
     assert module not in after_import["modules"]
+
+
+def test_the_health_and_the_history_can_be_asked_for(after_asking: dict[str, Any]) -> None:
+    assert after_asking["statuses"] == [200, 200]
+
+
+@pytest.mark.parametrize("module", ["consent.run", "dropbox", "matplotlib", "numpy", "pandas"])
+def test_asking_for_the_health_and_the_history_does_not_load(module: str, after_asking: dict[str, Any]) -> None:
+    assert module not in after_asking["modules"]
 
 
 def test_importing_the_function_app_quietens_the_request_logs_of_the_azure_libraries(

@@ -7,7 +7,19 @@ import pytest
 
 from consent import errors
 from consent.errors import ConsentReportError, log_text
-from consent.http_api import BadRequestError, RunRequest, parse_run_request, problem_for
+from consent.http_api import (
+    BadRequestError,
+    HistoryRequest,
+    RunRequest,
+    UnknownRunError,
+    accepted,
+    parse_history_request,
+    parse_run_id,
+    parse_run_request,
+    problem_for,
+    unknown_run,
+)
+from tests.run_builders import a_run
 
 RECORD = "000417"
 LISTING = [
@@ -16,19 +28,14 @@ LISTING = [
     errors.DictionaryError("Heading:", ["first", "second"]),
 ]
 STATUSES = [
-    *((error, 500) for error in LISTING),
-    (errors.ConfigurationError("What. Next."), 500),
-    (errors.CutoffError("What. Next."), 400),
-    (errors.UnknownStudyError("What. Next."), 404),
-    (errors.SecretsUnavailableError("What. Next."), 503),
-    (errors.SecretsRefusedError("What. Next."), 502),
-    (errors.SourceUnavailableError("What. Next."), 503),
-    (errors.SourceRefusedError("What. Next."), 502),
-    (errors.SourceDataError("What. Next."), 502),
-    (errors.IncompleteExportError("What. Next."), 502),
-    (errors.DeliveryUnavailableError("What. Next."), 503),
-    (errors.DeliveryRefusedError("What. Next."), 502),
-    (errors.DeliveryUnverifiedError("What. Next."), 502),
+    (BadRequestError(["dry_run: expected true or false"]), 400, "bad-request"),
+    (errors.CutoffError("What. Next."), 400, "cutoff"),
+    (unknown_run(), 404, "unknown-run"),
+    (errors.UnknownStudyError("What. Next."), 404, "unknown-study"),
+    (errors.BusyError("What. Next."), 409, "busy"),
+    (errors.SettingsError("Heading:", ["first"]), 500, "configuration"),
+    (errors.LedgerUnavailableError("What. Next."), 503, "ledger-unavailable"),
+    (KeyError("000417"), 500, "fault"),
 ]
 
 
@@ -37,7 +44,7 @@ def body(**values: object) -> bytes:
 
 
 def problems_of(request: bytes) -> tuple[str, ...]:
-    with pytest.raises(BadRequestError, match="nothing was run") as caught:
+    with pytest.raises(BadRequestError, match="nothing was done") as caught:
         parse_run_request(request)
     return caught.value.problems
 
@@ -55,13 +62,17 @@ def a_fault() -> Exception:
 
 @pytest.mark.parametrize("nothing", [b"", b" \r\n", b"{}"])
 def test_an_empty_request_asks_for_todays_report_of_the_only_study(nothing: bytes) -> None:
-    assert parse_run_request(nothing) == RunRequest(study=None, as_of=None, dry_run=False)
+    assert parse_run_request(nothing) == RunRequest(study=None, as_of=None, dry_run=False, accept_fall=False)
 
 
 def test_a_full_request_is_read() -> None:
-    request = parse_run_request(body(study="obri-ibd", as_of="2026-11-16", dry_run=True))
+    request = parse_run_request(body(study="obri-ibd", as_of="2026-11-16", dry_run=True, accept_fall=True))
 
-    assert request == RunRequest("obri-ibd", date(2026, 11, 16), dry_run=True)
+    assert request == RunRequest("obri-ibd", date(2026, 11, 16), dry_run=True, accept_fall=True)
+
+
+def test_to_accept_a_fall_is_not_to_ask_for_a_dry_run() -> None:
+    assert parse_run_request(body(accept_fall=True)) == RunRequest(accept_fall=True)
 
 
 def test_a_byte_order_mark_before_the_request_is_no_problem() -> None:
@@ -79,8 +90,9 @@ def test_a_byte_order_mark_before_the_request_is_no_problem() -> None:
         pytest.param(b'["obri-ibd"]', "the body is not a JSON object", id="a list"),
         pytest.param(b"null", "the body is not a JSON object", id="null"),
         pytest.param(b" " * 10_000 + b"{}", "the body is longer than 10 kB", id="too long"),
-        pytest.param(body(studdy="obri-ibd"), '"studdy": unknown; expected study, as_of, dry_run', id="misspelt"),
-        pytest.param(body(accept_fall=True), '"accept_fall": unknown', id="not offered over HTTP"),
+        pytest.param(
+            body(studdy="obri-ibd"), '"studdy": unknown; expected study, as_of, dry_run, accept_fall', id="misspelt"
+        ),
         pytest.param(b'{"dry_run": false, "dry_run": true}', '"dry_run": given 2 times', id="twice"),
         pytest.param(body(study=7), "study: expected", id="study is a number"),
         pytest.param(body(study=" "), "study: expected", id="study is blank"),
@@ -93,6 +105,7 @@ def test_a_byte_order_mark_before_the_request_is_no_problem() -> None:
         pytest.param(body(as_of=None), "as_of: expected", id="as_of is null"),
         pytest.param(body(dry_run="yes"), "dry_run: expected true or false", id="dry_run is text"),
         pytest.param(body(dry_run=1), "dry_run: expected true or false", id="dry_run is a number"),
+        pytest.param(body(accept_fall=None), "accept_fall: expected true or false", id="accept_fall is null"),
     ],
 )
 def test_a_request_that_cannot_be_used_is_refused(request_body: bytes, problem: str) -> None:
@@ -119,15 +132,11 @@ def test_a_long_unknown_key_is_shortened() -> None:
     assert len(found) < 120
 
 
-@pytest.mark.parametrize(("error", "status"), STATUSES, ids=lambda value: type(value).__name__)
-def test_every_kind_of_error_has_its_status(error: ConsentReportError, status: int) -> None:
-    assert problem_for(error, "i-1")[0] == status
+@pytest.mark.parametrize(("error", "status", "name"), STATUSES, ids=lambda value: type(value).__name__)
+def test_an_error_is_answered_by_its_kind(error: Exception, status: int, name: str) -> None:
+    found, document = problem_for(error, "i-1")
 
-
-def test_no_kind_of_error_was_forgotten_above() -> None:
-    kinds = {value for name, value in vars(errors).items() if name.endswith("Error") and not name.startswith("_")}
-
-    assert {type(error) for error, _ in STATUSES} == kinds - {ConsentReportError}
+    assert (found, document["status"], document["type"]) == (status, status, f"urn:consent-summary:problem:{name}")
 
 
 def test_a_problem_document_says_what_happened_and_where_to_look() -> None:
@@ -153,6 +162,61 @@ def test_a_bad_request_is_answered_with_its_problems() -> None:
     status, document = problem_for(BadRequestError(["dry_run: expected true or false"]), "i-1")
 
     assert (status, document["problems"]) == (400, ["dry_run: expected true or false"])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        pytest.param({}, HistoryRequest(None, 50), id="nothing"),
+        pytest.param({"study": "adults", "limit": "1"}, HistoryRequest("adults", 1), id="both"),
+        pytest.param({"limit": "500"}, HistoryRequest(None, 500), id="as many as may be"),
+        pytest.param({"code": "k", "clientId": "default"}, HistoryRequest(), id="what carries the function key"),
+    ],
+)
+def test_a_request_for_the_history_is_read(parameters: dict[str, str], expected: HistoryRequest) -> None:
+    assert parse_history_request(parameters) == expected
+
+
+@pytest.mark.parametrize("limit", ["0", "501", "-1", "1.5", "ten", "٣", " 5", "1e2", "9" * 5_000])
+def test_a_limit_that_is_no_number_of_runs_is_refused(limit: str) -> None:
+    with pytest.raises(BadRequestError, match="limit: expected a number from 1 to 500"):
+        parse_history_request({"limit": limit})
+
+
+def test_every_problem_of_a_request_for_the_history_is_told_at_once() -> None:
+    with pytest.raises(BadRequestError, match="nothing was done") as caught:
+        parse_history_request({"stdy": "adults", "limit": "all"})
+
+    assert caught.value.problems == (
+        '"stdy": unknown; expected study, limit',
+        "limit: expected a number from 1 to 500",
+    )
+
+
+@pytest.mark.parametrize("run_id", ["adults.2026-11-16", "obri-ibd.sandbox-2026-11-16", "a_b.20261116T120000Z-3f9a0b"])
+def test_an_id_of_a_run_is_read(run_id: str) -> None:
+    assert parse_run_id(run_id) == run_id
+
+
+@pytest.mark.parametrize(
+    "text", ["", "adults", "adults.2026-11-16'", "adults.2026-11-16\n", "../adults.x", "adults.é", "a." + "x" * 5_000]
+)
+def test_what_cannot_be_an_id_is_an_unknown_run(text: str) -> None:
+    with pytest.raises(UnknownRunError, match="There is no run of that id"):
+        parse_run_id(text)
+
+
+def test_whoever_asked_for_a_run_is_told_where_to_watch_it() -> None:
+    headers, document = accepted(a_run(run_id="adults.20261116T130000Z-3f9a0b"))
+
+    assert (headers, document) == (
+        {"Location": "/api/runs/adults.20261116T130000Z-3f9a0b", "Retry-After": "10"},
+        {
+            "run_id": "adults.20261116T130000Z-3f9a0b",
+            "status_url": "/api/runs/adults.20261116T130000Z-3f9a0b",
+            "state": "requested",
+        },
+    )
 
 
 def test_a_fault_is_answered_without_a_word_of_its_own() -> None:

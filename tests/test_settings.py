@@ -11,7 +11,13 @@ import pytest
 
 import consent.settings
 from consent.errors import SettingsError
-from consent.setting_rules import check_redcap_url, dropbox_sandbox_url, refuse_sdk_hosts, studies_directory
+from consent.setting_rules import (
+    check_redcap_url,
+    dropbox_sandbox_url,
+    months_kept,
+    refuse_sdk_hosts,
+    studies_directory,
+)
 from consent.settings import Network, Settings, read_settings, timer_schedule
 
 ROOT = Path(__file__).parent.parent
@@ -19,7 +25,6 @@ VALUE = "3F9A0B77C1D24E5F8A6B0C1D2E3F4A5B"
 UNRESOLVED = "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/k/)"
 IN_AZURE = {"WEBSITE_INSTANCE_ID": "f3a1"}
 READ_BUT_OPTIONAL = {
-    "CONSENT_STUDIES",
     "CURL_CA_BUNDLE",
     "DROPBOX_SANDBOX_URL",
     "HTTPS_PROXY",
@@ -318,12 +323,23 @@ def test_settings_without_such_a_variable_pass() -> None:
     ("environ", "expected"),
     [
         ({"CONSENT_SCHEDULE": "0 0 6 * * Mon"}, "%CONSENT_SCHEDULE%"),
-        ({"CONSENT_SCHEDULE": " "}, "0 0 12 * * Mon"),
-        ({}, "0 0 12 * * Mon"),
+        ({"CONSENT_SCHEDULE": " "}, "0 0 * * * Sun,Mon,Tue"),
+        ({}, "0 0 * * * Sun,Mon,Tue"),
     ],
 )
 def test_the_timer_names_its_setting_only_when_azure_can_resolve_it(environ: dict[str, str], expected: str) -> None:
     assert timer_schedule(environ) == expected
+
+
+@pytest.mark.parametrize(("values", "months"), [({}, 24), ({"CONSENT_KEEP_MONTHS": "1"}, 1)])
+def test_counts_are_kept_for_two_years_unless_another_number_is_set(values: dict[str, str], months: int) -> None:
+    assert months_kept(Settings(values)) == months
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "two", "٣", "1e2", "1201", "9" * 5_000])
+def test_anything_but_a_number_of_months_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="CONSENT_KEEP_MONTHS must be a number of months, 1 to 1200"):
+        months_kept(Settings({"CONSENT_KEEP_MONTHS": text}))
 
 
 def test_the_packaged_studies_are_used_by_default() -> None:
@@ -407,6 +423,7 @@ def test_the_example_file_holds_every_setting_that_is_not_optional() -> None:
         "DROPBOX_OAUTH2_REFRESH_TOKEN",
         "DROPBOX_ROOT_NAMESPACE",
         "KEY_VAULT_URL",
+        "HEARTBEAT_URL",
     ],
 )
 def test_the_example_file_leaves_what_only_the_operator_knows_empty(name: str) -> None:
@@ -417,5 +434,27 @@ def test_the_example_schedule_is_the_default_one() -> None:
     assert example_settings()["CONSENT_SCHEDULE"] == consent.settings.DEFAULT_SCHEDULE
 
 
+def test_the_example_months_are_the_default_ones() -> None:
+    assert months_kept(Settings(example_settings())) == months_kept(Settings({}))
+
+
+def test_the_example_storage_is_the_emulator_on_this_machine() -> None:
+    assert example_settings()["AzureWebJobsStorage"] == "UseDevelopmentStorage=true"
+
+
+def test_the_example_file_leaves_the_ledger_to_whoever_reads_it() -> None:
+    assert example_settings()["CONSENT_LEDGER"] == ""
+
+
 def test_the_example_address_of_redcap_passes_the_check() -> None:
     assert check_redcap_url(example_settings()["REDCAP_API_URL"], setting="REDCAP_API_URL", allow_http=False) is None
+
+
+@pytest.mark.parametrize("environ", [{"AZUREWEBJOBSSTORAGE": "from the environment"}, {}])
+def test_on_windows_names_that_differ_in_case_alone_are_one(tmp_path: Path, environ: dict[str, str]) -> None:
+    values = {"Values": {"AzureWebJobsStorage": "from the file"}}
+    (tmp_path / "local.settings.json").write_text(json.dumps(values), encoding="utf-8")
+
+    settings = read_settings(environ, tmp_path, any_case=True)
+
+    assert settings.get("AzureWebJobsStorage") == ("from the environment" if environ else "from the file")
