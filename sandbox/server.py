@@ -5,6 +5,7 @@ Listens on 127.0.0.1 only. Remembers every request it saw, for tests that count 
 """
 
 import contextlib
+import os
 import socket
 import struct
 import threading
@@ -132,7 +133,7 @@ class Server:
 
 class _Listener(ThreadingHTTPServer):
     daemon_threads = True
-    allow_reuse_address = False
+    allow_reuse_address = os.name == "posix"  # no wait after a restart; on Windows two servers could share a port
 
     def __init__(self, stand_in: Server, port: int) -> None:
         self.stand_in = stand_in
