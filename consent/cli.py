@@ -9,18 +9,19 @@ import json
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from consent import __version__
+from consent.cli_parser import build_parser
 from consent.errors import ConfigurationError, ConsentReportError, CutoffError, UnknownStudyError, log_text
-from consent.period import parse_day
+from consent.serve import NeedsError
 from consent.settings import Settings, read_settings
 from consent.study import StudyConfig
 
 if TYPE_CHECKING:
+    from consent.ledger import RunLedger
     from consent.run import RunResult
     from consent.screen import Screen
 
@@ -28,15 +29,15 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command and return its exit status."""
     _speak_utf8()
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     try:
         screen = _new_screen()
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     try:
-        result = options.carry_out(options, screen)
-    except (CutoffError, UnknownStudyError) as error:
+        _VERBS[options.verb](options, screen)
+    except (CutoffError, UnknownStudyError, NeedsError) as error:
         return _failed(error, str(error), 2, options, screen)
     except ConsentReportError as error:
         return _failed(error, str(error), 1, options, screen)
@@ -44,7 +45,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(error, "Stopped. Whatever was left unfinished, the next run mends.", 1, options, screen)
     except Exception as error:  # the outermost edge: its own words may quote a participant, its place does not
         return _failed(error, log_text(error), 1, options, screen)
-    _show(result, screen, as_json=options.json)
     return 0
 
 
@@ -55,66 +55,7 @@ def _failed(error: BaseException, message: str, status: int, options: argparse.N
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="consent",
-        description="A weekly consent report: exported from REDCap, counted, delivered to Dropbox.",
-    )
-    parser.add_argument("--version", action="version", version=f"consent {__version__}")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    _add_demo(verbs)
-    _add_run(verbs)
-    _add_summarise(verbs)
-    for verb in verbs.choices.values():
-        verb.add_argument("--json", action="store_true", help="print the outcome as JSON, for scripts")
-    return parser
-
-
-def _add_demo(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    demo = verbs.add_parser(
-        "demo",
-        help="the whole job against stand-ins for REDCap and Dropbox, with invented people",
-        description="Export a made-up registry over HTTP, count it, deliver it through the real Dropbox library to a "
-        "stand-in, and leave the delivered files in a folder. Needs no account and no network.",
-    )
-    demo.add_argument(
-        "--participants", type=_positive, default=1000, metavar="N", help="how many people (default 1000)"
-    )
-    demo.add_argument("--output", type=Path, default=Path("consent-demo"), metavar="DIR", help="default: consent-demo")
-    demo.set_defaults(carry_out=_demo)
-
-
-def _add_run(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    run = verbs.add_parser(
-        "run",
-        help="export, count and deliver the report of a study",
-        description="The Monday job: export from REDCap, count, and deliver to Dropbox (or, with --to, to a folder).",
-    )
-    run.add_argument("--study", metavar="KEY", help="which study; needed only where there are several")
-    run.add_argument("--as-of", type=_day, metavar="DATE", help="last day counted, YYYY-MM-DD (default: today)")
-    run.add_argument("--dry-run", action="store_true", help="do everything but write; say what would be written")
-    run.add_argument("--to", type=Path, metavar="DIR", help="deliver to this folder instead of Dropbox")
-    run.add_argument("--settings", type=Path, metavar="DIR", help="where local.settings.json and .env are")
-    run.set_defaults(carry_out=_run)
-
-
-def _add_summarise(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    summarise = verbs.add_parser(
-        "summarise",
-        help="the same report from a CSV file exported from REDCap by hand",
-        description="Count a flat CSV export (raw codes, commas) and write the report. Completeness is not checked.",
-    )
-    summarise.add_argument("export", type=Path, metavar="EXPORT.csv")
-    summarise.add_argument("--study", metavar="KEY|FILE.toml", help="which study, or its file")
-    summarise.add_argument("--as-of", type=_day, metavar="DATE", help="last day counted, YYYY-MM-DD (default: today)")
-    summarise.add_argument(
-        "--output", type=Path, default=Path("consent-report"), metavar="DIR", help="default: consent-report"
-    )
-    summarise.add_argument("--settings", type=Path, metavar="DIR", help="where local.settings.json and .env are")
-    summarise.set_defaults(carry_out=_summarise)
-
-
-def _demo(options: argparse.Namespace, screen: "Screen") -> "RunResult":
+def _demo(options: argparse.Namespace, screen: "Screen") -> None:
     from consent.local_folder import LocalFolder
     from consent.period import day_in
     from consent.run import run_report
@@ -134,7 +75,7 @@ def _demo(options: argparse.Namespace, screen: "Screen") -> "RunResult":
                 output.put(path, content, replace=True)
         finally:
             output.release()
-    return replace(result, place=f"{result.place}, copied to {options.output}")
+    _show(replace(result, place=f"{result.place}, copied to {options.output}"), screen, as_json=options.json)
 
 
 def _refuse_real_reports(output: Path, study: StudyConfig) -> None:
@@ -146,23 +87,60 @@ def _refuse_real_reports(output: Path, study: StudyConfig) -> None:
         )
 
 
-def _run(options: argparse.Namespace, screen: "Screen") -> "RunResult":
-    from consent.run import run_report
-    from consent.services import choose_study, load_studies, open_services
+def _run(options: argparse.Namespace, screen: "Screen") -> None:
+    from consent.asked_run import Wish, run_now
+    from consent.services import choose_study, load_studies
 
     settings = read_settings(directory=options.settings)
     study = choose_study(load_studies(settings), options.study)
-    with open_services(study, settings, to=options.to) as services, screen.watching():
-        return run_report(study, services, as_of=options.as_of, dry_run=options.dry_run, watcher=screen)
+    wish = Wish(options.as_of, options.to, options.dry_run, options.accept_fall)
+    with screen.watching():
+        result = run_now(study, settings, wish, screen)
+    _show(result, screen, as_json=options.json)
 
 
-def _summarise(options: argparse.Namespace, screen: "Screen") -> "RunResult":
+def _runs(options: argparse.Namespace, screen: "Screen") -> None:
+    from consent.due import shown_state
+    from consent.history import run_document, with_claims
+    from consent.ledgers import open_ledger
+    from consent.runs_table import ShownRun, show_runs
+    from consent.services import choose_study, load_studies, utc_now
+
+    settings, now = read_settings(directory=options.settings), utc_now()
+    with closing(open_ledger(settings, default="sqlite")) as ledger:
+        records = with_claims(ledger, ledger.runs(options.study)[: options.limit], now)
+    if not records and options.study is not None:
+        choose_study(load_studies(settings), options.study)  # nothing found: is there such a study at all?
+    if options.json:
+        _print_json([run_document(record, claim, now) for record, claim in records])
+    elif records:
+        show_runs([ShownRun(record, shown_state(record, claim, now)) for record, claim in records], screen.out)
+    else:
+        screen.say(
+            f"No run is recorded in {_place_of(ledger)}. Those of demo, serve --demo, run --to and run --dry-run "
+            "never are."
+        )
+
+
+def _place_of(ledger: "RunLedger") -> str:
+    from consent.sqlite_ledger import SqliteLedger
+
+    return str(ledger.path) if isinstance(ledger, SqliteLedger) else "the storage account of AzureWebJobsStorage"
+
+
+def _serve(options: argparse.Namespace, screen: "Screen") -> None:
+    from consent.serve import serve
+
+    serve(demo=options.demo, port=options.port, settings=read_settings(directory=options.settings), say=screen.say)
+
+
+def _summarise(options: argparse.Namespace, screen: "Screen") -> None:
     from consent.local_folder import LocalFolder
     from consent.run import summarise_file
     from consent.services import utc_now
 
     with screen.watching():
-        return summarise_file(
+        result = summarise_file(
             options.export,
             _study_or_file(options.study, options.settings),
             LocalFolder(options.output),
@@ -171,6 +149,7 @@ def _summarise(options: argparse.Namespace, screen: "Screen") -> "RunResult":
             as_of=options.as_of,
             watcher=screen,
         )
+    _show(result, screen, as_json=options.json)
 
 
 def _study_or_file(name: str | None, settings: Path | None) -> StudyConfig:
@@ -190,7 +169,7 @@ def _show(result: "RunResult", screen: "Screen", *, as_json: bool) -> None:
         screen.report(result)
 
 
-def _print_json(document: dict[str, Any]) -> None:
+def _print_json(document: dict[str, Any] | list[dict[str, Any]]) -> None:
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
 
 
@@ -206,6 +185,7 @@ def _new_screen() -> "Screen":
     screen = Screen()
     handler = RichHandler(console=screen.messages, show_time=False, show_level=False, show_path=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    logging.getLogger("consent.execution").setLevel(logging.CRITICAL)  # the command itself says how a run failed
     return screen
 
 
@@ -216,14 +196,4 @@ def _speak_utf8() -> None:
             stream.reconfigure(encoding="utf-8", errors="replace")
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("expected a whole number of at least 1")
-    return int(text)
-
-
-def _day(text: str) -> date:
-    day = parse_day(text)
-    if day is None:
-        raise argparse.ArgumentTypeError("expected a day such as 2026-11-16")
-    return day
+_VERBS = {"demo": _demo, "run": _run, "runs": _runs, "serve": _serve, "summarise": _summarise}

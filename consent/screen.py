@@ -81,6 +81,10 @@ class Screen:
         """Say what went wrong."""
         self.messages.print(Text(message, style="bold red"), soft_wrap=True)
 
+    def say(self, sentence: str) -> None:
+        """Say something that was asked for."""
+        self.out.print(sentence, soft_wrap=True)
+
     def report(self, result: RunResult) -> None:
         """The last weeks, the totals, what to look at, what was delivered, and the closing sentence."""
         summary = result.summary
@@ -97,7 +101,7 @@ class Screen:
         self.out.print()
         for line in _deliveries(result):
             self.out.print(line, soft_wrap=True)
-        for note in summary.notes:
+        for note in (*summary.notes, *result.remarks):
             self.out.print(f"Note: {note}", markup=False)
         self.out.print()
         self.out.print(Text(closing_sentence(result), style="bold"), soft_wrap=not self.out.is_terminal)

@@ -3,17 +3,22 @@
 import io
 import json
 from collections.abc import Iterator
-from datetime import date
+from contextlib import closing
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from consent.asked_run import Wish, run_now
 from consent.cli import main
+from consent.ledger import Claim
 from consent.local_folder import LocalFolder
-from consent.run import RunResult, summarise_file
+from consent.run import RunResult, Unwatched, summarise_file
 from consent.screen import Screen, closing_sentence
-from consent.services import utc_now
+from consent.services import choose_study, load_studies, utc_now
+from consent.settings import read_settings
+from consent.sqlite_ledger import SqliteLedger
 from consent.study import StudyConfig
 from sandbox.demo import DemoWorld, demo_world
 from tests.builders import CONSENT, STUDY, a_study
@@ -46,9 +51,36 @@ def _study_file(tmp_path: Path) -> Path:
 @pytest.fixture(name="world")
 def _world(tmp_path: Path) -> Iterator[DemoWorld]:
     with demo_world(60, today=date(2026, 11, 16)) as world:
-        settings = {"IsEncrypted": False, "Values": world.settings}
-        (tmp_path / "local.settings.json").write_text(json.dumps(settings), encoding="utf-8")
+        use(world, tmp_path)
         yield world
+
+
+@pytest.fixture(name="ledger")
+def _ledger(tmp_path: Path) -> Iterator[SqliteLedger]:
+    with closing(SqliteLedger(tmp_path / "runs.sqlite")) as ledger:
+        yield ledger
+
+
+def use(world: DemoWorld, folder: Path) -> None:
+    """Have the settings in a folder lead to a world, and to a record of runs beside them."""
+    values = {**world.settings, "CONSENT_LEDGER": str(folder / "runs.sqlite")}
+    settings = {"IsEncrypted": False, "Values": values}
+    (folder / "local.settings.json").write_text(json.dumps(settings), encoding="utf-8")
+
+
+def delivered_before(folder: Path, participants: int) -> None:
+    """Deliver a report of a registry of this size, somewhere else, and record it."""
+    with demo_world(participants, today=date(2026, 11, 16)) as world:
+        use(world, folder)
+        assert main(["run", "--settings", str(folder), "--as-of", "2026-11-16"]) == 0
+
+
+class Impatient(Unwatched):
+    """Somebody who presses Ctrl-C when the delivery begins."""
+
+    def stage(self, what: str) -> None:
+        if what == "Delivering":
+            raise KeyboardInterrupt(what)
 
 
 def a_result(export: Path, study: StudyConfig | None = None) -> RunResult:
@@ -117,6 +149,144 @@ def test_a_dry_run_lists_what_it_would_do(world: DemoWorld, tmp_path: Path, caps
     assert world.account.files() == {}
 
 
+def test_a_run_is_recorded_with_what_came_of_it(
+    world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["run", "--settings", str(tmp_path), "--as-of", "2026-11-16"])
+    capsys.readouterr()
+    assert main(["runs", "--settings", str(tmp_path), "--json"]) == 0
+    (run,) = json.loads(capsys.readouterr().out)
+    assert (run["trigger"], run["state"], run["study"]) == ("command line", "delivered", "obri-ibd")
+    assert (run["as_of"], run["cutoff"], run["sandbox"]) == ("2026-11-16", "2026-11-16", True)
+    assert {stored["path"] for stored in run["files"]} <= set(world.account.files())
+
+
+def test_the_history_is_newest_first(world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["run", "--settings", str(tmp_path), "--as-of", "2026-11-16"])
+    main(["run", "--settings", str(tmp_path), "--as-of", "2026-11-16"])
+    capsys.readouterr()
+    main(["runs", "--settings", str(tmp_path), "--json"])
+    assert [run["state"] for run in json.loads(capsys.readouterr().out)] == ["unchanged", "delivered"]
+
+
+def test_the_history_stops_where_it_is_told_to(
+    world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["run", "--settings", str(tmp_path), "--as-of", "2026-11-16"])
+    main(["run", "--settings", str(tmp_path), "--as-of", "2026-11-16"])
+    capsys.readouterr()
+    main(["runs", "--settings", str(tmp_path), "--limit", "1", "--json"])
+    assert [run["state"] for run in json.loads(capsys.readouterr().out)] == ["unchanged"]
+
+
+def test_the_history_of_no_run_says_so_and_where_it_looked(
+    world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["runs", "--settings", str(tmp_path)]) == 0
+    assert f"No run is recorded in {tmp_path / 'runs.sqlite'}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_history_of_a_study_that_is_none_is_a_usage_error(
+    world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["runs", "--settings", str(tmp_path), "--study", "luna"]) == 2
+    assert "no study 'luna'" in capsys.readouterr().err
+
+
+def test_a_dry_run_records_nothing(world: DemoWorld, tmp_path: Path, ledger: SqliteLedger) -> None:
+    main(["run", "--settings", str(tmp_path), "--dry-run"])
+    assert ledger.runs() == []
+
+
+def test_a_run_to_a_folder_does_without_the_record_of_runs(world: DemoWorld, tmp_path: Path) -> None:
+    main(["run", "--settings", str(tmp_path), "--to", str(tmp_path / "out")])
+    assert not (tmp_path / "runs.sqlite").exists()
+
+
+def test_a_run_to_a_folder_is_not_called_the_first_report(
+    world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["run", "--settings", str(tmp_path), "--to", str(tmp_path / "out"), "--json"])
+    assert json.loads(capsys.readouterr().out)["remarks"] == []
+
+
+def test_a_run_while_another_is_at_work_is_told_so_and_leaves_no_trace(
+    world: DemoWorld, tmp_path: Path, ledger: SqliteLedger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger.put_claim(Claim("obri-ibd", "obri-ibd.other", 1, "somebody", utc_now() + timedelta(minutes=9)))
+    assert main(["run", "--settings", str(tmp_path)]) == 1
+    assert "Another run of 'obri-ibd' is at work" in " ".join(capsys.readouterr().err.split())
+    assert (ledger.runs(), world.account.files()) == ([], {})
+
+
+def test_a_day_that_cannot_be_reported_leaves_no_record(world: DemoWorld, tmp_path: Path, ledger: SqliteLedger) -> None:
+    main(["run", "--settings", str(tmp_path), "--as-of", "2999-01-01"])
+    assert ledger.runs() == []
+
+
+def test_the_first_report_gives_the_total_to_compare_with_redcap(
+    world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["run", "--settings", str(tmp_path), "--as-of", "2026-11-16"])
+    notes = capsys.readouterr().out.partition("Note: ")[2]
+    assert "60 records" in " ".join(notes.split())
+
+
+def test_remarks_are_told_to_scripts_too(world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["run", "--settings", str(tmp_path), "--as-of", "2026-11-16", "--json"])
+    assert "60 records" in " ".join(json.loads(capsys.readouterr().out)["remarks"])
+
+
+@pytest.mark.parametrize("how", [[], ["--dry-run"]], ids=["run", "dry run"])
+def test_a_report_that_shrank_is_refused_with_both_numbers(
+    how: list[str], world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    delivered_before(tmp_path, 90)
+    use(world, tmp_path)
+    capsys.readouterr()
+    assert main(["run", "--settings", str(tmp_path), "--as-of", "2026-11-16", *how]) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert all(part in said for part in (" 90 ", " 60 ", "--accept-fall"))
+    assert world.account.files() == {}
+
+
+def test_a_refused_report_stands_in_the_history_in_words(
+    world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    delivered_before(tmp_path, 90)
+    use(world, tmp_path)
+    main(["run", "--settings", str(tmp_path), "--as-of", "2026-11-16"])
+    capsys.readouterr()
+    main(["runs", "--settings", str(tmp_path)])
+    assert "refused much lower than" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_fall_that_a_person_accepts_is_delivered(world: DemoWorld, tmp_path: Path) -> None:
+    delivered_before(tmp_path, 90)
+    use(world, tmp_path)
+    assert main(["run", "--settings", str(tmp_path), "--as-of", "2026-11-16", "--accept-fall"]) == 0
+    assert world.account.files() != {}
+
+
+def test_a_run_that_is_stopped_lets_the_next_one_begin_and_says_what_became_of_it(
+    world: DemoWorld, tmp_path: Path, ledger: SqliteLedger
+) -> None:
+    settings = read_settings(directory=tmp_path)
+    study = choose_study(load_studies(settings), None)
+    with pytest.raises(KeyboardInterrupt, match="Delivering"):
+        run_now(study, settings, Wish(as_of=date(2026, 11, 16)), Impatient())
+    (record,) = ledger.runs()
+    assert (record.state, record.reason, ledger.claim_of("obri-ibd")) == ("failed", "stopped", None)
+
+
+def test_serve_names_what_it_needs_and_ends_with_two(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["serve", "--demo"]) == 2
+    assert "needs" in capsys.readouterr().err.lower()
+
+
 def test_demo_leaves_the_delivered_set_in_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--participants", "40", "--output", str(tmp_path / "demo")]) == 0
     found = {
@@ -175,6 +345,8 @@ def test_square_brackets_in_a_study_file_are_shown_as_they_are(export: Path) -> 
         (["run", "--as-of", "2026-W47-1"], "2026-11-16"),
         (["demo", "--participants", "0"], "at least 1"),
         (["demo", "--participants", "1,000"], "at least 1"),
+        (["runs", "--limit", "0"], "at least 1"),
+        (["serve", "--port", "70710"], "from 1 to 65535"),
         (["frobnicate"], "invalid choice"),
         ([], "VERB"),
     ],
@@ -219,7 +391,7 @@ def test_a_file_that_does_not_exist_is_said(capsys: pytest.CaptureFixture[str]) 
     assert "cannot be opened" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["demo", "run", "summarise"])
+@pytest.mark.parametrize("verb", ["demo", "run", "runs", "summarise"])
 def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main([verb, "--help"])
