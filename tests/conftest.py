@@ -1,4 +1,4 @@
-"""What holds for every test: no way out of this machine, and none of its settings."""
+"""What holds for every test: no way out of this machine, none of its settings, and nothing kept on it."""
 
 import ipaddress
 import os
@@ -6,6 +6,8 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,10 +15,34 @@ from consent.settings import LOOPBACK_HOSTS
 from sandbox.redcap import Redcap
 from sandbox.server import Server
 from tests.builders import Asking, Open, a_redcap_project, asking
+from tests.campaign_score import SCORE
+
+if TYPE_CHECKING:
+    from sandbox.azurite import Azurite
 
 IN_CI = os.environ.get("CI") == "true"
-_SETTINGS = ("REDCAP_", "DROPBOX_", "CONSENT_", "KEY_VAULT_URL", "AZURE_", "IDENTITY_", "WEBSITE_", "HEARTBEAT_URL")
+_SETTINGS = (
+    *("REDCAP_", "DROPBOX_", "CONSENT_", "KEY_VAULT_URL", "HEARTBEAT_URL"),
+    *("AZURE_", "AZUREWEBJOBS", "AZUREFUNCTIONSJOBHOST_", "FUNCTIONS_", "IDENTITY_", "WEBSITE_"),
+)
+_STATE = ("XDG_STATE_HOME", "WIN_PD_OVERRIDE_LOCAL_APPDATA")  # where platformdirs keeps a user's files
 _NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much of the fault campaign is played."""
+    group = parser.getgroup("fault campaign")
+    runs = 300 if IN_CI else 60
+    group.addoption("--campaign-runs", type=int, default=runs, help="how many cases are played (60; in CI 300)")
+    group.addoption("--campaign-seed", type=int, help="play the one case of this seed")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what the fault campaign tried, and what held."""
+    if score := config.stash.get(SCORE, None):
+        terminalreporter.section("fault campaign")
+        for line in score.lines():
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +50,13 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.upper().startswith(_SETTINGS) or name.upper() in _NETWORK:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _own_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What a program keeps for its user (the record of runs) lies beside the test's own folder, not in it."""
+    for name in _STATE:
+        monkeypatch.setenv(name, str(tmp_path.with_name(f"{tmp_path.name}-state")))
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +79,19 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+@pytest.fixture(scope="session")
+def azurite() -> "Iterator[Azurite]":
+    """Azure's storage emulator with nothing in it; whoever shares it takes keys of their own."""
+    from sandbox.azurite import AzuriteMissingError, running_azurite
+
+    with ExitStack() as opened:
+        try:
+            running = opened.enter_context(running_azurite())
+        except AzuriteMissingError as missing:
+            pytest.skip(f"NOT RUN: {missing}")
+        yield running
 
 
 @pytest.fixture(scope="module")
