@@ -11,9 +11,17 @@ The flow, one way, a file (or folder) for each stage::
     summary       counts -> the numbers of one report
     reports/      numbers -> files
     report_set    files -> a set: names, places, fingerprints, manifest
+    guard         the totals beside those of the last report: may it be delivered?
     delivery      a set -> a plan, carried out by dropbox_folder or local_folder
 
-run.py is where deciding and doing meet; services.py builds the real clients; cli.py and function_app.py are doors.
+run.py is where deciding and doing meet; services.py builds the real clients. When a run happens, and what is kept of it::
+
+    due           which Monday's report is due, and which is late
+    queueing      what is due, asked for or stuck -> records and messages
+    execution     a message -> one run under its claim (claim.py) -> what came of it, recorded
+    ledger        the record of a run; kept by sqlite_ledger or table_ledger
+
+cli.py and function_app.py are the doors; behind those of the function app stands doors.py.
 """
 
 __version__ = "0.1.0"

@@ -1,30 +1,59 @@
-"""The README and the changelog keep their promises: commands work, files are there, messages are explained."""
+"""What users read keeps its promises: commands work; files, routes, settings and reasons are there."""
 
+import json
 import re
 import shlex
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from consent import __version__
-from consent.cli import _parser
+from consent.claim import CLAIM_LENGTH, LONGEST_RUN
+from consent.cli_parser import build_parser
+from consent.due import GRACE, REST_AFTER_REFUSAL
+from consent.failures import _FAILURES, _FAULT, Failure
+from consent.guard import SMALL_FALL
+from consent.settings import DEFAULT_SCHEDULE
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"^uv run consent (.*?)(?:\s+#.*)?$", README, re.MULTILINE)
-FILES = re.findall(r"`((?:consent|sandbox|tests)/[\w./-]*|[\w.]+\.(?:py|json|txt|example))`", README)
-TROUBLE = README.partition("| the message says |")[2].partition("\n\n")[0]
-MESSAGES = [text for row in TROUBLE.splitlines()[2:] for text in re.findall("`([^`]+)`", row.split("|")[1])]
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+BOTH = README + OPERATIONS
+APP = (ROOT / "function_app.py").read_text(encoding="utf-8")
+SOURCES = [*(ROOT / "consent").rglob("*.py"), *(ROOT / "consent").rglob("*.toml")]
+PRODUCT = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES)
+QUEUES = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))["extensions"]["queues"]
+
+COMMANDS = re.findall(r"^uv run (?:--python 3\.13 )?consent (.*?)(?:\s+#.*)?$", BOTH, re.MULTILINE)
+FILES = re.findall(r"`((?:consent|sandbox|tests|docs)/[\w./-]*|[\w.]+\.(?:py|json|txt|example))`", BOTH)
+ROUTES_TOLD = re.findall(r"`((?:GET|POST) /api/[\w/{}]+)", BOTH)
+ROUTES = [
+    f"{method} /api/{route}" for route, method in re.findall(r'route\(\s*route="([^"]+)",\s*methods=\["(\w+)"\]', APP)
+]
+
+
+def rows_below(heading: str, page: str) -> list[list[str]]:
+    """The cells of the table with this heading."""
+    rows = page.partition(f"| {heading} |")[2].partition("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in row.strip("| ").split(" | ")] for row in rows]
+
+
+MESSAGES = [text for row in rows_below("the message says", OPERATIONS) for text in re.findall("`([^`]+)`", row[0])]
+REASONS = {row[0].strip("`"): row[1] for row in rows_below("reason", OPERATIONS)}
+SETTINGS = [name for row in rows_below("setting", README) for name in re.findall(r"`(\w+)`", row[0])]
+KINDS = [*(kind for _, kind in _FAILURES), _FAULT]
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_understood(command: str) -> None:
-    assert _parser().parse_args(shlex.split(command)).carry_out
+    assert build_parser().parse_args(shlex.split(command)).verb
 
 
-@pytest.mark.parametrize("verb", ["demo", "run", "summarise"])
+@pytest.mark.parametrize("verb", ["demo", "run", "runs", "serve", "summarise"])
 def test_every_verb_is_shown(verb: str) -> None:
-    assert any(command.startswith(verb) for command in COMMANDS)
+    assert verb in {command.split()[0] for command in COMMANDS}
 
 
 @pytest.mark.parametrize("file", sorted({file for file in FILES if file != "local.settings.json"}))
@@ -38,12 +67,62 @@ def test_the_two_commands_stand_alone_on_a_line() -> None:
 
 @pytest.mark.parametrize("message", MESSAGES)
 def test_every_message_it_explains_is_one(message: str) -> None:
-    texts = (path.read_text(encoding="utf-8") for path in (ROOT / "consent").rglob("*.py"))
-    assert message in " ".join(re.sub(r'"\s*\n\s*f?"', "", text) for text in texts)
+    assert message in re.sub(r'"\s*\n\s*f?"', "", PRODUCT)
 
 
-def test_the_messages_are_found_in_the_readme() -> None:
+def test_the_messages_are_found_in_the_page() -> None:
     assert len(MESSAGES) > 8
+
+
+def test_every_reason_of_a_run_is_explained_and_no_other() -> None:
+    kinds = {kind.name for kind in KINDS} - {"fallen"}  # which the record calls by what fell
+    assert set(REASONS) == kinds | {"shrunk", "groups-vanished", "lost", "stopped"}
+
+
+@pytest.mark.parametrize("name", ["shrunk", "groups-vanished", '"lost"', '"stopped"'])
+def test_the_reasons_that_are_no_kind_of_failure_are_the_program_s_own(name: str) -> None:
+    assert name in PRODUCT
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.name != "fallen"], ids=lambda kind: kind.name)
+def test_it_says_of_each_reason_whether_the_queue_tries_again(kind: Failure) -> None:
+    assert REASONS[kind.name] == ("yes" if kind.passing else "no")
+
+
+@pytest.mark.parametrize("route", sorted(set(ROUTES_TOLD)))
+def test_every_route_it_names_is_one(route: str) -> None:
+    assert route in ROUTES
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_every_route_is_named(route: str) -> None:
+    assert route in ROUTES_TOLD
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"AzureWebJobs\.(\w+)\.Disabled", OPERATIONS))))
+def test_every_function_that_can_be_paused_is_one(name: str) -> None:
+    assert f"def {name}(" in APP
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_every_setting_is_one_that_the_program_or_the_platform_reads(setting: str) -> None:
+    assert setting.removeprefix("AzureWebJobsStorage__") in PRODUCT
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        f"`{DEFAULT_SCHEDULE}`",
+        f"{GRACE // HOUR} hours late",
+        f"ends itself after {LONGEST_RUN // MINUTE} minutes",
+        f"within {CLAIM_LENGTH // MINUTE}",
+        f"after {REST_AFTER_REFUSAL // HOUR} hours at the earliest",
+        f"fell by more than {SMALL_FALL}",
+        f"every {int(QUEUES['visibilityTimeout'][3:5])} minutes, {QUEUES['maxDequeueCount']} times",
+    ],
+)
+def test_the_numbers_it_gives_are_those_of_the_program(fact: str) -> None:
+    assert fact in " ".join(BOTH.split())
 
 
 def test_the_changelog_names_the_current_version() -> None:
