@@ -14,7 +14,7 @@ The flow, one way, a file (or folder) for each stage::
     guard         the totals beside those of the last report: may it be delivered?
     delivery      a set -> a plan, carried out by dropbox_folder or local_folder
 
-run.py is where deciding and doing meet; services.py builds the real clients. When a run happens, and what is kept of it::
+run.py is where deciding and doing meet; services.py builds the real clients. When there is a run, and what is kept::
 
     due           which Monday's report is due, and which is late
     queueing      what is due, asked for or stuck -> records and messages

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from consent.delivery import Delivery, DeliveryPlan, Standing
-from consent.ledger import RunCounts, RunRecord, scheduled_id
+from consent.ledger import RunCounts, RunLedger, RunRecord, scheduled_id
 from consent.report_set import Stored, report_set
 from consent.run import RunResult
 from tests.builders import a_row, summary_of
@@ -28,6 +28,20 @@ class Clock:
     def forward(self, **by: float) -> None:
         """Let time pass: ``minutes=5``."""
         self.now += timedelta(**by)
+
+
+def later(**by: float) -> Clock:
+    """A clock that is so much ahead: ``minutes=5``."""
+    clock = Clock()
+    clock.forward(**by)
+    return clock
+
+
+def kept(ledger: RunLedger, run_id: str = "adults.2026-11-16") -> RunRecord:
+    """The record of that id, which must be there."""
+    record = ledger.read(run_id)
+    assert record is not None
+    return record
 
 
 def a_run(**changes: Any) -> RunRecord:

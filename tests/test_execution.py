@@ -23,7 +23,7 @@ from consent.ledger import Claim, RunLedger, RunRecord
 from consent.queueing import message_for, queue_due
 from consent.run import RunResult
 from consent.sqlite_ledger import SqliteLedger
-from tests.run_builders import NOW, Clock, a_report, a_result, a_run
+from tests.run_builders import NOW, Clock, a_report, a_result, a_run, kept, later
 
 SCHEDULED = "adults.2026-11-16"
 DOWN = SourceUnavailableError("REDCap is down. Wait.")
@@ -62,20 +62,6 @@ def failed(ledger: RunLedger, error: BaseException, **how: Clock) -> RunRecord:
     with pytest.raises(type(error)):
         execute(ledger, failing(error), **how)
     return kept(ledger)
-
-
-def kept(ledger: RunLedger, run_id: str = SCHEDULED) -> RunRecord:
-    """The record of that id, which must be there."""
-    record = ledger.read(run_id)
-    assert record is not None
-    return record
-
-
-def later(**by: float) -> Clock:
-    """A clock that is so much ahead."""
-    clock = Clock()
-    clock.forward(**by)
-    return clock
 
 
 def test_while_it_is_carried_out_the_record_says_running(ledger: RunLedger) -> None:

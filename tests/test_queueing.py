@@ -14,7 +14,7 @@ from consent.sqlite_ledger import SqliteLedger
 from consent.study import StudyConfig
 from consent.study_file import parse_study
 from tests.builders import CONSENT, STUDY
-from tests.run_builders import MONDAY, NOW, Clock, a_report, a_run
+from tests.run_builders import MONDAY, NOW, Clock, a_report, a_run, kept, later
 
 SCHEDULED = "adults.2026-11-16"
 OPEN = {"state": "running", "attempt": 1, "started_at": NOW}
@@ -49,20 +49,6 @@ def asked(ledger: RunLedger, clock: Clock, nonce: str = "1", **wish: Any) -> Ask
         nonce=nonce,
         **wanted,  # type: ignore[arg-type]
     )
-
-
-def kept(ledger: RunLedger, run_id: str = SCHEDULED) -> RunRecord:
-    """The record of that id, which must be there."""
-    record = ledger.read(run_id)
-    assert record is not None
-    return record
-
-
-def later(**by: float) -> Clock:
-    """A clock that is so much ahead."""
-    clock = Clock()
-    clock.forward(**by)
-    return clock
 
 
 def test_a_study_whose_monday_has_come_is_recorded_and_queued(ledger: RunLedger) -> None:
