@@ -18,9 +18,10 @@ from benchmarks.job import packaged_study
 from benchmarks.measure import Figure, at_most, hand_over, say
 from consent.consents import CONSENTED, Counting
 from consent.export_file import coding_of_columns
-from consent.participants import AGREED, build_participants
+from consent.participants import build_participants
 from consent.period import ReportPeriod
 from consent.redcap.rows import Arrivals, RowShape, frame_of, whole_records
+from consent.riders import AGREED
 from consent.summary import Source, WeekCount, summarise
 from consent.tally import Tally, tally_participants
 from sandbox.people import START, registry

@@ -3,23 +3,16 @@
 Pure and vectorised. A *consent* is one row with a decision (or a date waiting for one); a participant may have several.
 """
 
-import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from consent.cells import Array, any_of, days_of, event_ranks, instances, is_one_of, texts, written
 from consent.period import ReportPeriod
 from consent.redcap.export_plan import Coding
-from consent.redcap.rows import EVENT, INSTANCE
+from consent.redcap.rows import EVENT
 from consent.study import ConsentForm, FieldRef, StudyConfig
-
-Array = npt.NDArray[Any]
 
 CONSENTED, DECLINED, OPEN = "consented", "declined", "open"
 NOT_COUNTED_REASONS = ("unknown_code", "no_date", "unreadable_date", "before_start", "future_date", "after_cutoff")
@@ -28,9 +21,6 @@ STATES = (CONSENTED, DECLINED, *NOT_COUNTED_REASONS, OPEN)
 
 _RANK = {state: rank for rank, state in enumerate(STATES)}
 _NOT_COMPLETED = "[not completed]"  # in place of a survey's timestamp: begun, never submitted
-_NO_DAY = "NaT"  # numpy's word for it
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2})?")
 
 
 @dataclass(frozen=True)
@@ -40,6 +30,43 @@ class Counting:
     study: StudyConfig
     coding: Coding
     period: ReportPeriod
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The rows of some whole records, with the consents in them.
+
+    Attributes:
+        rows: ``record``, the structure columns and the study's fields, all text.
+        numbers: the number of each row's participant, from 0.
+        records: the record id of each participant.
+        consents: one row per consent; columns as ``read_consents`` says.
+    """
+
+    rows: pd.DataFrame
+    numbers: Array
+    records: "pd.Index[str]"
+    consents: pd.DataFrame
+    counting: Counting
+
+    @property
+    def size(self) -> int:
+        """How many participants there are."""
+        return len(self.records)
+
+    def with_row(self, chosen: Array) -> Array:
+        """Whether any row of each participant is among those chosen (by a bool each)."""
+        return any_of(self.numbers[chosen], self.size)
+
+    def with_consent(self, chosen: Array) -> Array:
+        """Whether any consent of each participant is among those chosen (by a bool each)."""
+        return any_of(self.consents["participant"].to_numpy()[chosen], self.size)
+
+
+def read_batch(rows: pd.DataFrame, counting: Counting) -> Batch:
+    """Number the participants and read their consents."""
+    numbers, records = pd.factorize(rows["record"])
+    return Batch(rows, numbers, pd.Index(records, name="record"), read_consents(rows, numbers, counting), counting)
 
 
 def read_consents(rows: pd.DataFrame, participants: Array, counting: Counting) -> pd.DataFrame:
@@ -52,7 +79,8 @@ def read_consents(rows: pd.DataFrame, participants: Array, counting: Counting) -
     Returns:
         Columns ``participant`` (number), ``row`` (position in ``rows``), ``form`` (number), ``event`` and ``instance``
         (order), ``day`` (NaT where the date is not one), ``state`` (rank in ``STATES``), ``agreed`` (the decision,
-        whatever the date says) and ``agreed_but_open``.
+        whatever the date says), ``certified``, ``agreed_but_open``, and ``version`` (empty where it is blank) where
+        the study file says how to tell it.
     """
     parts = [_consents_on(form, n, rows, counting) for n, form in enumerate(counting.study.consents)]
     consents = pd.concat(parts, ignore_index=True)
@@ -60,23 +88,33 @@ def read_consents(rows: pd.DataFrame, participants: Array, counting: Counting) -
     consents["participant"] = participants[at]
     consents["event"] = event_ranks(rows, counting.coding)[at]
     consents["instance"] = instances(rows)[at]
+    if version := counting.study.version:
+        consents["version"] = written(texts(rows, version.field, counting.coding)[at], counting.coding)
     return consents.sort_values(["participant", "event", "form", "instance", "row"], ignore_index=True)
 
 
+def latest_consents(consents: pd.DataFrame, size: int) -> Array:
+    """For each participant the position of the latest agreed consent among ``consents``, -1 where there is none."""
+    valid = consents[consents["state"] == STATES.index(CONSENTED)]
+    by_day = valid.sort_values("day", kind="stable")  # the stable sort keeps event, form, instance within a day
+    latest = np.full(size, -1)
+    latest[by_day["participant"].to_numpy()] = by_day.index.to_numpy()
+    return latest
+
+
 def _consents_on(form: ConsentForm, number: int, rows: pd.DataFrame, counting: Counting) -> pd.DataFrame:
-    written = holds_consent(form, rows, counting)
+    held = holds_consent(form, rows, counting)
     if form.events:
-        written &= np.isin(rows[EVENT].to_numpy(), form.events)
-    at = np.flatnonzero(written)
+        held &= np.isin(rows[EVENT].to_numpy(), form.events)
+    at = np.flatnonzero(held)
     decision = _decisions(form, rows, counting.coding)[at]
-    date_text = _stripped(_date_texts(form, rows, counting)[at])
-    date_text = np.where(is_one_of(date_text, counting.coding.missing_codes), "", date_text)
+    date_text = written(_date_texts(form, rows, counting)[at], counting.coding)
     certified = np.ones(len(at), dtype=bool)
     if form.form_complete:
         certified = texts(rows, FieldRef(form.form_complete), counting.coding)[at] == "2"
     agreed = is_one_of(decision, form.agreed)
     still_open = is_one_of(date_text, (*form.pending_text, _NOT_COMPLETED))
-    days = _days(date_text, form.date in counting.coding.timestamps, counting.study)
+    days = days_of(date_text, form.date in counting.coding.timestamps, counting.study)
     return pd.DataFrame(
         {
             "row": at,
@@ -84,6 +122,7 @@ def _consents_on(form: ConsentForm, number: int, rows: pd.DataFrame, counting: C
             "day": days,
             "state": _states(form, decision, agreed & certified, date_text, still_open, days, counting),
             "agreed": agreed,
+            "certified": certified,
             "agreed_but_open": agreed & certified & still_open,
         }
     )
@@ -117,8 +156,8 @@ def _states(
 
 def holds_consent(form: ConsentForm, rows: pd.DataFrame, counting: Counting) -> Array:
     """Whether each row has a decision of this form, or a date waiting for one, in whatever event."""
-    written: Array = (_decisions(form, rows, counting.coding) != "") | (_date_texts(form, rows, counting) != "")
-    return written
+    held: Array = (_decisions(form, rows, counting.coding) != "") | (_date_texts(form, rows, counting) != "")
+    return held
 
 
 def _date_texts(form: ConsentForm, rows: pd.DataFrame, counting: Counting) -> Array:
@@ -141,79 +180,3 @@ def _decisions(form: ConsentForm, rows: pd.DataFrame, coding: Coding) -> Array:
     if form.decision.is_checkbox:
         decision = np.where(decision == "0", "", decision)  # an unticked box is no answer
     return decision
-
-
-def texts(rows: pd.DataFrame, ref: FieldRef, coding: Coding) -> Array:
-    """The values of one of the study's fields, as they were exported."""
-    return rows[coding.columns[ref]].to_numpy(dtype=object)
-
-
-def is_one_of(values: Array, codes: Sequence[str] | frozenset[str]) -> Array:
-    """Whether each value is one of the codes."""
-    return np.isin(values, list(codes)) if codes else np.zeros(len(values), dtype=bool)
-
-
-def event_ranks(rows: pd.DataFrame, coding: Coding) -> Array:
-    """Each row's place in the order of events: the project's own, then by name where that is not known."""
-
-    def rank_all(names: Sequence[str]) -> list[int]:
-        known_first = dict.fromkeys((*coding.event_order, *sorted(names)))
-        order = {name: rank for rank, name in enumerate(known_first)}
-        return [order[name] for name in names]
-
-    return _by_value(rows[EVENT].to_numpy(dtype=object), rank_all, "int64")
-
-
-def instances(rows: pd.DataFrame) -> Array:
-    """Each row's repeat instance; 0 on rows that do not repeat."""
-    return _by_value(
-        rows[INSTANCE].to_numpy(dtype=object),
-        lambda values: [int(value) if value.isdecimal() and len(value) < 10 else 0 for value in values],
-        "int64",
-    )
-
-
-def _stripped(values: Array) -> Array:
-    return _by_value(values, lambda unique: [value.strip() for value in unique], object)
-
-
-def _days(date_texts: Array, is_timestamp: bool, study: StudyConfig) -> Array:
-    """The day that each text names, NaT where it names none."""
-
-    def read_all(values: Sequence[str]) -> list[str]:
-        if is_timestamp:
-            return [_day_of_timestamp(value, study) for value in values]
-        return [_day(value) for value in values]
-
-    return _by_value(date_texts, read_all, "datetime64[D]")
-
-
-def _by_value(values: Array, convert: Callable[[Sequence[str]], Sequence[object]], kind: Any) -> Array:
-    """Convert each different value once."""
-    codes, unique = pd.factorize(values)
-    return np.array(convert(list(unique)), dtype=kind)[codes] if len(values) else np.empty(0, dtype=kind)
-
-
-def _day(text: str) -> str:
-    """A date written YYYY-MM-DD, alone or with a time after it; anything else is not read.
-
-    Days stay text, which numpy reads thirty times faster than date objects.
-    """
-    if not (_DATE.fullmatch(text) or _DATE_TIME.fullmatch(text)):
-        return _NO_DAY
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return _NO_DAY
-    return text[:10]
-
-
-def _day_of_timestamp(text: str, study: StudyConfig) -> str:
-    """The day in the study's zone of a survey timestamp, which REDCap writes in its server's zone."""
-    if not _DATE_TIME.fullmatch(text):
-        return _day(text)
-    try:
-        moment = datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(study.redcap.time_zone))
-        return moment.astimezone(UTC).astimezone(ZoneInfo(study.time_zone)).date().isoformat()
-    except (ValueError, OverflowError):
-        return _NO_DAY

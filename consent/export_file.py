@@ -17,7 +17,7 @@ import pandas as pd
 from consent.errors import ConfigurationError, SourceDataError
 from consent.redcap.dictionary import TIMESTAMP
 from consent.redcap.export import Counts
-from consent.redcap.export_plan import Coding
+from consent.redcap.export_plan import Coding, value_columns
 from consent.redcap.rows import (
     EVENT,
     INSTANCE,
@@ -56,7 +56,9 @@ def coding_of_columns(study: StudyConfig, record_id: str) -> Coding:
         event_order=(),
         offered_by={rider.key: frozenset(range(len(study.consents))) for rider in study.riders},
         kept_apart=frozenset(rider.key for rider in study.riders),
-        timestamps=frozenset(form.date for form in study.consents if form.date.endswith(TIMESTAMP)),
+        timestamps=frozenset(
+            ref.field for key, ref in named_fields(study) if key.endswith(".date") and ref.field.endswith(TIMESTAMP)
+        ),
     )
 
 
@@ -95,7 +97,7 @@ def _pass(
         header = next(lines, [])
         _refuse_without_record_id(header, study, path)
         coding = coding_of_columns(study, header[0] if header else "")
-        shape = _shape(header, coding, path)
+        shape = _shape(header, value_columns(study, coding.columns), path)
         for batch in whole_records(_rows(lines, header, shape, path), arrived, held_back=held_back):
             counts = counts + count(coding, frame_of(batch, shape))
     return arrived, counts
@@ -136,8 +138,7 @@ def _rows(lines: Iterator[list[str]], header: list[str], shape: RowShape, path: 
         yield take(line)
 
 
-def _shape(header: list[str], coding: Coding, path: Path) -> RowShape:
-    values = tuple(dict.fromkeys(column for column in coding.columns.values() if column != RECORD))
+def _shape(header: list[str], values: tuple[str, ...], path: Path) -> RowShape:
     if len(header) == 1 and (other := re.search(r"[;\t|^]", header[0])):
         mark = "tabs" if other[0] == "\t" else f"'{other[0]}'"
         raise _unusable(path, f"its columns are separated by {mark}", "Export it with commas as the CSV delimiter")

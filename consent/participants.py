@@ -4,40 +4,43 @@ Pure and vectorised, on a batch of whole records: no participant is ever split b
 """
 
 import re
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from consent.cells import Array, any_of, is_one_of, texts
 from consent.consents import (
     CONSENTED,
     DECLINED,
     NOT_COUNTED_REASONS,
     OPEN,
     STATES,
+    Batch,
     Counting,
-    event_ranks,
-    holds_consent,
-    instances,
-    is_one_of,
-    read_consents,
-    texts,
+    latest_consents,
+    read_batch,
 )
-from consent.study import LeaveOut, Rider
-
-Array = npt.NDArray[Any]
+from consent.period import ReportPeriod
+from consent.riders import answer_riders, has_rider
+from consent.sites import find_sites, unknown_sites
+from consent.study import LeaveOut
+from consent.withdrawals import NEVER, Agreements, Withdrawals, find_withdrawals
 
 PENDING, NOT_COUNTED, LEFT_OUT, OUTSIDE = "pending", "not_counted", "left_out", "outside"
 NOT_STARTED = "not_started"
-AGREED, NOT_ANSWERED, NOT_OFFERED = "agreed", "not_answered", "not_offered"
+TAKING_PART, WITHDRAWN, REFUSED_LATER = "taking_part", "withdrawn", "refused_later"
 QUALITY_CODES = (
     *(reason for reason in NOT_COUNTED_REASONS if reason != "after_cutoff"),
     "agreed_but_open",
     "dated_but_pending",
     "rider_without_consent",
+    "withdrawal_without_consent",
+    "withdrawal_before_consent",
+    "withdrawal_undated",
 )
 """What a data manager should look at; each counts participants, whatever their class."""
+
+RECENT_WEEKS = 4
 
 
 def build_participants(rows: pd.DataFrame, counting: Counting) -> pd.DataFrame:
@@ -52,29 +55,34 @@ def build_participants(rows: pd.DataFrame, counting: Counting) -> pd.DataFrame:
         outside), ``reason`` (of not_counted, pending and left_out, else empty), ``consented_on`` (day, NaT unless
         consented), ``taking_part`` (bool), ``rider:<key>`` (agreed, declined, not_answered, not_offered; empty unless
         consented) and ``quality:<code>`` (bool).
+
+        With sites: ``site`` (code, empty for none) and ``recent`` (consented in the last four complete weeks). With
+        withdrawals: ``withdrawn``, ``undated`` (bool) and ``extent`` (code; empty where it is blank). With versions:
+        ``version`` of the latest agreed consent. With accrual: ``agreed`` (by the cut-off, or without a usable date),
+        ``fate`` (taking_part, withdrawn or refused_later; declined; else empty), ``since_approval`` (the first
+        agreement, or refusal, is dated on or after the last approval) and ``ended_since`` (what ended taking part is).
     """
-    numbers, records = pd.factorize(rows["record"])
-    consents = read_consents(rows, numbers, counting)
-    decisive = _decisive_states(consents, len(records))
+    batch = read_batch(rows, counting)
+    decisive = _decisive_states(batch.consents, batch.size)
+    latest = latest_consents(batch.consents, batch.size)
     consented = decisive == STATES.index(CONSENTED)
-    latest = _latest_consent(consents, len(records))
+    agreed = _agreements(batch, consented, latest)
+    withdrawals = _withdrawals(batch, agreed)
+    refusals = _later_refusals(batch, latest)
     found = {
         "participant_class": _class_names()[decisive],
         "reason": _reason_names()[decisive],
-        "consented_on": np.where(consented, _first_day(consents, len(records)), np.datetime64("NaT", "D")),
-        "taking_part": consented & ~_refused_later(consents, latest, counting),
+        "consented_on": agreed.first,
+        "taking_part": consented & ~any_of(refusals["participant"].to_numpy(), batch.size) & ~withdrawals.ends,
     }
-    offers = counting.coding.offered_by
-    latest_of = {
-        forms: _latest_consent(consents[consents["form"].isin(forms)], len(records)) for forms in set(offers.values())
-    }
-    for rider in counting.study.riders:
-        answers = _answers(rider, rows, numbers, consents, latest_of[offers[rider.key]], counting)
-        found[f"rider:{rider.key}"] = np.where(consented, answers, "")
-    for code, flags in _quality(rows, numbers, consents, len(records), counting).items():
+    for key, answers in answer_riders(batch).items():
+        found[f"rider:{key}"] = np.where(consented, answers, "")
+    found |= _asked_for(batch, agreed, withdrawals, latest)
+    if counting.study.accrual:
+        found |= _recruitment(batch, found, agreed, withdrawals, _first_days(refusals, batch.size))
+    for code, flags in _quality(batch, agreed, withdrawals, found.get("site")).items():
         found[f"quality:{code}"] = flags
-    participants = pd.DataFrame(found, index=pd.Index(records, name="record"))
-    return _set_apart(participants, rows, numbers, counting)
+    return pd.DataFrame(_set_apart(found, batch), index=batch.records)
 
 
 def _class_names() -> Array:
@@ -99,125 +107,173 @@ def _decisive_states(consents: pd.DataFrame, size: int) -> Array:
     return decisive
 
 
-def _first_day(consents: pd.DataFrame, size: int) -> Array:
-    valid = consents[consents["state"] == STATES.index(CONSENTED)]
-    first = np.full(size, np.datetime64("9999-12-31"))
-    np.minimum.at(first, valid["participant"].to_numpy(), valid["day"].to_numpy().astype("datetime64[D]"))
+def _agreements(batch: Batch, consented: Array, latest: Array) -> Agreements:
+    consents = batch.consents
+    return Agreements(
+        ever=batch.with_consent(consents["agreed"].to_numpy()),
+        first=np.where(
+            consented, _first_days(consents[consents["state"] == STATES.index(CONSENTED)], batch.size), NEVER
+        ),
+        latest=_days_at(consents, latest),
+    )
+
+
+def _first_days(consents: pd.DataFrame, size: int) -> Array:
+    """For each participant the earliest day of these consents, NaT where none has one."""
+    by_day = consents.sort_values("day", ascending=False, na_position="first")
+    first = np.full(size, NEVER)
+    first[by_day["participant"].to_numpy()] = by_day["day"].to_numpy().astype("datetime64[D]")
     return first
 
 
-def _latest_consent(consents: pd.DataFrame, size: int) -> Array:
-    """For each participant the position of the latest agreed consent among ``consents``, -1 where there is none."""
-    valid = consents[consents["state"] == STATES.index(CONSENTED)]
-    by_day = valid.sort_values("day", kind="stable")  # the stable sort keeps event, form, instance within a day
-    latest = np.full(size, -1)
-    latest[by_day["participant"].to_numpy()] = by_day.index.to_numpy()
-    return latest
+def _days_at(consents: pd.DataFrame, positions: Array) -> Array:
+    """The days of the consents at these positions, NaT for -1."""
+    days = np.append(consents["day"].to_numpy().astype("datetime64[D]"), NEVER)
+    return days[positions]
 
 
-def _refused_later(consents: pd.DataFrame, latest: Array, counting: Counting) -> Array:
-    """Whether a participant refused after the latest agreement; an undated refusal is placed by event and form."""
-    refusals = consents[consents["state"] == STATES.index(DECLINED)]
-    who, day = refusals["participant"].to_numpy(), refusals["day"].to_numpy()
-    since = consents["day"].to_numpy()[latest[who]] if len(consents) else day
+def _withdrawals(batch: Batch, agreed: Agreements) -> Withdrawals:
+    rules = batch.counting.study.withdrawal
+    if rules:
+        return find_withdrawals(batch, agreed, rules)
+    nobody = np.zeros(batch.size, dtype=bool)
+    never, unsaid = np.full(batch.size, NEVER), np.full(batch.size, "")
+    return Withdrawals(now=nobody, day=never, ends=nobody, extent=unsaid, undated=nobody, quality={})
+
+
+def _refusals(batch: Batch) -> pd.DataFrame:
+    """The refusals up to the cut-off; a day that was still to come at the export is none (NaT)."""
+    refusals = batch.consents[batch.consents["state"] == STATES.index(DECLINED)]
+    days = refusals["day"].mask(refusals["day"] > np.datetime64(batch.counting.period.exported_on))
+    return refusals.assign(day=days)[~(days > np.datetime64(batch.counting.period.cutoff))]
+
+
+def _later_refusals(batch: Batch, latest: Array) -> pd.DataFrame:
+    """The refusals after each participant's latest agreement; an undated one is placed by event, form and instance."""
+    refusals = _refusals(batch)
+    who, day = refusals["participant"].to_numpy(), refusals["day"].to_numpy().astype("datetime64[D]")
+    since = _days_at(batch.consents, latest[who])
     placed_after = refusals.index.to_numpy() > latest[who]
     later = np.where(np.isnat(day), placed_after, (day > since) | ((day == since) & placed_after))
-    later &= ~(day > np.datetime64(counting.period.cutoff))
-    return _any_of(who[later & (latest[who] >= 0)], len(latest))
-
-
-def _answers(
-    rider: Rider, rows: pd.DataFrame, numbers: Array, consents: pd.DataFrame, latest: Array, counting: Counting
-) -> Array:
-    """Each participant's answer to a rider, from the latest agreed consent whose form offers it (-1: there is none)."""
-    offered = latest >= 0
-    values = texts(rows, rider.field, counting.coding)
-    if rider.field.is_checkbox:
-        values = np.where(values == "0", "", values)  # an untouched form exports 0 in every box
-    answers = np.full(len(latest), "", dtype=object)
-    answers[offered] = values[consents["row"].to_numpy()[latest[offered]]]
-    if rider.key in counting.coding.kept_apart and (answers[offered] == "").any():
-        elsewhere = _answers_elsewhere(values, rows, numbers, len(latest), counting)
-        answers = np.where(answers == "", elsewhere, answers)
-    if rider.field.is_checkbox:
-        answers = np.where(answers == "", "0", answers)
-    known = [is_one_of(answers, rider.agreed), is_one_of(answers, rider.declined)]
-    return np.where(offered, np.select(known, [AGREED, DECLINED], default=NOT_ANSWERED), NOT_OFFERED)
-
-
-def _answers_elsewhere(values: Array, rows: pd.DataFrame, numbers: Array, size: int, counting: Counting) -> Array:
-    """The last answer on rows that hold no consent: for riders kept on a form or in an event of their own."""
-    free = values != ""
-    for form in counting.study.consents:
-        free &= ~holds_consent(form, rows, counting)
-    at = np.flatnonzero(free)
-    at = at[
-        np.lexsort(
-            (pd.factorize(values[at], sort=True)[0], instances(rows)[at], event_ranks(rows, counting.coding)[at])
-        )
-    ]
-    found = np.full(size, "", dtype=object)
-    found[numbers[at]] = values[at]
+    found: pd.DataFrame = refusals[later & (latest[who] >= 0)]
     return found
 
 
-def _quality(
-    rows: pd.DataFrame, numbers: Array, consents: pd.DataFrame, size: int, counting: Counting
+def _asked_for(batch: Batch, agreed: Agreements, withdrawals: Withdrawals, latest: Array) -> dict[str, Array]:
+    """The columns of sites, versions and withdrawals, where the study file asks for them."""
+    study, consented = batch.counting.study, ~np.isnat(agreed.first)
+    columns: dict[str, Array] = {}
+    if study.sites:
+        columns["site"] = find_sites(batch, latest, study.sites)
+        columns["recent"] = _is_recent(agreed.first, batch.counting.period)
+    if study.version:
+        versions = np.append(batch.consents["version"].to_numpy(dtype=object), "")
+        columns["version"] = np.where(consented, versions[latest], "")
+    if study.withdrawal:
+        columns["withdrawn"] = consented & withdrawals.now
+        columns["extent"] = np.where(columns["withdrawn"], withdrawals.extent, "")
+        columns["undated"] = consented & withdrawals.undated
+    return columns
+
+
+def _recruitment(
+    batch: Batch, found: dict[str, Array], agreed: Agreements, withdrawals: Withdrawals, refused: Array
 ) -> dict[str, Array]:
-    """For each quality code, which participants it concerns."""
-    who, state = consents["participant"].to_numpy(), consents["state"].to_numpy()
-    flags = {
-        code: _any_of(who[state == STATES.index(code)], size) for code in QUALITY_CODES if code in NOT_COUNTED_REASONS
+    """The columns of recruitment and renewal.
+
+    Args:
+        refused: the day of each participant's first refusal after the latest agreement, NaT where none has one.
+    """
+    consented, consents = found["participant_class"] == CONSENTED, batch.consents
+    in_time = consents["certified"] & ~consents["agreed_but_open"] & (consents["state"] != STATES.index("after_cutoff"))
+    kinds = [found["taking_part"], consented & withdrawals.ends, consented, found["participant_class"] == DECLINED]
+    fate = np.select(kinds, [TAKING_PART, WITHDRAWN, REFUSED_LATER, DECLINED], default="")
+    approved_on = np.datetime64((batch.counting.study.accrual and batch.counting.study.accrual.approval_date) or NEVER)
+    ended = np.select([fate == WITHDRAWN, fate == REFUSED_LATER], [withdrawals.day, refused], default=NEVER)
+    return {
+        "agreed": batch.with_consent((consents["agreed"] & in_time).to_numpy()),
+        "fate": fate,
+        "since_approval": (_decided_on(batch, agreed) >= approved_on) & (fate != ""),
+        "ended_since": ended >= approved_on,
     }
-    flags["agreed_but_open"] = _any_of(who[consents["agreed_but_open"].to_numpy()], size)
+
+
+def _is_recent(days: Array, period: ReportPeriod) -> Array:
+    """Whether each day is in the last four complete weeks."""
+    complete = [week for week in period.weeks if week.complete][-RECENT_WEEKS:]
+    if not complete:
+        return np.zeros(len(days), dtype=bool)
+    recent: Array = (days >= np.datetime64(complete[0].first_day)) & (days <= np.datetime64(complete[-1].last_day))
+    return recent
+
+
+def _decided_on(batch: Batch, agreed: Agreements) -> Array:
+    """The day of the first agreement or, where there is none, of the first refusal."""
+    return np.where(np.isnat(agreed.first), _first_days(_refusals(batch), batch.size), agreed.first)
+
+
+def _quality(batch: Batch, agreed: Agreements, withdrawals: Withdrawals, sites: Array | None) -> dict[str, Array]:
+    """For each quality code, which participants it concerns."""
+    consents, state = batch.consents, batch.consents["state"].to_numpy()
+    codes = [code for code in QUALITY_CODES if code in NOT_COUNTED_REASONS]
+    flags = {code: batch.with_consent(state == STATES.index(code)) for code in codes}
+    flags["agreed_but_open"] = batch.with_consent(consents["agreed_but_open"].to_numpy())
     dated = (state == STATES.index(OPEN)) & consents["day"].notna().to_numpy()
-    flags["dated_but_pending"] = _any_of(who[dated], size)
-    unknown, rider_agreed = np.zeros(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
-    for rider in counting.study.riders:
-        values = texts(rows, rider.field, counting.coding)
-        understood = {"", "0", *rider.agreed, *rider.declined, *counting.coding.missing_codes}
-        unknown |= ~is_one_of(values, frozenset(understood))
-        rider_agreed |= is_one_of(values, rider.agreed)
-    flags["unknown_code"] = flags["unknown_code"] | _any_of(numbers[unknown], size)
-    ever_agreed = _any_of(who[consents["agreed"].to_numpy()], size)
-    flags["rider_without_consent"] = _any_of(numbers[rider_agreed], size) & ~ever_agreed
+    flags["dated_but_pending"] = batch.with_consent(dated)
+    flags["rider_without_consent"] = _rider_without_consent(batch)
+    flags["unknown_code"] |= batch.with_row(_unknown_answers(batch))
+    if sites is not None and batch.counting.study.sites:
+        flags["unknown_code"] |= unknown_sites(sites, batch.counting.study.sites)
+    for code, concerned in withdrawals.quality.items():
+        flags[code] = flags.get(code, False) | concerned
     return flags
 
 
-def _set_apart(participants: pd.DataFrame, rows: pd.DataFrame, numbers: Array, counting: Counting) -> pd.DataFrame:
+def _unknown_answers(batch: Batch) -> Array:
+    """Which rows answer a rider with a code that the study file does not know."""
+    unknown = np.zeros(len(batch.rows), dtype=bool)
+    for rider in batch.counting.study.riders:
+        values = texts(batch.rows, rider.field, batch.counting.coding)
+        understood = {"", "0", *rider.agreed, *rider.declined, *batch.counting.coding.missing_codes}
+        unknown |= ~is_one_of(values, frozenset(understood))
+    return unknown
+
+
+def _rider_without_consent(batch: Batch) -> Array:
+    """Who agreed to a rider, but to no form (of a version, where the rider names any) that has it."""
+    found = np.zeros(batch.size, dtype=bool)
+    has_agreed = batch.consents["agreed"].to_numpy()
+    for rider in batch.counting.study.riders:
+        yes = batch.with_row(is_one_of(texts(batch.rows, rider.field, batch.counting.coding), rider.agreed))
+        found |= yes & ~batch.with_consent(has_agreed & has_rider(rider, batch))
+    return found
+
+
+def _set_apart(found: dict[str, Array], batch: Batch) -> dict[str, Array]:
     """Records to be left out, and those outside the study, are counted apart and as nothing else."""
-    study, size = counting.study, len(participants)
+    study, size = batch.counting.study, batch.size
     kind, reason = np.full(size, "", dtype=object), np.full(size, "", dtype=object)
     if study.only:
-        inside = is_one_of(texts(rows, study.only.field, counting.coding), study.only.codes)
-        kind[~_any_of(numbers[inside], size)] = OUTSIDE
+        inside = is_one_of(texts(batch.rows, study.only.field, batch.counting.coding), study.only.codes)
+        kind[~batch.with_row(inside)] = OUTSIDE
     for rule in reversed(study.leave_out):  # the first rule of the file wins, so it is applied last
-        matching = _matches(rule, participants, rows, numbers, counting)
+        matching = _matches(rule, batch)
         kind[matching], reason[matching] = LEFT_OUT, rule.reason
     apart = kind != ""
     if not apart.any():
-        return participants
-    participants.loc[apart, "participant_class"] = kind[apart]
-    participants.loc[apart, "reason"] = reason[apart]
-    participants.loc[apart, "consented_on"] = np.datetime64("NaT", "D")
-    for column in participants.columns:
-        if column.startswith("rider:"):
-            participants.loc[apart, column] = ""
-        elif column == "taking_part" or column.startswith("quality:"):
-            participants.loc[apart, column] = False
-    return participants
+        return found
+    days = np.where(apart, NEVER, found["consented_on"])
+    kept = {
+        name: np.where(apart, False if values.dtype.kind == "b" else "", values)
+        for name, values in found.items()
+        if name != "consented_on"
+    }
+    kinds, reasons = np.where(apart, kind, kept["participant_class"]), np.where(apart, reason, kept["reason"])
+    return kept | {"participant_class": kinds, "reason": reasons, "consented_on": days}
 
 
-def _matches(
-    rule: LeaveOut, participants: pd.DataFrame, rows: pd.DataFrame, numbers: Array, counting: Counting
-) -> Array:
+def _matches(rule: LeaveOut, batch: Batch) -> Array:
     if rule.field is not None:
-        return _any_of(numbers[is_one_of(texts(rows, rule.field, counting.coding), rule.codes)], len(participants))
+        return batch.with_row(is_one_of(texts(batch.rows, rule.field, batch.counting.coding), rule.codes))
     pattern = re.compile(rule.id_pattern or "")
-    return np.array([pattern.fullmatch(record) is not None for record in participants.index], dtype=bool)
-
-
-def _any_of(numbers: Array, size: int) -> Array:
-    flags = np.zeros(size, dtype=bool)
-    flags[numbers] = True
-    return flags
+    return np.array([pattern.fullmatch(record) is not None for record in batch.records], dtype=bool)

@@ -4,7 +4,7 @@ Reads no file: ``study_file.py`` makes these values of one's text.
 """
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time
 
@@ -43,13 +43,17 @@ class ConsentForm:
 
 @dataclass(frozen=True)
 class Rider:
-    """An optional consent: its name in the report, its field, and the codes that mean yes and no."""
+    """An optional consent: its name in the report, its field, and the codes that mean yes and no.
+
+    ``offered_in`` are the form versions that have it; empty where every version does.
+    """
 
     key: str
     label: str
     field: FieldRef
     agreed: tuple[str, ...]
     declined: tuple[str, ...]
+    offered_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,63 @@ class Only:
 
     field: FieldRef
     codes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class WithdrawalRules:
+    """Where REDCap keeps that somebody withdrew: a flag with codes, a date, or both; and how far (the extent).
+
+    ``ends`` are the extents that end taking part, all of them where it is empty; ``extent_labels`` says in words what
+    an extent's code means.
+    """
+
+    flag: FieldRef | None
+    codes: tuple[str, ...]
+    date: str | None
+    extent: FieldRef | None
+    ends: tuple[str, ...]
+    extent_labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ListedSite:
+    """A site that the study file names: how many participants it is to bring, and since when it may."""
+
+    code: str
+    label: str
+    target: int | None
+    opened: date | None
+
+
+@dataclass(frozen=True)
+class SiteRules:
+    """How participants are told apart by site: by a field, or (``by`` is None) by their data access group."""
+
+    by: FieldRef | None
+    listed: tuple[ListedSite, ...]
+
+    @property
+    def by_group(self) -> bool:
+        """Whether sites are data access groups."""
+        return self.by is None
+
+
+@dataclass(frozen=True)
+class VersionRules:
+    """Where the version of the form that somebody signed is kept, and which versions need no re-consent."""
+
+    field: FieldRef
+    accepted: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AccrualGoals:
+    """How many participants are wanted, and by when; how many the ethics board approved, and when it last did."""
+
+    target: int | None
+    target_date: date | None
+    approved: int | None
+    approval_date: date | None
 
 
 @dataclass(frozen=True)
@@ -117,6 +178,10 @@ class StudyConfig:
     riders: tuple[Rider, ...]
     leave_out: tuple[LeaveOut, ...]
     only: Only | None
+    withdrawal: WithdrawalRules | None
+    sites: SiteRules | None
+    version: VersionRules | None
+    accrual: AccrualGoals | None
     delivery: DeliveryTarget
     guard: Guard
     schedule: Schedule
@@ -161,3 +226,18 @@ def named_fields(study: StudyConfig) -> Iterator[tuple[str, FieldRef]]:
             yield f"leave_out[{n}].field", rule.field
     if study.only:
         yield "only.field", study.only.field
+    if study.withdrawal:
+        yield from _withdrawal_fields(study.withdrawal)
+    if study.sites and study.sites.by:
+        yield "sites.by", study.sites.by
+    if study.version:
+        yield "version.field", study.version.field
+
+
+def _withdrawal_fields(rules: WithdrawalRules) -> Iterator[tuple[str, FieldRef]]:
+    if rules.flag:
+        yield "withdrawal.flag", rules.flag
+    if rules.date:
+        yield "withdrawal.date", FieldRef(rules.date)
+    if rules.extent:
+        yield "withdrawal.extent", rules.extent

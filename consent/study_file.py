@@ -12,16 +12,21 @@ from datetime import time
 
 from consent.errors import StudyFileError
 from consent.study import (
+    AccrualGoals,
     ConsentForm,
     DeliveryTarget,
     FieldRef,
     Guard,
     LeaveOut,
+    ListedSite,
     Only,
     RedcapSource,
     Rider,
     Schedule,
+    SiteRules,
     StudyConfig,
+    VersionRules,
+    WithdrawalRules,
 )
 from consent.toml_table import TomlTable
 
@@ -52,6 +57,10 @@ def parse_study(text: str, key: str) -> StudyConfig:
         riders=tuple(_rider(entry) for entry in table.tables("riders")),
         leave_out=tuple(_leave_out(entry) for entry in table.tables("leave_out")),
         only=_only(table.table("only")) if table.has("only") else None,
+        withdrawal=_withdrawal(table.table("withdrawal")) if table.has("withdrawal") else None,
+        sites=_sites(table.table("sites")) if table.has("sites") else None,
+        version=_version(table.table("version")) if table.has("version") else None,
+        accrual=_accrual(table.table("accrual")) if table.has("accrual") else None,
         delivery=_delivery(table.table("delivery", optional=True)),
         guard=_guard(table.table("guard", optional=True)),
         schedule=_schedule(table.table("schedule", optional=True)),
@@ -60,6 +69,7 @@ def parse_study(text: str, key: str) -> StudyConfig:
     table.nothing_else()
     problems += _repeated("riders: key", (rider.key.casefold() for rider in study.riders))
     problems += _repeated("consent: decision and date", (f"{c.decision} on {c.date}" for c in study.consents))
+    problems += _versions_unknown(study)
     if problems:
         raise StudyFileError(heading, problems)
     return study
@@ -105,6 +115,7 @@ def _rider(table: TomlTable) -> Rider:
         field=FieldRef(*table.field_ref("field")),
         agreed=table.texts("agreed", at_least_one=True),
         declined=table.texts("declined"),
+        offered_in=table.texts("offered_in", at_least_one=True) if table.has("offered_in") else (),
     )
     if key.casefold() in ("period", "consent"):
         table.problem("key", f"'{key}' is the name of another column of the report")
@@ -133,6 +144,71 @@ def _only(table: TomlTable) -> Only:
     return only
 
 
+def _withdrawal(table: TomlTable) -> WithdrawalRules:
+    has_flag, has_extent = table.has("flag") or table.has("codes"), table.has("extent")
+    if not has_flag and not table.has("date"):
+        table.problem("flag", "expected flag and codes, or date, or both")
+    rules = WithdrawalRules(
+        flag=FieldRef(*table.field_ref("flag")) if has_flag else None,
+        codes=table.texts("codes", at_least_one=True) if has_flag else (),
+        date=table.field_name("date") if table.has("date") else None,
+        extent=FieldRef(table.field_name("extent")) if has_extent else None,
+        ends=table.texts("ends", at_least_one=True) if table.has("ends") else (),
+        extent_labels=table.labels("extent_labels"),
+    )
+    if rules.flag and rules.flag.is_checkbox:
+        table.only_codes("codes", rules.codes, {"1"}, "an unticked box is also a form that nobody opened")
+    for key, given in (("ends", rules.ends), ("extent_labels", rules.extent_labels)):
+        if given and not has_extent:
+            table.problem(key, "expected only together with extent, the field whose codes these are")
+    table.nothing_else()
+    return rules
+
+
+def _sites(table: TomlTable) -> SiteRules:
+    by = table.field_name("by")
+    listed = tuple(_site(entry) for entry in table.tables("site"))
+    for code, n in Counter(site.code for site in listed).items():
+        if n > 1:
+            table.problem("site", f"the code '{code}' is used {n} times")
+    table.nothing_else()
+    return SiteRules(by=None if by == "data_access_group" else FieldRef(by), listed=listed)
+
+
+def _site(table: TomlTable) -> ListedSite:
+    code = table.text("code")
+    site = ListedSite(
+        code=code,
+        label=table.label("label", default=code),
+        target=table.number_of_people("target") if table.has("target") else None,
+        opened=table.day("opened") if table.has("opened") else None,
+    )
+    table.nothing_else()
+    return site
+
+
+def _version(table: TomlTable) -> VersionRules:
+    rules = VersionRules(field=FieldRef(table.field_name("field")), accepted=table.texts("accepted", at_least_one=True))
+    table.apart(accepted=rules.accepted)
+    table.nothing_else()
+    return rules
+
+
+def _accrual(table: TomlTable) -> AccrualGoals:
+    goals = AccrualGoals(
+        target=table.number_of_people("target") if table.has("target") else None,
+        target_date=table.day("target_date") if table.has("target_date") else None,
+        approved=table.number_of_people("approved") if table.has("approved") else None,
+        approval_date=table.day("approval_date") if table.has("approval_date") else None,
+    )
+    if goals == AccrualGoals(None, None, None, None):
+        table.problem("target", "expected target, approved or approval_date, or no [accrual] at all")
+    if goals.target_date and not goals.target:
+        table.problem("target_date", "expected only together with target")
+    table.nothing_else()
+    return goals
+
+
 def _delivery(table: TomlTable) -> DeliveryTarget:
     target = DeliveryTarget(
         folder=table.folder("folder", default="/"),
@@ -152,6 +228,14 @@ def _schedule(table: TomlTable) -> Schedule:
     schedule = Schedule(not_before=table.time_of_day("not_before", default=time(7, 0)))
     table.nothing_else()
     return schedule
+
+
+def _versions_unknown(study: StudyConfig) -> list[str]:
+    """Which riders ask for the version of a form, where the file does not say in which field it is kept."""
+    asking = [n for n, rider in enumerate(study.riders, 1) if rider.offered_in and not study.version]
+    return [
+        f"riders[{n}].offered_in: expected also [version], whose field says which version was signed" for n in asking
+    ]
 
 
 def _repeated(what: str, values: Iterable[str]) -> list[str]:

@@ -9,19 +9,49 @@ from datetime import date
 
 from consent.consents import CONSENTED, DECLINED, NOT_COUNTED_REASONS
 from consent.participants import (
-    AGREED,
     LEFT_OUT,
-    NOT_ANSWERED,
     NOT_COUNTED,
-    NOT_OFFERED,
     NOT_STARTED,
     OUTSIDE,
     PENDING,
     QUALITY_CODES,
 )
 from consent.period import ReportPeriod
+from consent.riders import AGREED, NOT_ANSWERED, NOT_OFFERED
 from consent.study import StudyConfig
+from consent.summary_parts import (
+    Accrual,
+    RenewalRow,
+    SiteCount,
+    Sites,
+    VersionCount,
+    Versions,
+    Withdrawals,
+    count_sites,
+    count_versions,
+    count_withdrawals,
+    measure_accrual,
+    renewal_table,
+)
 from consent.tally import Tally
+
+__all__ = [
+    "Accrual",
+    "Changes",
+    "ConsentSummary",
+    "Participants",
+    "RenewalRow",
+    "RiderCount",
+    "SiteCount",
+    "Sites",
+    "Source",
+    "VersionCount",
+    "Versions",
+    "WeekChange",
+    "WeekCount",
+    "Withdrawals",
+    "summarise",
+]
 
 
 @dataclass(frozen=True)
@@ -68,7 +98,7 @@ class WeekCount:
 
 @dataclass(frozen=True)
 class RiderCount:
-    """What the consented participants answered to one rider."""
+    """What the consented participants answered to one rider; ``can_decline`` says whether a "no" has a code at all."""
 
     key: str
     label: str
@@ -76,16 +106,51 @@ class RiderCount:
     declined: int
     not_answered: int
     not_offered: int
+    can_decline: bool = True
 
     @property
     def offered(self) -> int:
         """Those whose consent form had the rider."""
         return self.agreed + self.declined + self.not_answered
 
+    @property
+    def uptake(self) -> float | None:
+        """Agreed of those to whom it was offered, 0 to 1; None where nobody was offered it."""
+        return self.agreed / self.offered if self.offered else None
+
+
+@dataclass(frozen=True)
+class WeekChange:
+    """A week that was complete in the earlier report, and whose count differs now."""
+
+    first_day: date
+    last_day: date
+    before: int
+    now: int
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is new since the newest delivered report with an earlier cut-off.
+
+    since: that report's cut-off, None if there is none (``first`` then says whether that is known for certain).
+    new_consents: consented now less consented then. weeks: complete then, and different now.
+    rules_changed: keys of the study file (or "counting version") that differ, so that no difference is a correction.
+    """
+
+    since: date | None
+    first: bool
+    new_consents: int
+    weeks: tuple[WeekChange, ...]
+    rules_changed: tuple[str, ...]
+
 
 @dataclass(frozen=True)
 class ConsentSummary:
-    """All numbers of one report; ``notes`` are what a reader should know beyond them."""
+    """All numbers of one report; ``notes`` are what a reader should know beyond them.
+
+    What the study file does not configure is None.
+    """
 
     study: StudyConfig
     period: ReportPeriod
@@ -98,6 +163,12 @@ class ConsentSummary:
     quality: Mapping[str, int]
     source: Source
     notes: tuple[str, ...]
+    sites: Sites | None = None
+    versions: Versions | None = None
+    withdrawals: Withdrawals | None = None
+    accrual: Accrual | None = None
+    renewal: tuple[RenewalRow, ...] | None = None
+    changes: Changes | None = None
 
     @property
     def everyone(self) -> int:
@@ -113,6 +184,9 @@ def summarise(
     ``quality`` and ``not_counted`` hold the codes that occur, in the order in which the rules name them; ``left_out``
     holds every reason of the study file.
     """
+    weeks = tuple(_week_counts(tally, study, period))
+    complete = [week.consented for week in weeks if week.complete]
+    approved_on = study.accrual.approval_date if study.accrual else None
     return ConsentSummary(
         study=study,
         period=period,
@@ -126,7 +200,7 @@ def summarise(
         left_out={rule.reason: tally.classes[LEFT_OUT, rule.reason] for rule in study.leave_out},
         outside=tally.classes[OUTSIDE, ""],
         taking_part=tally.taking_part,
-        weeks=tuple(_week_counts(tally, study, period)),
+        weeks=weeks,
         riders=tuple(
             RiderCount(
                 key=rider.key,
@@ -135,12 +209,18 @@ def summarise(
                 declined=tally.riders[rider.key, DECLINED],
                 not_answered=tally.riders[rider.key, NOT_ANSWERED],
                 not_offered=tally.riders[rider.key, NOT_OFFERED],
+                can_decline=bool(rider.declined),
             )
             for rider in study.riders
         ),
         quality={code: n for code in QUALITY_CODES if (n := tally.quality[code])},
         source=source,
         notes=notes,
+        sites=count_sites(tally, study.sites) if study.sites else None,
+        versions=count_versions(tally, study.version) if study.version else None,
+        withdrawals=count_withdrawals(tally, study.withdrawal) if study.withdrawal else None,
+        accrual=measure_accrual(tally, study.accrual, complete, period.cutoff) if study.accrual else None,
+        renewal=renewal_table(tally, study) if approved_on else None,
     )
 
 

@@ -7,15 +7,18 @@ as long as no participant is in two of them. So memory does not grow with the re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from consent.consents import CONSENTED
-from consent.participants import AGREED
+from consent.participants import LEFT_OUT, OUTSIDE, TAKING_PART
+from consent.riders import AGREED
 
 Key = TypeVar("Key")
+
+PARTICIPANTS, RECENT = "participants", "recent"
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,13 @@ class Tally:
         rider_weeks: consented who agreed to a rider, by (rider, week number).
         riders: consented, by (rider, answer).
         quality: by quality code.
-        taking_part: consented who did not refuse later.
+        taking_part: consented who neither refused later nor withdrew.
+        sites: by (site's code, what): participants, consented, taking_part or recent; the code of no site is empty.
+        versions: those taking part, by the form version of their latest agreed consent.
+        withdrawals: consented who withdrew, by (extent, whether undated).
+        agreed: everyone who agreed by the cut-off, or without a usable date.
+        fates: those who decided, by (fate, whether they decided since the last approval, whether taking part ended
+            since then).
     """
 
     classes: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -37,6 +46,11 @@ class Tally:
     riders: Counter[tuple[str, str]] = field(default_factory=Counter)
     quality: Counter[str] = field(default_factory=Counter)
     taking_part: int = 0
+    sites: Counter[tuple[str, str]] = field(default_factory=Counter)
+    versions: Counter[str] = field(default_factory=Counter)
+    withdrawals: Counter[tuple[str, bool]] = field(default_factory=Counter)
+    agreed: int = 0
+    fates: Counter[tuple[str, bool, bool]] = field(default_factory=Counter)
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(
@@ -46,6 +60,11 @@ class Tally:
             riders=_sum(self.riders, other.riders),
             quality=_sum(self.quality, other.quality),
             taking_part=self.taking_part + other.taking_part,
+            sites=_sum(self.sites, other.sites),
+            versions=_sum(self.versions, other.versions),
+            withdrawals=_sum(self.withdrawals, other.withdrawals),
+            agreed=self.agreed + other.agreed,
+            fates=_sum(self.fates, other.fates),
         )
 
 
@@ -77,4 +96,45 @@ def tally_participants(participants: pd.DataFrame, start: date) -> Tally:
         riders=Counter({(key, answer): n for key, given in answers.items() for answer, n in Counter(given).items()}),
         quality=+Counter({name.removeprefix("quality:"): int(participants[name].sum()) for name in flags}),
         taking_part=int(consented["taking_part"].sum()),
+        sites=_sites(participants),
+        versions=_versions(consented),
+        withdrawals=_withdrawals(consented),
+        agreed=sum(_values(participants, "agreed")),
+        fates=_fates(participants),
     )
+
+
+def _values(participants: pd.DataFrame, column: str) -> list[Any]:
+    """The values of a column that only some study files ask for; none where it is not there."""
+    return participants[column].tolist() if column in participants else []
+
+
+def _sites(participants: pd.DataFrame) -> Counter[tuple[str, str]]:
+    if "site" not in participants:
+        return Counter()
+    classes = participants["participant_class"].to_numpy()
+    counted = {
+        PARTICIPANTS: ~np.isin(classes, (LEFT_OUT, OUTSIDE)),
+        CONSENTED: classes == CONSENTED,
+        TAKING_PART: participants["taking_part"].to_numpy(),
+        RECENT: participants["recent"].to_numpy(),
+    }
+    sites = participants["site"].to_numpy()
+    found = {what: Counter(sites[chosen].tolist()) for what, chosen in counted.items()}
+    return Counter({(site, what): n for what, by_site in found.items() for site, n in by_site.items()})
+
+
+def _versions(consented: pd.DataFrame) -> Counter[str]:
+    taking_part = consented[consented["taking_part"]] if "version" in consented else consented[:0]
+    return Counter(_values(taking_part, "version"))
+
+
+def _withdrawals(consented: pd.DataFrame) -> Counter[tuple[str, bool]]:
+    withdrawn = consented[consented["withdrawn"]] if "withdrawn" in consented else consented[:0]
+    return Counter(zip(_values(withdrawn, "extent"), _values(withdrawn, "undated"), strict=True))
+
+
+def _fates(participants: pd.DataFrame) -> Counter[tuple[str, bool, bool]]:
+    decided = participants[participants["fate"] != ""] if "fate" in participants else participants[:0]
+    columns = ("fate", "since_approval", "ended_since")
+    return Counter(zip(*(_values(decided, column) for column in columns), strict=True))

@@ -35,18 +35,18 @@ class TomlTable:
                 self.problem(key, f"not a known key (known here: {', '.join(dict.fromkeys(self._known))})")
 
     def table(self, key: str, *, optional: bool = False) -> "TomlTable":
-        value = self._value(key, dict, f"expected a table [{key}]", {} if optional else None)
-        return TomlTable(value or {}, f"{key}.", self._problems)
+        value = self._value(key, dict, f"expected a table [{self._place}{key}]", {} if optional else None)
+        return TomlTable(value or {}, f"{self._place}{key}.", self._problems)
 
     def tables(self, key: str, *, at_least_one: bool = False) -> list["TomlTable"]:
         self._known.append(key)
         values = self._values.get(key, [])
         if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-            self.problem(key, f"expected tables written [[{key}]]")
+            self.problem(key, f"expected tables written [[{self._place}{key}]]")
             return []
         if at_least_one and not values:
-            self.problem(key, f"expected at least one [[{key}]]")
-        return [TomlTable(value, f"{key}[{n}].", self._problems) for n, value in enumerate(values, 1)]
+            self.problem(key, f"expected at least one [[{self._place}{key}]]")
+        return [TomlTable(value, f"{self._place}{key}[{n}].", self._problems) for n, value in enumerate(values, 1)]
 
     def text(self, key: str, *, default: str | None = None) -> str:
         value = self._value(key, str, "expected text", default)
@@ -60,6 +60,16 @@ class TomlTable:
         if value and (not value[0].isalnum() or not value.isprintable() or len(value) > 80):
             self.problem(key, "expected up to 80 printable characters, beginning with a letter or a digit")
         return value
+
+    def labels(self, key: str) -> dict[str, str]:
+        """What codes mean, in words that are printed; none where the file does not say."""
+        table = self.table(key, optional=True)
+        return {code.strip(): table.label(code) for code in table.given}
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The keys that the file gives here."""
+        return tuple(self._values)
 
     def legal_name(self, key: str) -> str:
         value = self.label(key)
@@ -109,6 +119,13 @@ class TomlTable:
         if isinstance(value, bool):
             self.problem(key, "expected a whole number")
         return value if isinstance(value, int) else 0
+
+    def number_of_people(self, key: str) -> int:
+        value = self._values.get(key)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            self.problem(key, "expected a whole number, 1 or more")
+            return 1
+        return value
 
     def fraction(self, key: str, *, default: float) -> float:
         """A number from 0 up to, but without, 1."""

@@ -5,44 +5,25 @@ with the product only the study file's values and the names of codes; reads ever
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from collections.abc import Iterable
+from datetime import date
 
 from consent.consents import Counting
 from consent.redcap.rows import EVENT, INSTANCE, RECORD
-from consent.study import ConsentForm, FieldRef, LeaveOut, Rider
-
-Row = Mapping[str, str]
+from consent.study import ConsentForm, LeaveOut, Rider
+from tests.plain_parts import has_rider, optional_of, quality_of_parts, refuses_after, withdrawal_of
+from tests.plain_values import (
+    PlainConsent,
+    PlainParticipant,
+    PlainWithdrawal,
+    Row,
+    day_named,
+    event_number,
+    in_order,
+    value_of,
+)
 
 NOT_COUNTED_IN_ORDER = ("unknown_code", "no_date", "unreadable_date", "before_start", "future_date", "after_cutoff")
-TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")
-
-
-@dataclass(frozen=True)
-class PlainConsent:
-    """One row's decision: what it says, of which day, and its place among the participant's consents."""
-
-    verdict: str
-    says_agreed: bool
-    day: date | None
-    form: int
-    place: tuple[int, int, int]
-    row: Row
-    agreed_but_open: bool
-
-
-@dataclass(frozen=True)
-class PlainParticipant:
-    """What the rules say of one participant."""
-
-    kind: str
-    reason: str = ""
-    consented_on: date | None = None
-    taking_part: bool = False
-    riders: tuple[str, ...] = ()
-    quality: frozenset[str] = frozenset()
 
 
 def classify(rows: Iterable[Row], counting: Counting) -> dict[str, PlainParticipant]:
@@ -56,24 +37,30 @@ def classify(rows: Iterable[Row], counting: Counting) -> dict[str, PlainParticip
 def classify_one(record: str, rows: list[Row], counting: Counting) -> PlainParticipant:
     """The class, riders and quality codes of the participant whose rows these are."""
     no_answers = ("",) * len(counting.study.riders)
+    nothing = optional_of([], [], "", False, PlainWithdrawal(), counting)
     for rule in counting.study.leave_out:
         if is_left_out(rule, record, rows):
-            return PlainParticipant("left_out", rule.reason, riders=no_answers)
+            return PlainParticipant("left_out", rule.reason, riders=no_answers, optional=nothing)
     only = counting.study.only
     if only and not any(value_of(only.field, row) in only.codes for row in rows):
-        return PlainParticipant("outside", riders=no_answers)
+        return PlainParticipant("outside", riders=no_answers, optional=nothing)
     consents = consents_of(rows, counting)
     kind, reason = class_of(consents)
-    quality = quality_of(consents, rows, counting)
-    if kind != "consented":
-        return PlainParticipant(kind, reason, riders=no_answers, quality=quality)
     agreed = in_order(consent for consent in consents if consent.verdict == "consented")
+    withdrawal = withdrawal_of(agreed, rows, counting)
+    quality = quality_of(consents, rows, counting) | quality_of_parts(kind, consents, withdrawal, rows, counting)
+    if kind != "consented":
+        optional = optional_of(consents, rows, kind, False, withdrawal, counting)
+        return PlainParticipant(kind, reason, riders=no_answers, quality=quality, optional=optional)
+    refused = any(refuses_after(agreed[-1], other, counting) for other in consents)
+    taking_part = not refused and not withdrawal.ends
     return PlainParticipant(
         kind,
         consented_on=agreed[0].day,
-        taking_part=not any(refuses_after(agreed[-1], other, counting) for other in consents),
+        taking_part=taking_part,
         riders=tuple(answer_to(rider, agreed, rows, counting) for rider in counting.study.riders),
         quality=quality,
+        optional=optional_of(consents, rows, kind, taking_part, withdrawal, counting),
     )
 
 
@@ -96,6 +83,7 @@ def read_consent(form: ConsentForm, number: int, row: Row, rows: list[Row], coun
     return PlainConsent(
         verdict=verdict_of(form, decision, row[form.date].strip(), certified, pending_text, day, counting),
         says_agreed=decision in form.agreed,
+        certified=certified,
         day=day,
         form=number,
         place=(event_number(row, rows, counting), number, int(row[INSTANCE] or 0)),
@@ -153,23 +141,9 @@ def class_of(consents: list[PlainConsent]) -> tuple[str, str]:
     return "pending", "open" if consents else "not_started"
 
 
-def in_order(consents: Iterable[PlainConsent]) -> list[PlainConsent]:
-    """By date, event order, form order, instance."""
-    return sorted(consents, key=lambda consent: (consent.day, consent.place))
-
-
-def refuses_after(latest: PlainConsent, other: PlainConsent, counting: Counting) -> bool:
-    """Whether another consent is a refusal that came after the latest agreement, by the cut-off."""
-    if other.verdict != "declined":
-        return False
-    if other.day is None or latest.day is None:
-        return other.place > latest.place
-    return other.day <= counting.period.cutoff and (other.day, other.place) > (latest.day, latest.place)
-
-
 def answer_to(rider: Rider, agreed: list[PlainConsent], rows: list[Row], counting: Counting) -> str:
     """The answer on the latest agreed consent whose form offers the rider."""
-    offering = [consent for consent in agreed if consent.form in counting.coding.offered_by[rider.key]]
+    offering = [consent for consent in agreed if has_rider(rider, consent, counting)]
     if not offering:
         return "not_offered"
     answer = answer_in(rider, offering[-1].row)
@@ -214,8 +188,6 @@ def quality_of(consents: list[PlainConsent], rows: list[Row], counting: Counting
     answers = [(rider, value_of(rider.field, row)) for rider in counting.study.riders for row in rows]
     if any(is_unknown(rider, answer, counting) for rider, answer in answers):
         codes.add("unknown_code")
-    if not any(consent.says_agreed for consent in consents) and any(a in rider.agreed for rider, a in answers):
-        codes.add("rider_without_consent")
     return frozenset(codes)
 
 
@@ -231,41 +203,12 @@ def is_left_out(rule: LeaveOut, record: str, rows: list[Row]) -> bool:
     return re.fullmatch(rule.id_pattern or "", record) is not None
 
 
-def value_of(ref: FieldRef, row: Row) -> str:
-    """A field's value in a row."""
-    return row[ref.field if ref.code is None else f"{ref.field}___{ref.code}"]
-
-
 def decision_in(form: ConsentForm, row: Row) -> str:
     """The decision in a row; an unticked box is no decision."""
     value = value_of(form.decision, row)
     return "" if form.decision.is_checkbox and value == "0" else value
 
 
-def event_number(row: Row, rows: list[Row], counting: Counting) -> int:
-    """The row's event's place in the project's order; events that the project does not list come last, by name."""
-    listed = list(counting.coding.event_order)
-    others = sorted({other[EVENT] for other in rows} - {*listed})
-    return [*listed, *others].index(row[EVENT])
-
-
 def day_in(form: ConsentForm, row: Row, counting: Counting) -> date | None:
-    """The day that the date field names, where the study is."""
-    moment = moment_in(row[form.date].strip())
-    if moment is None or form.date not in counting.coding.timestamps or len(row[form.date].strip()) == 10:
-        return moment.date() if moment else None
-    there = moment.replace(tzinfo=ZoneInfo(counting.study.redcap.time_zone))
-    return there.astimezone(ZoneInfo(counting.study.time_zone)).date()
-
-
-def moment_in(text: str) -> datetime | None:
-    """Year, month and day as digits with hyphens, and perhaps a time of day; nothing else."""
-    day, space, clock = text.partition(" ")
-    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", day) or (space and not TIME_OF_DAY.fullmatch(clock)):
-        return None
-    hours, minutes, seconds = (*map(int, clock.split(":")), 0)[:3] if clock else (0, 0, 0)
-    try:
-        midnight = datetime(*map(int, day.split("-")))  # type: ignore[arg-type]  # noqa: DTZ001
-    except ValueError:
-        return None
-    return midnight + timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    """The day that a consent's date field names, where the study is."""
+    return day_named(row[form.date].strip(), form.date, counting)

@@ -116,6 +116,27 @@ def test_how_a_file_is_written_does_not_change_the_counts(tmp_path: Path, conten
     assert counted(a_file(tmp_path, content)) == counted(a_file(tmp_path, USUAL, "usual.csv"))
 
 
+BY_GROUP = '[sites]\nby = "data_access_group"\n'
+
+
+def test_a_file_may_tell_the_sites_by_group(tmp_path: Path) -> None:
+    content = USUAL.replace("record_id", "record_id,redcap_data_access_group").replace("1,2023", "1,north,2023", 1)
+    path = a_file(tmp_path, content.replace("2,2023", "2,,2023", 1))
+
+    assert counted(path, a_study(more=BY_GROUP)).counts.sites[("north", "participants")] == 1
+
+
+def test_a_file_without_the_groups_that_tell_the_sites_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceDataError, match="it has no column redcap_data_access_group"):
+        counted(a_file(tmp_path), a_study(more=BY_GROUP))
+
+
+def test_a_timestamp_in_a_file_dates_a_withdrawal() -> None:
+    study = a_study(more='[withdrawal]\ndate = "leaving_timestamp"\n')
+
+    assert coding_of_columns(study, "record_id").timestamps == {"leaving_timestamp"}
+
+
 @pytest.mark.parametrize("name", ["export.csv", "export.txt", "EXPORT 2023-10-01", "Ünïcode.csv"])
 def test_the_name_of_a_file_does_not_matter(tmp_path: Path, name: str) -> None:
     assert counted(a_file(tmp_path, name=name)).records == 2

@@ -1,5 +1,6 @@
 """Claims about classing participants: one rule each, and made-up registries against the plain rules."""
 
+from dataclasses import fields
 from datetime import date
 
 import pandas as pd
@@ -13,9 +14,12 @@ from consent.redcap.rows import EVENT, INSTANCE, INSTRUMENT, RECORD
 from consent.study import FieldRef
 from tests.builders import CONSENT, RIDER, a_coding, a_counting, a_period, a_row, a_study, rows_frame
 from tests.odd_registries import odd_countings, odd_rows
-from tests.plain_rules import PlainParticipant, classify
+from tests.plain_rules import classify
+from tests.plain_values import PlainOptional, PlainParticipant
 
 Rows = list[dict[str, str]]
+
+OPTIONAL = tuple(field.name for field in fields(PlainOptional))
 
 SECOND_FORM = """
 [[consent]]
@@ -44,6 +48,7 @@ def as_plain(participants: pd.DataFrame) -> dict[str, PlainParticipant]:
             taking_part=bool(row["taking_part"]),
             riders=tuple(row[name] for name in riders),
             quality=frozenset(name.removeprefix("quality:") for name in flags if row[name]),
+            optional=PlainOptional(**{name: row[name] for name in OPTIONAL if name in participants.columns}),
         )
         for record, row in participants.iterrows()
     }
@@ -216,12 +221,19 @@ def test_whoever_first_agreed_before_the_start_stays_outside_for_good(later: dic
         (on_day("", decision="2"), True),
         (on_day("2023-09-14", decision="2", instance="2"), True),
         (on_day("", decision="2", instance="2"), False),
-        (on_day("2023-10-02", decision="2", instance="2"), True),  # after the cut-off
+        (on_day("2023-10-02", decision="2", instance="2"), True),  # after the cut-off, before the export
+        (on_day("2023-10-05", decision="2", instance="2"), True),
+        (on_day("2203-09-20", decision="2", instance="2"), False),  # a day to come is none: placed by event and form
+        (on_day("2203-09-20", decision="2"), True),
+        (on_day("soon", decision="2", instance="2"), False),
+        (on_day("soon", decision="2"), True),
         (on_day("2023-09-20", decision="0", instance="2"), True),
     ],
 )
 def test_only_a_refusal_after_the_latest_consent_ends_taking_part(refusal: dict[str, str], taking_part: bool) -> None:
-    assert the_one(on_day("2023-09-15", instance="1"), refusal).taking_part == taking_part
+    counting = a_counting(period=a_period("2023-10-01", exported_on="2023-10-05"))
+
+    assert the_one(on_day("2023-09-15", instance="1"), refusal, counting=counting).taking_part == taking_part
 
 
 def test_a_later_refusal_leaves_the_participant_consented() -> None:
@@ -476,6 +488,21 @@ def test_quality_names_what_to_look_at(values: dict[str, str], codes: set[str]) 
     counting = a_counting(period=a_period("2023-10-01", exported_on="2023-10-05"))
 
     assert the_one(a_row(**values), counting=counting).quality == codes
+
+
+@pytest.mark.parametrize(("form", "codes"), [(0, set()), (1, {"rider_without_consent"})])
+def test_a_rider_agreed_to_with_a_form_that_does_not_have_it_is_to_be_looked_at(form: int, codes: set[str]) -> None:
+    coding = a_coding(TWO_FORMS, offered_by={"rider a": frozenset({form})})
+    row = a_row(v2_date="", v2_obtained="")
+
+    assert the_one(row, counting=a_counting(TWO_FORMS, coding=coding)).quality == codes
+
+
+def test_one_form_with_the_rider_is_enough_beside_another_without() -> None:
+    coding = a_coding(TWO_FORMS, offered_by={"rider a": frozenset({1})})
+    rows = [a_row(v2_date="", v2_obtained=""), of_form_2("", rider_a="1")]
+
+    assert the_one(*rows, counting=a_counting(TWO_FORMS, coding=coding)).quality == {"no_date"}
 
 
 def test_a_missing_data_code_is_not_unknown() -> None:

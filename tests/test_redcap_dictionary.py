@@ -7,7 +7,7 @@ import pytest
 from consent.errors import DictionaryError
 from consent.redcap.dictionary import Project, parse_project
 from consent.redcap.export_plan import ExportPlan, plan_export
-from consent.redcap.rows import RECORD
+from consent.redcap.rows import GROUP, RECORD
 from consent.study import FieldRef
 from tests.builders import CONSENT, RIDER, a_study
 
@@ -345,3 +345,87 @@ def test_a_missing_data_code_may_leave_records_out() -> None:
     project = a_project(a_line("moved", "enrolment", "yesno"), missing_data_codes="NASK, Not asked")
     apart = '[[leave_out]]\nreason = "never asked"\nfield = "moved"\ncodes = ["NASK"]\n'
     assert plan_of(project, more=apart)
+
+
+# The optional parts
+
+
+WITHDRAWAL = '[withdrawal]\nflag = "left"\ncodes = ["1"]\ndate = "left_on"\nextent = "how_far"\n'
+LABELS = 'extent_labels = { 1 = "No contact" }\n'
+SITES = '[sites]\nby = "site"\n[[sites.site]]\ncode = "n"\n'
+BY_GROUP = '[sites]\nby = "data_access_group"\n[[sites.site]]\ncode = "north"\n'
+VERSION = '[version]\nfield = "version"\naccepted = ["2"]\n'
+A_SITE = a_line("site", "enrolment", "dropdown", "n, North | s, South")
+A_VERSION = a_line("version", kind="radio", choices="1, Old | 2, New")
+LEAVING = (
+    a_line("left", "closing", "yesno"),
+    a_line("left_on", "closing"),
+    a_line("how_far", "closing", "radio", "1, No contact | 9, No use"),
+)
+
+
+def test_the_fields_of_the_optional_parts_are_asked_for() -> None:
+    plan = plan_of(a_project(A_SITE, A_VERSION, *LEAVING), more=WITHDRAWAL + SITES + VERSION)
+    assert plan.fields[4:] == ("left", "left_on", "how_far", "site", "version")
+
+
+def test_the_forms_of_the_optional_parts_are_listed() -> None:
+    plan = plan_of(a_project(A_SITE, A_VERSION, *LEAVING), more=WITHDRAWAL + SITES + VERSION)
+    assert plan.listing_fields == ("record_id", "consent_complete", "closing_complete", "enrolment_complete")
+
+
+def test_the_data_access_group_is_kept_only_where_it_is_the_site() -> None:
+    by_group, by_field = plan_of(a_project(), more=BY_GROUP), plan_of(a_project(A_SITE), more=SITES)
+    assert (GROUP in by_group.shape.values, GROUP in by_field.shape.values) == (True, False)
+
+
+def test_the_data_access_group_is_no_field_to_ask_for() -> None:
+    assert plan_of(a_project(), more=BY_GROUP).fields == plan_of(a_project()).fields
+
+
+def test_a_timestamp_may_date_a_withdrawal() -> None:
+    plan = plan_of(a_project(*LEAVING), more='[withdrawal]\ndate = "closing_timestamp"\n')
+    assert (set(plan.coding.timestamps), plan.survey_fields) == ({"closing_timestamp"}, True)
+
+
+@pytest.mark.parametrize(
+    ("more", "fields", "said"),
+    [
+        (WITHDRAWAL, LEAVING[1:], "withdrawal.flag: REDCap has no field 'left'"),
+        (WITHDRAWAL, LEAVING[::2], "withdrawal.date: REDCap has no field 'left_on'"),
+        (WITHDRAWAL, LEAVING[:2], "withdrawal.extent: REDCap has no field 'how_far'"),
+        (WITHDRAWAL.replace('"1"', '"yes"'), LEAVING, "withdrawal.codes: 'left' has no option 'yes'"),
+        (
+            WITHDRAWAL.replace("left_on", "left"),
+            LEAVING,
+            "withdrawal.date: 'left' is a yesno field, which holds no date",
+        ),
+        (WITHDRAWAL + 'ends = ["3"]\n' + LABELS, LEAVING, "withdrawal.ends: 'how_far' has no option '3'"),
+        (WITHDRAWAL + LABELS.replace("1 =", "3 ="), LEAVING, "withdrawal.extent_labels: 'how_far' has no option '3'"),
+        (
+            WITHDRAWAL + 'ends = ["9"]\n',
+            LEAVING,
+            "'how_far' has an option '1' that is under neither ends nor extent_labels",
+        ),
+        (SITES, (), "sites.by: REDCap has no field 'site'"),
+        (SITES.replace('"n"', '"x"'), (A_SITE,), "sites.site.code: 'site' has no option 'x' (options now: n, s)"),
+        (SITES, (a_line("site", kind="checkbox", choices="n, North"),), "may hold several answers at once"),
+        (VERSION, (), "version.field: REDCap has no field 'version'"),
+        (VERSION.replace('"2"', '"3"'), (A_VERSION,), "version.accepted: 'version' has no option '3'"),
+    ],
+)
+def test_what_the_optional_parts_name_must_be_there(more: str, fields: tuple[Line, ...], said: str) -> None:
+    assert said in problems_of(a_project(*fields), more=more)
+
+
+def test_a_version_of_a_rider_that_the_field_cannot_hold_is_named() -> None:
+    said = problems_of(a_project(A_VERSION), riders=RIDER + 'offered_in = ["2", "4"]\n', more=VERSION)
+    assert "riders[1].offered_in: 'version' has no option '4' (options now: 1, 2)" in said
+
+
+def test_a_version_or_site_that_is_written_as_text_can_be_any() -> None:
+    assert plan_of(a_project(a_line("site"), a_line("version")), more=SITES + VERSION)
+
+
+def test_an_extent_that_ends_taking_part_and_the_labels_of_the_others_are_enough() -> None:
+    assert plan_of(a_project(*LEAVING), more=WITHDRAWAL + 'ends = ["9"]\n' + LABELS)

@@ -25,7 +25,7 @@ from consent.errors import (
 from consent.participants import build_participants
 from consent.redcap.export import Exported, export_registry
 from consent.redcap.probe import probe
-from consent.redcap.rows import RECORD
+from consent.redcap.rows import GROUP, RECORD
 from consent.study import StudyConfig
 from consent.tally import Tally, tally_participants
 from sandbox import redcap_faults as faults
@@ -306,6 +306,28 @@ def test_a_token_confined_to_a_group_shows_by_the_missing_group_column(open_redc
     users = [User("pipeline", TOKEN, group="north")]
     exported = export(open_redcap(a_redcap_project(*rows, groups=["north", "south"], users=users)))
     assert (exported.has_groups, exported.records_received) == (False, 1)
+
+
+def test_the_group_of_a_record_comes_through_where_it_is_the_site(open_redcap: Open) -> None:
+    study = a_study(more='[sites]\nby = "data_access_group"\n')
+    rows = [Row("1", TWO_PARTICIPANTS[0].values, group="north"), Row("2", TWO_PARTICIPANTS[1].values)]
+    client = open_redcap(a_redcap_project(*rows, groups=["north"])).client
+    groups: Counter[str] = Counter()
+    exported = export_registry(client, probe(client, study).plan, lambda rows: Counter(rows[GROUP].tolist()), groups)
+    assert exported.counts == {"north": 1, "": 1}
+
+
+@pytest.mark.parametrize(
+    ("groups", "user"),
+    [([], User("pipeline", TOKEN)), (["north"], User("pipeline", TOKEN, group="north"))],
+    ids=["no groups", "a user who is in one"],
+)
+def test_sites_by_group_without_any_group_are_no_report(open_redcap: Open, groups: list[str], user: User) -> None:
+    study = a_study(more='[sites]\nby = "data_access_group"\n')
+    rows = [Row("1", TWO_PARTICIPANTS[0].values, group=(groups or [""])[0])]
+    redcap = open_redcap(a_redcap_project(*rows, groups=groups, users=[user]))
+    with pytest.raises(SourceRefusedError, match="no data access group, by which the study file tells the sites apart"):
+        export(redcap, study)
 
 
 def test_the_groups_of_records_read_in_parts_are_noticed(open_redcap: Open) -> None:

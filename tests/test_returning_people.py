@@ -43,6 +43,10 @@ codes = ["1"]
 field = "cohort"
 codes = ["ibd"]
 """
+SITES = """
+[sites]
+by = "data_access_group"
+"""
 
 
 @pytest.fixture(name="server", params=["record", "event"], ids=["rows together", "rows apart"])
@@ -55,7 +59,7 @@ def _server(request: pytest.FixtureRequest) -> Iterator[Server]:
 @pytest.fixture(name="summary")
 def _summary(server: Server, tmp_path: Path) -> ConsentSummary:
     settings = Settings({"REDCAP_API_URL": f"{server.url}/api/", "REDCAP_ACCESS_TOKEN": TOKEN})
-    study = a_study(consents=CONSENT, riders=RIDERS, more=APART)
+    study = a_study(consents=CONSENT, riders=RIDERS, more=APART + SITES)
     now = datetime(2026, 11, 22, 18, tzinfo=UTC)
     with open_services(study, settings, to=tmp_path, now=lambda: now, sleep=lambda seconds: None) as services:
         return run_report(study, services).summary
@@ -93,6 +97,15 @@ def test_the_latest_agreement_answers_the_riders(summary: ConsentSummary) -> Non
 
 def test_a_later_refusal_ends_taking_part_only(summary: ConsentSummary) -> None:
     assert summary.taking_part == sum(person.taking_part for person in returning_people(NUMBER, today=TODAY))
+
+
+def test_everybody_is_in_the_site_of_their_group(summary: ConsentSummary) -> None:
+    everybody = returning_people(NUMBER, today=TODAY)
+    inside = Counter(who.site for who in everybody if not who.standing.startswith(("left_out", "outside")))
+    assert {site.code: site.participants for site in (summary.sites.counts if summary.sites else ())} == {
+        **inside,
+        "": 0,
+    }
 
 
 def test_a_longitudinal_project_takes_at_most_eight_requests(server: Server, summary: ConsentSummary) -> None:

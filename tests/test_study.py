@@ -13,12 +13,24 @@ from hypothesis import strategies as st
 import consent.studies
 from consent.errors import ConfigurationError, StudyFileError
 from consent.reports.csv_table import render_csv
-from consent.study import DeliveryTarget, FieldRef, Guard, Schedule, StudyConfig, refuse_shared_names
+from consent.study import (
+    AccrualGoals,
+    DeliveryTarget,
+    FieldRef,
+    Guard,
+    ListedSite,
+    Schedule,
+    SiteRules,
+    StudyConfig,
+    WithdrawalRules,
+    refuse_shared_names,
+)
 from consent.study_file import parse_study
 from tests.builders import CONSENT, RIDER, STUDY, a_counting, a_study, summary_of
 
 OBRI = Path(next(iter(consent.studies.__path__))) / "obri-ibd.toml"
 USUAL = STUDY + CONSENT + RIDER
+VERSION = '[version]\nfield = "form_version"\naccepted = ["2.0"]\n'
 FIVE_MISTAKES = """
 title = "CON"
 start_date = "2023-09-11"
@@ -138,6 +150,61 @@ def test_the_packaged_study_falls_and_is_due_as_its_comments_say() -> None:
     assert (said.guard, said.schedule, commented != text) == (usual.guard, usual.schedule, True)
 
 
+def test_what_a_study_does_not_ask_for_is_not_there() -> None:
+    study = a_study()
+
+    assert (study.withdrawal, study.sites, study.version, study.accrual) == (None, None, None, None)
+
+
+def test_a_study_says_how_withdrawals_are_kept() -> None:
+    study = a_study(
+        more='[withdrawal]\nflag = "left"\ncodes = ["1"]\ndate = "left_on"\nextent = "how_far"\nends = ["9"]\n'
+        'extent_labels = { 1 = "No contact", 9 = "No use" }\n'
+    )
+
+    assert study.withdrawal == WithdrawalRules(
+        flag=FieldRef("left"),
+        codes=("1",),
+        date="left_on",
+        extent=FieldRef("how_far"),
+        ends=("9",),
+        extent_labels={"1": "No contact", "9": "No use"},
+    )
+
+
+def test_a_site_is_labelled_by_its_code_unless_told() -> None:
+    study = a_study(more='[sites]\nby = "site"\n[[sites.site]]\ncode = "n"\n')
+
+    assert study.sites == SiteRules(FieldRef("site"), (ListedSite("n", "n", None, None),))
+
+
+def test_sites_may_be_data_access_groups() -> None:
+    study = a_study(more='[sites]\nby = "data_access_group"\n')
+
+    assert study.sites == SiteRules(by=None, listed=())
+
+
+def test_a_rider_is_in_every_version_of_the_form_unless_told() -> None:
+    study = a_study(riders=RIDER + RIDER.replace("rider a", "rider b") + 'offered_in = ["2.0"]\n', more=VERSION)
+
+    assert [rider.offered_in for rider in study.riders] == [(), ("2.0",)]
+
+
+def test_a_study_says_how_many_are_wanted_and_how_many_approved() -> None:
+    study = a_study(more="[accrual]\ntarget = 900\ntarget_date = 2027-01-31\napproved = 1_000\n")
+
+    assert study.accrual == AccrualGoals(900, date(2027, 1, 31), 1000, None)
+
+
+def test_the_packaged_studys_comments_are_examples_that_can_be_taken() -> None:
+    text = OBRI.read_text(encoding="utf-8")
+    commented = re.sub(r"(?m)^# ((\[|\w+ *= ).*)", r"\1", text)
+
+    study = parse_study(commented, OBRI.stem)
+
+    assert None not in (study.only, study.withdrawal, study.sites, study.version, study.accrual)
+
+
 @pytest.mark.parametrize("title", ["OBRI Consent Summary", "Étude 2 (Québec)", "1.5 years", "Console", "a, b"])
 def test_a_title_that_every_system_can_store_is_taken(title: str) -> None:
     assert parse_study(with_line(f'title = "{title}"', 'title = "OBRI Consent Summary"'), "a-study").title == title
@@ -226,13 +293,15 @@ def test_each_problem_names_its_key(line: str, instead_of: str, key: str) -> Non
 @pytest.mark.parametrize(
     ("more", "key"),
     [
-        ("[withdrawal]\nflag = 'withdrawn'", "withdrawal"),
-        ("[sites]\nby = 'data_access_group'", "sites"),
-        ("[version]\nfield = 'version'", "version"),
-        ("[accrual]\ntarget = 100", "accrual"),
+        ("[withdrawals]\ndate = 'withdrawn_on'", "withdrawals"),
+        ("[withdrawal]\ndate = 'withdrawn_on'\nreason = 'why'", "withdrawal.reason"),
+        ("[sites]\nby = 'site'\nfield = 'site'", "sites.field"),
+        ("[sites]\nby = 'site'\n[[sites.site]]\ncode = '1'\nname = 'North'", "sites.site[1].name"),
+        ("[version]\nfield = 'version'\naccepted = ['2']\ncurrent = '2'", "version.current"),
+        ("[accrual]\ntarget = 100\nceiling = 120", "accrual.ceiling"),
         ("[guard]\nmax_rise = 0.02", "guard.max_rise"),
         ("[schedule]\nnot_after = '07:00'", "schedule.not_after"),
-        (RIDER.replace("rider a", "rider b") + "offered_in = ['2.0']", "riders[2].offered_in"),
+        (RIDER.replace("rider a", "rider b") + "offered = ['2.0']", "riders[2].offered"),
         (CONSENT.replace("consent_date", "other_date") + "version = '2'", "consent[2].version"),
         ("[delivery]\npath = '/'", "delivery.path"),
         ("[only]\nfield = 'cohort'\ncodes = ['a']\ncode = 'a'", "only.code"),
@@ -280,6 +349,35 @@ def test_a_key_that_is_not_known_is_a_problem(more: str, key: str) -> None:
         ("[schedule]\nnot_before = '07:00:00'", "schedule.not_before"),
         ("[schedule]\nnot_before = '07:00 am'", "schedule.not_before"),
         ("[schedule]\nnot_before = '٠٧:٠٠'", "schedule.not_before"),
+        ("[withdrawal]", "withdrawal.flag"),
+        ("[withdrawal]\nflag = 'withdrawn'", "withdrawal.codes"),
+        ("[withdrawal]\ncodes = ['1']", "withdrawal.flag"),
+        ("[withdrawal]\nflag = 'withdrawn(1)'\ncodes = ['0']", "withdrawal.codes"),
+        ("[withdrawal]\ndate = 'withdrawn(1)'", "withdrawal.date"),
+        ("[withdrawal]\ndate = 'withdrawn_on'\nends = ['1']", "withdrawal.ends"),
+        ("[withdrawal]\ndate = 'withdrawn_on'\nextent_labels = { 1 = 'All' }", "withdrawal.extent_labels"),
+        ("[withdrawal]\ndate = 'withdrawn_on'\nextent = 'extent'\nends = []", "withdrawal.ends"),
+        ("[withdrawal]\ndate = 'd'\nextent = 'e'\nextent_labels = { 1 = '=1+1' }", "withdrawal.extent_labels.1"),
+        ("[withdrawal]\ndate = 'd'\nextent = 'e'\nextent_labels = ['1']", "withdrawal.extent_labels"),
+        ("[sites]\n[[sites.site]]\ncode = '1'", "sites.by"),
+        ("[sites]\nby = 'site(1)'", "sites.by"),
+        ("[sites]\nby = 'site'\n[[sites.site]]\nlabel = 'North'", "sites.site[1].code"),
+        ("[sites]\nby = 'site'\n[[sites.site]]\ncode = '1'\nlabel = '=1+1'", "sites.site[1].label"),
+        ("[sites]\nby = 'site'\n[[sites.site]]\ncode = '1'\ntarget = 0", "sites.site[1].target"),
+        ("[sites]\nby = 'site'\n[[sites.site]]\ncode = '1'\nopened = '2023'", "sites.site[1].opened"),
+        ("[sites]\nby = 'site'" + 2 * "\n[[sites.site]]\ncode = '1'", "sites.site"),
+        ("[version]\nfield = 'version'", "version.accepted"),
+        ("[version]\naccepted = ['2']", "version.field"),
+        ("[version]\nfield = 'version'\naccepted = ['2', '2']", "version.accepted"),
+        ("[accrual]", "accrual.target"),
+        ("[accrual]\ntarget = -1", "accrual.target"),
+        ("[accrual]\ntarget = true", "accrual.target"),
+        ("[accrual]\ntarget = '100'", "accrual.target"),
+        ("[accrual]\napproved = 0.5", "accrual.approved"),
+        ("[accrual]\ntarget_date = 2026-01-01", "accrual.target_date"),
+        ("[accrual]\napproval_date = '1 May'", "accrual.approval_date"),
+        (RIDER.replace("rider a", "rider b") + "offered_in = ['2.0']", "riders[2].offered_in"),
+        (RIDER.replace("rider a", "rider b") + "offered_in = []\n" + VERSION, "riders[2].offered_in"),
         (RIDER, "riders"),
         (RIDER.replace("rider a", "Rider A"), "riders"),
         (CONSENT, "consent"),

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,8 @@ from consent.redcap.rows import RECORD
 from consent.tally import Tally, tally_participants
 from tests.builders import a_counting, a_row, rows_frame, tally_of
 from tests.odd_registries import odd_countings, odd_rows
-from tests.plain_rules import PlainParticipant, classify
+from tests.plain_rules import classify
+from tests.plain_values import PlainParticipant
 
 Rows = list[dict[str, str]]
 
@@ -53,7 +55,29 @@ def plain_tally(participants: list[PlainParticipant], counting: Counting) -> Tal
         riders=Counter(pair for who in consented for pair in zip(keys, who.riders, strict=True)),
         quality=Counter(code for who in participants for code in who.quality),
         taking_part=sum(who.taking_part for who in participants),
+        **plain_parts(participants),
     )
+
+
+def plain_parts(participants: list[PlainParticipant]) -> dict[str, Any]:
+    """The counts of the parts that only some study files ask for."""
+    inside = [who for who in participants if who.kind not in ("left_out", "outside") and who.optional.site is not None]
+    withdrawn = [who.optional for who in participants if who.optional.withdrawn]
+    decided = [who.optional for who in participants if who.optional.fate]
+    counted = {
+        "participants": inside,
+        "consented": [who for who in inside if who.kind == "consented"],
+        "taking_part": [who for who in inside if who.taking_part],
+        "recent": [who for who in inside if who.optional.recent],
+    }
+    versions = (who.optional.version for who in participants if who.taking_part and who.optional.version is not None)
+    return {
+        "sites": Counter((who.optional.site, what) for what, some in counted.items() for who in some),
+        "versions": Counter(versions),
+        "withdrawals": Counter((part.extent, part.undated) for part in withdrawn),
+        "agreed": sum(bool(who.optional.agreed) for who in participants),
+        "fates": Counter((part.fate, part.since_approval, part.ended_since) for part in decided),
+    }
 
 
 @made_up

@@ -143,6 +143,12 @@ def _rows(found: Iterator[dict[str, str]], plan: ExportPlan, part: _Part[Any]) -
     if first is None:
         return
     part.has_groups = GROUP in first
+    if GROUP in plan.shape.values and not part.has_groups:
+        raise SourceRefusedError(
+            "REDCap sent no data access group, by which the study file tells the sites apart. Either the project has "
+            "no groups, or the token's user is in one and sees that site alone: have the user taken out of the group, "
+            "under User Rights, or name a field under [sites]. Nothing was counted or delivered."
+        )
     if withheld := [column for column in plan.shape.columns if column not in first]:
         surveys = " A form that is no survey has no timestamp either." if plan.coding.timestamps & {*withheld} else ""
         raise SourceRefusedError(

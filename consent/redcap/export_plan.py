@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from consent.errors import DictionaryError
 from consent.redcap.dictionary import COMPLETE, TIMESTAMP, Project
 from consent.redcap.fit import disagreements
-from consent.redcap.rows import EVENT, INSTANCE, INSTRUMENT, RECORD, RowShape
+from consent.redcap.rows import EVENT, GROUP, INSTANCE, INSTRUMENT, RECORD, RowShape
 from consent.study import FieldRef, Rider, StudyConfig, named_fields
 
 
@@ -63,7 +63,7 @@ def plan_export(study: StudyConfig, project: Project) -> ExportPlan:
     with_status = forms if project.has_repeats else surveys
     fields = dict.fromkeys([project.record_id, *asked, *(f"{form}{COMPLETE}" for form in with_status)])
     structure = ((EVENT,) if project.events else ()) + ((INSTRUMENT, INSTANCE) if project.has_repeats else ())
-    values = tuple(dict.fromkeys(column for column in columns.values() if column != RECORD))
+    values = value_columns(study, columns)
     return ExportPlan(
         shape=RowShape(record_id=project.record_id, values=values, structure=structure),
         coding=Coding(
@@ -78,6 +78,12 @@ def plan_export(study: StudyConfig, project: Project) -> ExportPlan:
         listing_fields=(project.record_id, *(f"{form}{COMPLETE}" for form in forms)),
         survey_fields=bool(surveys),
     )
+
+
+def value_columns(study: StudyConfig, columns: Mapping[FieldRef, str]) -> tuple[str, ...]:
+    """The columns to keep of an export: those of the study's fields, and the group where it tells the site."""
+    group = (GROUP,) if study.sites and study.sites.by_group else ()
+    return (*dict.fromkeys(column for column in columns.values() if column != RECORD), *group)
 
 
 def _column_of(ref: FieldRef, project: Project) -> str:

@@ -4,11 +4,21 @@ Pure. Every disagreement is told at once: a field renamed, an option re-coded, a
 """
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from consent.redcap.dictionary import COMPLETE, Project
 from consent.redcap.rows import RECORD
-from consent.study import ConsentForm, FieldRef, Rider, StudyConfig, named_fields
+from consent.study import (
+    ConsentForm,
+    FieldRef,
+    Rider,
+    StudyConfig,
+    VersionRules,
+    WithdrawalRules,
+    named_fields,
+)
+
+_ONE_ANSWER = ("sites.by", "version.field", "withdrawal.extent")
 
 
 def disagreements(study: StudyConfig, project: Project) -> Iterator[str]:
@@ -29,14 +39,21 @@ def disagreements(study: StudyConfig, project: Project) -> Iterator[str]:
         yield from (f"leave_out[{n}].{why}" for why in _dead_codes(rule.field, rule.codes, project))
     if study.only:
         yield from (f"only.{why}" for why in _dead_codes(study.only.field, study.only.codes, project))
+    if study.withdrawal:
+        yield from (f"withdrawal.{why}" for why in _withdrawal_problems(study.withdrawal, project))
+    if study.sites:
+        codes = tuple(site.code for site in study.sites.listed)
+        yield from (f"sites.site.{why}" for why in _dead_codes(study.sites.by, codes, project, "code"))
+    if study.version:
+        yield from _version_problems(study, study.version, project)
 
 
-def _dead_codes(ref: FieldRef | None, codes: tuple[str, ...], project: Project) -> Iterator[str]:
+def _dead_codes(ref: FieldRef | None, codes: Iterable[str], project: Project, key: str = "codes") -> Iterator[str]:
     """A code that no option has any more would leave nobody out, or everybody outside."""
     live = project.options_of(ref) if ref else None
     for code in codes:
         if live is not None and code not in (*live, *project.missing_codes):
-            yield f"codes: '{ref}' has no option '{code}' (options now: {', '.join(live)})"
+            yield f"{key}: '{ref}' has no option '{code}' (options now: {', '.join(live)})"
 
 
 def _why_unusable(ref: FieldRef, key: str, project: Project) -> str | None:
@@ -53,6 +70,8 @@ def _why_unusable(ref: FieldRef, key: str, project: Project) -> str | None:
         return f"a field named '{RECORD}' cannot be told from the record id here; rename it in REDCap"
     if field.type in ("descriptive", "file"):
         return f"'{ref.field}' is a {field.type} field, which holds no answer that can be counted"
+    if field.type == "checkbox" and key in _ONE_ANSWER:
+        return f"'{ref.field}' is a checkbox, which may hold several answers at once; name a field that holds one"
     if field.type == "checkbox" and not ref.is_checkbox:
         choices = " or ".join(f"{ref.field}({code})" for code in field.options or ())
         return f"'{ref.field}' is a checkbox; name one option: {choices}"
@@ -63,6 +82,28 @@ def _why_unusable(ref: FieldRef, key: str, project: Project) -> str | None:
     if ref.is_checkbox and ref not in project.checkbox_columns:
         return f"REDCap exports no column for '{ref}'; ask the REDCap administrator"
     return None
+
+
+def _withdrawal_problems(rules: WithdrawalRules, project: Project) -> Iterator[str]:
+    yield from _dead_codes(rules.flag, rules.codes, project)
+    yield from _dead_codes(rules.extent, rules.ends, project, "ends")
+    yield from _dead_codes(rules.extent, rules.extent_labels, project, "extent_labels")
+    if rules.date and (why := _why_no_date(rules.date, project)):
+        yield f"date: {why}"
+    live = project.options_of(rules.extent) if rules.extent and rules.ends else None
+    for code in live or ():
+        if code not in (*rules.ends, *rules.extent_labels):
+            yield (
+                f"extent: '{rules.extent}' has an option '{code}' that is under neither ends nor extent_labels; add it "
+                "to ends if it ends taking part, and otherwise to extent_labels"
+            )
+
+
+def _version_problems(study: StudyConfig, rules: VersionRules, project: Project) -> Iterator[str]:
+    yield from (f"version.{why}" for why in _dead_codes(rules.field, rules.accepted, project, "accepted"))
+    for n, rider in enumerate(study.riders, 1):
+        dead = _dead_codes(rules.field, rider.offered_in, project, "offered_in")
+        yield from (f"riders[{n}].{why}" for why in dead)
 
 
 def _decision_problems(form: ConsentForm, project: Project) -> Iterator[str]:
@@ -84,9 +125,15 @@ def _form_problems(form: ConsentForm, project: Project) -> Iterator[str]:
     status = f"{project.form_of(form.decision.field)}{COMPLETE}"
     if form.form_complete and form.form_complete != status:
         yield f"form_complete: '{form.form_complete}' is not the status of the decision's form; expected '{status}'"
-    field = project.fields.get(form.date)
+    if why := _why_no_date(form.date, project):
+        yield f"date: {why}"
+
+
+def _why_no_date(name: str, project: Project) -> str | None:
+    field = project.fields.get(name)
     if field and field.options is not None:
-        yield f"date: '{form.date}' is a {field.type} field, which holds no date"
+        return f"'{name}' is a {field.type} field, which holds no date"
+    return None
 
 
 def _rider_problems(rider: Rider, project: Project) -> Iterator[str]:

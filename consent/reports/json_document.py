@@ -1,11 +1,13 @@
 """The whole summary as JSON, for machines: schema ``consent-summary/1``."""
 
 import json
+from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 from consent import __version__
 from consent.reports.report_file import ReportFile
-from consent.summary import ConsentSummary
+from consent.summary import Accrual, Changes, ConsentSummary, RenewalRow, SiteCount, VersionCount, Withdrawals
 
 
 def render_json(summary: ConsentSummary) -> ReportFile:
@@ -62,6 +64,8 @@ def document(summary: ConsentSummary) -> dict[str, Any]:
             }
             for rider in summary.riders
         ],
+        **_optional_parts(summary),
+        "changes": _changes(summary.changes),
         "quality": dict(summary.quality),
         "source": {
             "redcap_version": summary.source.redcap_version,
@@ -71,4 +75,48 @@ def document(summary: ConsentSummary) -> dict[str, Any]:
         },
         "notes": list(summary.notes),
         "app": {"version": __version__, "study_sha256": study.sha256},
+    }
+
+
+def _optional_parts(summary: ConsentSummary) -> dict[str, Any]:
+    """What the study file asks for beyond the rest; a key is absent where it does not."""
+    parts: dict[str, Any] = {}
+    if summary.sites:
+        parts["sites_by"] = "data_access_group" if summary.sites.by_present_group else "field"
+        parts["sites"] = [_plain(site) for site in summary.sites.counts]
+    if summary.versions:
+        parts["versions"] = [_plain(version) for version in summary.versions.counts]
+        parts["reconsent_due"] = summary.versions.reconsent_due
+    if summary.withdrawals:
+        parts["withdrawals"] = _plain(summary.withdrawals)
+    if summary.accrual:
+        parts["accrual"] = _plain(summary.accrual)
+    if summary.renewal is not None:
+        parts["renewal"] = [_plain(row) for row in summary.renewal]
+    return parts
+
+
+def _plain(part: SiteCount | VersionCount | Withdrawals | Accrual | RenewalRow) -> dict[str, Any]:
+    """Its values as plain JSON ones; what is not known or not asked for is absent."""
+    values = {name: value for name, value in asdict(part).items() if value is not None}
+    return {name: value.isoformat() if isinstance(value, date) else value for name, value in values.items()}
+
+
+def _changes(changes: Changes | None) -> dict[str, Any] | None:
+    """None where no record of runs was asked; only the first report of a study has ``since`` null."""
+    if changes is None or (changes.since is None and not changes.first):
+        return None
+    return {
+        "since": changes.since.isoformat() if changes.since else None,
+        "new_consents": changes.new_consents if changes.since else None,
+        "weeks": [
+            {
+                "first_day": week.first_day.isoformat(),
+                "last_day": week.last_day.isoformat(),
+                "before": week.before,
+                "now": week.now,
+            }
+            for week in changes.weeks
+        ],
+        "rules_changed": list(changes.rules_changed),
     }
