@@ -8,6 +8,7 @@ import uuid
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 
 from consent.due import latest_monday
@@ -15,7 +16,7 @@ from consent.execution import job, run_at_once
 from consent.ledger import RunRecord, asked_id
 from consent.ledgers import open_ledger
 from consent.period import choose_period
-from consent.run import RunResult, Watcher, run_report
+from consent.run import ReportBefore, RunResult, Watcher, run_report
 from consent.services import open_services, utc_now
 from consent.setting_rules import dropbox_sandbox_url
 from consent.settings import Settings
@@ -48,7 +49,8 @@ def run_now(study: StudyConfig, settings: Settings, wish: Wish, watcher: Watcher
     with closing(open_ledger(settings, default="sqlite")) as ledger:
         if wish.dry_run:
             last = ledger.last_report(study.key, sandbox=sandbox)
-            return _unrecorded(study, settings, wish, watcher, last=last)
+            report_before = partial(ledger.report_before, study.key, sandbox=sandbox)
+            return _unrecorded(study, settings, wish, watcher, last=last, report_before=report_before)
         name = uuid.uuid4().hex
         record = _record_of(study, wish, now, name[:6], sandbox=sandbox)
         perform = job(settings, ledger, watcher=watcher)
@@ -70,7 +72,13 @@ def _record_of(study: StudyConfig, wish: Wish, now: datetime, nonce: str, *, san
 
 
 def _unrecorded(
-    study: StudyConfig, settings: Settings, wish: Wish, watcher: Watcher, *, last: RunRecord | None
+    study: StudyConfig,
+    settings: Settings,
+    wish: Wish,
+    watcher: Watcher,
+    *,
+    last: RunRecord | None,
+    report_before: ReportBefore | None = None,
 ) -> RunResult:
     with open_services(study, settings, to=wish.to) as services:
         return run_report(
@@ -80,5 +88,6 @@ def _unrecorded(
             dry_run=wish.dry_run,
             accept_fall=wish.accept_fall,
             last=last,
+            report_before=report_before,
             watcher=watcher,
         )

@@ -9,10 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from consent import __version__
 from consent.claim import HeldClaim, Pulse, take_claim
+from consent.counting_rules import rule_fingerprints
 from consent.errors import (
     BadMessageError,
     ClaimLostError,
@@ -66,6 +68,7 @@ def job(
                 dry_run=record.dry_run,
                 accept_fall=record.accept_fall,
                 last=last,
+                report_before=partial(ledger.report_before, study.key, sandbox=record.sandbox),
                 pulse=pulse,
                 watcher=watcher,
             )
@@ -242,4 +245,5 @@ def _week_counts(result: "RunResult") -> WeekCounts:
         complete=sum(week.complete for week in weeks),
         consented=tuple(week.consented for week in weeks),
         riders={rider.key: tuple(week.riders[rider.key] for week in weeks) for rider in result.summary.riders},
+        rules=rule_fingerprints(result.summary.study),
     )

@@ -7,7 +7,7 @@ import json
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, Protocol
 
@@ -39,13 +39,20 @@ class RunCounts:
 class WeekCounts:
     """The weekly numbers of one report: week by week from the study's first, and by rider.
 
-    complete: how many of the weeks, from the first, were complete then.
+    complete: how many of the weeks, from the first, were complete then. rules: a fingerprint of each counting rule that
+    made them (see ``rule_fingerprints``); empty where that was not kept yet.
     """
 
     first_day: date
     complete: int
     consented: tuple[int, ...]
     riders: Mapping[str, tuple[int, ...]]
+    rules: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def over(self) -> dict[date, int]:
+        """The consents of each week that was complete then, by its first day."""
+        return {self.first_day + n * timedelta(weeks=1): self.consented[n] for n in range(self.complete)}
 
     def packed(self) -> bytes:
         """A few kilobytes for years of weeks (zlib over JSON); the same counts give the same bytes."""
@@ -54,6 +61,7 @@ class WeekCounts:
             "complete": self.complete,
             "consented": self.consented,
             "riders": dict(self.riders),
+            "rules": dict(self.rules),
         }
         return zlib.compress(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(), level=9)
 
@@ -66,6 +74,7 @@ class WeekCounts:
             complete=found["complete"],
             consented=tuple(found["consented"]),
             riders={key: tuple(counts) for key, counts in found["riders"].items()},
+            rules=found.get("rules", {}),
         )
 
 
@@ -168,6 +177,9 @@ class RunLedger(Protocol):
 
     def last_report(self, study: str, *, sandbox: bool) -> RunRecord | None:
         """The run whose report is the newest under the stable names (latest cut-off, then latest end), whole."""
+
+    def report_before(self, study: str, cutoff: date, *, sandbox: bool) -> RunRecord | None:
+        """The run whose report is the newest under the stable names among those with an earlier cut-off, whole."""
 
     def claim_of(self, study: str) -> Claim | None:
         """The claim on a study, live or not."""

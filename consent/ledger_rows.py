@@ -117,9 +117,14 @@ def changed_meanwhile(run_id: str) -> RecordChangedError:
     )
 
 
-def newest_report(records: Iterable[RunRecord], *, sandbox: bool) -> RunRecord | None:
-    """The record whose report is the newest under the stable names: of the latest cut-off, then of the latest end."""
+def newest_report(records: Iterable[RunRecord], *, sandbox: bool, before: date | None = None) -> RunRecord | None:
+    """The record whose report is the newest under the stable names: of the latest cut-off, then of the latest end.
+
+    before: only reports with an earlier cut-off than this day.
+    """
     reports = [record for record in records if record.is_report and record.sandbox == sandbox]
+    if before is not None:
+        reports = [record for record in reports if record.cutoff is not None and record.cutoff < before]
     return max(reports, key=lambda run: (run.cutoff or date.min, run.finished_at or _LONG_AGO), default=None)
 
 
@@ -131,6 +136,12 @@ def newest_first(records: Iterable[RunRecord]) -> list[RunRecord]:
 def last_report_in(ledger: RunLedger, study: str, *, sandbox: bool) -> RunRecord | None:
     """What ``RunLedger.last_report`` gives, found in any ledger by its listing."""
     newest = newest_report(ledger.runs(study), sandbox=sandbox)
+    return newest and ledger.read(newest.run_id)
+
+
+def report_before_in(ledger: RunLedger, study: str, cutoff: date, *, sandbox: bool) -> RunRecord | None:
+    """What ``RunLedger.report_before`` gives, found in any ledger by its listing."""
+    newest = newest_report(ledger.runs(study), sandbox=sandbox, before=cutoff)
     return newest and ledger.read(newest.run_id)
 
 

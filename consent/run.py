@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 
 import pandas as pd
 
+from consent.changes import NOT_COMPARED, compare
 from consent.claim import Pulse, Unclaimed
 from consent.consents import CONSENTED, DECLINED, Counting
 from consent.delivery import Delivery, DeliveryPlan, Folder, deliver, gather, plan_delivery
@@ -36,6 +37,9 @@ from consent.tally import Tally, tally_participants
 logger = logging.getLogger(__name__)
 
 State = Literal["delivered", "unchanged", "archived", "planned", "written"]
+
+ReportBefore = Callable[[date], RunRecord | None]
+"""Finds the newest delivered report with an earlier cut-off than this one."""
 
 
 class Watcher(Protocol):
@@ -95,6 +99,7 @@ def run_report(
     dry_run: bool = False,
     accept_fall: bool = False,
     last: RunRecord | None = None,
+    report_before: ReportBefore | None = None,
     pulse: Pulse | None = None,
     watcher: Watcher | None = None,
 ) -> RunResult:
@@ -102,6 +107,7 @@ def run_report(
 
     Args:
         last: the run whose report stands there now; one that is much lower is refused, unless ``accept_fall``.
+        report_before: finds the report that this one is compared with; without it, it says that it was not.
         pulse: is felt at every step, and before every write; what it raises ends the run there.
 
     Raises:
@@ -118,6 +124,8 @@ def run_report(
     summary = summarise(
         exported.counts, study, period, source, _notes(study, exported.has_groups, sandbox=services.sandbox)
     )
+    changes = compare(summary, report_before(period.cutoff)) if report_before else NOT_COMPARED
+    summary = replace(summary, changes=changes)
     remarks = check_fall(summary, exported.has_groups, last, accept_fall=accept_fall)
     address = _address(study, period, sandbox=services.sandbox)
     plan, delivery = _deliver(summary, address, services.folder, dry_run=dry_run, watcher=watcher, pulse=pulse)
@@ -162,6 +170,7 @@ def summarise_file(
     _refuse_reworked(counted.counts, path)
     source = Source(None, None, None, counted.records)
     summary = summarise(counted.counts, study, period, source, ("From a file: completeness not checked.",))
+    summary = replace(summary, changes=NOT_COMPARED)
     address = replace(_address(study, period, sandbox=False), folder="/", archive=False, always=True)
     plan, delivery = _deliver(summary, address, folder, dry_run=False, watcher=watcher, pulse=Unclaimed())
     return RunResult("written", summary, plan, delivery, place, sandbox=False)

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,6 +23,7 @@ from consent.ledger_rows import (
     last_report_in,
     newest_first,
     record_in,
+    report_before_in,
     row_of,
     row_of_claim,
 )
@@ -99,6 +100,9 @@ class SqliteLedger:
 
     def last_report(self, study: str, *, sandbox: bool) -> RunRecord | None:
         return last_report_in(self, study, sandbox=sandbox)
+
+    def report_before(self, study: str, cutoff: date, *, sandbox: bool) -> RunRecord | None:
+        return report_before_in(self, study, cutoff, sandbox=sandbox)
 
     def claim_of(self, study: str) -> Claim | None:
         with self._open() as connection:

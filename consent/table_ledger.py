@@ -6,7 +6,7 @@ Every change is made only if nobody else was faster. How to talk to the storage 
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from consent.azure_access import READ_SECONDS
@@ -21,6 +21,7 @@ from consent.ledger_rows import (
     last_report_in,
     newest_first,
     record_in,
+    report_before_in,
     row_of,
     row_of_claim,
 )
@@ -77,6 +78,9 @@ class TableLedger:
 
     def last_report(self, study: str, *, sandbox: bool) -> RunRecord | None:
         return last_report_in(self, study, sandbox=sandbox)
+
+    def report_before(self, study: str, cutoff: date, *, sandbox: bool) -> RunRecord | None:
+        return report_before_in(self, study, cutoff, sandbox=sandbox)
 
     def claim_of(self, study: str) -> Claim | None:
         row = self._tables.get(STUDIES, study, _CLAIM)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from consent.claim import Pulse
+from consent.counting_rules import rule_fingerprints
 from consent.errors import (
     BadMessageError,
     BusyError,
@@ -132,6 +133,16 @@ def test_the_weeks_of_a_report_are_kept_with_it(ledger: RunLedger) -> None:
         len(result.summary.weeks),
         result.summary.participants.consented,
     )
+
+
+def test_the_rules_of_a_report_are_kept_with_its_weeks(ledger: RunLedger) -> None:
+    result = a_result()
+    execute(ledger, performing(result))
+
+    weeks = kept(ledger).week_counts
+
+    assert weeks is not None
+    assert weeks.rules == rule_fingerprints(result.summary.study)
 
 
 def test_afterwards_the_study_is_free(ledger: RunLedger) -> None:

@@ -2,6 +2,8 @@
 
 import contextlib
 import itertools
+import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -19,9 +21,11 @@ from consent.ledger_rows import COLUMNS, MOST_BYTES, MOST_MESSAGE, instant_in, i
 from consent.report_set import Stored
 from sandbox.azurite import Azurite
 from tests.ledger_stores import SqliteStore, Store, TableStore, at_once, kept, there
-from tests.run_builders import NOW, a_report, a_run
+from tests.run_builders import MONDAY, NOW, a_report, a_run
 
-WEEKS = WeekCounts(date(2023, 9, 11), 2, (2, 0, 1), {"rider a": (2, 0, 0), "rider ü": (0, 0, 1)})
+WEEKS = WeekCounts(
+    date(2023, 9, 11), 2, (2, 0, 1), {"rider a": (2, 0, 0), "rider ü": (0, 0, 1)}, {"start_date": "0123abcd"}
+)
 LATER = NOW + timedelta(days=7)
 MANY = 8
 
@@ -253,6 +257,56 @@ def test_runs_through_a_stand_in_have_a_last_report_of_their_own(ledger: RunLedg
     ledger.add(a_report(sandbox=True, run_id="adults.sandbox"))
 
     assert there(ledger.last_report("adults", sandbox=True)).run_id == "adults.sandbox"
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ([], "adults.first"),
+        ([a_report(run_id="adults.x", cutoff=LATER.date() - timedelta(days=1))], "adults.x"),
+        ([a_report(run_id="adults.x", cutoff=LATER.date())], "adults.first"),
+        ([a_report(run_id="adults.x", finished_at=LATER)], "adults.x"),
+        ([a_report(run_id="adults.x", cutoff=date(2020, 1, 6), finished_at=LATER)], "adults.first"),
+        ([a_report(run_id="adults.x", finished_at=LATER, reason="archived")], "adults.first"),
+        ([a_report(run_id="adults.x", finished_at=LATER, sandbox=True)], "adults.first"),
+        ([a_report(run_id="others.x", finished_at=LATER, study="others")], "adults.first"),
+    ],
+    ids=[
+        "alone",
+        "the day before",
+        "same day",
+        "later end",
+        "cut-off before end",
+        "archived",
+        "sandbox",
+        "another study",
+    ],
+)
+def test_the_report_before_a_day_is_the_newest_with_an_earlier_cut_off(
+    ledger: RunLedger, others: list[RunRecord], expected: str
+) -> None:
+    for record in [a_report(run_id="adults.first"), *others]:
+        ledger.add(record)
+
+    assert there(ledger.report_before("adults", LATER.date(), sandbox=False)).run_id == expected
+
+
+def test_before_the_first_report_there_is_none(ledger: RunLedger) -> None:
+    ledger.add(a_report())
+
+    assert ledger.report_before("adults", MONDAY, sandbox=False) is None
+
+
+def test_the_report_before_comes_with_its_weekly_counts(ledger: RunLedger) -> None:
+    added = kept(ledger, a_report(week_counts=WEEKS))
+
+    assert ledger.report_before("adults", LATER.date(), sandbox=False) == added
+
+
+def test_weekly_counts_from_before_rules_were_kept_have_none() -> None:
+    document = {"first_day": "2023-09-11", "complete": 1, "consented": [2], "riders": {}}
+
+    assert WeekCounts.unpacked(zlib.compress(json.dumps(document).encode())).rules == {}
 
 
 # --- forgetting counts
