@@ -1,35 +1,25 @@
-"""What a person sees in the terminal: progress while it runs, then the last weeks, the totals and one closing sentence.
+"""What a person sees in the terminal: progress while it runs, then the headline, the last weeks, the totals and one
+closing sentence.
 
 Progress and messages go to stderr, results to stdout. Colours and bars appear only where a terminal shows them.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from consent.day_words import short_day, span
+from consent.headline import headline, progress
+from consent.reports.words import REASONS
 from consent.run import RunResult
 from consent.summary import ConsentSummary, WeekCount
 
 LAST_WEEKS = 8
 WEEK_COLUMNS = 29  # what the week and its consents take of a line
-
-REASONS = {
-    "unknown_code": "a code that the study file does not know",
-    "no_date": "agreed, without a date",
-    "unreadable_date": "agreed, with a date that cannot be read",
-    "before_start": "agreed before the study's first day",
-    "future_date": "agreed on a day still to come",
-    "after_cutoff": "agreed after the cut-off",
-    "agreed_but_open": "agreed, yet the date says it is not completed",
-    "dated_but_pending": "a date, but no decision yet",
-    "rider_without_consent": "agreed to an optional consent, not to the study",
-}
-"""Reasons and quality codes in a reader's words."""
 
 
 class Screen:
@@ -86,13 +76,17 @@ class Screen:
         self.out.print(sentence, soft_wrap=True)
 
     def report(self, result: RunResult) -> None:
-        """The last weeks, the totals, what to look at, what was delivered, and the closing sentence."""
+        """The headline, the last weeks, the totals, what to look at, what was delivered, and the closing sentence."""
         summary = result.summary
         period, width = summary.period, self.out.width
-        title = f"{summary.study.title}, as of {_day(period.cutoff)} (exported {_day(period.exported_on)})"
-        self._section(title, _weeks_table(summary, width))
-        if not all(week.complete for week in summary.weeks[-1:]):
-            self.out.print("* in progress")
+        self.out.print()
+        days = f"as of {short_day(period.cutoff)} (exported {short_day(period.exported_on)})"
+        self.out.print(Text(f"{summary.study.title}, {days}", style="bold"))
+        for sentence in headline(summary):
+            self.out.print(Text(sentence))
+        self._section("Weeks", _weeks_table(summary, width))
+        if marked := progress(summary.weeks[-1], period):
+            self.out.print(f"* {marked}")
         if summary.riders and not _riders_fit(summary, width):
             self._section("Optional consents (riders): agreed, of all who consented", _riders_table(summary))
         self._section("Participants", _participants_table(summary))
@@ -126,7 +120,7 @@ def closing_sentence(result: RunResult) -> str:
         "written": f"{files} files written to {result.place}",
     }[result.state]
     return (
-        f"{summary.study.title}, as of {_day(summary.period.cutoff)}: {summary.participants.consented:,} consented"
+        f"{summary.study.title}, as of {short_day(summary.period.cutoff)}: {summary.participants.consented:,} consented"
         f"{latest}; {what_happened}; set {result.plan.set_id}."
     )
 
@@ -183,9 +177,9 @@ def _of_listed(summary: ConsentSummary) -> str:
 def _riders_table(summary: ConsentSummary) -> Table:
     table = _plain_table()
     for rider in summary.riders:
-        table.add_row(
-            rider.key, f"{rider.agreed:,}", f"declined {rider.declined:,}, not answered {rider.not_answered:,}"
-        )
+        declined = f"{rider.declined:,}" if rider.can_decline else "not recorded"
+        others = f"declined {declined}, not answered {rider.not_answered:,}, not offered {rider.not_offered:,}"
+        table.add_row(rider.key, f"{rider.agreed:,}", others)
     return table
 
 
@@ -216,17 +210,4 @@ def _deliveries(result: RunResult) -> Iterator[str]:
 
 
 def _span(week: WeekCount) -> str:
-    """``16-22 Nov 2026``, ``28 Sep-4 Oct 2026``, ``29 Dec 2025-4 Jan 2026``."""
-    first, last = week.first_day, week.last_day
-    if first.year != last.year:
-        return f"{_day(first)}-{_day(last)}"
-    if first.month != last.month:
-        return f"{first.day} {_MONTHS[first.month - 1]}-{_day(last)}"
-    return f"{first.day}-{_day(last)}"
-
-
-def _day(day: date) -> str:
-    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
-
-
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # whatever the locale
+    return span(week.first_day, week.last_day)

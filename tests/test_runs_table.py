@@ -10,7 +10,8 @@ from rich.console import Console
 
 from consent.failures import _FAILURES, _FAULT
 from consent.ledger import RunCounts, RunRecord
-from consent.runs_table import REASONS, ShownRun, show_runs
+from consent.run_words import REASONS, ShownRun
+from consent.runs_table import show_runs
 
 ASKED_AT = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
 RECORD = RunRecord(
