@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -119,6 +120,7 @@ def test_the_document_has_the_keys_that_machines_were_promised() -> None:
         "weeks",
         "totals",
         "riders",
+        "changes",
         "quality",
         "source",
         "notes",
@@ -170,6 +172,87 @@ def test_a_rider_of_the_document_has_four_answers() -> None:
     assert document(summary_of(*rows))["riders"] == [
         {"key": "rider a", "label": "rider a", "agreed": 1, "declined": 1, "not_answered": 1, "not_offered": 0}
     ]
+
+
+EVERY_PART = """
+[sites]
+by = "site"
+[[sites.site]]
+code = "n"
+label = "North"
+opened = 2023-09-11
+[version]
+field = "version"
+accepted = ["2.0"]
+[withdrawal]
+flag = "left"
+codes = ["1"]
+extent = "how_far"
+extent_labels = { 1 = "No use" }
+[accrual]
+approved = 2
+approval_date = 2023-09-18
+"""
+
+
+def with_every_part() -> dict[str, Any]:
+    """The document on two people: one in the north on an old version, one at no site who withdrew."""
+    rows = [
+        a_row("1", site="n", version="1.0", left="", how_far=""),
+        a_row("2", site="", version="2.0", left="1", how_far="1"),
+    ]
+    return document(summary_of(*rows, counting=a_counting(a_study(more=EVERY_PART))))
+
+
+def test_what_a_study_file_does_not_ask_for_is_no_key_of_the_document() -> None:
+    asked = {"sites_by", "sites", "versions", "reconsent_due", "withdrawals", "accrual", "renewal"}
+
+    assert set(with_every_part()) - set(document(summary_of(a_row()))) == asked
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        ("sites_by", "field"),
+        ("reconsent_due", 1),
+        (
+            "versions",
+            [
+                {"version": "2.0", "accepted": True, "taking_part": 0},
+                {"version": "1.0", "accepted": False, "taking_part": 1},
+                {"version": "", "accepted": False, "taking_part": 0},
+            ],
+        ),
+        (
+            "withdrawals",
+            {"total": 1, "by_extent": {"1": 1}, "labels": {"1": "No use"}, "ends": [], "undated": 1},
+        ),
+        (
+            "accrual",
+            {
+                "approved": 2,
+                "approval_date": "2023-09-18",
+                "agreed": 2,
+                "warning": "All 2 approved participants have agreed: ask the ethics board before anybody else does.",
+            },
+        ),
+    ],
+)
+def test_each_optional_part_of_the_document_has_its_values(part: str, expected: object) -> None:
+    assert json.loads(json.dumps(with_every_part()[part])) == expected
+
+
+def test_a_site_of_the_document_has_its_numbers() -> None:
+    numbers = {"participants": 1, "consented": 1, "taking_part": 1, "recent": 1}
+
+    assert with_every_part()["sites"] == [
+        {"code": "n", "label": "North", "opened": "2023-09-11", **numbers},
+        {"code": "", "label": "(no site)", **numbers, "taking_part": 0},
+    ]
+
+
+def test_a_line_of_the_renewal_table_without_a_date_has_one_number() -> None:
+    assert with_every_part()["renewal"][-1] == {"label": "In all", "since_start": 2}
 
 
 def test_both_dates_are_in_the_document() -> None:

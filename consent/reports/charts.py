@@ -1,0 +1,175 @@
+"""The charts of a report as SVG: readable in grey, by colour-blind readers, and the same bytes on every machine.
+
+Text is drawn as outlines of the font that matplotlib brings along, so that no reader's fonts matter. That font lacks
+many alphabets, so nothing that a study file names is drawn.
+"""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import accumulate
+from threading import Lock
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+from consent.day_words import short_day
+from consent.headline import progress
+from consent.period import WEEK
+from consent.reports.chart_words import cumulative_alt, drawn_weeks, goal_lines, weekly_alt
+from consent.reports.colours import BLUE, INK, PALE
+from consent.summary import ConsentSummary, WeekCount
+
+WIDTH, HEIGHT = 7.0, 1.6
+"""Inches: the width of the text on a page, and little of its height."""
+
+_FONT = f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf"
+_BAR: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
+_COUNTED_WEEKS = 26  # more bars than these have no room for their numbers
+_TICKS = 9
+_ONE_AT_A_TIME = Lock()  # matplotlib's settings are those of the whole process
+_STYLE: Any = {
+    "svg.fonttype": "path",
+    "svg.hashsalt": "consent",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.axisbelow": True,
+    "hatch.linewidth": 0.6,
+    "hatch.color": INK,
+}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture (``svg``: a whole document, UTF-8) and what it shows in one or two sentences (``alt``)."""
+
+    svg: str
+    alt: str
+
+
+def weekly_chart(summary: ConsentSummary) -> Chart:
+    """Consents a week as bars, the last 52 weeks at most; the week in progress is hatched and named."""
+    return _drawn(lambda: _weekly_figure(summary), weekly_alt(summary))
+
+
+def cumulative_chart(summary: ConsentSummary) -> Chart:
+    """All consents to date as a line, with the target and the approved number where the study has them."""
+    return _drawn(lambda: _cumulative_figure(summary), cumulative_alt(summary))
+
+
+def _drawn(draw: Callable[[], Figure], alt: str) -> Chart:
+    """Draw under settings of our own, whatever a user's matplotlib is set to, and leave those as they were."""
+    svg = io.StringIO()
+    with _ONE_AT_A_TIME, matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        draw().savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    return Chart(svg.getvalue(), alt)
+
+
+def _font(size: float = 8, **style: Any) -> FontProperties:
+    return FontProperties(fname=_FONT, size=size, **style)
+
+
+# Weekly consents
+
+
+def _weekly_figure(summary: ConsentSummary) -> Figure:
+    weeks = drawn_weeks(summary)
+    figure, axes = _new_figure()
+    for at, week in enumerate(weeks):
+        look = {"color": BLUE} if week.complete else {"color": "white", "hatch": "////"}
+        axes.bar(at, week.consented, width=0.8, **{**_BAR, **look})
+    axes.set_xlim(-0.7, max(len(weeks), 8) - 0.3)
+    _days_on_axis(axes, [(at, week.first_day) for at, week in enumerate(weeks)])
+    _counts_on_axis(axes, [week.consented for week in weeks])
+    axes.set_xlabel("Week beginning", fontproperties=_font())
+    axes.set_ylabel("Consents a week", fontproperties=_font())
+    for at, week in enumerate(weeks):
+        _label_week(axes, at, week, summary, numbered=len(weeks) <= _COUNTED_WEEKS)
+    return figure
+
+
+def _label_week(axes: Axes, at: int, week: WeekCount, summary: ConsentSummary, *, numbered: bool) -> None:
+    if not week.complete:
+        text = f"{week.consented:,}\n{progress(week, summary.period)}".replace(", ", ",\n")
+        axes.annotate(text, (at + 0.4, 0), **_beside(3, 2), ha="left", va="bottom")
+    elif numbered:
+        axes.annotate(f"{week.consented:,}", (at, week.consented), **_beside(0, 2), ha="center", va="bottom")
+
+
+def _beside(right: float, up: float) -> dict[str, Any]:
+    """Where to write beside a point of a chart, in points."""
+    return {
+        "xytext": (right, up),
+        "textcoords": "offset points",
+        "fontproperties": _font(7),
+        "annotation_clip": False,
+    }
+
+
+def _days_on_axis(axes: Axes, days: Sequence[tuple[int, date]]) -> None:
+    """Name some of the weeks, counted back from the last one, a year where it is new."""
+    step = -(-len(days) // _TICKS)
+    named = list(days)[::-1][::step][::-1]
+    years = [None, *(day.year for _, day in named)]
+    texts = [
+        f"{short_day(day, seen_from=day)}\n{'' if day.year == before else day.year}"
+        for (_, day), before in zip(named, years, strict=False)
+    ]
+    axes.set_xticks([at for at, _ in named], texts, fontproperties=_font(7))
+
+
+def _counts_on_axis(axes: Axes, counts: Sequence[int]) -> None:
+    """Whole numbers from 0, with room above the highest for what is written there."""
+    axes.set_ylim(0, max(4, max(counts, default=0)) * 1.25)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    _plain_ticks(axes)
+    axes.grid(axis="y", color=PALE, linewidth=0.5)
+
+
+def _plain_ticks(axes: Axes) -> None:
+    for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        label.set_fontproperties(_font(7))
+
+
+# Consents to date
+
+
+def _cumulative_figure(summary: ConsentSummary) -> Figure:
+    figure, axes = _new_figure()
+    days, totals = _running_totals(summary)
+    over = sum(week.complete for week in summary.weeks) + 1
+    axes.plot(days[:over], totals[:over], color=BLUE, linewidth=1.8)
+    axes.plot(days[over - 1 :], totals[over - 1 :], color=BLUE, linewidth=1.8, linestyle=(0, (1, 1)))
+    axes.plot(days[-1], totals[-1], "o", color=BLUE, markersize=4, clip_on=False)
+    axes.annotate(f"{totals[-1]:,}", (days[-1], totals[-1]), **_beside(6, 0), ha="left", va="center")
+    for n, (label, number) in enumerate(goal_lines(summary)):
+        axes.axhline(number, color=INK, linewidth=0.9, linestyle=(0, ((6, 3), (2, 2))[n]))
+        at = (0.01, 0.3)[n], number
+        axes.annotate(label, at, xycoords=axes.get_yaxis_transform(), **_beside(0, 2), ha="left", va="bottom")
+    axes.set_xlim(0, max(days[-1], 8 * WEEK.days))
+    _days_on_axis(axes, [((week.first_day - summary.period.start).days, week.first_day) for week in summary.weeks])
+    _counts_on_axis(axes, [*totals, *(number for _, number in goal_lines(summary))])
+    axes.set_xlabel("Week beginning", fontproperties=_font())
+    axes.set_ylabel("Consents to date", fontproperties=_font())
+    return figure
+
+
+def _running_totals(summary: ConsentSummary) -> tuple[list[int], list[int]]:
+    """Days since the start, and the consents until then: none at first, then at the end of each week (or cut-off)."""
+    ends = [min(week.last_day, summary.period.cutoff) for week in summary.weeks]
+    days = [(end - summary.period.start).days + 1 for end in ends]
+    return [0, *days], list(accumulate((week.consented for week in summary.weeks), initial=0))
+
+
+def _new_figure() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+    return figure, figure.add_subplot()
