@@ -8,9 +8,10 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from consent.errors import ConfigurationError, ConsentReportError, CutoffError, 
 from consent.serve import NeedsError
 from consent.settings import Settings, read_settings
 from consent.study import StudyConfig
+from consent.viewer import show_file
 
 if TYPE_CHECKING:
     from consent.ledger import RunLedger
@@ -26,10 +28,10 @@ if TYPE_CHECKING:
     from consent.screen import Screen
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Carry out one command and return its exit status."""
+def main(arguments: Sequence[str] | None = None, show: Callable[[Path], bool] = show_file) -> int:
+    """Carry out one command and return its exit status; ``show`` opens a file for the person at this machine."""
     _speak_utf8()
-    options = build_parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments, argparse.Namespace(show=show))
     try:
         screen = _new_screen()
     except ConfigurationError as error:
@@ -66,7 +68,7 @@ def _demo(options: argparse.Namespace, screen: "Screen") -> None:
     _refuse_real_reports(options.output, study)
     with demo_world(options.participants, today=day_in(study.time_zone, utc_now())) as world, screen.watching():
         with open_services(study, Settings(world.settings)) as services:
-            result = run_report(study, services, watcher=screen)
+            result = run_report(study, services, report_before=_no_report_before, watcher=screen)
         screen.stage("Saving what was delivered")
         output, delivered = LocalFolder(options.output), world.account.files()
         try:
@@ -76,6 +78,13 @@ def _demo(options: argparse.Namespace, screen: "Screen") -> None:
         finally:
             output.release()
     _show(replace(result, place=f"{result.place}, copied to {options.output}"), screen, as_json=options.json)
+    pdf = options.output.joinpath(*study.delivery.folder.split("/"), f"{study.title}.pdf")
+    if options.open and not options.show(pdf):
+        screen.problem(f"Nothing on this machine can show it: open {pdf} yourself.")
+
+
+def _no_report_before(cutoff: date) -> None:
+    """The demo's registry is made up each time: its report is always the first."""
 
 
 def _refuse_real_reports(output: Path, study: StudyConfig) -> None:
@@ -103,7 +112,8 @@ def _runs(options: argparse.Namespace, screen: "Screen") -> None:
     from consent.due import shown_state
     from consent.history import run_document, with_claims
     from consent.ledgers import open_ledger
-    from consent.runs_table import ShownRun, show_runs
+    from consent.run_words import ShownRun
+    from consent.runs_table import show_runs
     from consent.services import choose_study, load_studies, utc_now
 
     settings, now = read_settings(directory=options.settings), utc_now()

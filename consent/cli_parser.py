@@ -41,6 +41,7 @@ def _add_demo(verbs: "_Verbs[argparse.ArgumentParser]") -> argparse.ArgumentPars
         "--participants", type=_positive, default=1000, metavar="N", help="how many people (default 1000)"
     )
     demo.add_argument("--output", type=Path, default=Path("consent-demo"), metavar="DIR", help="default: consent-demo")
+    demo.add_argument("--open", action="store_true", help="show the PDF when it is there")
     return demo
 
 

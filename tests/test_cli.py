@@ -296,6 +296,38 @@ def test_demo_leaves_the_delivered_set_in_the_folder(tmp_path: Path, capsys: pyt
     assert "delivered to Dropbox folder / (sandbox)" in " ".join(capsys.readouterr().out.split())
 
 
+class Viewer:
+    """Stands in for the program that shows a file to a person; ``takes`` says whether there is one."""
+
+    def __init__(self, *, takes: bool = True) -> None:
+        self.takes = takes
+        self.shown: list[Path] = []
+
+    def __call__(self, path: Path) -> bool:
+        self.shown.append(path)
+        return self.takes
+
+
+def test_demo_shows_the_pdf_when_asked_to(tmp_path: Path) -> None:
+    viewer = Viewer()
+    assert main(["demo", "--participants", "5", "--output", str(tmp_path), "--open"], viewer) == 0
+    assert viewer.shown == [tmp_path / "OBRI Consent Summary.pdf"]
+    assert viewer.shown[0].read_bytes().startswith(b"%PDF")
+
+
+def test_demo_shows_nothing_by_itself(tmp_path: Path) -> None:
+    viewer = Viewer()
+    main(["demo", "--participants", "5", "--output", str(tmp_path)], viewer)
+    assert viewer.shown == []
+
+
+def test_demo_says_where_the_pdf_is_when_nothing_can_show_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "--participants", "5", "--output", str(tmp_path), "--open"], Viewer(takes=False)) == 0
+    assert "OBRI Consent Summary.pdf yourself" in " ".join(capsys.readouterr().err.split())
+
+
 def test_demo_never_overwrites_a_real_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = tmp_path / "data" / "OBRI Consent Summary.manifest.json"
     manifest.parent.mkdir()
@@ -407,6 +439,17 @@ def test_results_go_to_stdout_and_progress_to_stderr(
     assert "Counting the file" in printed.err
 
 
+def test_the_headline_comes_first_on_the_screen(export: Path) -> None:
+    lines = shown(a_result(export)).splitlines()
+    assert lines[1].startswith("OBRI Consent Summary, as of 1 Oct 2023 (exported ")
+    assert lines[3:5] == ["Week 25 Sep–1 Oct: 0.", "In all 2; taking part now 2."]
+
+
+def test_the_demo_is_the_first_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["demo", "--participants", "5", "--output", str(tmp_path)])
+    assert "This is the first report." in capsys.readouterr().out
+
+
 def test_the_screen_fits_eighty_columns(export: Path) -> None:
     riders = "".join(
         f'[[riders]]\nkey = "rider {letter}"\nfield = "rider_a"\nagreed = ["1"]\n' for letter in "abcdefgh"
@@ -422,13 +465,18 @@ def test_riders_that_do_not_fit_are_left_out_of_the_weeks(export: Path) -> None:
     assert max(map(len, lines[:-1])) <= 80
 
 
+def test_a_no_that_has_no_code_is_not_reported_as_nobody(export: Path) -> None:
+    riders = "".join(f'[[riders]]\nkey = "rider {n}"\nfield = "rider_a"\nagreed = ["1"]\n' for n in range(20))
+    assert shown(a_result(export, a_study(riders=riders))).count("declined not recorded, not answered") == 20
+
+
 def test_the_quality_codes_are_shown_by_count(export: Path) -> None:
     assert "unreadable_date" in shown(a_result(export))
 
 
 def test_the_closing_sentence_says_what_a_person_wants_to_know(export: Path) -> None:
     assert closing_sentence(a_result(export)).startswith(
-        "OBRI Consent Summary, as of 1 Oct 2023: 2 consented (0 in the week 25 Sep-1 Oct 2023); 3 files written to "
+        "OBRI Consent Summary, as of 1 Oct 2023: 2 consented (0 in the week 25 Sep–1 Oct 2023); 5 files written to "
     )
 
 
