@@ -101,6 +101,12 @@ def show_run(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     return _answered(context, lambda: _show_run(req))
 
 
+@app.route(route="report", methods=["GET"])
+def report(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Answer with the page that people look at."""
+    return _answered(context, lambda: _report(req))
+
+
 @app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health(req: func.HttpRequest) -> func.HttpResponse:
     """Answer whether every report is on time, and nothing else: anybody may ask."""
@@ -153,6 +159,13 @@ def _show_run(req: func.HttpRequest) -> func.HttpResponse:
     from consent import doors
 
     return _answer(200, JSON, doors.show_run(req.route_params["run_id"], read_settings(), _now()))
+
+
+def _report(req: func.HttpRequest) -> func.HttpResponse:
+    from consent import doors
+
+    headers, html = doors.show_page(req.params, read_settings(), _now())
+    return func.HttpResponse(html, mimetype="text/html", charset="utf-8", headers=headers)
 
 
 def _is_on_time() -> bool:

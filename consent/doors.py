@@ -14,7 +14,13 @@ from consent.errors import ConfigurationError, UnknownStudyError, log_text
 from consent.execution import execute_message, give_up, job
 from consent.heartbeat import ping
 from consent.history import run_document, with_claims
-from consent.http_api import parse_history_request, parse_run_id, parse_run_request, unknown_run
+from consent.http_api import (
+    parse_history_request,
+    parse_page_request,
+    parse_run_id,
+    parse_run_request,
+    unknown_run,
+)
 from consent.ledger import RunLedger, RunRecord, Trigger
 from consent.ledgers import open_ledger
 from consent.on_time import all_reported, late
@@ -111,6 +117,26 @@ def show_run(run_id: str, settings: Settings, now: datetime) -> dict[str, Any]:
         if record is None:
             raise unknown_run()
         return _documents(ledger, [record], now)[0]
+
+
+def show_page(parameters: Mapping[str, str], settings: Settings, now: datetime) -> tuple[dict[str, str], str]:
+    """The page that a caller asks for, as headers and HTML: of one study, or where there are several the list of them.
+
+    Raises:
+        BadRequestError, UnknownStudyError: it cannot be met as it is.
+        ConfigurationError: the file of that study cannot be used.
+        ConsentReportError: the ledger cannot be read.
+    """
+    from consent.overview import overview_of, overviews_of
+    from consent.reports.page import headers_of_pages, studies_page, study_page
+
+    key, studies, sandbox = parse_page_request(parameters), load_studies(settings), _sandbox(settings)
+    with _opened(settings) as ledger:
+        if key is None and len(studies.keys) > 1:
+            html = studies_page(overviews_of(ledger, studies, now, sandbox=sandbox), now)
+        else:
+            html = study_page(overview_of(ledger, choose_study(studies, key), now, sandbox=sandbox))
+    return headers_of_pages(), html
 
 
 def late_studies(settings: Settings, now: datetime) -> tuple[str, ...]:

@@ -33,6 +33,20 @@ def latest_monday(study: StudyConfig, now: datetime) -> date:
     return monday if due_at(study, monday) <= now else monday - WEEK
 
 
+def awaited_monday(study: StudyConfig, records: Iterable[RunRecord], now: datetime, *, sandbox: bool) -> date:
+    """The Monday whose report is the next to come: the latest one that is due until it is reported, then the one after.
+
+    Before the study's first day it is the first Monday from that day on.
+
+    Args:
+        records: the study's runs, of at least the last week.
+    """
+    monday = latest_monday(study, now)
+    if monday < study.start_date:
+        return study.start_date + timedelta(days=-study.start_date.weekday() % 7)
+    return monday + WEEK if is_reported(records, monday, sandbox=sandbox) else monday
+
+
 def due_at(study: StudyConfig, monday: date) -> datetime:
     """The instant (UTC) from which a Monday's report is due: ``not_before`` by the clocks where the study is.
 

@@ -111,6 +111,18 @@ def parse_history_request(parameters: Mapping[str, str]) -> HistoryRequest:
     return HistoryRequest(parameters.get("study"), int(limit))
 
 
+def parse_page_request(parameters: Mapping[str, str]) -> str | None:
+    """Read of which study a caller wants the page: its key, or None for the only one or a list of all.
+
+    Raises:
+        BadRequestError: another parameter than ``study`` was given.
+    """
+    unknown = sorted(set(parameters) - {"study", *_OF_THE_PLATFORM})
+    if unknown:
+        raise BadRequestError([f"{_shown(name)}: unknown; expected study" for name in unknown])
+    return parameters.get("study")
+
+
 def parse_run_id(text: str) -> str:
     """The id of a run, if the text can be one.
 

@@ -38,7 +38,12 @@ from types import SimpleNamespace
 import azure.functions as func
 import function_app
 request = func.HttpRequest(method="GET", url="http://localhost/api", params={}, route_params={}, body=b"")
-answers = [function_app.health(request), function_app.list_runs(request, SimpleNamespace(invocation_id="i-1"))]
+context = SimpleNamespace(invocation_id="i-1")
+answers = [
+    function_app.health(request),
+    function_app.list_runs(request, context),
+    function_app.report(request, context),
+]
 print(json.dumps({"modules": list(sys.modules), "statuses": [answer.status_code for answer in answers]}))
 """
 IMPORTED_ALONE = """
@@ -84,12 +89,14 @@ def test_importing_the_function_app_does_not_load(module: str, after_import: dic
     assert module not in after_import["modules"]
 
 
-def test_the_health_and_the_history_can_be_asked_for(after_asking: dict[str, Any]) -> None:
-    assert after_asking["statuses"] == [200, 200]
+def test_the_health_the_history_and_the_page_can_be_asked_for(after_asking: dict[str, Any]) -> None:
+    assert after_asking["statuses"] == [200, 200, 200]
 
 
-@pytest.mark.parametrize("module", ["consent.run", "dropbox", "matplotlib", "numpy", "pandas"])
-def test_asking_for_the_health_and_the_history_does_not_load(module: str, after_asking: dict[str, Any]) -> None:
+@pytest.mark.parametrize("module", ["consent.run", "dropbox", "matplotlib", "numpy", "pandas", "rich"])
+def test_asking_for_the_health_the_history_and_the_page_does_not_load(
+    module: str, after_asking: dict[str, Any]
+) -> None:
     assert module not in after_asking["modules"]
 
 

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consent.due import due_at, is_late, is_reported, is_stranded, latest_monday, next_step, shown_state
+from consent.due import (
+    awaited_monday,
+    due_at,
+    is_late,
+    is_reported,
+    is_stranded,
+    latest_monday,
+    next_step,
+    shown_state,
+)
 from consent.ledger import Claim, RunRecord, scheduled_id
 from consent.study import Schedule, StudyConfig
 from tests.builders import a_study
@@ -130,6 +139,32 @@ def test_a_time_that_the_clocks_repeat_is_due_the_first_time(zone: str, monday: 
 )
 def test_the_latest_monday_is_the_last_that_became_due(now: datetime, monday: date) -> None:
     assert latest_monday(STUDY, now) == monday
+
+
+def awaited(*records: RunRecord, now: datetime = NOON, study: StudyConfig = STUDY) -> date:
+    return awaited_monday(study, records, now, sandbox=False)
+
+
+def test_a_report_that_is_due_and_has_not_come_is_awaited() -> None:
+    assert awaited() == MONDAY
+
+
+def test_once_it_came_the_next_one_is_awaited() -> None:
+    assert awaited(a_report()) == MONDAY + A_WEEK
+
+
+def test_before_its_hour_the_report_of_that_monday_is_awaited() -> None:
+    assert awaited(a_report(monday=MONDAY - A_WEEK, cutoff=MONDAY - A_WEEK), now=DUE - SECOND) == MONDAY
+
+
+@pytest.mark.parametrize(
+    ("start", "first"),
+    [("2026-11-30", "2026-11-30"), ("2026-12-01", "2026-12-07"), ("2026-12-06", "2026-12-07")],
+)
+def test_of_a_study_that_has_not_begun_the_first_monday_is_awaited(start: str, first: str) -> None:
+    study = replace(STUDY, start_date=date.fromisoformat(start))
+
+    assert awaited(now=datetime(2026, 11, 1, tzinfo=UTC), study=study) == date.fromisoformat(first)
 
 
 def test_a_monday_comes_to_the_east_while_it_is_sunday_in_greenwich() -> None:

@@ -11,7 +11,7 @@ from unittest.mock import ANY
 
 import pytest
 
-from consent.ledger import Claim, RunRecord, asked_id
+from consent.ledger import Claim, RunCounts, RunRecord, asked_id
 from consent.sqlite_ledger import SqliteLedger
 from sandbox.azurite import Azurite, connection_string
 from sandbox.demo import DemoWorld, demo_world
@@ -20,6 +20,7 @@ from sandbox.people import TOKEN
 from sandbox.redcap_faults import revoked_token
 from sandbox.server import Fault, Request, Response, Server
 from tests.functions_runtime import ROOT, Answer, IndexingError, Invocation, RunningApp, deployed_copy, running_app
+from tests.page_builders import page_counts
 from tests.run_builders import a_report, a_run
 
 pytestmark = pytest.mark.runtime
@@ -69,6 +70,7 @@ INDEX = {
     "start_run": [queue("message", "queue", "OUT"), *route("runs", "POST")],
     "list_runs": route("runs", "GET"),
     "show_run": route("runs/{run_id}", "GET"),
+    "report": route("report", "GET"),
     "health": route("health", "GET", "ANONYMOUS"),
 }
 
@@ -136,6 +138,10 @@ class World:
     def show(self, run_id: str) -> Invocation:
         """Ask for one run."""
         return self.app.get("show_run", f"{RUNS}/{run_id}", params={"run_id": run_id})
+
+    def page(self, **query: str) -> Invocation:
+        """Ask for the page."""
+        return self.app.get("report", "http://localhost/api/report", query=query)
 
     def health(self) -> Invocation:
         """Ask whether all is well."""
@@ -564,6 +570,59 @@ def test_a_history_that_cannot_be_listed_is_answered_with_a_problem(
     world: World, query: dict[str, str], status: int, name: str
 ) -> None:
     assert problem_in(world.history(**query)) == (status, "application/problem+json", name)
+
+
+def test_a_report_tells_since_which_earlier_one_it_is_new(world: World) -> None:
+    last_week = NOW.date() - timedelta(days=7)
+    counts = RunCounts(participants=PEOPLE, consented=3, records_listed=PEOPLE, records_received=PEOPLE)
+    earlier = a_report(run_id="adults.x", sandbox=True, cutoff=last_week, counts=counts)
+    world.ledger.add(replace(earlier, week_counts=page_counts(1, 2)))
+    world.execute(world.queued())
+
+    changes = json.loads(world.account.files()["/data/Adults.json"])["changes"]
+
+    assert changes["since"] == last_week.isoformat()
+
+
+def test_a_second_report_of_a_day_is_new_since_the_same_earlier_one(world: World) -> None:
+    world.execute(world.queued())
+
+    second = world.queued()
+    world.execute(second)
+
+    assert world.record_of(second).state == "unchanged"
+
+
+def test_the_page_of_a_study_tells_of_its_latest_report(world: World) -> None:
+    world.run_all()
+
+    answer = answer_of(world.page(study="adults"))
+
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert f"of {PEOPLE} participants" in answer.body
+
+
+def test_the_page_comes_with_its_policy(world: World) -> None:
+    assert "default-src 'none'" in answer_of(world.page()).headers["Content-Security-Policy"]
+
+
+def test_without_a_study_the_page_lists_them_all(world: World) -> None:
+    text = answer_of(world.page()).body
+
+    assert ('href="?study=adults"' in text, 'href="?study=children"' in text) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "name"),
+    [
+        pytest.param({"study": "nobody"}, 404, "unknown-study", id="unknown study"),
+        pytest.param({"limit": "1"}, 400, "bad-request", id="unknown parameter"),
+    ],
+)
+def test_a_page_that_there_is_not_is_answered_with_a_problem(
+    world: World, query: dict[str, str], status: int, name: str
+) -> None:
+    assert problem_in(world.page(**query)) == (status, "application/problem+json", name)
 
 
 def test_a_run_that_was_cut_off_is_listed_as_lost(world: World) -> None:

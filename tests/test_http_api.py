@@ -14,6 +14,7 @@ from consent.http_api import (
     UnknownRunError,
     accepted,
     parse_history_request,
+    parse_page_request,
     parse_run_id,
     parse_run_request,
     problem_for,
@@ -241,3 +242,20 @@ def test_a_fault_is_logged_with_the_way_that_it_and_its_cause_came() -> None:
 
 def test_a_fault_is_logged_without_its_message() -> None:
     assert RECORD not in log_text(a_fault())
+
+
+@pytest.mark.parametrize(
+    ("parameters", "study"),
+    [
+        ({}, None),
+        ({"study": "adults"}, "adults"),
+        ({"code": "a key", "clientId": "default", "study": "adults"}, "adults"),
+    ],
+)
+def test_a_page_is_asked_for_by_its_study(parameters: dict[str, str], study: str | None) -> None:
+    assert parse_page_request(parameters) == study
+
+
+def test_a_page_cannot_be_asked_for_by_anything_else() -> None:
+    with pytest.raises(BadRequestError, match='"limit": unknown; expected study'):
+        parse_page_request({"limit": "5"})

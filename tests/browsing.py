@@ -1,0 +1,57 @@
+"""A real browser without a window, somebody who visits pages in it, and what shuts people out of a page."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+ARGUMENTS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """The Chromium of this machine, until the block is left; a test is skipped where there is none."""
+    if CHROMIUM is None:
+        pytest.skip("NOT RUN: there is no Chromium on this machine (Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """Somebody who looks at the pages in a browser of their own; keeps what it asked for and what it complained of."""
+
+    def __init__(self, browser: Browser, url: str, **how: Any) -> None:
+        self._context = browser.new_context(**how)
+        self._url = url
+        self.asked: list[str] = []
+        self.complaints: list[str] = []
+
+    def page(self, name: str) -> Page:
+        """Go to a page and wait until it is there with all that it asks for."""
+        page = self._context.new_page()
+        page.on("request", lambda request: self.asked.append(request.url.removeprefix(self._url)))
+        page.on("console", lambda message: self.complaints.append(message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.goto(f"{self._url}/{name}")
+        return page
+
+    def close(self) -> None:
+        """Leave."""
+        self._context.close()
+
+
+def grave_findings(page: Page) -> list[str]:
+    """What axe-core finds in a page that shuts somebody out, as rule and element."""
+    found = Axe().run(page).response["violations"]
+    grave = [finding for finding in found if finding["impact"] in ("serious", "critical")]
+    return [f"{finding['id']}: {node['html']}" for finding in grave for node in finding["nodes"]]
