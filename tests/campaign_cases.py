@@ -24,8 +24,8 @@ FAMILIES = (
     *(AT_ONCE, FROZEN, CLOCKS, KILLED, FORGOTTEN),
 )
 
-REQUESTS_OF_A_RUN = 36  # of one that delivers a report; none makes fewer
-EXPORT, FIRST_WRITE = 10, 20  # which of them ask for the records, and begin to deliver
+REQUESTS_OF_A_RUN = 49  # of one that delivers a report; none makes fewer
+EXPORT, FIRST_WRITE = 10, 24  # which of them ask for the records, and begin to deliver
 
 
 @dataclass(frozen=True)

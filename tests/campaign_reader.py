@@ -27,9 +27,10 @@ class Reader:
     problems: list[str] = field(default_factory=list)
 
     @property
-    def stable(self) -> tuple[str, str, str]:
-        """Where the table, the document and the manifest stand."""
-        return f"/{self.title}.csv", f"/data/{self.title}.json", f"/data/{self.title}.manifest.json"
+    def stable(self) -> tuple[str, str, str, str, str]:
+        """Where the table, the document and the manifest stand, then the files for people."""
+        table, workbook, pdf = (f"/{self.title}.{kind}" for kind in ("csv", "xlsx", "pdf"))
+        return table, f"/data/{self.title}.json", f"/data/{self.title}.manifest.json", workbook, pdf
 
     def look(self, files: Files) -> None:
         """Note every problem of the report under the stable names, and of every archived set."""
@@ -51,7 +52,7 @@ class Reader:
         return bool(entries) and all(_is_as_vouched(files.get(f"/{entry['path']}"), entry) for entry in entries)
 
     def _check_stable(self, files: Files) -> None:
-        table, document, manifest = (files[path] for path in self.stable)
+        table, document, manifest = (files[path] for path in self.stable[:3])
         report = (date.fromisoformat(json.loads(manifest)["cutoff"]), json.loads(document)["participants"]["total"])
         self._check_truth("the report", table, document, manifest)
         if report < self.newest:
@@ -77,6 +78,17 @@ class Reader:
             self.problems.append(f"the table of {what} is not the truth about {people['total']} people")
         elif found["cutoff"] != cutoff or _numbers(found) != _numbers_in(true):
             self.problems.append(f"the document of {what} is not the truth about {people['total']} people")
+
+
+def vouched_for(files: Files) -> dict[bytes, str]:
+    """The contents that some manifest in a folder vouches for, each once, with its file's name."""
+    manifests = [content for path, content in files.items() if path.endswith(".manifest.json")]
+    vouched = {entry["sha256"] for manifest in manifests for entry in json.loads(manifest)["files"]}
+    return {
+        content: PurePosixPath(path).name
+        for path, content in files.items()
+        if hashlib.sha256(content).hexdigest() in vouched
+    }
 
 
 def _is_as_vouched(content: bytes | None, entry: dict[str, Any]) -> bool:

@@ -15,7 +15,8 @@ from consent.due import is_reported
 from consent.ledger import RunRecord, scheduled_id
 from sandbox.dropbox import Dropbox
 from tests.campaign_cases import Case
-from tests.campaign_reader import Reader
+from tests.campaign_reader import Reader, vouched_for
+from tests.readable_text import readable_text, spells
 
 
 @dataclass(frozen=True)
@@ -112,12 +113,20 @@ def _given_away(after: Aftermath) -> Iterator[str]:
     texts = {
         "a log line": "\n".join(after.log),
         "the record of runs": "\n".join(_text(value) for row in after.rows for value in row.values()),
-        "a delivered file": "\n".join(content.decode() for content in after.files.values()),
+        "a delivered file": "\n".join(content.decode(errors="replace") for content in after.files.values()),
+        "a report": "\n".join(_readable(after.files)),
     }
     for place, text in texts.items():
         for secret in after.secrets:
-            if secret in text:
+            if spells(text, secret):
                 yield f"{place} gives away {secret}"
+
+
+def _readable(files: Mapping[str, bytes]) -> Iterator[str]:
+    """The texts of the reports but the PDF's, which takes longer to read than all else here: test_flow.py reads it."""
+    for content, name in vouched_for(files).items():
+        if not name.endswith(".pdf"):
+            yield readable_text(name, content)
 
 
 def _text(value: object) -> str:

@@ -16,7 +16,7 @@ from tests.campaign_cases import Place, Spell
 
 ALWAYS = 10**9
 LONGEST = 600  # requests of one place in one spell
-MOST_APART: dict[Place, int] = {"redcap": 5, "dropbox": 8, "storage": 7}  # of a run's 5, 16 and 14 requests
+MOST_APART: dict[Place, int] = {"redcap": 5, "dropbox": 8, "storage": 7}  # of the 5, 24 and 20 requests of a run
 HTML, JSON = {"Content-Type": "text/html; charset=utf-8"}, {"Content-Type": "application/json"}
 PAGE = b"<!DOCTYPE html><html><head><title>Maintenance</title></head><body>Back soon.</body></html>"
 

@@ -58,7 +58,8 @@ class Operation:
     @property
     def report(self) -> set[str]:
         """The names under which the study's report stands."""
-        return {f"/{self.study}.csv", f"/data/{self.study}.json", f"/data/{self.study}.manifest.json"}
+        for_people = {f"/{self.study}.{kind}" for kind in ("csv", "xlsx", "pdf")}
+        return for_people | {f"/data/{self.study}.json", f"/data/{self.study}.manifest.json"}
 
     def runs(self) -> list[dict[str, Any]]:
         """The recorded runs of this study."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from consent.changes import FIRST, NOT_COMPARED
 from consent.errors import (
     ConsentReportError,
     DeliveryRefusedError,
@@ -28,6 +29,7 @@ from sandbox.people import TOKEN, people, registry, truth_of
 from sandbox.redcap import Redcap, User
 from sandbox.redcap_faults import login_page, without_record
 from sandbox.server import Fault
+from tests.readable_text import names_word, readable_text, spells
 from tests.run_builders import a_report
 
 TODAY = date(2026, 11, 22)
@@ -129,11 +131,18 @@ def test_names_and_birth_dates_never_leave_redcap(study: StudyConfig, world: Dem
     assert b"date_of_birth" not in bodies
 
 
-def test_no_record_id_and_no_token_is_in_any_delivered_file(study: StudyConfig, world: DemoWorld) -> None:
+def test_the_token_is_in_no_delivered_file(study: StudyConfig, world: DemoWorld) -> None:
     run_once(study, world)
-    everything = b"".join(world.account.files().values())
-    assert TOKEN.encode() not in everything
-    assert b"000042" not in everything
+    files = world.account.files()
+    assert [path for path, content in files.items() if spells(readable_text(path, content), TOKEN)] == []
+
+
+def test_no_record_id_is_in_any_delivered_file(study: StudyConfig, world: DemoWorld) -> None:
+    run_once(study, world)
+    records = {person.record for person in people(PEOPLE, today=TODAY)}
+    told_apart = {record for record in records if record.startswith("0") or "-" in record}  # the others are counts too
+    texts = {path: readable_text(path, content) for path, content in world.account.files().items()}
+    assert [(path, record) for path, text in texts.items() for record in told_apart if names_word(text, record)] == []
 
 
 @pytest.mark.parametrize(
@@ -152,6 +161,18 @@ def test_a_doubtful_export_never_becomes_a_report(
     with pytest.raises(error, match=r"[.]"):
         run_once(study, world)
     assert world.account.files() == {}
+
+
+def test_a_report_is_compared_with_the_one_before_its_cut_off(study: StudyConfig, world: DemoWorld) -> None:
+    asked: list[date] = []
+
+    result = run_once(study, world, report_before=asked.append)
+
+    assert (asked, result.summary.changes) == ([TODAY], FIRST)
+
+
+def test_without_a_record_of_runs_a_report_says_that_it_was_not_compared(study: StudyConfig, world: DemoWorld) -> None:
+    assert run_once(study, world).summary.changes == NOT_COMPARED
 
 
 def test_a_report_much_lower_than_the_last_is_not_delivered(study: StudyConfig, world: DemoWorld) -> None:
