@@ -10,7 +10,7 @@ from datetime import timedelta
 from consent.day_words import long_day, short_day, weekday_of
 from consent.optional_definitions import accrual_rules, renewal_rules, site_rules, version_rules, withdrawal_rules
 from consent.period import WEEK
-from consent.study import ConsentForm, LeaveOut, Rider, StudyConfig
+from consent.study import NOT_COMPLETED, ConsentForm, LeaveOut, Rider, StudyConfig
 from consent.study_words import codes, either, field
 
 
@@ -54,8 +54,8 @@ def _days(study: StudyConfig) -> str:
         f"The first day counted is {long_day(start)}. Weeks are the 7-day periods from then on, {weekday_of(start)} to "
         f"{weekday_of(last)}, by the calendar of {study.time_zone}; a week without consents is shown as 0. The cut-off "
         "is the last day counted. A week is complete once all its days are counted and were over on the day of the "
-        "export; until then it is marked 'in progress'. A report as of an earlier day is the data of the day of the "
-        "export cut at that day, not what REDCap held then."
+        "export; until then it is marked 'in progress', or 'counted to' its last day counted. A report as of an "
+        "earlier day is the data of the day of the export cut at that day, not what REDCap held then."
     )
 
 
@@ -84,14 +84,19 @@ def _form(form: ConsentForm, study: StudyConfig) -> str:
     told.append(f"The date is field {form.date}, read as YYYY-MM-DD (or the date part of a date and time).")
     if form.date.endswith("_timestamp"):
         told.append(f"A survey's timestamp is taken from the server's time zone, {study.redcap.time_zone}.")
-    if form.pending_text:
-        texts = either([f"'{text}'" for text in form.pending_text])
-        told.append(f"Where the date says {texts}, the consent is still pending.")
+    if texts := _texts_of_the_undecided(form):
+        told.append(f"Where the date says {either(texts)}, an agreement is still pending.")
     if form.events:
         told.append(f"It counts on rows of the event {either(form.events)} alone.")
     if form.form_complete:
         told.append(f"An agreement counts only where {form.form_complete} is 2 (complete); until then it is pending.")
     return " ".join(told)
+
+
+def _texts_of_the_undecided(form: ConsentForm) -> list[str]:
+    """What the date can say of a consent that nobody has completed, in quotation marks."""
+    of_surveys = [NOT_COMPLETED] if form.date.endswith("_timestamp") else []
+    return [f"'{text}'" for text in (*form.pending_text, *of_surveys)]
 
 
 def _decision(study: StudyConfig) -> str:
@@ -110,8 +115,9 @@ def _decision(study: StudyConfig) -> str:
 
 
 _CLASSES = (
-    "Each participant is in exactly one class: consented, declined, not counted (with the reason) or pending (open, or "
-    "not started where there is neither decision nor date). The total is the sum of the classes."
+    "Each participant is in exactly one class: consented, declined, not counted (with the first "
+    "reason of the list above) or pending (open, or not started where there is neither decision nor date). The total "
+    "is the sum of the classes."
 )
 
 
@@ -170,23 +176,25 @@ def _quality(study: StudyConfig) -> str:
     told = [
         "Participants whose data should be looked at, whatever their class: those with an agreement that is not "
         "counted (but for the cut-off), and those with one of these:",
-        "a date, but no decision yet: the decision counts;",
+        "a date, but the consent is still pending;",
     ]
-    if any(form.pending_text or form.date.endswith("_timestamp") for form in study.consents):
+    if any(_texts_of_the_undecided(form) for form in study.consents):
         told.append("agreed, yet the date says that it is not completed: pending;")
     if study.riders:
         form = "form version" if any(rider.offered_in for rider in study.riders) else "form"
         told.append(f"agreed to an optional consent, but to no {form} that has it, whatever the date;")
     if study.withdrawal:
         told.append("a withdrawal without an agreement, or dated before it, or without a usable date;")
-    return " ".join([*told, "a code that the study file does not name."])
+    no_code = " (0 in an optional consent is none)" if study.riders else ""
+    return " ".join([*told, f"a code that the study file does not name{no_code}."])
 
 
 def _completeness(study: StudyConfig) -> str:
     told = (
-        "REDCap lists its records apart from the export; every record listed must arrive, or nothing is delivered. A "
-        "report whose total or whose consented are below those of the last one by more than 5 and by more than "
-        f"{study.guard.max_fall * 100:g}% is not delivered until a person has confirmed it."
+        "REDCap lists its records apart from the export; every record listed must arrive, or nothing is delivered. (A "
+        "report made by hand from a file says that this was not checked.) A report whose total or whose consented are "
+        f"below those of the last one by more than 5 and by more than {study.guard.max_fall * 100:g}% is not delivered "
+        "until a person has confirmed it."
     )
     project = study.redcap.project_id
     return told + (f" Any other REDCap project than number {project} is refused." if project is not None else "")

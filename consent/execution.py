@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from consent import __version__
 from consent.claim import HeldClaim, Pulse, take_claim
-from consent.counting_rules import rule_fingerprints
 from consent.errors import (
     BadMessageError,
     ClaimLostError,
@@ -24,10 +23,12 @@ from consent.errors import (
     log_text,
 )
 from consent.failures import failure_of, reason_of, told_of
-from consent.ledger import RunCounts, RunLedger, RunRecord, WeekCounts, asked_id
+from consent.kept_counts import totals_of, weeks_of
+from consent.known_studies import choose_study, load_studies
+from consent.ledger import RunLedger, RunRecord, asked_id
 from consent.queueing import run_id_in
 from consent.run_log import naming_run
-from consent.services import choose_study, load_studies, open_services, utc_now
+from consent.services import open_services, utc_now
 from consent.settings import Settings
 
 if TYPE_CHECKING:
@@ -222,28 +223,12 @@ def _ended_well(record: RunRecord, result: "RunResult", now: datetime) -> RunRec
         message="",
         finished_at=now,
         cutoff=summary.period.cutoff,
-        counts=RunCounts(
-            participants=summary.participants.total,
-            consented=summary.participants.consented,
-            records_listed=summary.source.records_listed or 0,
-            records_received=summary.source.records_received,
-        ),
+        counts=totals_of(summary),
         has_groups=result.has_groups,
         set_id=result.plan.set_id,
         files=result.delivery.files if result.delivery else (),
         remarks=result.remarks,
         redcap_version=summary.source.redcap_version or "",
         study_sha256=summary.study.sha256,
-        week_counts=None if result.state == "planned" else _week_counts(result),
-    )
-
-
-def _week_counts(result: "RunResult") -> WeekCounts:
-    weeks = result.summary.weeks
-    return WeekCounts(
-        first_day=result.summary.period.start,
-        complete=sum(week.complete for week in weeks),
-        consented=tuple(week.consented for week in weeks),
-        riders={rider.key: tuple(week.riders[rider.key] for week in weeks) for rider in result.summary.riders},
-        rules=rule_fingerprints(result.summary.study),
+        week_counts=None if result.state == "planned" else weeks_of(summary),
     )

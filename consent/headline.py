@@ -17,13 +17,17 @@ WEEKS_NAMED = 3
 
 
 def headline(summary: ConsentSummary) -> tuple[str, ...]:
-    """What a reader wants to know first, a sentence each; weeks still running are said to be."""
+    """What a reader wants to know first, a sentence each; weeks still running are said to be.
+
+    A warning that the approved number is (nearly) passed comes last, and stands beside that number as well.
+    """
     cutoff = summary.period.cutoff
     return (
         *_since_last(summary.changes, cutoff),
         *(_week(week, summary.period) for week in _latest_weeks(summary)),
         f"In all {summary.participants.consented:,}; taking part now {summary.taking_part:,}.",
         *_restated(summary.changes, cutoff),
+        *((summary.accrual.warning,) if summary.accrual and summary.accrual.warning else ()),
     )
 
 

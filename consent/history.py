@@ -59,12 +59,13 @@ def run_document(record: RunRecord, claim: Claim | None, now: datetime) -> dict[
     }
 
 
-def _counts(record: RunRecord) -> dict[str, int] | None:
+def _counts(record: RunRecord) -> dict[str, int | None] | None:
     if record.counts is None:
         return None
     return {
         "participants": record.counts.participants,
         "consented": record.counts.consented,
+        "taking_part": record.counts.taking_part,
         "records_listed": record.counts.records_listed,
         "records_received": record.counts.records_received,
     }

@@ -27,12 +27,16 @@ CLOCK_DIFFERENCE = timedelta(minutes=5)  # between two machines, at most
 
 @dataclass(frozen=True)
 class RunCounts:
-    """The totals of a report, in people and records; no count by week, site or rider."""
+    """The totals of a report, in people and records; no count by week, site or rider.
+
+    taking_part: of those who consented; None in records of a time when it was not kept.
+    """
 
     participants: int
     consented: int
     records_listed: int
     records_received: int
+    taking_part: int | None = None
 
 
 @dataclass(frozen=True)

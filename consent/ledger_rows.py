@@ -1,27 +1,28 @@
-"""How records and claims become flat rows of plain values, and back; and what every store reads off records alike.
+"""How records and claims become flat rows of plain values, and back.
 
 Pure: knows neither SQLite nor Azure. Text that would not fit a store is cut here, so that both keep the same.
 """
 
 import json
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar, get_args
 
 from consent.errors import LedgerRefusedError, RecordChangedError
-from consent.ledger import Claim, RunCounts, RunLedger, RunRecord, State, Trigger, WeekCounts
+from consent.ledger import Claim, RunCounts, RunRecord, State, Trigger, WeekCounts
 from consent.report_set import Stored
 
 Cell = str | int | bool | bytes | None
 T = TypeVar("T")
 
 _COUNTS = ("participants", "consented", "records_listed", "records_received")
+_TAKING_PART = "taking_part"  # which older rows have not
 COLUMNS = (
     *("run_id", "study", "trigger", "monday", "requested_at", "queued_at", "sandbox", "as_of", "dry_run"),
     *("accept_fall", "state", "reason", "message", "attempt", "started_at", "finished_at", "cutoff"),
-    *_COUNTS,
+    *(*_COUNTS, _TAKING_PART),
     *("has_groups", "set_id", "files", "remarks", "redcap_version", "study_sha256", "app_version", "week_counts"),
 )
 
@@ -30,8 +31,6 @@ COLUMNS = (
 MOST_BYTES = 64 * 1024
 MOST_MESSAGE = 8_000  # characters
 _MOST_LIST = 60_000  # bytes of JSON
-
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 def instant_text(at: datetime) -> str:
@@ -49,7 +48,7 @@ def instant_in(text: object) -> datetime:
 
 def row_of(record: RunRecord) -> dict[str, Cell]:
     """The record as a row of all ``COLUMNS``; what would not fit is cut (messages, remarks) or left out (counts)."""
-    counts = asdict(record.counts) if record.counts else dict.fromkeys(_COUNTS)
+    counts = asdict(record.counts) if record.counts else dict.fromkeys((*_COUNTS, _TAKING_PART))
     return {
         "run_id": record.run_id,
         "study": record.study,
@@ -117,65 +116,6 @@ def changed_meanwhile(run_id: str) -> RecordChangedError:
     )
 
 
-def newest_report(records: Iterable[RunRecord], *, sandbox: bool, before: date | None = None) -> RunRecord | None:
-    """The record whose report is the newest under the stable names: of the latest cut-off, then of the latest end.
-
-    before: only reports with an earlier cut-off than this day.
-    """
-    reports = [record for record in records if record.is_report and record.sandbox == sandbox]
-    if before is not None:
-        reports = [record for record in reports if record.cutoff is not None and record.cutoff < before]
-    return max(reports, key=lambda run: (run.cutoff or date.min, run.finished_at or _LONG_AGO), default=None)
-
-
-def newest_first(records: Iterable[RunRecord]) -> list[RunRecord]:
-    """The records in the order of listings: by when they were asked for, latest first."""
-    return sorted(records, key=lambda record: (record.requested_at, record.run_id), reverse=True)
-
-
-def last_report_in(ledger: RunLedger, study: str, *, sandbox: bool) -> RunRecord | None:
-    """What ``RunLedger.last_report`` gives, found in any ledger by its listing."""
-    newest = newest_report(ledger.runs(study), sandbox=sandbox)
-    return newest and ledger.read(newest.run_id)
-
-
-def report_before_in(ledger: RunLedger, study: str, cutoff: date, *, sandbox: bool) -> RunRecord | None:
-    """What ``RunLedger.report_before`` gives, found in any ledger by its listing."""
-    newest = newest_report(ledger.runs(study), sandbox=sandbox, before=cutoff)
-    return newest and ledger.read(newest.run_id)
-
-
-def forget_counts_in(ledger: RunLedger, before: datetime) -> int:
-    """What ``RunLedger.forget_counts`` does, in any ledger; a record that changes meanwhile is left for the next time.
-
-    Totals and weeks are dropped together, and with them the sentences that may name totals.
-    """
-    records = ledger.runs()
-    needed = {run.run_id for run in _last_reports(records)}
-    old = [run for run in records if run.requested_at < before and run.run_id not in needed and _tells_numbers(run)]
-    return sum(_forgot(ledger, record) for record in old)
-
-
-def _tells_numbers(record: RunRecord) -> bool:
-    return not record.is_open and bool(record.counts or record.message or record.remarks)
-
-
-def _last_reports(records: Sequence[RunRecord]) -> list[RunRecord]:
-    of_study: dict[str, list[RunRecord]] = {}
-    for record in records:
-        of_study.setdefault(record.study, []).append(record)
-    found = (newest_report(runs, sandbox=sandbox) for runs in of_study.values() for sandbox in (True, False))
-    return [report for report in found if report is not None]
-
-
-def _forgot(ledger: RunLedger, record: RunRecord) -> bool:
-    try:
-        ledger.write(replace(record, counts=None, week_counts=None, message="", remarks=()))
-    except RecordChangedError:
-        return False
-    return True
-
-
 def _understood(read: Callable[[], T], what: str, place: str) -> T:
     try:
         return read()
@@ -233,7 +173,11 @@ def _record(row: Mapping[str, Any], version: str) -> RunRecord:
 def _counts(row: Mapping[str, Any]) -> RunCounts | None:
     if row.get(_COUNTS[0]) is None:
         return None
-    return RunCounts(**{name: _number(row[name]) for name in _COUNTS})
+    taking_part = row.get(_TAKING_PART)
+    return RunCounts(
+        **{name: _number(row[name]) for name in _COUNTS},
+        taking_part=None if taking_part is None else _number(taking_part),
+    )
 
 
 def _packed(counts: WeekCounts | None) -> bytes | None:

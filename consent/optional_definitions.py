@@ -61,7 +61,7 @@ def site_rules(rules: SiteRules) -> str:
 def _site(site: ListedSite) -> str:
     told = site.label if site.label == site.code else f"{site.label}: {site.code}"
     told += f", target {site.target:,}" if site.target is not None else ""
-    told += f", open since {short_day(site.opened)}" if site.opened else ""
+    told += f", open from {short_day(site.opened)}" if site.opened else ""
     return f"{told}."
 
 

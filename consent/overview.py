@@ -6,11 +6,11 @@ Draws nothing (``reports/page.py`` does), changes no run, and asks neither REDCa
 from datetime import datetime
 
 from consent.due import awaited_monday, is_late, latest_monday, shown_state
+from consent.known_studies import Studies
 from consent.ledger import RunLedger, RunRecord
-from consent.ledger_rows import newest_report
+from consent.ledger_listing import newest_report
 from consent.reports.page import RUNS_SHOWN, StudyOverview, UnusableStudy
 from consent.run_words import ShownRun
-from consent.services import Studies
 from consent.study import StudyConfig
 
 

@@ -4,34 +4,32 @@ Opens the file anew for every call, so that any thread, any process and a cut-of
 need write-ahead logging, which network drives refuse.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import date, datetime
+from itertools import chain
 from pathlib import Path
 from uuid import uuid4
 
 from consent.errors import ConsentReportError, LedgerRefusedError, LedgerUnavailableError
 from consent.ledger import Claim, RunRecord
+from consent.ledger_listing import forget_counts_in, last_report_in, newest_first, report_before_in
 from consent.ledger_rows import (
     changed_meanwhile,
     claim_in,
     first_seen_in,
-    forget_counts_in,
     instant_text,
-    last_report_in,
-    newest_first,
     record_in,
-    report_before_in,
     row_of,
     row_of_claim,
 )
 
-SCHEMA_VERSION = 1
 WAIT_SECONDS = 5.0  # for whoever else writes at the moment
 
-_SCHEMA = (
+_VERSION_1 = (
     """
     CREATE TABLE runs (
         run_id TEXT PRIMARY KEY, study TEXT NOT NULL, "trigger" TEXT, monday TEXT, requested_at TEXT, queued_at TEXT,
@@ -50,12 +48,20 @@ _SCHEMA = (
     "CREATE TABLE studies (study TEXT PRIMARY KEY, first_seen TEXT)",
     "PRAGMA user_version = 1",
 )
+_VERSION_2 = ("ALTER TABLE runs ADD COLUMN taking_part INTEGER", "PRAGMA user_version = 2")
+_VERSIONS = (_VERSION_1, _VERSION_2)
+"""What makes each version of the file of the one before it: a new file goes through all, an older one through the rest.
+
+A column that comes later stands last, as SQLite adds it.
+"""
+
+SCHEMA_VERSION = len(_VERSIONS)
 _PUT_RUN = """
     REPLACE INTO runs VALUES (
         :run_id, :study, :trigger, :monday, :requested_at, :queued_at, :sandbox, :as_of, :dry_run, :accept_fall, :state,
         :reason, :message, :attempt, :started_at, :finished_at, :cutoff, :participants, :consented, :records_listed,
         :records_received, :has_groups, :set_id, :files, :remarks, :redcap_version, :study_sha256, :app_version,
-        :week_counts, :version
+        :week_counts, :version, :taking_part
     )
 """
 _PUT_CLAIM = "REPLACE INTO claims VALUES (:study, :run_id, :attempt, :holder, :expires_at, :version)"
@@ -131,6 +137,14 @@ class SqliteLedger:
     def forget_counts(self, before: datetime) -> int:
         return forget_counts_in(self, before)
 
+    def refuse_unwritable(self) -> None:
+        """Make sure, as far as rights tell, that runs could be recorded; makes no file. Raises LedgerRefusedError."""
+        folder = next(each for each in self.path.parents if os.path.lexists(each))
+        places = [folder, self.path] if os.path.lexists(self.path) else [folder]
+        as_now = os.access in os.supports_effective_ids  # on Linux the account may be another than the one that began
+        if not folder.is_dir() or not all(os.access(place, os.W_OK, effective_ids=as_now) for place in places):
+            raise self._no_access()
+
     def close(self) -> None:
         """Nothing is held open between calls."""
 
@@ -178,11 +192,10 @@ class SqliteLedger:
                     f"The record of runs in {self.path} was written by a newer version of this program: update this "
                     "one, or name another file in CONSENT_LEDGER."
                 )
-            if found == 0:
-                if connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                    raise self._no_ledger()
-                for statement in _SCHEMA:
-                    connection.execute(statement)
+            if found == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+                raise self._no_ledger()
+            for statement in chain(*_VERSIONS[found:]):
+                connection.execute(statement)
 
     def _explained(self, error: sqlite3.Error) -> ConsentReportError:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the rest says more than is needed

@@ -17,11 +17,10 @@ from consent.participants import (
     QUALITY_CODES,
 )
 from consent.period import ReportPeriod
+from consent.recruitment import Accrual, RenewalRow, measure_accrual, renewal_table
 from consent.riders import AGREED, NOT_ANSWERED, NOT_OFFERED
 from consent.study import StudyConfig
 from consent.summary_parts import (
-    Accrual,
-    RenewalRow,
     SiteCount,
     Sites,
     VersionCount,
@@ -30,8 +29,6 @@ from consent.summary_parts import (
     count_sites,
     count_versions,
     count_withdrawals,
-    measure_accrual,
-    renewal_table,
 )
 from consent.tally import Tally
 

@@ -11,17 +11,14 @@ from typing import Any
 
 from consent.azure_access import READ_SECONDS
 from consent.ledger import Claim, RunRecord, study_of
+from consent.ledger_listing import forget_counts_in, last_report_in, newest_first, report_before_in
 from consent.ledger_rows import (
     COLUMNS,
     changed_meanwhile,
     claim_in,
     first_seen_in,
-    forget_counts_in,
     instant_text,
-    last_report_in,
-    newest_first,
     record_in,
-    report_before_in,
     row_of,
     row_of_claim,
 )

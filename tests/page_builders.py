@@ -40,7 +40,7 @@ def a_page_report(consented: tuple[int, ...] = CONSENTED, **changes: Any) -> Run
         "monday": CUTOFF,
         "requested_at": ASKED_AT,
         "finished_at": ASKED_AT + timedelta(minutes=2),
-        "counts": RunCounts(1000, sum(consented), 1003, 1003),
+        "counts": RunCounts(1000, sum(consented), 1003, 1003, taking_part=sum(consented) - 12),
         "files": (Stored("/Adults.csv", "a" * 64, 4321, "rev"), Stored("/Adults.pdf", "b" * 64, 90_321, "rev")),
         "redcap_version": "16.1.3",
         "app_version": "0.1.0",

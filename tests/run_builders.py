@@ -13,7 +13,7 @@ from tests.test_delivery import REPORT, an_address
 
 MONDAY = date(2026, 11, 16)
 NOW = datetime(2026, 11, 16, 13, 0, tzinfo=UTC)  # Monday 08:00 in Toronto
-COUNTS = RunCounts(participants=1000, consented=800, records_listed=1000, records_received=1000)
+COUNTS = RunCounts(participants=1000, consented=800, records_listed=1000, records_received=1000, taking_part=790)
 
 
 class Clock:

@@ -107,7 +107,7 @@ NAMED = [
     "field left_how: e1 (no further contact), e2 (no further use)",
     "the extent is e2 or e3, or blank",
     "field clinic",
-    "Toronto: tor, target 1,234, open since 1 Feb 2024",
+    "Toronto: tor, target 1,234, open from 1 Feb 2024",
     "field form_version",
     "Accepted: v3 or v4",
     "2,345 consented by 30 Jun 2028",
@@ -238,6 +238,39 @@ def test_a_part_of_a_study_file_is_printed_as_far_as_it_goes(more: str, words: s
 )
 def test_it_is_printed_which_refusal_ends_taking_part(words: str) -> None:
     assert words in said_of(STUDY + CONSENT)
+
+
+SURVEY = CONSENT.replace('date = "consent_date"', 'date = "adult_timestamp"')
+
+
+@pytest.mark.parametrize(
+    ("consent", "words"),
+    [
+        (CONSENT, "Where the date says 'Consent not completed', an agreement is still pending."),
+        (SURVEY, "Where the date says 'Consent not completed' or '[not completed]', an agreement is still pending."),
+    ],
+)
+def test_it_is_printed_which_texts_of_the_date_keep_an_agreement_pending(consent: str, words: str) -> None:
+    assert words in said_of(STUDY + consent)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "until then it is marked 'in progress', or 'counted to' its last day counted.",
+        "not counted (with the first reason of the list above)",
+        "a date, but the consent is still pending;",
+        "(A report made by hand from a file says that this was not checked.)",
+    ],
+)
+def test_what_is_easily_taken_otherwise_is_printed(words: str) -> None:
+    assert words in said_of(STUDY + CONSENT)
+
+
+def test_it_is_printed_that_nought_is_no_unknown_answer_to_a_rider() -> None:
+    assert "a code that the study file does not name (0 in an optional consent is none)." in said_of(
+        STUDY + CONSENT + RIDER
+    )
 
 
 @pytest.mark.parametrize(("offered_in", "place"), [("", "form"), ('offered_in = ["2"]\n', "form version")])

@@ -10,7 +10,7 @@ from consent.day_words import long_day, short_day, span
 from consent.headline import headline, next_report
 from consent.summary import Changes, ConsentSummary, WeekChange
 from tests.builders import a_counting, a_period, a_row, a_study, summary_of
-from tests.sample_summaries import an_empty_summary, an_ordinary_summary
+from tests.sample_summaries import a_full_summary, an_empty_summary, an_ordinary_summary
 
 SINCE = date(2026, 11, 16)
 SAME_REPORT = Changes(since=SINCE, first=False, new_consents=0, weeks=(), rules_changed=())
@@ -84,6 +84,18 @@ def test_changed_rules_are_named_and_explained() -> None:
     assert told == (
         "Counting rules changed: riders[rider a], counting version; differences are not corrections of data."
     )
+
+
+def test_a_warning_that_the_approved_number_is_near_is_among_what_a_reader_sees_first() -> None:
+    summary = a_full_summary()
+
+    assert headline(summary)[-1] == "820 of the 850 approved participants have agreed: only 30 more may."
+
+
+def test_far_from_the_approved_number_there_is_no_warning() -> None:
+    counting = a_counting(a_study(more="[accrual]\napproved = 30\n"))
+
+    assert headline(summary_of(a_row(), counting=counting))[-1] == "In all 1; taking part now 1."
 
 
 def test_a_registry_in_its_first_week_has_the_running_week_alone() -> None:

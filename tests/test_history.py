@@ -57,7 +57,7 @@ def test_a_delivered_report_is_told_with_its_totals() -> None:
     assert (document["state"], document["cutoff"], document["counts"]) == (
         "delivered",
         "2026-11-16",
-        {"participants": 1000, "consented": 800, "records_listed": 1000, "records_received": 1000},
+        {"participants": 1000, "consented": 800, "taking_part": 790, "records_listed": 1000, "records_received": 1000},
     )
 
 

@@ -21,7 +21,7 @@ from consent.ledger_rows import COLUMNS, MOST_BYTES, MOST_MESSAGE, instant_in, i
 from consent.report_set import Stored
 from sandbox.azurite import Azurite
 from tests.ledger_stores import SqliteStore, Store, TableStore, at_once, kept, there
-from tests.run_builders import MONDAY, NOW, a_report, a_run
+from tests.run_builders import COUNTS, MONDAY, NOW, a_report, a_run
 
 WEEKS = WeekCounts(
     date(2023, 9, 11), 2, (2, 0, 1), {"rider a": (2, 0, 0), "rider ü": (0, 0, 1)}, {"start_date": "0123abcd"}
@@ -532,7 +532,7 @@ RECORD = st.builds(
     started_at=st.none() | INSTANT,
     finished_at=st.none() | INSTANT,
     cutoff=st.none() | DAY,
-    counts=st.none() | st.builds(RunCounts, NUMBER, NUMBER, NUMBER, NUMBER),
+    counts=st.none() | st.builds(RunCounts, NUMBER, NUMBER, NUMBER, NUMBER, st.none() | NUMBER),
     has_groups=st.none() | st.booleans(),
     set_id=TEXT,
     files=st.lists(st.builds(Stored, TEXT, TEXT, NUMBER, TEXT), max_size=3).map(tuple),
@@ -614,6 +614,14 @@ def test_remarks_that_do_not_fit_lose_the_last_of_them(ledger: RunLedger, letter
     assert [remark[:2] for remark in remarks] == [f"{number} " for number in range(len(remarks))] != []
 
 
+def test_totals_from_before_it_was_kept_who_takes_part_are_totals_without_that(store: Store) -> None:
+    ledger = store.open()
+    ledger.add(a_report())
+    store.edit_run("adults.2026-11-16", "taking_part", None)
+
+    assert ledger.runs()[0].counts == replace(COUNTS, taking_part=None)
+
+
 # --- rows edited by hand
 
 
@@ -629,6 +637,7 @@ def test_remarks_that_do_not_fit_lose_the_last_of_them(ledger: RunLedger, letter
         ("attempt", "twice"),
         ("sandbox", 7),
         ("consented", "many"),
+        ("taking_part", "most"),
         ("files", "[{"),
         ("files", '[{"name": 1}]'),
         ("remarks", "[1]"),

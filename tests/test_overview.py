@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from consent.errors import ConfigurationError
+from consent.known_studies import Studies
 from consent.ledger import Claim, RunRecord
 from consent.overview import overview_of, overviews_of
 from consent.reports.page import RUNS_SHOWN, StudyOverview, UnusableStudy
-from consent.services import Studies
 from consent.sqlite_ledger import SqliteLedger
 from tests.page_builders import a_page_study, page_counts
 from tests.run_builders import MONDAY, NOW, a_report, a_run

@@ -95,6 +95,7 @@ def said(overview: StudyOverview) -> str:
     [
         "Latest report, as of 23 Nov 2026",
         "consented, of 1,000 participants 744",
+        "taking part now 732",
         "more than in the report as of 16 Nov 2026 6",
         "in the week 16–22 Nov 2026 1",
         "in the week 23–29 Nov 2026, in progress, 1 of 7 days 6",
@@ -113,6 +114,12 @@ def test_a_report_with_fewer_consents_than_the_one_before_says_so() -> None:
     before = a_page_report(counts=RunCounts(1000, 750, 1000, 1000), cutoff=date(2026, 11, 16))
 
     assert "fewer than in the report as of 16 Nov 2026 6" in said(an_overview(before=before))
+
+
+def test_a_report_of_which_it_was_not_kept_who_takes_part_says_nothing_of_that() -> None:
+    report = a_page_report(counts=RunCounts(1000, 744, 1003, 1003))
+
+    assert "taking part" not in said(an_overview(report=report))
 
 
 def test_of_the_first_report_nothing_is_compared() -> None:

@@ -50,6 +50,12 @@ def test_the_page_shows_the_numbers_of_the_record(demo: Demo) -> None:
     ]
 
 
+def test_the_page_shows_who_takes_part_now(demo: Demo) -> None:
+    shown = demo.page.locator(".figures div").nth(1).inner_text().split("\n")
+
+    assert shown == ["taking part now", f"{demo.run['counts']['taking_part']:,}"]
+
+
 def test_the_page_names_the_files_of_the_record(demo: Demo) -> None:
     shown = demo.page.locator(".files li").all_inner_texts()
 

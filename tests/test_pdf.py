@@ -200,6 +200,11 @@ def test_every_rule_is_printed(pdf: Pdf) -> None:
     assert [start for start in starts if start not in printed] == []
 
 
+@pytest.mark.parametrize("row", ["No further contact 20 no", "No further use 6 yes", "(extent not stated) 7 yes"])
+def test_of_every_extent_it_is_told_whether_it_ends_taking_part(row: str, full: Pdf) -> None:
+    assert row in full.words
+
+
 def test_the_study_file_is_named_by_its_fingerprint(pdf: Pdf) -> None:
     assert pdf.summary.study.sha256 in pdf.words.replace(" ", "")
 

@@ -6,15 +6,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from consent.errors import LedgerRefusedError, LedgerUnavailableError
-from consent.ledger import Claim
-from consent.sqlite_ledger import SqliteLedger
-from tests.ledger_stores import SqliteStore
-from tests.run_builders import NOW, a_run
+from consent.ledger import Claim, RunCounts
+from consent.sqlite_ledger import SCHEMA_VERSION, SqliteLedger
+from tests.ledger_stores import SqliteStore, at_once, there
+from tests.run_builders import COUNTS, NOW, a_report, a_run
 
 ADDS = """
 import sys
@@ -36,6 +37,30 @@ connection.execute("BEGIN IMMEDIATE")
 connection.execute("UPDATE runs SET state = 'running'")
 os._exit(9)
 """
+
+VERSION_1 = (
+    """
+    CREATE TABLE runs (
+        run_id TEXT PRIMARY KEY, study TEXT NOT NULL, "trigger" TEXT, monday TEXT, requested_at TEXT, queued_at TEXT,
+        sandbox INTEGER, as_of TEXT, dry_run INTEGER, accept_fall INTEGER, state TEXT, reason TEXT, message TEXT,
+        attempt INTEGER, started_at TEXT, finished_at TEXT, cutoff TEXT, participants INTEGER, consented INTEGER,
+        records_listed INTEGER, records_received INTEGER, has_groups INTEGER, set_id TEXT, files TEXT, remarks TEXT,
+        redcap_version TEXT, study_sha256 TEXT, app_version TEXT, week_counts BLOB, version TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX runs_of_study ON runs (study, requested_at)",
+    "CREATE TABLE claims (study TEXT PRIMARY KEY, run_id TEXT, attempt, holder, expires_at, version TEXT NOT NULL)",
+    "CREATE TABLE studies (study TEXT PRIMARY KEY, first_seen TEXT)",
+    """
+    INSERT INTO runs VALUES (
+        'adults.2026-11-09', 'adults', 'monday', '2026-11-09', '2026-11-09T13:00:00.000000Z',
+        '2026-11-09T13:00:00.000000Z', 0, NULL, 0, 0, 'delivered', '', '', 1, '2026-11-09T13:00:01.000000Z',
+        '2026-11-09T13:01:00.000000Z', '2026-11-09', 990, 795, 991, 991, 0, '12345678', '[]', '[]', '16.1.3', '', '',
+        NULL, 'v1'
+    )
+    """,
+    "PRAGMA user_version = 1",
+)
 
 
 @pytest.fixture
@@ -127,7 +152,7 @@ def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_file_of_a_newer_version_is_left_alone(store: SqliteStore) -> None:
     store.open().add(a_run())
-    store.execute("PRAGMA user_version = 2")
+    store.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
 
     refused(store.path, "was written by a newer version of this program: update this one, or name another file")
 
@@ -160,6 +185,53 @@ def test_no_error_of_the_library_is_carried_along(tmp_path: Path) -> None:
         SqliteLedger(tmp_path).runs()
 
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+# --- files of an older version
+
+
+@pytest.fixture
+def old_store(store: SqliteStore) -> SqliteStore:
+    """A file as version 1 of it was, with one report."""
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as connection:
+        for statement in VERSION_1:
+            connection.execute(statement)
+    return store
+
+
+def test_a_file_of_an_older_version_keeps_its_reports(old_store: SqliteStore) -> None:
+    report = there(old_store.open().last_report("adults", sandbox=False))
+
+    assert (report.run_id, report.counts) == ("adults.2026-11-09", RunCounts(990, 795, 991, 991))
+
+
+def test_a_file_of_an_older_version_takes_new_reports_whole(old_store: SqliteStore) -> None:
+    old_store.open().add(a_report())
+
+    assert there(old_store.open().last_report("adults", sandbox=False)).counts == COUNTS
+
+
+def test_a_record_of_an_older_version_is_replaced_as_any_other(old_store: SqliteStore) -> None:
+    ledger = old_store.open()
+    report = there(ledger.read("adults.2026-11-09"))
+    ledger.write(replace(report, counts=COUNTS))
+
+    assert there(ledger.read("adults.2026-11-09")).counts == COUNTS
+
+
+def test_many_that_open_a_file_of_an_older_version_at_once_all_can(old_store: SqliteStore) -> None:
+    found = at_once(8, lambda _: old_store.open().runs("adults"))
+
+    assert [len(runs) for runs in found] == [1] * 8
+
+
+def test_a_file_of_an_older_version_ends_as_a_new_one_begins(old_store: SqliteStore, tmp_path: Path) -> None:
+    new_store = SqliteStore(tmp_path / "new.sqlite")
+    old_store.open().runs()
+    new_store.open().runs()
+
+    columns = "SELECT name, type FROM pragma_table_info('runs')"
+    assert old_store.execute(columns) == new_store.execute(columns)
 
 
 # --- the file itself

@@ -193,6 +193,15 @@ def test_the_extent_is_that_of_the_latest_withdrawal(
     assert {code for code, n in withdrawals_of(*rows).by_extent.items() if n} == {extent}
 
 
+@pytest.mark.parametrize("extent", ["", "1", "9", "x"])
+@pytest.mark.parametrize("ends", [ENDS, ""])
+def test_what_is_told_of_an_extent_is_what_it_does_to_taking_part(extent: str, ends: str) -> None:
+    summary = summary_of(left(left="1", how_far=extent), counting=a_counting_of(BOTH + EXTENT + LABELS + ends))
+
+    assert summary.withdrawals is not None
+    assert summary.withdrawals.ends_taking_part(extent) == (summary.taking_part == 0)
+
+
 # What a data manager should look at
 
 

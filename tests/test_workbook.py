@@ -283,6 +283,17 @@ def test_every_extent_of_withdrawal_has_its_number(full: Opened) -> None:
     }
 
 
+def test_of_every_extent_it_is_told_whether_it_ends_taking_part(full: Opened) -> None:
+    told = {row[0]: row[2] for row in full.table("Summary", "Extent")[:-2]}
+
+    assert told == {
+        "No further contact": "no",
+        "No new data": "yes",
+        "No further use": "yes",
+        "(extent not stated)": "yes",
+    }
+
+
 def test_recruitment_has_its_numbers(full: Opened) -> None:
     told, rows = full.json["accrual"], first_columns(full.book)
 
@@ -327,6 +338,18 @@ def test_the_table_for_renewal_has_both_its_columns(full: Opened) -> None:
 
     assert [row[:3] for row in found] == [
         [row["label"], row.get("since_approval", "not dated"), row["since_start"]] for row in full.json["renewal"]
+    ]
+
+
+def test_the_sums_of_the_summary_stand_out(full: Opened) -> None:
+    sums = [cell.value for cell in full.book["Summary"]["A"] if cell.font.bold and cell.border.top.style]
+
+    assert sums == [
+        "Participants in all",
+        "All records",
+        "All, who stay among the consented",
+        "Due to consent again",
+        "In all",
     ]
 
 

@@ -61,6 +61,7 @@ def document(summary: ConsentSummary) -> dict[str, Any]:
                 "declined": rider.declined,
                 "not_answered": rider.not_answered,
                 "not_offered": rider.not_offered,
+                "can_decline": rider.can_decline,
             }
             for rider in summary.riders
         ],

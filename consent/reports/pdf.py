@@ -6,7 +6,6 @@ the report is decided in ``pdf_content.py``.
 
 import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -19,7 +18,8 @@ from consent.definitions import Definition, definitions
 from consent.headline import headline, next_report
 from consent.reports.pdf_content import provenance, sections
 from consent.reports.report_file import ReportFile
-from consent.reports.small_counts import SMALL_COUNTS_MARK, holds_small_counts
+from consent.reports.shared_rows import marks
+from consent.reports.words import without_controls
 from consent.summary import ConsentSummary
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def content(summary: ConsentSummary) -> dict[str, Any]:
             "author": summary.study.contact,
             "as_of": long_day(summary.period.cutoff),
             "exported_on": long_day(summary.period.exported_on),
-            "marks": [*([SMALL_COUNTS_MARK] if holds_small_counts(summary) else []), *summary.notes],
+            "marks": marks(summary),
             "headline": headline(summary),
             "sections": [asdict(section) for section in sections(summary)],
             "definitions": [_definition(rule) for rule in (*definitions(summary.study), provenance(summary))],
@@ -81,9 +81,7 @@ def _definition(rule: Definition) -> dict[str, Any]:
 def _printable(value: Any) -> Any:
     """The same with a mark in place of each control character, which no font has, and long words broken up."""
     if isinstance(value, str):
-        return _with_breaks(
-            "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs") and c != "\n" else c for c in value)
-        )
+        return _with_breaks(without_controls(value))
     if isinstance(value, dict):
         return {key: inner if key == "svg" else _printable(inner) for key, inner in value.items()}
     return [_printable(inner) for inner in value] if isinstance(value, list | tuple) else value

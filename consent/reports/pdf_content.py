@@ -19,6 +19,7 @@ from consent.reports.pdf_optional import (
     withdrawals_section,
 )
 from consent.reports.pdf_section import Section, Table, number
+from consent.reports.shared_rows import EVERY_RECORD, every_record, rider_name
 from consent.reports.words import NO_CODE_FOR_A_NO, NO_NUMBER, REASONS, share_words
 from consent.summary import Changes, ConsentSummary, RiderCount, WeekCount
 
@@ -107,30 +108,12 @@ def _changes(changes: Changes, since: date, cutoff: date) -> Section:
 
 
 def _classes(summary: ConsentSummary) -> Section:
-    people, source = summary.participants, summary.source
-    classes = [
-        ("Consented", number(people.consented)),
-        ("Declined", number(people.declined)),
-        ("Pending: open", number(people.pending_open)),
-        ("Pending: not started", number(people.pending_not_started)),
-        *((f"Not counted: {REASONS[reason]}", number(n)) for reason, n in people.not_counted.items()),
-        ("Participants in all", number(people.total)),
-    ]
-    apart = [(f"Left out: {reason}", number(n)) for reason, n in summary.left_out.items()]
-    if summary.study.only or summary.outside:
-        apart.append(("Outside the study", number(summary.outside)))
-    listed = "not checked" if source.records_listed is None else number(source.records_listed)
-    rows = [
-        *classes,
-        *apart,
-        ("All records", number(summary.everyone)),
-        ("Records received", number(source.records_received)),
-        ("Records listed by REDCap", listed),
-    ]
+    rows, sums = every_record(summary)
+    shown = tuple((name, n if isinstance(n, str) else number(n)) for name, n in rows)
     return Section(
-        "Every record accounted for",
+        EVERY_RECORD,
         ("Everyone is in exactly one class, and the classes add up.",),
-        Table(("Class", "Number"), tuple(rows), strong=(len(classes) - 1, len(classes) + len(apart))),
+        Table(("Class", "Number"), shown, strong=sums),
         after=(f"Taking part now: {summary.taking_part:,} of those who consented.",),
         narrow=True,
     )
@@ -139,7 +122,7 @@ def _classes(summary: ConsentSummary) -> Section:
 def _riders(riders: Sequence[RiderCount]) -> Section:
     rows = [
         (
-            _named(rider),
+            rider_name(rider),
             number(rider.agreed),
             number(rider.declined) if rider.can_decline else NO_NUMBER,
             number(rider.not_answered),
@@ -154,10 +137,6 @@ def _riders(riders: Sequence[RiderCount]) -> Section:
         Table(("Optional consent", "Agreed", "Declined", "Not answered", "Not offered", "Uptake"), tuple(rows)),
         after=() if all(rider.can_decline for rider in riders) else (NO_CODE_FOR_A_NO,),
     )
-
-
-def _named(rider: RiderCount) -> str:
-    return rider.key if rider.label == rider.key else f"{rider.key}: {rider.label}"
 
 
 def _quality(summary: ConsentSummary) -> Section:

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from consent.day_words import short_day
 from consent.reports.pdf_section import Section, Table, number, shortened
+from consent.reports.shared_rows import extent_name, standing
 from consent.summary import (
     Accrual,
     ConsentSummary,
     RenewalRow,
     Sites,
-    VersionCount,
     Versions,
     Withdrawals,
 )
@@ -22,7 +22,7 @@ def sites_section(sites: Sites) -> Section:
     """The people of each site, which add up to everybody."""
     targets = any(site.target is not None for site in sites.counts)
     opened = any(site.opened for site in sites.counts)
-    columns = ["Site", *(["Open since"] if opened else []), "Participants", "Consented"]
+    columns = ["Site", *(["Open from"] if opened else []), "Participants", "Consented"]
     columns += [*(["Target"] if targets else []), "Taking\npart now", "In the last 4\ncomplete weeks"]
     rows = [
         (
@@ -56,8 +56,7 @@ def _added_up(sites: Sites, *, targets: bool) -> Iterator[str]:
 def versions_section(versions: Versions) -> Section:
     """Which form version those taking part now have signed last."""
     rows = [
-        (shortened(count.version) or "(blank)", number(count.taking_part), _standing(count))
-        for count in versions.counts
+        (shortened(count.version) or "(blank)", number(count.taking_part), standing(count)) for count in versions.counts
     ]
     return Section(
         "Form versions",
@@ -67,19 +66,13 @@ def versions_section(versions: Versions) -> Section:
     )
 
 
-def _standing(count: VersionCount) -> str:
-    if not count.version:
-        return "not known"
-    return "accepted" if count.accepted else "re-consent due"
-
-
 def withdrawals_section(withdrawals: Withdrawals) -> Section:
     """Who has withdrawn, by extent."""
     rows = [
         (
-            withdrawals.labels.get(extent, extent) or "(extent not stated)",
+            extent_name(extent, withdrawals),
             number(n),
-            "yes" if not extent or not withdrawals.ends or extent in withdrawals.ends else "no",
+            "yes" if withdrawals.ends_taking_part(extent) else "no",
         )
         for extent, n in withdrawals.by_extent.items()
     ]

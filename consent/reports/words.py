@@ -3,6 +3,8 @@
 The codes themselves stay what machines read; the reasons of runs are in ``run_words.py``.
 """
 
+import unicodedata
+
 NO_NUMBER = "–"
 """Stands where there is no number to be had, such as a share of nobody."""
 
@@ -16,13 +18,18 @@ REASONS = {
     "future_date": "agreed on a day still to come",
     "after_cutoff": "agreed after the cut-off",
     "agreed_but_open": "agreed, yet the date says it is not completed",
-    "dated_but_pending": "a date, but no decision yet",
+    "dated_but_pending": "a date, but the consent is still pending",
     "rider_without_consent": "agreed to an optional consent, but to no form that has it",
     "withdrawal_without_consent": "a withdrawal, but never an agreement",
     "withdrawal_before_consent": "a withdrawal dated before the agreement",
     "withdrawal_undated": "a withdrawal without a usable date",
 }
 """Why a participant is not counted, or what a data manager should look at."""
+
+
+def without_controls(text: str) -> str:
+    """The text with a mark in place of each control character but line breaks: no font has one, and no workbook."""
+    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs") and c != "\n" else c for c in text)
 
 
 def share_words(share: float) -> str:

@@ -11,7 +11,7 @@ from xlsxwriter import Workbook
 
 from consent.day_words import long_day
 from consent.reports.report_file import ReportFile
-from consent.reports.small_counts import SMALL_COUNTS_MARK, holds_small_counts
+from consent.reports.shared_rows import marks
 from consent.reports.workbook_cells import SheetWriter, printable
 from consent.reports.workbook_charts import add_riders_chart, add_week_charts
 from consent.reports.workbook_sheets import RIDERS, WEEKS, sheets
@@ -49,7 +49,7 @@ def _describe(workbook: Workbook, summary: ConsentSummary) -> None:
 
 
 def _fill(workbook: Workbook, summary: ConsentSummary) -> None:
-    writer = SheetWriter(workbook, title=summary.study.title, as_of=_as_of(summary), marks=_marks(summary))
+    writer = SheetWriter(workbook, title=summary.study.title, as_of=_as_of(summary), marks=marks(summary))
     written = {sheet.name: writer.write(sheet) for sheet in sheets(summary)}
     (first, tables), (_, weeks), (riders, answers) = written[SUMMARY], written[WEEKS], written[RIDERS]
     add_week_charts(workbook, first, tables[0], weeks[0], summary)
@@ -59,8 +59,3 @@ def _fill(workbook: Workbook, summary: ConsentSummary) -> None:
 def _as_of(summary: ConsentSummary) -> str:
     cutoff, exported_on = summary.period.cutoff, summary.period.exported_on
     return f"Up to and including {long_day(cutoff)}; exported on {long_day(exported_on)}"
-
-
-def _marks(summary: ConsentSummary) -> tuple[str, ...]:
-    """What a reader must know before any number: who may see it, and what was not checked."""
-    return (*((SMALL_COUNTS_MARK,) if holds_small_counts(summary) else ()), *summary.notes)

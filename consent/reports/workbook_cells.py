@@ -4,7 +4,6 @@ No text ever becomes a formula, a link or a number, whatever it looks like.
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +14,7 @@ from xlsxwriter import Workbook
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from consent.reports.words import share_words
+from consent.reports.words import share_words, without_controls
 from consent.reports.workbook_measures import (
     height_of,
     is_numeric,
@@ -209,8 +208,7 @@ def _fit_across(worksheet: Worksheet, sheet: Sheet, width: float) -> None:
 
 def printable(text: str) -> str:
     """The text with a mark in place of each character that a workbook cannot hold."""
-    kept = "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs") and c != "\n" else c for c in text)
-    return _NOT_TEXT.sub("\ufffd", kept)
+    return _NOT_TEXT.sub("\ufffd", without_controls(text))
 
 
 def _look_in(sheet: Sheet, table: Table, column: int) -> Look:

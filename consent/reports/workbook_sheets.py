@@ -10,10 +10,11 @@ from consent.day_words import span
 from consent.definitions import definitions
 from consent.headline import progress
 from consent.reports.chart_words import goal_lines
+from consent.reports.shared_rows import rider_name
 from consent.reports.words import NO_CODE_FOR_A_NO, NO_NUMBER, REASONS
 from consent.reports.workbook_summary import summary_sheet
 from consent.reports.workbook_values import Cell, Share, Sheet, Table
-from consent.summary import ConsentSummary, RiderCount, SiteCount, Sites, WeekCount
+from consent.summary import ConsentSummary, SiteCount, Sites, WeekCount
 
 WEEKS, RIDERS, SITES, QUALITY, DEFINITIONS = "Weeks", "Riders", "Sites", "Quality", "Definitions"
 FIRST_DAY, CONSENTS, RUNNING_TOTAL = "First day", "Consents", "Running total"
@@ -53,15 +54,11 @@ def weeks_sheet(summary: ConsentSummary) -> Sheet:
     agreed = (rider.agreed for rider in summary.riders)
     rows.append(("Total", None, None, summary.participants.consented, *agreed, None, *(None for _ in goals)))
     running = [n for n, week in enumerate(summary.weeks) if not week.complete]
-    riders = (_named(rider) for rider in summary.riders)
+    riders = (rider_name(rider) for rider in summary.riders)
     columns = (FIRST_DAY, "Last day", "Complete?", CONSENTS, *riders, RUNNING_TOTAL, *(name for name, _ in goals))
     table = Table("", columns, tuple(rows), (len(rows) - 1,), next(iter(running), None))
     lines = ("Consents a week, and how many of them agreed to each optional consent (rider).",)
     return Sheet(WEEKS, lines, (table,), fixed=2, landscape=True, filtered=True)
-
-
-def _named(rider: RiderCount) -> str:
-    return rider.key if rider.label == rider.key else f"{rider.key}: {rider.label}"
 
 
 # Riders
@@ -71,7 +68,7 @@ def riders_sheet(summary: ConsentSummary) -> Sheet:
     """What the consented answered to each optional consent."""
     rows: list[tuple[Cell, ...]] = [
         (
-            _named(rider),
+            rider_name(rider),
             rider.agreed,
             rider.declined if rider.can_decline else NO_NUMBER,
             rider.not_answered,
@@ -105,7 +102,7 @@ def sites_sheet(summary: ConsentSummary, sites: Sites) -> Sheet:
     total: tuple[Cell, ...] = ("All sites", None, None, participants, consented, None, None, taking_part, recent)
     rows = (*map(_site, counts), total)
     columns = (
-        *("Site", "Code", "Open since", "Participants", "Consented", "Target", "Share of target"),
+        *("Site", "Code", "Open from", "Participants", "Consented", "Target", "Share of target"),
         *("Taking part now", _recently(summary.weeks)),
     )
     line = "Each participant is at one site, or at none; the sites add up to all participants."

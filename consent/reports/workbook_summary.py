@@ -9,14 +9,13 @@ from datetime import date
 from consent import __version__
 from consent.day_words import short_day, span
 from consent.headline import headline, progress, rules_sentence
-from consent.reports.words import REASONS
+from consent.reports.shared_rows import EVERY_RECORD, every_record, extent_name, standing
 from consent.reports.workbook_values import Cell, Change, Sheet, Table
 from consent.summary import (
     Accrual,
     Changes,
     ConsentSummary,
     RenewalRow,
-    VersionCount,
     Versions,
     WeekCount,
     Withdrawals,
@@ -63,26 +62,8 @@ def _marked(week: WeekCount, summary: ConsentSummary) -> str:
 
 
 def _classes(summary: ConsentSummary) -> Table:
-    people, source = summary.participants, summary.source
-    classes: list[tuple[Cell, ...]] = [
-        ("Consented", people.consented),
-        ("Declined", people.declined),
-        ("Pending: open", people.pending_open),
-        ("Pending: not started", people.pending_not_started),
-        *((f"Not counted: {REASONS[reason]}", n) for reason, n in people.not_counted.items()),
-        ("Participants in all", people.total),
-    ]
-    apart: list[tuple[Cell, ...]] = [(f"Left out: {reason}", n) for reason, n in summary.left_out.items()]
-    if summary.study.only or summary.outside:
-        apart.append(("Outside the study", summary.outside))
-    listed = "not checked" if source.records_listed is None else source.records_listed
-    records: list[tuple[Cell, ...]] = [
-        ("All records", summary.everyone),
-        ("Records received", source.records_received),
-        ("Records listed by REDCap", listed),
-    ]
-    sums = (len(classes) - 1, len(classes) + len(apart))
-    return Table("Every record accounted for", ("Class", "Participants"), (*classes, *apart, *records), sums)
+    rows, sums = every_record(summary)
+    return Table(EVERY_RECORD, ("Class", "Participants"), rows, sums)
 
 
 def _changes(changes: Changes, since: date) -> Iterator[Table]:
@@ -122,7 +103,7 @@ def _needed(accrual: Accrual) -> Cell:
 
 def _withdrawals(withdrawals: Withdrawals) -> Table:
     rows: list[tuple[Cell, ...]] = [
-        (_extent(extent, withdrawals), n, _yes(not extent or not withdrawals.ends or extent in withdrawals.ends))
+        (extent_name(extent, withdrawals), n, "yes" if withdrawals.ends_taking_part(extent) else "no")
         for extent, n in withdrawals.by_extent.items()
     ]
     rows += [("All, who stay among the consented", withdrawals.total, None)]
@@ -130,22 +111,12 @@ def _withdrawals(withdrawals: Withdrawals) -> Table:
     return Table("Withdrawals", ("Extent", "Participants", "Ends taking part"), tuple(rows), (len(rows) - 2,))
 
 
-def _extent(extent: str, withdrawals: Withdrawals) -> str:
-    return withdrawals.labels.get(extent, extent) or "(extent not stated)"
-
-
 def _versions(versions: Versions) -> Table:
     rows: list[tuple[Cell, ...]] = [
-        (count.version or "(blank)", count.taking_part, _standing(count)) for count in versions.counts
+        (count.version or "(blank)", count.taking_part, standing(count)) for count in versions.counts
     ]
     rows.append(("Due to consent again", versions.reconsent_due, None))
     return Table("Form versions", ("Version signed last", "Taking part now", ""), tuple(rows), (len(rows) - 1,))
-
-
-def _standing(count: VersionCount) -> str:
-    if not count.version:
-        return "not known"
-    return "accepted" if count.accepted else "re-consent due"
 
 
 def _renewal(rows: Sequence[RenewalRow], summary: ConsentSummary) -> Table:
@@ -154,7 +125,9 @@ def _renewal(rows: Sequence[RenewalRow], summary: ConsentSummary) -> Table:
     shown = [
         (row.label, "not dated" if row.since_approval is None else row.since_approval, row.since_start) for row in rows
     ]
-    return Table("For renewal by the ethics board", ("Participants", since, "Since the start"), tuple(shown))
+    return Table(
+        "For renewal by the ethics board", ("Participants", since, "Since the start"), tuple(shown), (len(shown) - 1,)
+    )
 
 
 def _provenance(summary: ConsentSummary) -> Table:
@@ -172,7 +145,3 @@ def _provenance(summary: ConsentSummary) -> Table:
         (None, study.sha256[32:]),
     ]
     return Table("Where these numbers come from", ("", ""), tuple(row for row in rows if row[1] is not None))
-
-
-def _yes(is_so: bool) -> str:
-    return "yes" if is_so else "no"
