@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.measure import peak_megabytes
+from consent.known_studies import choose_study, load_studies
 from consent.local_folder import LocalFolder
 from consent.run import run_report, summarise_file
-from consent.services import choose_study, load_studies, open_services
+from consent.services import open_services
 from consent.settings import Settings
 from consent.study import StudyConfig
 from consent.summary import ConsentSummary

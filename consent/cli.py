@@ -19,6 +19,7 @@ from consent.cli_parser import build_parser
 from consent.errors import ConfigurationError, ConsentReportError, CutoffError, UnknownStudyError, log_text
 from consent.serve import NeedsError
 from consent.settings import Settings, read_settings
+from consent.setup.verbs import SETUP_VERBS, Verb
 from consent.study import StudyConfig
 from consent.viewer import show_file
 
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None, show: Callable[[Path], bool] = 
         sys.stderr.write(f"{error}\n")
         return 1
     try:
-        _VERBS[options.verb](options, screen)
+        return _VERBS[options.verb](options, screen) or 0
     except (CutoffError, UnknownStudyError, NeedsError) as error:
         return _failed(error, str(error), 2, options, screen)
     except ConsentReportError as error:
@@ -47,7 +48,6 @@ def main(arguments: Sequence[str] | None = None, show: Callable[[Path], bool] = 
         return _failed(error, "Stopped. Whatever was left unfinished, the next run mends.", 1, options, screen)
     except Exception as error:  # the outermost edge: its own words may quote a participant, its place does not
         return _failed(error, log_text(error), 1, options, screen)
-    return 0
 
 
 def _failed(error: BaseException, message: str, status: int, options: argparse.Namespace, screen: "Screen") -> int:
@@ -58,10 +58,11 @@ def _failed(error: BaseException, message: str, status: int, options: argparse.N
 
 
 def _demo(options: argparse.Namespace, screen: "Screen") -> None:
+    from consent.known_studies import choose_study, load_studies
     from consent.local_folder import LocalFolder
     from consent.period import day_in
     from consent.run import run_report
-    from consent.services import choose_study, load_studies, open_services, utc_now
+    from consent.services import open_services, utc_now
     from sandbox.demo import demo_world
 
     study = choose_study(load_studies(Settings({})), "obri-ibd")
@@ -98,7 +99,7 @@ def _refuse_real_reports(output: Path, study: StudyConfig) -> None:
 
 def _run(options: argparse.Namespace, screen: "Screen") -> None:
     from consent.asked_run import Wish, run_now
-    from consent.services import choose_study, load_studies
+    from consent.known_studies import choose_study, load_studies
 
     settings = read_settings(directory=options.settings)
     study = choose_study(load_studies(settings), options.study)
@@ -111,10 +112,11 @@ def _run(options: argparse.Namespace, screen: "Screen") -> None:
 def _runs(options: argparse.Namespace, screen: "Screen") -> None:
     from consent.due import shown_state
     from consent.history import run_document, with_claims
+    from consent.known_studies import choose_study, load_studies
     from consent.ledgers import open_ledger
     from consent.run_words import ShownRun
     from consent.runs_table import show_runs
-    from consent.services import choose_study, load_studies, utc_now
+    from consent.services import utc_now
 
     settings, now = read_settings(directory=options.settings), utc_now()
     with closing(open_ledger(settings, default="sqlite")) as ledger:
@@ -145,6 +147,7 @@ def _serve(options: argparse.Namespace, screen: "Screen") -> None:
 
 
 def _summarise(options: argparse.Namespace, screen: "Screen") -> None:
+    from consent.known_studies import named_study
     from consent.local_folder import LocalFolder
     from consent.run import summarise_file
     from consent.services import utc_now
@@ -152,7 +155,7 @@ def _summarise(options: argparse.Namespace, screen: "Screen") -> None:
     with screen.watching():
         result = summarise_file(
             options.export,
-            _study_or_file(options.study, options.settings),
+            named_study(options.study, options.settings),
             LocalFolder(options.output),
             place=f"folder {options.output}",
             now=utc_now(),
@@ -160,14 +163,6 @@ def _summarise(options: argparse.Namespace, screen: "Screen") -> None:
             watcher=screen,
         )
     _show(result, screen, as_json=options.json)
-
-
-def _study_or_file(name: str | None, settings: Path | None) -> StudyConfig:
-    from consent.services import choose_study, load_studies, load_study_file
-
-    if name is not None and name.endswith(".toml"):
-        return load_study_file(Path(name))
-    return choose_study(load_studies(read_settings(directory=settings)), name)
 
 
 def _show(result: "RunResult", screen: "Screen", *, as_json: bool) -> None:
@@ -206,4 +201,11 @@ def _speak_utf8() -> None:
             stream.reconfigure(encoding="utf-8", errors="replace")
 
 
-_VERBS = {"demo": _demo, "run": _run, "runs": _runs, "serve": _serve, "summarise": _summarise}
+_VERBS: "dict[str, Verb]" = {
+    "demo": _demo,
+    "run": _run,
+    "runs": _runs,
+    "serve": _serve,
+    "summarise": _summarise,
+    **SETUP_VERBS,
+}

@@ -4,11 +4,10 @@ Carries nothing out: ``cli.py`` does.
 """
 
 import argparse
-from datetime import date
 from pathlib import Path
 
 from consent import __version__
-from consent.period import parse_day
+from consent.setup.parser import add_setup_verbs, day_argument
 
 _Verbs = argparse._SubParsersAction  # argparse offers no public name for what ``add_subparsers`` returns
 
@@ -24,7 +23,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"consent {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in (_add_demo(verbs), _add_run(verbs), _add_runs(verbs), _add_summarise(verbs)):
+    spoken = (_add_demo(verbs), _add_run(verbs), _add_runs(verbs), _add_summarise(verbs), *add_setup_verbs(verbs))
+    for verb in spoken:
         verb.add_argument("--json", action="store_true", help="print the outcome as JSON, for scripts")
     _add_serve(verbs).set_defaults(json=False)
     return parser
@@ -52,7 +52,7 @@ def _add_run(verbs: "_Verbs[argparse.ArgumentParser]") -> argparse.ArgumentParse
         description="The Monday job: export from REDCap, count, and deliver to Dropbox (or, with --to, to a folder).",
     )
     run.add_argument("--study", metavar="KEY", help="which study; needed only where there are several")
-    run.add_argument("--as-of", type=_day, metavar="DATE", help="last day counted, YYYY-MM-DD (default: today)")
+    run.add_argument("--as-of", type=day_argument, metavar="DATE", help="last day counted, YYYY-MM-DD (default: today)")
     run.add_argument("--dry-run", action="store_true", help="do everything but write; say what would be written")
     run.add_argument("--to", type=Path, metavar="DIR", help="deliver to this folder instead of Dropbox; not recorded")
     run.add_argument(
@@ -104,7 +104,9 @@ def _add_summarise(verbs: "_Verbs[argparse.ArgumentParser]") -> argparse.Argumen
     )
     summarise.add_argument("export", type=Path, metavar="EXPORT.csv")
     summarise.add_argument("--study", metavar="KEY|FILE.toml", help="which study, or its file")
-    summarise.add_argument("--as-of", type=_day, metavar="DATE", help="last day counted, YYYY-MM-DD (default: today)")
+    summarise.add_argument(
+        "--as-of", type=day_argument, metavar="DATE", help="last day counted, YYYY-MM-DD (default: today)"
+    )
     summarise.add_argument(
         "--output", type=Path, default=Path("consent-report"), metavar="DIR", help="default: consent-report"
     )
@@ -126,10 +128,3 @@ def _port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError("expected a port, a number from 1 to 65535")
     return int(text)
-
-
-def _day(text: str) -> date:
-    day = parse_day(text)
-    if day is None:
-        raise argparse.ArgumentTypeError("expected a day such as 2026-11-16")
-    return day

@@ -12,7 +12,7 @@ from consent.cells import Array, any_of, days_of, event_ranks, instances, is_one
 from consent.period import ReportPeriod
 from consent.redcap.export_plan import Coding
 from consent.redcap.rows import EVENT
-from consent.study import ConsentForm, FieldRef, StudyConfig
+from consent.study import NOT_COMPLETED, ConsentForm, FieldRef, StudyConfig
 
 CONSENTED, DECLINED, OPEN = "consented", "declined", "open"
 NOT_COUNTED_REASONS = ("unknown_code", "no_date", "unreadable_date", "before_start", "future_date", "after_cutoff")
@@ -20,7 +20,6 @@ STATES = (CONSENTED, DECLINED, *NOT_COUNTED_REASONS, OPEN)
 """What one consent can say, in the order in which a participant's consents are searched for the one that decides."""
 
 _RANK = {state: rank for rank, state in enumerate(STATES)}
-_NOT_COMPLETED = "[not completed]"  # in place of a survey's timestamp: begun, never submitted
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ def _consents_on(form: ConsentForm, number: int, rows: pd.DataFrame, counting: C
     if form.form_complete:
         certified = texts(rows, FieldRef(form.form_complete), counting.coding)[at] == "2"
     agreed = is_one_of(decision, form.agreed)
-    still_open = is_one_of(date_text, (*form.pending_text, _NOT_COMPLETED))
+    still_open = is_one_of(date_text, (*form.pending_text, NOT_COMPLETED))
     days = days_of(date_text, form.date in counting.coding.timestamps, counting.study)
     return pd.DataFrame(
         {

@@ -13,35 +13,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from consent.azure_access import LOGIN_URL, azure_transport, found_identity
-from consent.errors import ConsentReportError, SecretsRefusedError, SecretsUnavailableError, SettingsError
+from consent.errors import ConsentReportError, SecretsRefusedError, SettingsError
 from consent.network import new_session
 from consent.setting_rules import has_extras, split_url
 from consent.settings import HEADING, Network, Problems, Settings
+from consent.vault_refusals import NO_RIGHT_TO_READ, explained
 
 if TYPE_CHECKING:
     import requests
     from azure.core.credentials import TokenCredential
-    from azure.core.exceptions import AzureError
     from azure.keyvault.secrets import KeyVaultSecret, SecretClient, SecretProperties
 
 _LONGEST_WAIT_SECONDS = 15.0  # whatever the vault's Retry-After asks for
 _RETRIES = {"retry_total": 3, "retry_backoff_factor": 0.5, "retry_backoff_max": 8}
-_BUSY_STATUSES = (408, 429)
-
-_NO_RIGHT = (
-    "this identity may not read it: ask for the role 'Key Vault Secrets User' on the vault "
-    "(where the vault uses access policies: for 'Get' on secrets); a new right can take ten minutes to work"
-)
-_NOT_ACCEPTED = (
-    "the vault does not accept this identity: check that KEY_VAULT_URL is a vault of the identity's own organisation "
-    "(tenant), and that the identity has the role 'Key Vault Secrets User' there"
-)
-_CLOSED_NETWORK = "the vault's network rules keep this machine out: have it allowed under the vault's 'Networking'"
-_WHY_FORBIDDEN = {
-    "SecretDisabled": "the secret is disabled: enable it, or store a new version of it",
-    "ForbiddenByFirewall": _CLOSED_NETWORK,
-    "ForbiddenByConnection": _CLOSED_NETWORK,
-}
 
 
 class Secret:
@@ -72,6 +56,8 @@ class KeyVault:
     Raises SettingsError if the address is not https.
     """
 
+    _deed, _no_right = "read", NO_RIGHT_TO_READ
+
     def __init__(
         self,
         url: str,
@@ -101,9 +87,7 @@ class KeyVault:
         SecretsUnavailableError, or SettingsError if no Key Vault answers at this address.
         """
         stored_name = name.replace("_", "-")
-        answer = self._ask(stored_name)
-        if isinstance(answer, ConsentReportError):
-            raise answer  # here and not in `except`, where it would carry along the library's error with its response
+        answer = self._ask(stored_name, lambda client: client.get_secret(stored_name))
         if answer is None:
             return None
         self._refuse_outside_its_dates(stored_name, answer.properties)
@@ -122,16 +106,24 @@ class KeyVault:
     ) -> None:
         self.close()
 
-    def _ask(self, stored_name: str) -> "KeyVaultSecret | ConsentReportError | None":
+    def _ask(self, name: str, question: "Callable[[SecretClient], KeyVaultSecret]") -> "KeyVaultSecret | None":
+        answer = self._answer(name, question)
+        if isinstance(answer, ConsentReportError):
+            raise answer  # here and not in `except`, where it would carry along the library's error with its response
+        return answer
+
+    def _answer(
+        self, stored_name: str, question: "Callable[[SecretClient], KeyVaultSecret]"
+    ) -> "KeyVaultSecret | ConsentReportError | None":
         from azure.core.exceptions import AzureError, ResourceNotFoundError
 
         client = self._client()
         try:
-            return client.get_secret(stored_name)
+            return question(client)
         except ResourceNotFoundError:
             return None
         except AzureError as error:
-            return self._explained(stored_name, error)
+            return explained(error, f"{self._place(stored_name)} was not {self._deed}", self._no_right)
         except ValueError:  # the challenge is missing, or asks for a token that is not for this host
             return SettingsError(HEADING, ["KEY_VAULT_URL does not lead to a Key Vault: check the address"])
 
@@ -157,25 +149,6 @@ class KeyVault:
             raise SecretsRefusedError(f"{self._place(name)} has expired: store a new version of it, then run again.")
         if properties.not_before is not None and properties.not_before > self._now():
             raise SecretsRefusedError(f"{self._place(name)} is not valid yet: correct its activation date.")
-
-    def _explained(self, name: str, error: "AzureError") -> ConsentReportError:
-        """The error in our words; the library's own may quote what the server sent."""
-        from azure.core.exceptions import ClientAuthenticationError
-
-        status = getattr(error, "status_code", None)
-        if status is None and isinstance(error, ClientAuthenticationError):
-            return SecretsRefusedError(
-                f"{self._place(name)} was not read: Azure gave this machine no identity. On your own computer run "
-                "`az login`; in Azure assign the function app a managed identity (and AZURE_CLIENT_ID, if it is a "
-                "user-assigned one)."
-            )
-        if status is None:
-            return SecretsUnavailableError(
-                f"{self._place(name)} was not read: the vault cannot be reached. Check the address and the network "
-                "(HTTPS_PROXY, REQUESTS_CA_BUNDLE); the same run may work later."
-            )
-        where = f"{self._place(name)} was not read (status {status}, request id {_request_id(error)})"
-        return _explained_by_status(where, status, error)
 
     def _place(self, name: str) -> str:
         return f"Secret {name} in Key Vault {self.url}"
@@ -224,28 +197,3 @@ def _find(settings: Settings, name: str, vault: KeyVault | None) -> Secret | Non
     if not (secret.reveal().isascii() and secret.reveal().isprintable() and " " not in secret.reveal()):
         raise SettingsError(HEADING, [f"{name} holds a blank, a line break or a special character: copy it once more"])
     return secret
-
-
-def _explained_by_status(where: str, status: int, error: "AzureError") -> ConsentReportError:
-    if status < 400:
-        return SecretsUnavailableError(
-            f"{where}: something else than Key Vault answered, such as a network's sign-in page. Check the network "
-            "(HTTPS_PROXY); the same run may work later."
-        )
-    if status in _BUSY_STATUSES or status >= 500:
-        return SecretsUnavailableError(f"{where}: the vault is busy or down. The same run may work later.")
-    if status == 403:
-        return SecretsRefusedError(f"{where}: {_WHY_FORBIDDEN.get(_inner_code(error), _NO_RIGHT)}.")
-    if status == 401:
-        return SecretsRefusedError(f"{where}: {_NOT_ACCEPTED}.")
-    return SecretsRefusedError(f"{where}: the vault does not take the request. Check the secret's name.")
-
-
-def _inner_code(error: "AzureError") -> str:
-    details = getattr(getattr(error, "error", None), "innererror", None) or {}
-    return str(details.get("code", ""))
-
-
-def _request_id(error: "AzureError") -> str:
-    response = getattr(error, "response", None)
-    return str(response.headers.get("x-ms-request-id", "unknown")) if response is not None else "unknown"

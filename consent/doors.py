@@ -21,12 +21,13 @@ from consent.http_api import (
     parse_run_request,
     unknown_run,
 )
+from consent.known_studies import Studies, choose_study, load_studies
 from consent.ledger import RunLedger, RunRecord, Trigger
 from consent.ledgers import open_ledger
 from consent.on_time import all_reported, late
 from consent.period import choose_period
 from consent.queueing import Asked, queue_due, request_run
-from consent.services import Studies, choose_study, load_studies, utc_now
+from consent.services import utc_now
 from consent.setting_rules import dropbox_sandbox_url, months_kept
 from consent.settings import Settings
 

@@ -81,7 +81,7 @@ class DropboxFolder:
         from dropbox.files import FileMetadata
 
         client = self._connected()
-        found: Any = self._ask(f"to look at '{path}'", partial(client.files_get_metadata, _composed(path)))
+        found: Any = self._ask(f"to look at '{path}'", partial(client.files_get_metadata, composed(path)))
         if found is not None and not isinstance(found, FileMetadata):
             raise DeliveryRefusedError(f"In Dropbox a folder stands at '{path}', where a file belongs. Move it away.")
         return None if found is None else Stored(path, found.content_hash or "", found.size, found.rev)
@@ -92,7 +92,7 @@ class DropboxFolder:
         Raises ``DeliveryRefusedError`` or ``DeliveryUnavailableError``.
         """
         client = self._connected()
-        return self._ask(f"to list '{path}'", lambda: tuple(sorted(_listing(client, _composed(path))))) or ()
+        return self._ask(f"to list '{path}'", lambda: tuple(sorted(_listing(client, composed(path))))) or ()
 
     def prepare(self, files: Mapping[str, bytes]) -> None:
         """Prove the log-in; Dropbox replaces a file in one stroke, so there is nothing to set aside."""
@@ -169,7 +169,7 @@ class DropboxFolder:
 
     def _seen_after_all(self, client: "dropbox.Dropbox", sent: Stored) -> Any:
         """The file, if it arrived although its answer was lost; not finding it proves nothing."""
-        found = self._attempt(partial(client.files_get_metadata, _composed(sent.path)))
+        found = self._attempt(partial(client.files_get_metadata, composed(sent.path)))
         return found if getattr(found, "content_hash", None) == sent.content_hash else None
 
     def _pause(self, trouble: Trouble, attempt: int, what: str) -> None:
@@ -225,7 +225,7 @@ def _upload(client: "dropbox.Dropbox", sent: Stored, content: bytes, replace: bo
 
     return client.files_upload(
         content,
-        _composed(sent.path),
+        composed(sent.path),
         mode=WriteMode.overwrite if replace else WriteMode.add,
         autorename=False,
         strict_conflict=False,  # a repeat of the same bytes, after a lost answer, must succeed
@@ -242,11 +242,11 @@ def _listing(client: "dropbox.Dropbox", path: str) -> Iterator[str]:
         page = client.files_list_folder_continue(page.cursor)
 
 
-def _composed(path: str) -> str:
-    """The path as Dropbox keeps names, NFC; it finds no other spelling."""
+def composed(path: str) -> str:
+    """The path as Dropbox keeps names, in one of two spellings of an accent (NFC); it finds no other."""
     return unicodedata.normalize("NFC", path)
 
 
 def _folded(path: str) -> str:
     """The path with case taken out on both sides, because Dropbox lower-cases by older rules than Python's."""
-    return _composed(_composed(path).casefold())
+    return composed(composed(path).casefold())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dropbox import exceptions as sdk
 
 _DEFAULT_WAIT_SECONDS = 5.0
-_LOG_IN_AGAIN = "authorise the app again and put its new refresh token into DROPBOX_OAUTH2_REFRESH_TOKEN"
+_LOG_IN_AGAIN = "sign in again with 'consent login dropbox', which keeps a new DROPBOX_OAUTH2_REFRESH_TOKEN"
 
 _REASONS = {
     "file": "a different file already stands there and is never overwritten: look at it and move it away",

@@ -14,7 +14,9 @@ from typing import Generic
 
 import pandas as pd
 
+from consent.consents import CONSENTED, DECLINED
 from consent.errors import ConfigurationError, SourceDataError
+from consent.participants import NOT_COUNTED
 from consent.redcap.dictionary import TIMESTAMP
 from consent.redcap.export import Counts
 from consent.redcap.export_plan import Coding, value_columns
@@ -31,6 +33,7 @@ from consent.redcap.rows import (
     whole_records,
 )
 from consent.study import FieldRef, StudyConfig, named_fields
+from consent.tally import Tally
 
 LONGEST_VALUE = 10_000_000  # characters; a notes field can hold a whole letter
 
@@ -82,6 +85,22 @@ def count_file(
         raise _unusable(path, "it has a header but no rows", "Export again, with all records")
     refuse_repeated_rows(arrived, f"The file {path.name}")
     return Counted(counts, arrived.record_count)
+
+
+def refuse_reworked(tally: Tally, path: Path) -> None:
+    """Labels in place of codes, or dates as Excel writes them, would give a report in which nobody consented.
+
+    Raises:
+        SourceDataError: no decision and no date in the file is written as REDCap exports it.
+    """
+    unknown, unread = (tally.classes[NOT_COUNTED, reason] for reason in ("unknown_code", "unreadable_date"))
+    consented, declined = tally.classes[CONSENTED, ""], tally.classes[DECLINED, ""]
+    if not consented and (unread or (unknown and not declined)):  # a refusal needs no date, so it proves no date right
+        raise _unusable(
+            path,
+            "none of its decisions and dates is written as REDCap exports them",
+            "Export it again as 'CSV (raw data)', with codes and not labels, and do not save it from Excel",
+        )
 
 
 def _pass(

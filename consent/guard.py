@@ -86,14 +86,14 @@ def _falls(summary: ConsentSummary, last: RunRecord | None) -> list[tuple[str, b
         (
             f"{what} fell by {before - after:,}: from {before:,} as of {last.cutoff} "
             f"to {after:,} as of {summary.period.cutoff}.",
-            before - after > _allowed(before, summary.study.guard.max_fall),
+            before - after > allowed_fall(before, summary.study.guard.max_fall),
         )
         for what, before, after in pairs
         if after < before
     ]
 
 
-def _allowed(before: int, max_fall: float) -> int:
+def allowed_fall(before: int, max_fall: float) -> int:
     """The largest fall from this number that is delivered (0.29 of 100 is 29, which floats do not say)."""
     return max(SMALL_FALL, math.floor(Fraction(str(max_fall)) * before))
 

@@ -3,11 +3,13 @@
 Reads no environment and no .netrc, and retries nothing: whoever uses the session decides that.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from consent.errors import SettingsError
+from consent.setting_rules import split_url
 from consent.settings import HEADING, LOOPBACK_HOSTS, Network
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ def new_session(network: Network, *urls: str) -> "requests.Session":
     """Open a session that reaches these addresses the way this machine's network wants it.
 
     urls: the addresses it will be used for; those on this machine, or named in NO_PROXY, are reached without a proxy.
-    The caller closes it. Raises SettingsError if the file of certificates is not there.
+    The caller closes it. Raises SettingsError if the file of certificates is not there, or a proxy is no address.
     """
     import requests
 
@@ -42,11 +44,23 @@ def _certificates(network: Network) -> str | bool:
 def _proxies(network: Network, urls: tuple[str, ...]) -> dict[str, str]:
     by_scheme = {"https": network.https_proxy, "http": network.http_proxy}
     proxies = {scheme: proxy for scheme, proxy in by_scheme.items() if proxy}
+    _refuse_no_addresses(proxies)
     for url in urls:
         parts = urlsplit(url)
         if parts.hostname in LOOPBACK_HOSTS or _is_exempt(url, network.no_proxy):
             proxies[f"{parts.scheme}://{parts.hostname}"] = ""  # the more exact key wins, and an empty one means none
     return proxies
+
+
+def _refuse_no_addresses(proxies: Mapping[str, str]) -> None:
+    """Say so of each proxy that is no address; it is not repeated, for it may hold a password."""
+    problems = [
+        f"{scheme.upper()}_PROXY is no address of a proxy, such as http://HOST:PORT: correct or remove it"
+        for scheme, proxy in proxies.items()
+        if split_url(proxy if "//" in proxy else f"//{proxy}") is None
+    ]
+    if problems:
+        raise SettingsError(HEADING, problems)
 
 
 def _is_exempt(url: str, no_proxy: str | None) -> bool:

@@ -6,8 +6,8 @@ Decides no rule (``due.py`` does) and tells nobody.
 from datetime import datetime, timedelta
 
 from consent.due import is_late, is_reported, latest_monday
+from consent.known_studies import Studies
 from consent.ledger import RunLedger, RunRecord
-from consent.services import Studies
 from consent.study import StudyConfig
 
 LOOKED_BACK = timedelta(weeks=3)  # reports for this Monday and the last are asked for since then

@@ -21,7 +21,7 @@ from consent.consents import (
     read_batch,
 )
 from consent.period import ReportPeriod
-from consent.riders import answer_riders, has_rider
+from consent.riders import agreed_without_consent, answer_riders, unknown_answers
 from consent.sites import find_sites, unknown_sites
 from consent.study import LeaveOut
 from consent.withdrawals import NEVER, Agreements, Withdrawals, find_withdrawals
@@ -220,33 +220,15 @@ def _quality(batch: Batch, agreed: Agreements, withdrawals: Withdrawals, sites: 
     flags["agreed_but_open"] = batch.with_consent(consents["agreed_but_open"].to_numpy())
     dated = (state == STATES.index(OPEN)) & consents["day"].notna().to_numpy()
     flags["dated_but_pending"] = batch.with_consent(dated)
-    flags["rider_without_consent"] = _rider_without_consent(batch)
-    flags["unknown_code"] |= batch.with_row(_unknown_answers(batch))
+    flags["rider_without_consent"] = np.zeros(batch.size, dtype=bool)
+    for rider in batch.counting.study.riders:
+        flags["rider_without_consent"] |= batch.with_row(agreed_without_consent(rider, batch))
+        flags["unknown_code"] |= batch.with_row(unknown_answers(rider, batch))
     if sites is not None and batch.counting.study.sites:
         flags["unknown_code"] |= unknown_sites(sites, batch.counting.study.sites)
     for code, concerned in withdrawals.quality.items():
         flags[code] = flags.get(code, False) | concerned
     return flags
-
-
-def _unknown_answers(batch: Batch) -> Array:
-    """Which rows answer a rider with a code that the study file does not know."""
-    unknown = np.zeros(len(batch.rows), dtype=bool)
-    for rider in batch.counting.study.riders:
-        values = texts(batch.rows, rider.field, batch.counting.coding)
-        understood = {"", "0", *rider.agreed, *rider.declined, *batch.counting.coding.missing_codes}
-        unknown |= ~is_one_of(values, frozenset(understood))
-    return unknown
-
-
-def _rider_without_consent(batch: Batch) -> Array:
-    """Who agreed to a rider, but to no form (of a version, where the rider names any) that has it."""
-    found = np.zeros(batch.size, dtype=bool)
-    has_agreed = batch.consents["agreed"].to_numpy()
-    for rider in batch.counting.study.riders:
-        yes = batch.with_row(is_one_of(texts(batch.rows, rider.field, batch.counting.coding), rider.agreed))
-        found |= yes & ~batch.with_consent(has_agreed & has_rider(rider, batch))
-    return found
 
 
 def _set_apart(found: dict[str, Array], batch: Batch) -> dict[str, Array]:

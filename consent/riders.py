@@ -1,6 +1,7 @@
 """What each participant answered to the optional consents (riders).
 
-Pure and vectorised. An answer comes from the latest agreed consent whose form, and form version, has the rider.
+Pure and vectorised. An answer comes from the latest agreed consent whose form, and form version, has the rider. Also
+told is which answers a data manager should look at.
 """
 
 import numpy as np
@@ -34,6 +35,20 @@ def has_rider(rider: Rider, batch: Batch) -> Array:
     if not rider.offered_in:  # every version has it
         return on_form
     return on_form & is_one_of(batch.consents["version"].to_numpy(dtype=object), rider.offered_in)
+
+
+def unknown_answers(rider: Rider, batch: Batch) -> Array:
+    """Which rows answer a rider with a code that the study file does not know."""
+    understood = {"", "0", *rider.agreed, *rider.declined, *batch.counting.coding.missing_codes}
+    return ~is_one_of(texts(batch.rows, rider.field, batch.counting.coding), frozenset(understood))
+
+
+def agreed_without_consent(rider: Rider, batch: Batch) -> Array:
+    """Which rows agree to a rider for somebody who agreed to no form (of a version, if it names any) that has it."""
+    yes = is_one_of(texts(batch.rows, rider.field, batch.counting.coding), rider.agreed)
+    with_consent = batch.with_consent(batch.consents["agreed"].to_numpy() & has_rider(rider, batch))
+    without: Array = yes & ~with_consent[batch.numbers]
+    return without
 
 
 def _answers(rider: Rider, latest: Array, batch: Batch) -> Array:

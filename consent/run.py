@@ -16,13 +16,12 @@ import pandas as pd
 
 from consent.changes import NOT_COMPARED, compare
 from consent.claim import Pulse, Unclaimed
-from consent.consents import CONSENTED, DECLINED, Counting
+from consent.consents import Counting
 from consent.delivery import Delivery, DeliveryPlan, Folder, deliver, gather, plan_delivery
-from consent.errors import SourceDataError
-from consent.export_file import count_file
+from consent.export_file import count_file, refuse_reworked
 from consent.guard import check_fall
 from consent.ledger import RunRecord
-from consent.participants import NOT_COUNTED, build_participants
+from consent.participants import build_participants
 from consent.period import ReportPeriod, choose_period
 from consent.redcap.export import export_registry
 from consent.redcap.export_plan import Coding
@@ -167,7 +166,7 @@ def summarise_file(
         return _counter(Counting(study, coding, period))(rows)
 
     counted = count_file(path, study, count, Tally())
-    _refuse_reworked(counted.counts, path)
+    refuse_reworked(counted.counts, path)
     source = Source(None, None, None, counted.records)
     summary = summarise(counted.counts, study, period, source, ("From a file: completeness not checked.",))
     summary = replace(summary, changes=NOT_COMPARED)
@@ -205,18 +204,6 @@ def _deliver(
         return plan, None
     watcher.stage("Delivering")
     return plan, deliver(plan, folder, watcher.file, pulse.renew)
-
-
-def _refuse_reworked(tally: Tally, path: Path) -> None:
-    """Labels in place of codes, or dates as Excel writes them, would give a report in which nobody consented."""
-    unknown, unread = (tally.classes[NOT_COUNTED, reason] for reason in ("unknown_code", "unreadable_date"))
-    consented, declined = tally.classes[CONSENTED, ""], tally.classes[DECLINED, ""]
-    if not consented and (unread or (unknown and not declined)):  # a refusal needs no date, so it proves no date right
-        raise SourceDataError(
-            f"The file {path.name} cannot be counted: none of its decisions and dates is written as REDCap exports "
-            "them. Export it again as 'CSV (raw data)', with codes and not labels, and do not save it from Excel. "
-            "Nothing was written."
-        )
 
 
 def _notes(study: StudyConfig, has_groups: bool, *, sandbox: bool) -> tuple[str, ...]:

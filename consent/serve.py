@@ -60,8 +60,9 @@ def serve(*, demo: bool, port: int, settings: Settings, say: Callable[[str], Non
 @contextlib.contextmanager
 def _demo(folder: Path, settings: Settings, say: Callable[[str], None]) -> Iterator[tuple[Path, dict[str, str]]]:
     """A copy of the app out of reach of this machine's settings, and the environment that leads to the stand-ins."""
+    from consent.known_studies import choose_study, load_studies
     from consent.period import day_in
-    from consent.services import choose_study, load_studies, utc_now
+    from consent.services import utc_now
     from sandbox.demo import demo_world
 
     _need_node()

@@ -1,5 +1,6 @@
 """Whether particular settings make sense: addresses that could give a token away, folders that are not there."""
 
+import re
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -44,6 +45,21 @@ def dropbox_sandbox_url(settings: Settings) -> str | None:
     if parts is None or parts.scheme != "http" or parts.hostname not in LOOPBACK_HOSTS or has_extras(parts):
         raise SettingsError(HEADING, ["DROPBOX_SANDBOX_URL must be http://127.0.0.1:PORT: the stand-in is local only"])
     return f"http://{parts.netloc}"
+
+
+def root_namespace(settings: Settings) -> str | None:
+    """Give the id of the Dropbox team space that paths start in, or nothing for the account's own files.
+
+    Raises SettingsError for what can be no id, which the Dropbox library would stumble over.
+    """
+    given = settings.get("DROPBOX_ROOT_NAMESPACE")
+    if given is not None and not re.fullmatch(r"[-_:0-9A-Za-z]+", given):
+        problem = (
+            "DROPBOX_ROOT_NAMESPACE is no namespace id, a number such as 1234567: sign in again with "
+            "'consent login dropbox', which finds it, or remove it to deliver to the account's own files"
+        )
+        raise SettingsError(HEADING, [problem])
+    return given
 
 
 def heartbeat_url(settings: Settings) -> str | None:
@@ -113,6 +129,7 @@ def split_url(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
         _ = parts.port  # checked only when asked for
+        (parts.hostname or "").encode("idna")  # which a name with two full stops together is not fit for
     except ValueError:
         return None
     return parts

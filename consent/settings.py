@@ -21,6 +21,11 @@ DEFAULT_SCHEDULE = (
 T = TypeVar("T")
 
 _UNRESOLVED = "@microsoft.keyvault("
+_AZURE = ("WEBSITE_INSTANCE_ID", "LEGION_SERVICE_HOST")
+"""What Azure sets for a function app; Flex Consumption need not set the first.
+
+https://github.com/Azure/azure-functions-host/blob/dev/src/WebJobs.Script/Environment/EnvironmentExtensions.cs
+"""
 
 
 class Problems:
@@ -75,6 +80,7 @@ class Settings:
     in_azure: bool = False
     searched: str = "the environment"
     any_case: bool = False
+    _places: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, name: str) -> str | None:
         """Give a setting's value, or nothing if it is absent or blank.
@@ -94,6 +100,10 @@ class Settings:
     def has(self, name: str) -> bool:
         """Say whether a setting is there at all, even as a reference that Azure left unresolved."""
         return self._kept_as(name) in self._values
+
+    def place_of(self, name: str) -> str:
+        """Say where a setting was found: ``the environment``, ``local.settings.json`` or ``.env``."""
+        return self._places.get(self._kept_as(name), "the settings")
 
     def as_environment(self) -> dict[str, str]:
         """Give everything that has been set, as the environment of another process: secrets too, so never print it."""
@@ -132,17 +142,20 @@ def read_settings(
     counts. Raises SettingsError if a file cannot be used.
     """
     environ = os.environ if environ is None else environ
-    in_azure = bool(environ.get("WEBSITE_INSTANCE_ID"))
-    sources = [environ] if in_azure else [environ, *_read_files(directory)]
+    in_azure = any(environ.get(name) for name in _AZURE)
+    sources = [("the environment", environ), *(() if in_azure else _read_files(directory))]
     values: dict[str, str] = {}
-    for source in reversed(sources):
-        given = ((name.upper() if any_case else name, value.strip()) for name, value in source.items())
-        values.update((name, value) for name, value in given if value)
-    return Settings(values, in_azure, _searched(directory, in_azure), any_case)
+    places: dict[str, str] = {}
+    for place, source in reversed(sources):
+        pairs = ((name.upper() if any_case else name, value.strip()) for name, value in source.items())
+        given = {name: value for name, value in pairs if value}
+        values |= given
+        places |= dict.fromkeys(given, place)
+    return Settings(values, in_azure, _searched(directory, in_azure), any_case, places)
 
 
 def _searched(directory: Path | None, in_azure: bool) -> str:
-    folder = directory or _app_folder()
+    folder = directory or app_folder()
     if in_azure or folder is None:
         return "the environment"
     files = (folder / name for name in ("local.settings.json", ".env"))
@@ -160,19 +173,20 @@ def timer_schedule(environ: Mapping[str, str] | None = None) -> str:
     return "%CONSENT_SCHEDULE%" if environ.get("CONSENT_SCHEDULE", "").strip() else DEFAULT_SCHEDULE
 
 
-def _read_files(directory: Path | None) -> Iterator[Mapping[str, str]]:
-    folder = _app_folder() if directory is None else directory
+def _read_files(directory: Path | None) -> Iterator[tuple[str, Mapping[str, str]]]:
+    folder = app_folder() if directory is None else directory
     if folder is None:
         return
     if not folder.is_dir():
         raise SettingsError(HEADING, [f"the settings folder {folder} does not exist: check --settings"])
     if (folder / "local.settings.json").is_file():
-        yield _read_local_settings(folder / "local.settings.json")
+        yield "local.settings.json", _read_local_settings(folder / "local.settings.json")
     if (folder / ".env").is_file():
-        yield _read_dotenv(folder / ".env")
+        yield ".env", _read_dotenv(folder / ".env")
 
 
-def _app_folder() -> Path | None:
+def app_folder() -> Path | None:
+    """Give the folder of host.json, where the two settings files are looked for, if the program runs from there."""
     folder = Path(__file__).parent.parent
     return folder if (folder / "host.json").is_file() else None
 

@@ -20,7 +20,7 @@ def find_sites(batch: Batch, latest: Array, rules: SiteRules) -> Array:
     Args:
         latest: the position of each participant's latest agreed consent, -1 where there is none.
     """
-    values = _values(batch, rules)
+    values = site_values(batch, rules)
     found = np.full(batch.size, "", dtype=object)
     at = order_of(values, np.flatnonzero(values != ""), batch.rows, batch.counting.coding)[::-1]
     found[batch.numbers[at]] = values[at]  # the first comes last, and stays
@@ -37,7 +37,8 @@ def unknown_sites(found: Array, rules: SiteRules) -> Array:
     return unknown
 
 
-def _values(batch: Batch, rules: SiteRules) -> Array:
+def site_values(batch: Batch, rules: SiteRules) -> Array:
+    """The site's code on each row, empty where there is none."""
     coding = batch.counting.coding
     values = batch.rows[GROUP].to_numpy(dtype=object) if rules.by is None else texts(batch.rows, rules.by, coding)
     return written(values, coding)

@@ -10,6 +10,9 @@ from datetime import date, time
 
 from consent.errors import ConfigurationError
 
+NOT_COMPLETED = "[not completed]"
+"""What REDCap writes in place of the timestamp of a survey that was begun and never submitted."""
+
 
 @dataclass(frozen=True)
 class FieldRef:

@@ -1,6 +1,6 @@
-"""Shows a file to the person at this machine, in whatever program they have for it.
+"""Shows a file or a web page to the person at this machine, in whatever program they have for it.
 
-Never waits for that program to end, and never fails: where nothing can show the file, it says so.
+Never waits for that program to end, and never fails: where nothing can show it, it says so.
 """
 
 import os
@@ -16,5 +16,18 @@ def show_file(path: Path) -> bool:
             os.startfile(path.resolve())  # noqa: S606  (a report that this very command has just written)
             return True
         return webbrowser.open(path.resolve().as_uri())
+    except (OSError, webbrowser.Error):
+        return False
+
+
+def show_page(address: str) -> bool:
+    """Open a web page in a browser with a window of its own; whether something took it.
+
+    A browser that would take over the terminal, in which somebody is asked for what the page shows, is left alone.
+    """
+    try:
+        browser = webbrowser.get()
+        in_terminal = type(browser) is webbrowser.GenericBrowser or not getattr(browser, "redirect_stdout", True)
+        return not in_terminal and browser.open(address)
     except (OSError, webbrowser.Error):
         return False

@@ -57,10 +57,10 @@ def find_withdrawals(batch: Batch, agreed: Agreements, rules: WithdrawalRules) -
     row_days, is_unusable = _row_days(batch, rules)
     cutoff = np.datetime64(batch.counting.period.cutoff)
     day = _latest_days(row_days, np.flatnonzero(row_days <= cutoff), batch)
-    undated = _flagged(batch, rules) & np.isnat(day) & ~batch.with_row(row_days > cutoff)
+    undated = batch.with_row(_flagged(batch, rules)) & np.isnat(day) & ~batch.with_row(row_days > cutoff)
     says_so = ~np.isnat(day) | undated
     now = says_so & ~(agreed.latest > day)
-    extents = _written(rules.extent, batch)
+    extents = written_in(rules.extent, batch)
     extent = _latest_extents(extents, row_days, day, batch)
     return Withdrawals(
         now=now,
@@ -72,7 +72,7 @@ def find_withdrawals(batch: Batch, agreed: Agreements, rules: WithdrawalRules) -
             "withdrawal_without_consent": says_so & ~agreed.ever,
             "withdrawal_before_consent": day < agreed.first,
             "withdrawal_undated": undated | batch.with_row(is_unusable),
-            "unknown_code": batch.with_row(_unknown(extents, rules)),
+            "unknown_code": batch.with_row(unknown_extents(extents, rules)),
         },
     )
 
@@ -80,7 +80,7 @@ def find_withdrawals(batch: Batch, agreed: Agreements, rules: WithdrawalRules) -
 def _row_days(batch: Batch, rules: WithdrawalRules) -> tuple[Array, Array]:
     """The withdrawal date of each row (NaT where it has no usable one), and whether an unusable one stands there."""
     date, counting = rules.date, batch.counting
-    found = _written(FieldRef(date) if date else None, batch)
+    found = written_in(FieldRef(date) if date else None, batch)
     days = days_of(found, date in counting.coding.timestamps, counting.study)
     days = np.where(days > np.datetime64(counting.period.exported_on), NEVER, days)
     return days, (found != "") & np.isnat(days)
@@ -95,10 +95,16 @@ def _latest_days(row_days: Array, at: Array, batch: Batch) -> Array:
 
 
 def _flagged(batch: Batch, rules: WithdrawalRules) -> Array:
-    return batch.with_row(is_one_of(_written(rules.flag, batch), rules.codes))
+    return is_one_of(written_in(rules.flag, batch), rules.codes)
 
 
-def _written(ref: FieldRef | None, batch: Batch) -> Array:
+def rows_of_withdrawals(batch: Batch, rules: WithdrawalRules) -> Array:
+    """Which rows say something of a withdrawal: the flag's code, or a date, usable or not."""
+    dated: Array = written_in(FieldRef(rules.date) if rules.date else None, batch) != ""
+    return dated | _flagged(batch, rules)
+
+
+def written_in(ref: FieldRef | None, batch: Batch) -> Array:
     """What each row says in this field; nothing where there is no such field."""
     if ref is None:
         return np.full(len(batch.rows), "", dtype=object)
@@ -115,7 +121,7 @@ def _latest_extents(values: Array, row_days: Array, day: Array, batch: Batch) ->
     return found
 
 
-def _unknown(values: Array, rules: WithdrawalRules) -> Array:
+def unknown_extents(values: Array, rules: WithdrawalRules) -> Array:
     """Which extents the study file does not know, if it names any."""
     known = (*rules.ends, *rules.extent_labels)
     unknown: Array = (values != "") & ~is_one_of(values, known) & bool(known)

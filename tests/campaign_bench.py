@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import consent
-from consent.services import load_study_file
+from consent.known_studies import load_study_file
 from consent.settings import Settings
 from consent.study import StudyConfig
 from sandbox.azurite import Azurite, connection_string

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sandbox import redcap_faults
-from sandbox.dropbox import rate_limited, server_error
+from sandbox.dropbox_faults import rate_limited, server_error
 from sandbox.server import App, Fault, Request, Response
 from tests.campaign_cases import Place, Spell
 

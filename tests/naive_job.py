@@ -16,11 +16,12 @@ from consent.delivery import Delivery
 from consent.dropbox_session import dropbox_session
 from consent.errors import ConsentReportError, DeliveryUnavailableError, RecordChangedError
 from consent.execution import execute_message
+from consent.known_studies import choose_study, load_studies
 from consent.ledger import Claim, RunLedger, RunRecord
 from consent.report_set import Place, ReportSet, Stored
 from consent.reports.report_file import ReportFile
 from consent.run import RunResult, run_report
-from consent.services import choose_study, load_studies, open_services
+from consent.services import open_services
 from tests.campaign_workers import Worker
 
 

@@ -12,11 +12,12 @@ from rich.console import Console
 
 from consent.asked_run import Wish, run_now
 from consent.cli import main
+from consent.known_studies import choose_study, load_studies
 from consent.ledger import Claim
 from consent.local_folder import LocalFolder
 from consent.run import RunResult, Unwatched, summarise_file
 from consent.screen import Screen, closing_sentence
-from consent.services import choose_study, load_studies, utc_now
+from consent.services import utc_now
 from consent.settings import read_settings
 from consent.sqlite_ledger import SqliteLedger
 from consent.study import StudyConfig

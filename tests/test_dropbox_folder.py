@@ -29,14 +29,8 @@ from consent.errors import (
 from consent.report_set import report_set
 from consent.reports.report_file import ReportFile
 from consent.settings import Network
-from sandbox.dropbox import (
-    DELIVERY_SCOPES,
-    Dropbox,
-    lock_contention_409,
-    lock_contention_429,
-    rate_limited,
-    server_error,
-)
+from sandbox.dropbox import DELIVERY_SCOPES, Dropbox
+from sandbox.dropbox_faults import lock_contention_409, lock_contention_429, rate_limited, server_error
 from sandbox.server import Fault, Server
 
 MONDAY = date(2026, 11, 16)
@@ -673,7 +667,7 @@ def test_a_wrong_app_key_or_secret_stops_the_run(bench: Bench, credentials: dict
 def test_a_log_in_without_a_permission_stops_the_run_and_names_it(bench: Bench) -> None:
     without = DELIVERY_SCOPES - {"files.content.write"}
     bench.server.app = Dropbox(scopes=without, app_scopes=DELIVERY_SCOPES)
-    with pytest.raises(DeliveryRefusedError, match=r"the log-in lacks the permission files\.content\.write: authorise"):
+    with pytest.raises(DeliveryRefusedError, match=r"the log-in lacks the permission files\.content\.write: sign in"):
         bench.folder().put("/a.csv", b"a", replace=True)
 
 

@@ -17,10 +17,11 @@ from consent.errors import (
     IncompleteExportError,
     SourceRefusedError,
 )
+from consent.known_studies import choose_study, load_studies
 from consent.ledger import RunCounts, RunRecord
 from consent.local_folder import LocalFolder
 from consent.run import RunResult, run_report, summarise_file
-from consent.services import choose_study, load_studies, open_services
+from consent.services import open_services
 from consent.settings import Settings
 from consent.study import StudyConfig
 from sandbox.demo import DemoWorld, demo_world

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from consent.errors import ConfigurationError
+from consent.known_studies import Studies
 from consent.ledger import RunRecord
 from consent.on_time import all_reported, late
-from consent.services import Studies
 from consent.sqlite_ledger import SqliteLedger
 from tests.builders import a_study
 from tests.run_builders import MONDAY, NOW, a_report, a_run

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from consent.errors import ConfigurationError, SettingsError, StudyFileError, UnknownStudyError
-from consent.services import choose_study, load_studies, load_study_file, open_services
+from consent.known_studies import choose_study, load_studies, load_study_file
+from consent.services import open_services
 from consent.settings import Settings
 from tests.builders import CONSENT, RIDER, STUDY, a_study
 
@@ -155,12 +156,14 @@ def test_all_missing_settings_and_secrets_are_listed_at_once() -> None:
         pytest.param("DROPBOX_API_HOST", "127.0.0.1:1", id="a host of the Dropbox library"),
         pytest.param("DROPBOX_SANDBOX_URL", "http://dropbox.example.org", id="a sandbox elsewhere"),
         pytest.param("DROPBOX_ROOT_NAMESPACE", UNRESOLVED, id="an unresolved namespace"),
+        pytest.param("DROPBOX_ROOT_NAMESPACE", "Example Registry", id="a namespace that is no id"),
         pytest.param("DROPBOX_SECRET", UNRESOLVED, id="an unresolved optional secret"),
         pytest.param("DROPBOX_SECRET", "s s", id="an optional secret pasted badly"),
         pytest.param("REDCAP_API_URL", UNRESOLVED, id="an unresolved address"),
         pytest.param("REDCAP_API_URL", "https://redcap.example.org/", id="a bad address"),
         pytest.param("REQUESTS_CA_BUNDLE", "nowhere.pem", id="certificates that are not there"),
         pytest.param("HTTPS_PROXY", UNRESOLVED, id="an unresolved proxy"),
+        pytest.param("HTTPS_PROXY", "http://[proxy", id="a proxy that is no address"),
         pytest.param("KEY_VAULT_URL", "http://v.vault.azure.net", id="a bad vault"),
     ],
 )

@@ -16,6 +16,7 @@ from consent.setting_rules import (
     dropbox_sandbox_url,
     months_kept,
     refuse_sdk_hosts,
+    root_namespace,
     studies_directory,
 )
 from consent.settings import Network, Settings, read_settings, timer_schedule
@@ -24,6 +25,7 @@ ROOT = Path(__file__).parent.parent
 VALUE = "3F9A0B77C1D24E5F8A6B0C1D2E3F4A5B"
 UNRESOLVED = "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/k/)"
 IN_AZURE = {"WEBSITE_INSTANCE_ID": "f3a1"}
+IN_FLEX_CONSUMPTION = {"LEGION_SERVICE_HOST": "legion"}
 READ_BUT_OPTIONAL = {
     "CURL_CA_BUNDLE",
     "DROPBOX_SANDBOX_URL",
@@ -31,7 +33,6 @@ READ_BUT_OPTIONAL = {
     "HTTP_PROXY",
     "NO_PROXY",
     "REQUESTS_CA_BUNDLE",
-    "WEBSITE_INSTANCE_ID",
 }
 
 
@@ -94,11 +95,12 @@ def test_white_space_around_a_value_is_dropped(tmp_path: Path) -> None:
     assert read_settings({"DROPBOX_KEY": f" {VALUE}\r\n"}, tmp_path).get("DROPBOX_KEY") == VALUE
 
 
-def test_neither_file_is_read_inside_azure(tmp_path: Path) -> None:
+@pytest.mark.parametrize("environ", [IN_AZURE, IN_FLEX_CONSUMPTION], ids=["any plan", "Flex Consumption"])
+def test_neither_file_is_read_inside_azure(environ: dict[str, str], tmp_path: Path) -> None:
     write_local_settings(tmp_path, "not even an object")
     (tmp_path / ".env").write_text("DROPBOX_KEY=k\n", encoding="utf-8")
 
-    assert read_settings(IN_AZURE, tmp_path).get("DROPBOX_KEY") is None
+    assert read_settings(environ, tmp_path).get("DROPBOX_KEY") is None
 
 
 def test_only_the_environment_can_say_that_this_is_azure(tmp_path: Path) -> None:
@@ -355,11 +357,23 @@ def test_a_folder_of_studies_that_is_not_there_is_refused(tmp_path: Path) -> Non
         studies_directory(Settings({"CONSENT_STUDIES": str(tmp_path / "nowhere")}))
 
 
+@pytest.mark.parametrize("given", [None, "1234567", "ns:12-3_4"])
+def test_the_id_of_a_team_space_is_given_as_it_is_set(given: str | None) -> None:
+    assert root_namespace(Settings({"DROPBOX_ROOT_NAMESPACE": given} if given else {})) == given
+
+
+@pytest.mark.parametrize("given", ["Example Registry", "12 34", "12,34", "№7"])
+def test_what_can_be_no_id_of_a_team_space_is_refused(given: str) -> None:
+    with pytest.raises(SettingsError, match="DROPBOX_ROOT_NAMESPACE is no namespace id"):
+        root_namespace(Settings({"DROPBOX_ROOT_NAMESPACE": given}))
+
+
 @pytest.mark.parametrize(
     ("url", "allow_http"),
     [
         ("https://redcap.example.org/api/", False),
         ("https://example.org:8443/redcap/api/", False),
+        ("https://redcap.hôpital.example.org./api/", False),
         ("http://127.0.0.1:4000/api/", False),
         ("http://[::1]:4000/api/", False),
         ("http://redcap.intranet/api/", True),
@@ -376,6 +390,7 @@ def test_a_good_redcap_address_has_no_problem(url: str, allow_http: bool) -> Non
         ("ftp://redcap.example.org/api/", "is not a web address"),
         ("https:///api/", "is not a web address"),
         ("https://[::1/api/", "is not a web address"),
+        ("https://redcap..example.org/api/", "is not a web address"),
         ("http://redcap.example.org/api/", "must start with https://"),
         ("https://user:password@redcap.example.org/api/", "must not hold a user name or password"),
         ("https://redcap.example.org/api/?token=password", "must end in /api/, with nothing after it"),

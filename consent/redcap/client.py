@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -15,7 +15,7 @@ import requests
 from consent.credentials import Secret
 from consent.errors import ConsentReportError, SourceRefusedError, SourceUnavailableError
 from consent.redcap.refusals import StrainedError, TooLargeError, TransientError, judge
-from consent.redcap.responses import beginning, read_object, read_rows, read_version
+from consent.redcap.responses import beginning, read_nested_rows, read_object, read_rows, read_version
 
 T = TypeVar("T")
 Parameter = str | int | Sequence[str]
@@ -91,6 +91,10 @@ class RedcapClient:
     def project(self) -> dict[str, str]:
         """What REDCap says of the project that the token belongs to."""
         return self._attempts("project", {"format": "json", "returnFormat": "json"}, read_object)
+
+    def users(self) -> list[dict[str, Any]]:
+        """Everybody who has rights in the project, and which; only a token with the right *User Rights* is told."""
+        return self._attempts("user", {"format": "json", "returnFormat": "json"}, read_nested_rows)
 
     def version(self) -> str:
         """REDCap's version, such as ``16.1.3``; a first question that finds web pages and wrong addresses early."""

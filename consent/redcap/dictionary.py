@@ -14,12 +14,16 @@ COMPLETE, TIMESTAMP = "_complete", "_timestamp"
 
 @dataclass(frozen=True)
 class DictionaryField:
-    """One field of the project: its form, its type, and its option codes (None where it has no options)."""
+    """One field of the project: its form, its type, and its option codes (None where it has no options).
+
+    identifier: whether the project flags it as one that tells who somebody is.
+    """
 
     name: str
     form: str
     type: str
     options: tuple[str, ...] | None
+    identifier: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ def _field(row: Mapping[str, str]) -> DictionaryField:
         options = tuple(_codes(row.get("select_choices_or_calculations", "")))
     elif kind in ("yesno", "truefalse"):
         options = ("1", "0")
-    return DictionaryField(row["field_name"], row["form_name"], kind, options)
+    return DictionaryField(row["field_name"], row["form_name"], kind, options, row.get("identifier") == "y")
 
 
 def _codes(choices: str) -> Iterator[str]:

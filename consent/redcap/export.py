@@ -75,6 +75,22 @@ def export_registry(
     return Exported(part.counts, believed.record_count, part.arrived.record_count, part.has_groups)
 
 
+def try_export(client: RedcapClient, plan: ExportPlan, ids: tuple[str, ...]) -> bool:
+    """Ask for these records as an export does, and keep nothing; whether REDCap tells their data access group.
+
+    Raises:
+        ConsentReportError: REDCap could not or would not answer, or withheld a column.
+    """
+
+    def consume(found: Iterator[dict[str, str]]) -> bool:
+        part = _Part(0, Arrivals(), has_groups=False)
+        for _ in _rows(found, plan, part):
+            pass
+        return part.has_groups
+
+    return client.read_rows("record", _record_parameters(plan, ids), consume)
+
+
 @dataclass
 class _Part(Generic[Counts]):
     """What one or more requests brought."""

@@ -36,19 +36,19 @@ def disagreements(study: StudyConfig, project: Project) -> Iterator[str]:
     for n, rider in enumerate(study.riders, 1):
         yield from (f"riders[{n}].{why}" for why in _rider_problems(rider, project))
     for n, rule in enumerate(study.leave_out, 1):
-        yield from (f"leave_out[{n}].{why}" for why in _dead_codes(rule.field, rule.codes, project))
+        yield from (f"leave_out[{n}].{why}" for why in dead_codes(rule.field, rule.codes, project))
     if study.only:
-        yield from (f"only.{why}" for why in _dead_codes(study.only.field, study.only.codes, project))
+        yield from (f"only.{why}" for why in dead_codes(study.only.field, study.only.codes, project))
     if study.withdrawal:
         yield from (f"withdrawal.{why}" for why in _withdrawal_problems(study.withdrawal, project))
     if study.sites:
         codes = tuple(site.code for site in study.sites.listed)
-        yield from (f"sites.site.{why}" for why in _dead_codes(study.sites.by, codes, project, "code"))
+        yield from (f"sites.site.{why}" for why in dead_codes(study.sites.by, codes, project, "code"))
     if study.version:
         yield from _version_problems(study, study.version, project)
 
 
-def _dead_codes(ref: FieldRef | None, codes: Iterable[str], project: Project, key: str = "codes") -> Iterator[str]:
+def dead_codes(ref: FieldRef | None, codes: Iterable[str], project: Project, key: str = "codes") -> Iterator[str]:
     """A code that no option has any more would leave nobody out, or everybody outside."""
     live = project.options_of(ref) if ref else None
     for code in codes:
@@ -85,9 +85,9 @@ def _why_unusable(ref: FieldRef, key: str, project: Project) -> str | None:
 
 
 def _withdrawal_problems(rules: WithdrawalRules, project: Project) -> Iterator[str]:
-    yield from _dead_codes(rules.flag, rules.codes, project)
-    yield from _dead_codes(rules.extent, rules.ends, project, "ends")
-    yield from _dead_codes(rules.extent, rules.extent_labels, project, "extent_labels")
+    yield from dead_codes(rules.flag, rules.codes, project)
+    yield from dead_codes(rules.extent, rules.ends, project, "ends")
+    yield from dead_codes(rules.extent, rules.extent_labels, project, "extent_labels")
     if rules.date and (why := _why_no_date(rules.date, project)):
         yield f"date: {why}"
     live = project.options_of(rules.extent) if rules.extent and rules.ends else None
@@ -100,9 +100,9 @@ def _withdrawal_problems(rules: WithdrawalRules, project: Project) -> Iterator[s
 
 
 def _version_problems(study: StudyConfig, rules: VersionRules, project: Project) -> Iterator[str]:
-    yield from (f"version.{why}" for why in _dead_codes(rules.field, rules.accepted, project, "accepted"))
+    yield from (f"version.{why}" for why in dead_codes(rules.field, rules.accepted, project, "accepted"))
     for n, rider in enumerate(study.riders, 1):
-        dead = _dead_codes(rules.field, rider.offered_in, project, "offered_in")
+        dead = dead_codes(rules.field, rider.offered_in, project, "offered_in")
         yield from (f"riders[{n}].{why}" for why in dead)
 
 

@@ -26,26 +26,37 @@ def probe(client: RedcapClient, study: StudyConfig) -> Probe:
     """
     version = client.version()
     project = client.project()
-    project_id = _project_id(project)
-    if study.redcap.project_id not in (None, project_id):
-        raise ConfigurationError(
-            f"The token in {study.redcap.token_setting} belongs to REDCap project {project_id}, but the study file of "
-            f"'{study.key}' expects project {study.redcap.project_id}. Put the token of the right project there."
-        )
-    return Probe(version, project_id, plan_export(study, _project(client, study, project)))
+    project_id = expected_project(study, project)
+    return Probe(version, project_id, plan_export(study, describe_project(client, study, project)))
 
 
-def _project_id(project: dict[str, str]) -> int:
+def expected_project(study: StudyConfig, project: dict[str, str]) -> int:
+    """The number of the token's project, which must be the one that the study file expects, if it names one.
+
+    Raises:
+        ConfigurationError: it is another project.
+        SourceDataError: REDCap does not say which it is.
+    """
     found = project.get("project_id", "")
     if not found.isdecimal():
         raise SourceDataError(
             "REDCap does not say which project the token belongs to. Nothing was delivered. Check the setting for "
             "REDCap's address, then ask the REDCap administrator."
         )
+    if study.redcap.project_id not in (None, int(found)):
+        raise ConfigurationError(
+            f"The token in {study.redcap.token_setting} belongs to REDCap project {int(found)}, but the study file of "
+            f"'{study.key}' expects project {study.redcap.project_id}. Put the token of the right project there."
+        )
     return int(found)
 
 
-def _project(client: RedcapClient, study: StudyConfig, project: dict[str, str]) -> Project:
+def describe_project(client: RedcapClient, study: StudyConfig, project: dict[str, str]) -> Project:
+    """Ask for as much of the project's data dictionary and events as the study needs.
+
+    Raises:
+        ConsentReportError: an answer did not come, or came without what every answer of its kind holds.
+    """
     with_checkbox = any(ref.is_checkbox for _, ref in named_fields(study))
     try:
         return parse_project(

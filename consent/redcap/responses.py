@@ -7,11 +7,13 @@ import codecs
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from consent.errors import SourceDataError
 from consent.redcap.refusals import BLANK, TransientError, error_text, judge
+
+T = TypeVar("T")
 
 LONGEST_OBJECT = 8_000_000  # characters; one row of even a 10,000-field project is far below
 SMALL_ANSWER = 200_000  # bytes
@@ -33,6 +35,12 @@ def read_rows(pieces: Iterable[bytes], headers: Mapping[str, str]) -> Iterator[d
         ConsentReportError: the body is not an array of flat objects, whole and nothing else; ``TransientError``
             when it merely ends too early.
     """
+    return _objects(pieces, headers, _flat)
+
+
+def _objects(
+    pieces: Iterable[bytes], headers: Mapping[str, str], made_of: Callable[[dict[str, Any]], T]
+) -> Iterator[T]:
     texts = _decoded(pieces)
     buffer, position, separator = _opening(texts, headers), 0, ""
     while True:
@@ -41,7 +49,7 @@ def read_rows(pieces: Iterable[bytes], headers: Mapping[str, str]) -> Iterator[d
             with contextlib.suppress(json.JSONDecodeError, RecursionError):  # the row has not wholly arrived
                 row, position = _DECODER.raw_decode(buffer, row_ahead.end())
                 separator = ","
-                yield _flat(row)
+                yield made_of(row)
                 continue
         elif end := _END.match(buffer, position):
             return _refuse_more(buffer[end.end() :], texts)
@@ -68,6 +76,14 @@ def read_object(pieces: Iterable[bytes], headers: Mapping[str, str]) -> dict[str
     if not (isinstance(found, dict) and end == len(text) and _is_json(headers)) or error_text(text) is not None:
         raise judge(200, headers, text)
     return _flat(found)
+
+
+def read_nested_rows(pieces: Iterable[bytes], headers: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The same for a small answer whose values may be objects themselves, such as ``user``; every number as text.
+
+    Raises as ``read_rows``.
+    """
+    return list(_objects(pieces, headers, dict))
 
 
 def read_version(pieces: Iterable[bytes], headers: Mapping[str, str]) -> str:
