@@ -1,36 +1,34 @@
-"""An honest stand-in for Dropbox's HTTP API: the routes a careful uploader uses, one account, everything in memory.
+"""An honest stand-in for Dropbox: the routes of its HTTP API that a careful uploader uses, and the page of a log-in.
+
+One account, or two where a log-in shall be able to end up in the wrong one; everything in memory.
 
 It checks what Dropbox checks (hosts, content types, tokens, scopes, path roots, hashes, conflicts) and answers in the
 same shapes. It does not play upload sessions (an ``upload_session_id`` in an error leads nowhere), batches, sharing,
 changes seen through a listing's cursor, ranges, or paths given as ``id:``, ``ns:`` or ``rev:``. The wording of its 400
-texts and the numbers of renamed files are its own. Faults of the server it runs in play the outages.
+texts and the numbers of renamed files are its own. ``dropbox_faults.py`` plays the outages.
 """
 
 import secrets
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypedDict, Unpack, cast
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from sandbox.dropbox_authorise import AUTHORISE_PATH, authorise_page
 from sandbox.dropbox_routes import ROUTES, Account, Call, Style
-from sandbox.dropbox_sign_in import GrantError, SignIn, TokenError
-from sandbox.dropbox_tree import File, Tree, WriteRefusedError
+from sandbox.dropbox_sign_in import MEMBER, PERSONAL, GrantError, SignIn, TokenError
+from sandbox.dropbox_tree import File, Tree
 from sandbox.dropbox_wire import (
     JSON,
-    TEXT,
     AnsweredError,
     as_json,
     bad_input,
-    conflict,
     decoded,
-    error_answer,
     unauthorised,
-    union,
-    upload_conflict,
     wrong_root,
 )
-from sandbox.server import Fault, Request, Response
+from sandbox.server import Request, Response
 
 DELIVERY_SCOPES = frozenset({"account_info.read", "files.metadata.read", "files.content.write"})
 
@@ -49,7 +47,8 @@ class Dropbox:
     the ``home_namespace``, which the team space shows as the folder ``MEMBER_FOLDER``. ``quota`` is in bytes,
     ``token_seconds`` the life of an access token, ``page_size`` the most entries on a page of a listing; ``read_only``
     names folders as seen from the account's root. For its first ``lag`` look-ups (get_metadata, move) a freshly
-    uploaded file is not found. A test may change ``account.lag``, ``account.tree.quota`` and
+    uploaded file is not found. With ``personal`` the same person also has a personal account without a team, which the
+    page of a log-in then offers beside this one. A test may change ``account.lag``, ``account.tree.quota`` and
     ``account.tree.read_only`` as it goes.
     """
 
@@ -68,6 +67,7 @@ class Dropbox:
         read_only: frozenset[str] = frozenset(),
         page_size: int = 500,
         lag: int = 0,
+        personal: bool = False,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.sign_in = SignIn(
@@ -75,12 +75,15 @@ class Dropbox:
             app_secret=app_secret,
             app_scopes=scopes | {"files.content.read"} if app_scopes is None else app_scopes,
             token_seconds=token_seconds,
+            people=(MEMBER, PERSONAL) if personal else (MEMBER,),
             clock=clock,
         )
         self.sign_in.plant(refresh_token, scopes)
         tree = Tree(clock, quota=quota, read_only=read_only)
         root = root_namespace or home_namespace
-        self.account = Account(tree, home=home_namespace, root=root, page_size=page_size, lag=lag)
+        self.account = Account(tree, MEMBER, home=home_namespace, root=root, page_size=page_size, lag=lag)
+        own = Tree(clock, quota=quota, read_only=frozenset())
+        self.personal = Account(own, PERSONAL, home="99", root="99", page_size=page_size, lag=lag)
         self._lock = threading.Lock()
 
     def name_of(self, request: Request) -> str:
@@ -91,7 +94,7 @@ class Dropbox:
         """Do what the request asks, or say why not, as Dropbox would."""
         with self._lock:
             try:
-                response = self._token(request) if request.path == "/oauth2/token" else self._call(request)
+                response = self._answer(request)
             except AnsweredError as early:
                 response = early.response
         response.headers["X-Dropbox-Request-Id"] = secrets.token_hex(16)
@@ -127,6 +130,11 @@ class Dropbox:
     def _view_of(self, namespace: str | None) -> str:
         return self.account.views[namespace or self.account.home]
 
+    def _answer(self, request: Request) -> Response:
+        if request.path == AUTHORISE_PATH:
+            return authorise_page(self.sign_in, request)
+        return self._token(request) if request.path == "/oauth2/token" else self._call(request)
+
     def _token(self, request: Request) -> Response:
         _check_request("oauth2/token", request, _API_HOST, "application/x-www-form-urlencoded")
         try:
@@ -140,44 +148,47 @@ class Dropbox:
         if route is None or not request.path.startswith("/2/"):
             raise bad_input(name, f'Unknown API function: "{name}"')
         _check_request(name, request, _HOSTS[route.style], _CONTENT_TYPES[route.style])
-        self._check_token(name, route.scope, request)
+        account = self._account_of(name, route.scope, request)
         arguments = _arguments(name, route.style, request)
-        return route.work(self.account, Call(name, arguments, request.body, self._view(name, request)))
+        return route.work(account, Call(name, arguments, request.body, _view(name, account, request)))
 
-    def _check_token(self, name: str, scope: str, request: Request) -> None:
+    def _account_of(self, name: str, scope: str, request: Request) -> Account:
+        """Whose files the token of a request opens, if it may do this there."""
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind != "Bearer":
             raise bad_input(name, 'Must provide HTTP header "Authorization" with a bearer token.')
         try:
-            granted = self.sign_in.scopes_of(token)
+            access = self.sign_in.access_of(token)
         except TokenError as refused:
             raise unauthorised(refused.tag) from None
         if scope not in self.sign_in.app_scopes:
             raise bad_input(name, _APP_LACKS_SCOPE.format(scope=scope))
-        if scope not in granted:
+        if scope not in access.scopes:
             raise unauthorised("missing_scope", required_scope=scope)
-
-    def _view(self, name: str, request: Request) -> str:
-        """The folder of the account that the request takes for its root; ``""`` is the whole account."""
-        where = 'HTTP header "Dropbox-API-Path-Root"'
-        match decoded(name, request.headers.get("dropbox-api-path-root", '{".tag": "home"}'), where):
-            case {".tag": "home"}:
-                return self._view_of(None)
-            case {".tag": "root", "root": self.account.root}:
-                return ""
-            case {".tag": "root", "root": _}:
-                raise wrong_root("invalid_root", invalid_root=self.account.root_info())
-            case {".tag": "namespace_id", "namespace_id": str(namespace)} if namespace in self.account.views:
-                return self._view_of(namespace)
-            case {".tag": "namespace_id", "namespace_id": _}:
-                raise wrong_root("no_permission")
-        raise bad_input(name, f"{where}: unknown mode")
+        return self.account if access.person == self.account.person else self.personal
 
 
 _APP_LACKS_SCOPE = (
     "Your app is not permitted to access this endpoint because it does not have the required scope '{scope}'. "
     "The owner of the app can enable the scope for the app using the Permissions tab on the App Console."
 )
+
+
+def _view(name: str, account: Account, request: Request) -> str:
+    """The folder of the account that the request takes for its root; ``""`` is the whole account."""
+    where = 'HTTP header "Dropbox-API-Path-Root"'
+    match decoded(name, request.headers.get("dropbox-api-path-root", '{".tag": "home"}'), where):
+        case {".tag": "home"}:
+            return account.views[account.home]
+        case {".tag": "root", "root": account.root}:
+            return ""
+        case {".tag": "root", "root": _}:
+            raise wrong_root("invalid_root", invalid_root=account.root_info())
+        case {".tag": "namespace_id", "namespace_id": str(namespace)} if namespace in account.views:
+            return account.views[namespace]
+        case {".tag": "namespace_id", "namespace_id": _}:
+            raise wrong_root("no_permission")
+    raise bad_input(name, f"{where}: unknown mode")
 
 
 def _check_request(name: str, request: Request, host: str, content_type: str) -> None:
@@ -197,56 +208,3 @@ def _arguments(name: str, style: Style, request: Request) -> dict[str, Any]:
     if style == "rpc":
         return decoded(name, request.body, "request body")
     return decoded(name, request.headers.get("dropbox-api-arg", ""), 'HTTP header "Dropbox-API-Arg"')
-
-
-class Aim(TypedDict, total=False):
-    """Which requests a fault is for; the fields of ``Fault`` by the same names."""
-
-    match: str
-    skip: int
-    times: int
-
-
-_WRITE_ERRORS = {
-    "files/create_folder_v2": "path",
-    "files/delete_v2": "path_write",
-    "files/move_v2": "to",
-    "files/restore": "path_write",
-}
-
-
-def rate_limited(seconds: int, json: bool = True, **aim: Unpack[Aim]) -> Fault:
-    """The app asked too often and is told to wait so many seconds, in JSON or in plain text."""
-    error = {"reason": union("too_many_requests"), "retry_after": seconds}
-    answer = Response(429, {"Content-Type": TEXT}, b"too_many_requests")
-    if json:
-        answer = error_answer(429, ("too_many_requests",), error)
-    return _fault(answer, aim, {"Retry-After": str(seconds)})
-
-
-def lock_contention_429(seconds: int | None = None, **aim: Unpack[Aim]) -> Fault:
-    """Others are writing to the account; without seconds the body does not say how long to wait, as happens."""
-    error: dict[str, Any] = {"reason": union("too_many_write_operations")}
-    if seconds is not None:
-        error["retry_after"] = seconds
-    answer = error_answer(429, ("too_many_write_operations",), error)
-    return _fault(answer, aim, {"Retry-After": str(seconds or 1)})
-
-
-def lock_contention_409(**aim: Unpack[Aim]) -> Fault:
-    """The same contention as a writing route's own error; ``match`` is the route (default ``files/upload``)."""
-    route = aim.setdefault("match", "files/upload")
-    refused = WriteRefusedError("too_many_write_operations")
-    if route == "files/upload":
-        return _fault(upload_conflict(refused).response, aim)
-    return _fault(conflict(_WRITE_ERRORS[route], *refused.tags).response, aim)
-
-
-def server_error(status: int = 503, text: str = "Service Unavailable", **aim: Unpack[Aim]) -> Fault:
-    """Dropbox is down for a moment."""
-    return _fault(Response(status, {"Content-Type": TEXT}, text.encode()), aim)
-
-
-def _fault(answer: Response, aim: Aim, headers: dict[str, str] | None = None) -> Fault:
-    everything = {**answer.headers, **(headers or {}), "X-Dropbox-Request-Id": secrets.token_hex(16)}
-    return Fault("answer", status=answer.status, headers=everything, body=cast(bytes, answer.body), **aim)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
-from sandbox.dropbox_sign_in import ACCOUNT_ID
+from sandbox.dropbox_sign_in import Person
 from sandbox.dropbox_tree import (
     Entry,
     File,
@@ -48,8 +48,9 @@ class Account:
     member's own files under ``MEMBER_FOLDER``.
     """
 
-    def __init__(self, tree: Tree, *, home: str, root: str, page_size: int, lag: int) -> None:
+    def __init__(self, tree: Tree, person: Person, *, home: str, root: str, page_size: int, lag: int) -> None:
         self.tree = tree
+        self.person = person
         self.home = home
         self.root = root
         self.page_size = page_size
@@ -152,7 +153,10 @@ def _check_user(account: Account, call: Call) -> Response:
 
 
 def _current_account(account: Account, call: Call) -> Response:
-    return as_json(_PERSON | (_TEAM_MEMBER if account.in_team else {}) | {"root_info": account.root_info()})
+    person = account.person
+    who = {"account_id": person.account_id, "name": _NAME | {"display_name": person.name}, "email": person.email}
+    team = _TEAM_MEMBER if account.in_team else {}
+    return as_json(_PERSON | who | team | {"root_info": account.root_info()})
 
 
 def _upload(account: Account, call: Call) -> Response:
@@ -263,16 +267,9 @@ ROUTES = {
     "files/delete_v2": Route("rpc", "files.content.write", _delete),
 }
 
+_NAME = {"given_name": "Franz", "surname": "Ferdinand", "familiar_name": "Franz", "abbreviated_name": "FF"}
+
 _PERSON: dict[str, object] = {
-    "account_id": ACCOUNT_ID,
-    "name": {
-        "given_name": "Franz",
-        "surname": "Ferdinand",
-        "familiar_name": "Franz",
-        "display_name": "Franz Ferdinand",
-        "abbreviated_name": "FF",
-    },
-    "email": "franz@example.com",
     "email_verified": True,
     "disabled": False,
     "country": "CA",

@@ -1,9 +1,10 @@
 """A stand-in for Azure Key Vault, and for the endpoint where App Service hands out a managed identity's tokens.
 
-Speaks the two wire protocols for reading secrets and nothing more: no writing, listing, keys or certificates over
-HTTP, and it checks no role; names put in ``forbidden`` are refused. Secrets are put in by the test itself.
+Speaks the two wire protocols for reading and setting secrets and nothing more: no listing, deleting, keys or
+certificates. Roles are played: names put in ``forbidden`` are refused, and with ``may_set`` off so is every new secret.
 
 https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret/get-secret
+https://learn.microsoft.com/rest/api/keyvault/secrets/set-secret/set-secret
 https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference
 """
 
@@ -58,6 +59,7 @@ class KeyVault:
     ) -> None:
         self.identity_header = identity_header
         self.forbidden: set[str] = set()
+        self.may_set = True
         self.tokens: list[str] = []
         self._tenant = tenant
         self._clock = clock
@@ -78,13 +80,17 @@ class KeyVault:
         versions.append(SecretVersion(version, value, enabled, int(self._clock()), not_before, expires))
         return version
 
+    def versions(self, name: str) -> tuple[SecretVersion, ...]:
+        """All that was ever stored under a name, oldest first."""
+        return tuple(self._secrets.get(name.lower(), ()))
+
     def name_of(self, request: Request) -> str:
         """``msi/token`` for the identity endpoint, ``secrets`` for everything else."""
         return "msi/token" if request.path == "/msi/token" else "secrets"
 
     def answer(self, request: Request) -> Response:
-        """Hand out a token or a secret, or refuse as the real services do."""
-        if request.method != "GET":
+        """Hand out a token or a secret, keep a secret, or refuse as the real services do."""
+        if request.method not in ("GET", "PUT"):
             return _error(405, "MethodNotAllowed", "The requested method is not allowed.")
         if request.path == "/msi/token":
             return self._token(request)
@@ -125,24 +131,49 @@ class KeyVault:
         name, _, version = rest.partition("/")
         if kind != "secrets" or not _NAME.fullmatch(name):
             return _error(400, "BadParameter", "The request URI contains an invalid name: secret names hold 0-9a-zA-Z-")
-        if name in self.forbidden:
-            problem = "Caller is not authorized to perform action on resource.\r\nAssignment: (not found)\r\n"
+        action = "getSecret" if request.method == "GET" else "setSecret"
+        if name in self.forbidden or (action == "setSecret" and not self.may_set):
+            problem = _NO_ROLE.format(action=action, name=name)
             return _error(403, "Forbidden", problem, inner="ForbiddenByRbac")
+        address = f"https://{request.headers['host']}/secrets/{name}"
+        return self._read(name, version, address) if action == "getSecret" else self._set(name, request.body, address)
+
+    def _read(self, name: str, version: str, address: str) -> Response:
         stored = self._stored(name, version)
         if stored is None:
-            problem = f"A secret with (name/id) {rest} was not found in this key vault."
+            problem = f"A secret with (name/id) {name} was not found in this key vault."
             return _error(404, "SecretNotFound", problem)
         if not stored.enabled:
             problem = "Operation get is not allowed on a disabled secret."
             return _error(403, "Forbidden", problem, inner="SecretDisabled")
-        address = f"https://{request.headers['host']}/secrets/{name}/{stored.version}"
-        return _json(200, {"value": stored.value, "id": address, "attributes": stored.attributes(), "tags": {}})
+        return _bundle(stored, address)
+
+    def _set(self, name: str, body: bytes, address: str) -> Response:
+        given = json.loads(body or b"{}")
+        if not isinstance(given.get("value"), str):
+            return _error(400, "BadParameter", "Property  has invalid value\r\n")
+        dates = given.get("attributes") or {}
+        self.put(name, given["value"], not_before=dates.get("nbf"), expires=dates.get("exp"))
+        return _bundle(self._secrets[name.lower()][-1], address)
 
     def _stored(self, name: str, version: str) -> SecretVersion | None:
         versions = self._secrets.get(name.lower(), [])
         if not version:
             return versions[-1] if versions else None
         return next((stored for stored in versions if stored.version == version), None)
+
+
+_NO_ROLE = (
+    "Caller is not authorized to perform action on resource.\r\n"
+    "If role assignments, deny assignments or role definitions were changed recently, please observe propagation time."
+    "\r\nAction: 'Microsoft.KeyVault/vaults/secrets/{action}/action'\r\nResource: '.../secrets/{name}'\r\n"
+    "Assignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: 'DeniedWithNoValidRBAC' \r\n"
+)
+
+
+def _bundle(stored: SecretVersion, address: str) -> Response:
+    there = f"{address}/{stored.version}"
+    return _json(200, {"value": stored.value, "id": there, "attributes": stored.attributes(), "tags": {}})
 
 
 def _error(

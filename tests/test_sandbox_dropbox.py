@@ -27,14 +27,8 @@ from dropbox.files import DeletedMetadata, FileMetadata, FolderMetadata
 from dropbox.files import WriteMode as Mode
 from requests.adapters import HTTPAdapter
 
-from sandbox.dropbox import (
-    DELIVERY_SCOPES,
-    Dropbox,
-    lock_contention_409,
-    lock_contention_429,
-    rate_limited,
-    server_error,
-)
+from sandbox.dropbox import DELIVERY_SCOPES, Dropbox
+from sandbox.dropbox_faults import lock_contention_409, lock_contention_429, rate_limited, server_error
 from sandbox.dropbox_tree import content_hash
 from sandbox.server import Fault, Server
 
@@ -678,8 +672,12 @@ class TestLogin:
         assert set(flow.finish(here.app.authorise(flow.start())).scope.split()) == ALL_SCOPES
 
     def test_for_scopes_the_app_does_not_have_shows_no_code(self, here: StandIn) -> None:
-        with pytest.raises(ValueError, match=r"sharing\.write"):
+        with pytest.raises(ValueError, match="No scope requested can be granted"):
             here.app.authorise(here.login(scope=["sharing.write"]).start())
+
+    def test_that_asks_for_more_than_the_app_has_is_granted_the_rest(self, here: StandIn) -> None:
+        flow = here.login(scope=["sharing.write", "account_info.read"])
+        assert flow.finish(here.app.authorise(flow.start())).scope == "account_info.read"
 
     def test_for_another_app_shows_no_code(self, here: StandIn) -> None:
         with pytest.raises(ValueError, match="app key"):

@@ -146,5 +146,44 @@ def test_a_request_without_a_version_of_the_protocol_is_refused(url: str, token:
     assert ask_for_secret(url, token, "a-key", query="").json()["error"]["code"] == "BadParameter"
 
 
-def test_nothing_can_be_written_over_http(url: str) -> None:
-    assert requests.put(f"{url}/secrets/a-key?api-version=7.6", json={"value": "v"}, timeout=5).status_code == 405
+def set_secret(url: str, token: str, name: str, body: object) -> requests.Response:
+    headers = {"Authorization": f"Bearer {token}", "Host": "v.vault.azure.net"}
+    return requests.put(f"{url}/secrets/{name}?api-version=7.6", json=body, headers=headers, timeout=5)
+
+
+def test_a_secret_that_was_set_is_the_newest_version(vault: KeyVault, url: str, token: str) -> None:
+    vault.put("a-key", "old")
+
+    set_secret(url, token, "a-key", {"value": "new", "attributes": {"exp": NOON + 60}})
+
+    answer = ask_for_secret(url, token, "a-key").json()
+    assert (answer["value"], answer["attributes"]["exp"]) == ("new", NOON + 60)
+
+
+def test_setting_a_secret_answers_with_its_address(url: str, token: str) -> None:
+    answer = set_secret(url, token, "a-key", {"value": "new"})
+
+    assert (answer.status_code, answer.json()["id"]) == (200, f"https://v.vault.azure.net/secrets/a-key/{1:032x}")
+
+
+def test_setting_a_secret_needs_a_value(url: str, token: str) -> None:
+    assert set_secret(url, token, "a-key", {}).json()["error"]["code"] == "BadParameter"
+
+
+def test_setting_a_secret_needs_a_token(url: str) -> None:
+    assert set_secret(url, "wrong", "a-key", {"value": "new"}).status_code == 401
+
+
+def test_whoever_may_only_read_sets_no_secret(vault: KeyVault, url: str, token: str) -> None:
+    vault.put("a-key", "old")
+    vault.may_set = False
+
+    answer = set_secret(url, token, "a-key", {"value": "new"})
+
+    assert (answer.status_code, answer.json()["error"]["innererror"]) == (403, {"code": "ForbiddenByRbac"})
+    assert ask_for_secret(url, token, "a-key").json()["value"] == "old"
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
+def test_nothing_else_is_done_over_http(url: str, method: str) -> None:
+    assert requests.request(method, f"{url}/secrets/a-key?api-version=7.6", timeout=5).status_code == 405
