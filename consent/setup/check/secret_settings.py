@@ -1,0 +1,128 @@
+"""Finds the secrets as a run does, and notes for each where it was found, and who this machine is to Key Vault.
+
+Shows no secret. Stops asking a vault that does not answer.
+"""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from consent.credentials import KeyVault, Secret, find_secrets
+from consent.errors import SecretsRefusedError, SecretsUnavailableError, SettingsError
+from consent.settings import Network, Settings
+from consent.setup.check.notes import Notes
+from consent.setup.check.tools import Tools
+
+_IDENTITIES = {
+    "ManagedIdentityCredential": "the managed identity of this machine",
+    "EnvironmentCredential": "the app registration of AZURE_CLIENT_ID",
+    "WorkloadIdentityCredential": "the workload identity of this machine",
+    "AzureCliCredential": "whoever signed in with `az login`",
+    "AzurePowerShellCredential": "whoever signed in with Connect-AzAccount",
+    "AzureDeveloperCliCredential": "whoever signed in with `azd auth login`",
+    "VisualStudioCodeCredential": "whoever signed in in Visual Studio Code",
+}
+
+
+def find_all_secrets(
+    settings: Settings,
+    network: Network | None,
+    needed: Sequence[str],
+    optional: Sequence[str],
+    tools: Tools,
+    notes: Notes,
+) -> dict[str, Secret]:
+    """Find every secret that can be found; those missing or unusable are noted, each by itself."""
+    with contextlib.ExitStack() as opened:
+        vault = notes.attempt(lambda: _vault(settings, network, tools), fix=_correct_url(settings))
+        identities = opened.enter_context(_noticing_identities())
+        search = _Search(settings, opened.enter_context(vault) if vault else None, identities, notes)
+        found = {name: secret for name in needed if (secret := search.find(name, is_needed=True))}
+        found |= {name: secret for name in optional if (secret := search.find(name, is_needed=False))}
+    search.note_vault()
+    return found
+
+
+def _vault(settings: Settings, network: Network | None, tools: Tools) -> KeyVault | None:
+    url = settings.get("KEY_VAULT_URL")
+    return tools.open_vault(url, network) if url and network else None
+
+
+def _correct_url(settings: Settings) -> str:
+    return f"Correct KEY_VAULT_URL in {settings.place_of('KEY_VAULT_URL')}."
+
+
+class _Search:
+    """One search for secrets: remembers whether the vault was asked, and whether it answered.
+
+    identities: as whom Azure let this machine in, so far.
+    """
+
+    def __init__(self, settings: Settings, vault: KeyVault | None, identities: Sequence[str], notes: Notes) -> None:
+        self._settings = settings
+        self._vault = vault
+        self._identities = identities
+        self._notes = notes
+        self._asked = self._answered = self._closed = False
+
+    def find(self, name: str, *, is_needed: bool) -> Secret | None:
+        """The secret of this name, if it can be found."""
+        in_vault = self._vault is not None and not self._settings.has(name)
+        if in_vault and self._closed:
+            self._notes.unknown(f"{name} was not looked up, because of this")
+            return None
+        self._asked = self._asked or in_vault
+        look = partial(self._looked_up, name, is_needed=is_needed)
+        secret = self._notes.attempt(look, fix=_correct_url(self._settings))
+        if secret is not None:
+            place = f"in Key Vault, as {name.replace('_', '-')}" if in_vault else f"in {self._settings.place_of(name)}"
+            self._notes.ok(f"{name}: {place}")
+        return secret
+
+    def note_vault(self) -> None:
+        """Note what was seen of the vault itself."""
+        if self._vault is None:
+            return
+        if not self._asked:
+            self._notes.ok("Key Vault was not asked: every secret is a setting")
+        elif self._answered:
+            self._notes.ok(f"Key Vault {self._vault.url} answers" + "".join(f", to {who}" for who in self._identities))
+        elif self._identities:
+            self._notes.ok(f"Key Vault was asked as {' and '.join(self._identities)}")
+
+    def _looked_up(self, name: str, *, is_needed: bool) -> Secret | None:
+        needed, optional = ([name], []) if is_needed else ([], [name])
+        try:
+            found, problems = find_secrets(self._settings, needed, optional=optional, vault=self._vault)
+        except (SecretsUnavailableError, SecretsRefusedError) as error:
+            self._closed = isinstance(error, SecretsUnavailableError) or not self._identities
+            raise
+        self._answered = self._answered or not self._settings.has(name)
+        if problems:
+            raise SettingsError("", problems)
+        return found.get(name)
+
+
+@contextlib.contextmanager
+def _noticing_identities() -> Iterator[list[str]]:
+    """Gather, in words, as whom Azure's identity library got a token: it tells nobody but its log."""
+    found: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if isinstance(record.args, tuple) and "acquired a token from" in str(record.msg):
+                kind = str(record.args[-1])
+                found[:] = dict.fromkeys([*found, _IDENTITIES.get(kind, kind)])
+
+    library, listener = logging.getLogger("azure.identity"), Listener(logging.INFO)
+    level, propagates = library.level, library.propagate
+    library.addHandler(listener)
+    library.setLevel(logging.INFO)
+    library.propagate = False  # what it says of a failure is said here in fewer words
+    try:
+        yield found
+    finally:
+        library.removeHandler(listener)
+        library.setLevel(level)
+        library.propagate = propagates
