@@ -1,0 +1,1 @@
+"""The records that a data manager should look at, as a list or as REDCap's own data quality rules."""

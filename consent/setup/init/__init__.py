@@ -1,0 +1,1 @@
+"""Beginning a study file from the data dictionary of a REDCap project."""

@@ -1,0 +1,151 @@
+"""What a data dictionary offers for each part of a study file, and in which order."""
+
+import pytest
+
+from consent.setup.init.candidates import MOST, MOST_OPTIONS, StudyCandidates, study_candidates
+from consent.setup.project_description import DescribedField, ProjectDescription, plain_text
+
+RECORD_ID = DescribedField("record_id", "enrolment", "text", "Record ID")
+
+
+def candidates_of(*fields: DescribedField, **about: bool) -> StudyCandidates:
+    """The candidates in a project of these fields and a record id; no form is a survey unless told otherwise."""
+    return study_candidates(ProjectDescription((RECORD_ID, *fields), surveys=about.get("surveys", False)))
+
+
+def a_field(name: str = "item", kind: str = "text", label: str = "", **about: str) -> DescribedField:
+    """A plain text field on the form ``visit``."""
+    return DescribedField(
+        name,
+        about.get("form", "visit"),
+        kind,
+        label,
+        validation=about.get("validation", ""),
+        annotation=about.get("annotation", ""),
+        choices=(("1", "Yes"), ("2", "No")) if kind in ("radio", "dropdown", "checkbox") else (),
+    )
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        a_field(validation="date_dmy"),
+        a_field(validation="datetime_seconds_ymd"),
+        a_field(annotation="@HIDDEN @TODAY"),
+        a_field(annotation='@CALCTEXT(if([a]="1", [b], "Consent not completed"))'),
+        a_field("consent_on"),
+        a_field(label="Date of signature"),
+        a_field("consent_day", "calc"),
+    ],
+)
+def test_these_fields_may_hold_the_date_of_consent(field: DescribedField) -> None:
+    assert [date.name for date in candidates_of(field).dates.listed] == [field.name]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        a_field(),
+        a_field("consent_date", "radio"),
+        a_field(label="Date of consent", validation="integer"),
+        a_field("consent_note", "notes"),
+        a_field("consent_file", "file"),
+    ],
+)
+def test_these_fields_hold_no_date_of_consent(field: DescribedField) -> None:
+    assert candidates_of(field).dates.listed == ()
+
+
+@pytest.mark.parametrize("kind", ["yesno", "truefalse", "radio", "dropdown", "calc"])
+def test_a_field_with_answers_may_be_the_decision_and_a_rider(kind: str) -> None:
+    found = candidates_of(a_field("agreed", kind))
+    assert [part.listed[0].name for part in (found.decisions, found.riders)] == ["agreed", "agreed"]
+
+
+def test_each_option_of_a_checkbox_is_a_candidate_of_its_own() -> None:
+    found = candidates_of(a_field("agreed", "checkbox", "I agree to"))
+    assert [(one.name, one.label) for one in found.decisions.listed] == [
+        ("agreed(1)", "I agree to: Yes"),
+        ("agreed(2)", "I agree to: No"),
+    ]
+
+
+def test_an_option_whose_code_a_study_file_cannot_name_is_no_candidate() -> None:
+    odd = DescribedField("agreed", "visit", "checkbox", "", choices=(("a(b)", ""), ('"', ""), ("c", "")))
+    assert [one.name for one in candidates_of(odd).riders.listed] == ["agreed(c)"]
+
+
+def test_the_record_id_is_no_candidate() -> None:
+    first = DescribedField("consent_date", "visit", "text", "", validation="date_ymd")
+    assert study_candidates(ProjectDescription((first,), surveys=False)).dates.listed == ()
+
+
+def test_fields_that_speak_of_consent_come_first_then_those_on_a_form_that_does() -> None:
+    found = candidates_of(
+        a_field("other", "yesno"),
+        a_field("nearby", "yesno", form="consent"),
+        a_field("asked", "yesno", label="Did they CONSENT?"),
+        a_field("consented", "yesno"),
+    )
+    assert [one.name for one in found.decisions.listed] == ["asked", "consented", "nearby", "other"]
+
+
+def test_a_long_list_is_cut_and_the_rest_counted() -> None:
+    found = candidates_of(*(a_field(f"item_{n}", "yesno") for n in range(MOST + 7)))
+    assert (len(found.decisions.listed), found.decisions.more) == (MOST, 7)
+
+
+def test_a_checkbox_of_many_options_hides_no_other_field() -> None:
+    languages = tuple((str(n), f"Language {n}") for n in range(500))
+    contact = DescribedField("contact_language", "visit", "checkbox", "Languages for contact", languages)
+    found = candidates_of(contact, a_field("consented", "yesno"), a_field("ward", "radio"))
+    assert [one.name for one in found.riders.listed][MOST_OPTIONS - 1 : MOST_OPTIONS + 2] == [
+        "contact_language(9)",
+        "consented",
+        "ward",
+    ]
+
+
+def test_a_survey_about_consent_offers_its_timestamp() -> None:
+    found = candidates_of(a_field("agreed", "yesno", form="e_consent"), a_field("x", form="diary"), surveys=True)
+    assert [one.name for one in found.dates.listed] == ["e_consent_timestamp"]
+
+
+def test_without_surveys_there_are_no_timestamps() -> None:
+    assert candidates_of(a_field("agreed", "yesno", form="e_consent")).dates.listed == ()
+
+
+@pytest.mark.parametrize(
+    ("part", "field"),
+    [
+        ("sites", a_field("hospital", "dropdown")),
+        ("versions", a_field("form_version")),
+        ("withdrawal_flags", a_field("withdrew", "yesno")),
+        ("withdrawal_dates", a_field("withdrawn_on", validation="date_ymd")),
+        ("withdrawal_extents", a_field("extent", "radio", form="withdrawal")),
+    ],
+)
+def test_an_optional_part_lists_the_fields_that_speak_of_it(part: str, field: DescribedField) -> None:
+    found = getattr(candidates_of(a_field("ward", "radio"), field, a_field("born", validation="date_ymd")), part)
+    assert [one.name for one in found.listed] == [field.name]
+
+
+def test_an_optional_part_counts_the_fields_that_do_not_speak_of_it() -> None:
+    sites = candidates_of(a_field("ward", "radio"), a_field("sex", "radio")).sites
+    assert (sites.listed, sites.more) == ((), 2)
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [
+        ("the <i>biobank</i>, please", "the biobank, please"),
+        ("<b>Consent</b><br>given?", "Consent given?"),
+        ('<div class="rich-text-field-label"><p>I agree</p></div>', "I agree"),
+        ("age < 18 & R&amp;D", "age < 18 & R&D"),
+        ("two\r\nlines\ttab\x00", "two lines tab"),
+        ("<script>alert('x')</script>Consent", "Consent"),
+        ("right\u202eleft", "right left"),
+    ],
+)
+def test_a_label_is_shown_as_one_plain_line(label: str, shown: str) -> None:
+    assert plain_text(label) == shown
