@@ -7,13 +7,13 @@ all: the host's keys, routing, schedules, retries, scaling and time limits. Wait
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from infra.package import copy_app
 from sandbox.functions_calls import Call, QueueDelivery, http_call, queue_call, timer_call
 from sandbox.functions_process import Answer, FunctionsProcess, IndexingError, Invocation, LogLine
 
@@ -61,11 +61,8 @@ class RunningApp:
 
 
 def deployed_copy(folder: Path) -> Path:
-    """Copy the checkout to a new folder as a deployment does: without what .funcignore names."""
-    lines = (ROOT / ".funcignore").read_text(encoding="utf-8").splitlines()
-    names = [line.rstrip("/") for line in lines if line and not line.startswith("#")]
-    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*names))
-    return folder
+    """Copy the app of the checkout to a new folder, as a deployment does."""
+    return copy_app(ROOT, folder)
 
 
 @contextlib.contextmanager

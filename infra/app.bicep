@@ -1,0 +1,102 @@
+// The function app on Flex Consumption. Its settings hold no secret: those are looked up in Key Vault by the app itself.
+param name string
+param location string
+param tags object
+param identityId string
+param identityClientId string
+param blobEndpoint string
+param queueEndpoint string
+param tableEndpoint string
+param deploymentContainer string
+param monitoringConnection string
+param vaultUrl string
+param subnetId string
+param redcapApiUrl string
+param dropboxRootNamespace string
+param schedule string
+param keepMonths int
+param studiesFolder string
+@secure()
+param heartbeatUrl string
+param moreSettings object
+
+resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+  name: 'plan-${name}'
+  location: location
+  tags: tags
+  kind: 'functionapp'
+  sku: { name: 'FC1', tier: 'FlexConsumption' }
+  properties: { reserved: true }
+}
+
+resource app 'Microsoft.Web/sites@2024-04-01' = {
+  name: name
+  location: location
+  tags: union(tags, { 'azd-service-name': 'app' })
+  kind: 'functionapp,linux'
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: { '${identityId}': {} }
+  }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    keyVaultReferenceIdentity: identityId
+    virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
+    siteConfig: { minTlsVersion: '1.2' }
+    functionAppConfig: {
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: '${blobEndpoint}${deploymentContainer}'
+          authentication: {
+            type: 'UserAssignedIdentity'
+            userAssignedIdentityResourceId: identityId
+          }
+        }
+      }
+      runtime: { name: 'python', version: '3.13' }
+      scaleAndConcurrency: {
+        instanceMemoryMB: 2048
+        maximumInstanceCount: 40 // the least that every region takes; a handful is in use at any time
+      }
+    }
+  }
+}
+
+// Replaces all settings of the app each time: what is set by hand (a pause, say) ends with the next provisioning.
+// A blank one counts as not set.
+resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
+  parent: app
+  name: 'appsettings'
+  properties: union(moreSettings, {
+    APPLICATIONINSIGHTS_CONNECTION_STRING: monitoringConnection
+    APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+    AZURE_CLIENT_ID: identityClientId
+    AZURE_TOKEN_CREDENTIALS: 'ManagedIdentityCredential'
+    AzureWebJobsStorage__blobServiceUri: blobEndpoint
+    AzureWebJobsStorage__queueServiceUri: queueEndpoint
+    AzureWebJobsStorage__tableServiceUri: tableEndpoint
+    AzureWebJobsStorage__credential: 'managedidentity'
+    AzureWebJobsStorage__clientId: identityClientId
+    CONSENT_KEEP_MONTHS: string(keepMonths)
+    CONSENT_LEDGER: 'table'
+    CONSENT_SCHEDULE: schedule
+    CONSENT_STUDIES: studiesFolder
+    DROPBOX_ROOT_NAMESPACE: dropboxRootNamespace
+    HEARTBEAT_URL: heartbeatUrl
+    KEY_VAULT_URL: vaultUrl
+    REDCAP_API_URL: redcapApiUrl
+  })
+}
+
+resource deployWithPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = [
+  for way in ['ftp', 'scm']: {
+    parent: app
+    name: way
+    properties: { allow: false }
+  }
+]
+
+output name string = app.name
+output url string = 'https://${app.properties.defaultHostName}'

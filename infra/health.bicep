@@ -1,0 +1,50 @@
+// Somebody outside who asks for /api/health, which answers 503 when a report is late; needs no key and shows no detail.
+// Each call wakes the app for a moment: three places every quarter of an hour stay within the plan's free grant. The
+// test itself is paid for by the call: about 9,000 a month.
+param location string
+param tags object
+param url string
+param insightsId string
+param actionGroupId string
+
+var places = ['us-va-ash-azr', 'us-il-ch1-azr', 'emea-nl-ams-azr']
+
+resource test 'Microsoft.Insights/webtests@2022-06-15' = {
+  name: 'consent-health'
+  location: location
+  tags: union(tags, { 'hidden-link:${insightsId}': 'Resource' })
+  kind: 'standard'
+  properties: {
+    SyntheticMonitorId: 'consent-health'
+    Name: 'Consent report: health'
+    Enabled: true
+    Kind: 'standard'
+    Frequency: 900
+    Timeout: 120
+    RetryEnabled: true
+    Locations: [for place in places: { Id: place }]
+    Request: { RequestUrl: url, HttpVerb: 'GET', ParseDependentRequests: false }
+    ValidationRules: { ExpectedHttpStatusCode: 200, SSLCheck: true }
+  }
+}
+
+resource alert 'Microsoft.Insights/metricAlerts@2018-03-01' = {
+  name: 'consent-unhealthy'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'The app says that a report is late, or does not answer: docs/operations.md'
+    severity: 1
+    enabled: true
+    scopes: [test.id, insightsId]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT30M'
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.WebtestLocationAvailabilityCriteria'
+      webTestId: test.id
+      componentId: insightsId
+      failedLocationCount: 2
+    }
+    actions: [{ actionGroupId: actionGroupId }]
+  }
+}

@@ -1,0 +1,202 @@
+// All of the Azure resources of the weekly consent report, in a resource group of their own.
+// Creates no secret: `consent login` and `az keyvault secret set` put them into the vault.
+//
+// Checked offline, by tests/test_infra*.py: the syntax, and that settings, roles, names and versions fit the code.
+// What only a subscription can show: that a region has Flex Consumption and the quota for it, that the names are free,
+// that every property is of the API version named, and that the alert queries run (`azd provision --preview` first).
+targetScope = 'subscription'
+
+@minLength(1)
+@maxLength(40)
+@description('Names the environment: the resource group is rg-<environmentName>.')
+param environmentName string
+
+@description('Region of everything; it must have Flex Consumption: az functionapp list-flexconsumption-locations')
+param location string
+
+@description('Who hears of every alarm.')
+param alertEmail string
+
+@description('Address of the REDCap API: https, ending in /api/')
+param redcapApiUrl string
+
+@description('Only for a Dropbox team space: its namespace id.')
+param dropboxRootNamespace string = ''
+
+@description('When it is asked which reports are due, in UTC.')
+param schedule string = '0 0 * * * Sun,Mon,Tue'
+
+@description('After how many months the counts of a run are forgotten.')
+@minValue(1)
+@maxValue(1200)
+param keepMonths int = 24
+
+@description('/home/site/wwwroot/studies for those in the folder `studies` of the checkout; empty for the packaged ones.')
+param studiesFolder string = ''
+
+@secure()
+@description('Address of a monitor elsewhere that alarms on silence; empty for none.')
+param heartbeatUrl string = ''
+
+@description('More app settings, by name: proxies, or the settings that further study files name. No secrets.')
+param moreSettings object = {}
+
+@description('Object id of whoever puts the secrets into the vault; empty if somebody has the right already.')
+param secretsOfficerId string = ''
+
+@allowed(['User', 'Group', 'ServicePrincipal'])
+param secretsOfficerType string = 'User'
+
+@description('Give the app one fixed outbound address, for the firewall before REDCap (about 40 USD a month).')
+param fixedOutboundAddress bool = false
+
+@description('Addresses of the network made for it; of no importance unless it is joined to others.')
+param networkAddresses string = '10.90.0.0/26'
+
+@description('Instead: id of an existing subnet, delegated to Microsoft.App/environments, from which REDCap is reached.')
+param existingSubnetId string = ''
+
+@description('GitHub repository that may deploy, as owner/name, from its environment "production"; empty for none.')
+param githubRepository string = ''
+
+@description('Ask for /api/health from outside, and alarm if it says late or nothing. Off where callers are kept out.')
+param watchHealth bool = true
+
+@minValue(30)
+@maxValue(730)
+param logRetentionDays int = 90
+
+var token = uniqueString(subscription().id, environmentName, location)
+var tags = { 'azd-env-name': environmentName }
+
+resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+  name: 'rg-${environmentName}'
+  location: location
+  tags: tags
+}
+
+module identity 'identity.bicep' = {
+  name: 'identity'
+  scope: group
+  params: {
+    name: 'id-consent-${token}'
+    location: location
+    tags: tags
+  }
+}
+
+module storage 'storage.bicep' = {
+  name: 'storage'
+  scope: group
+  params: {
+    name: 'stconsent${token}'
+    location: location
+    tags: tags
+    principalId: identity.outputs.principalId
+  }
+}
+
+module vault 'vault.bicep' = {
+  name: 'vault'
+  scope: group
+  params: {
+    name: 'kv-consent-${token}'
+    location: location
+    tags: tags
+    principalId: identity.outputs.principalId
+    secretsOfficerId: secretsOfficerId
+    secretsOfficerType: secretsOfficerType
+  }
+}
+
+module monitoring 'monitoring.bicep' = {
+  name: 'monitoring'
+  scope: group
+  params: {
+    name: 'consent-${token}'
+    location: location
+    tags: tags
+    principalId: identity.outputs.principalId
+    logRetentionDays: logRetentionDays
+  }
+}
+
+module network 'network.bicep' = if (fixedOutboundAddress && empty(existingSubnetId)) {
+  name: 'network'
+  scope: group
+  params: {
+    name: 'consent-${token}'
+    location: location
+    tags: tags
+    addresses: networkAddresses
+  }
+}
+
+module app 'app.bicep' = {
+  name: 'app'
+  scope: group
+  params: {
+    name: 'func-consent-${token}'
+    location: location
+    tags: tags
+    identityId: identity.outputs.id
+    identityClientId: identity.outputs.clientId
+    blobEndpoint: storage.outputs.blobEndpoint
+    queueEndpoint: storage.outputs.queueEndpoint
+    tableEndpoint: storage.outputs.tableEndpoint
+    deploymentContainer: storage.outputs.deploymentContainer
+    monitoringConnection: monitoring.outputs.connection
+    vaultUrl: vault.outputs.url
+    subnetId: !empty(existingSubnetId) ? existingSubnetId : (fixedOutboundAddress ? network!.outputs.subnetId : '')
+    redcapApiUrl: redcapApiUrl
+    dropboxRootNamespace: dropboxRootNamespace
+    schedule: schedule
+    keepMonths: keepMonths
+    studiesFolder: studiesFolder
+    heartbeatUrl: heartbeatUrl
+    moreSettings: moreSettings
+  }
+}
+
+module alerts 'alerts.bicep' = {
+  name: 'alerts'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    email: alertEmail
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module health 'health.bicep' = if (watchHealth) {
+  name: 'health'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    url: '${app.outputs.url}/api/health'
+    insightsId: monitoring.outputs.insightsId
+    actionGroupId: alerts.outputs.actionGroupId
+  }
+}
+
+module github 'github.bicep' = if (!empty(githubRepository)) {
+  name: 'github'
+  scope: group
+  params: {
+    name: 'id-consent-github-${token}'
+    location: location
+    tags: tags
+    repository: githubRepository
+    appName: app.outputs.name
+  }
+}
+
+output AZURE_TENANT_ID string = tenant().tenantId
+output AZURE_RESOURCE_GROUP string = group.name
+output AZURE_FUNCTION_APP string = app.outputs.name
+output FUNCTION_APP_URL string = app.outputs.url
+output KEY_VAULT_URL string = vault.outputs.url
+output OUTBOUND_ADDRESS string = fixedOutboundAddress && empty(existingSubnetId) ? network!.outputs.address : ''
+output GITHUB_CLIENT_ID string = empty(githubRepository) ? '' : github!.outputs.clientId
