@@ -1,11 +1,9 @@
 """Reports in a folder on a real disk: held-open files, full disks, wrong folders, and what is left behind."""
 
 import contextlib
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,6 +16,7 @@ from consent.delivery import Address, content_hash, deliver, gather, plan_delive
 from consent.errors import DeliveryRefusedError, DeliveryUnverifiedError
 from consent.local_folder import LocalFolder
 from consent.reports.report_file import ReportFile
+from tests.plain_account import open_to_all, without_root
 
 MONDAY = date(2026, 11, 16)
 ADDRESS = Address("obri-ibd", "Consent", "/", archive=True, cutoff=MONDAY, exported_on=MONDAY, sandbox=False)
@@ -72,17 +71,11 @@ def closed_folder() -> Iterator[Path]:
     """A folder that this account may not write to; on Linux not even root, who becomes nobody for a while."""
     if ON_WINDOWS:
         pytest.skip("NOT TESTED on Windows: a folder without the right to write")
-    folder = Path(tempfile.mkdtemp(dir="/tmp"))
-    folder.chmod(0o555)
-    was = os.geteuid()
-    if was == 0:
-        os.seteuid(65534)
-    try:
-        yield folder
-    finally:
-        os.seteuid(was)
+    with open_to_all() as folder:
+        folder.chmod(0o555)
+        with without_root():
+            yield folder
         folder.chmod(0o755)
-        shutil.rmtree(folder)
 
 
 def test_a_report_lies_on_disk_byte_for_byte(tmp_path: Path) -> None:

@@ -110,6 +110,16 @@ def test_a_certificate_file_that_is_not_there_is_refused(tmp_path: Path) -> None
         new_session(Network(ca_bundle=str(tmp_path / "nowhere.pem")))
 
 
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "HTTP_PROXY"])
+def test_a_proxy_that_is_no_address_is_named_but_not_repeated(name: str) -> None:
+    network = Network(**{name.lower(): "http://somebody:passw0rd@[proxy"})
+
+    with pytest.raises(SettingsError, match=f"{name} is no address of a proxy") as caught:
+        new_session(network)
+
+    assert "passw0rd" not in str(caught.value)
+
+
 def write_certificate(path: Path) -> None:
     """A key and a certificate for 127.0.0.1, signed by itself, in one file."""
     key = ec.generate_private_key(ec.SECP256R1())

@@ -169,9 +169,17 @@ def test_a_week_of_the_document_says_whether_it_is_complete() -> None:
 def test_a_rider_of_the_document_has_four_answers() -> None:
     rows = [a_row("1"), a_row("2", rider_a="0"), a_row("3", rider_a="")]
 
-    assert document(summary_of(*rows))["riders"] == [
-        {"key": "rider a", "label": "rider a", "agreed": 1, "declined": 1, "not_answered": 1, "not_offered": 0}
-    ]
+    (rider,) = document(summary_of(*rows))["riders"]
+
+    assert [rider[answer] for answer in ("agreed", "declined", "not_answered", "not_offered")] == [1, 1, 1, 0]
+
+
+@pytest.mark.parametrize(("declined", "can_decline"), [('declined = ["0"]', True), ("", False)])
+def test_the_document_tells_nobody_declined_from_nobody_could(declined: str, can_decline: bool) -> None:
+    study = a_study(riders=RIDER.replace('declined = ["0"]', declined))
+    (rider,) = document(summary_of(a_row(), counting=a_counting(study)))["riders"]
+
+    assert (rider["declined"], rider["can_decline"]) == (0, can_decline)
 
 
 EVERY_PART = """
