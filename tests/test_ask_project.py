@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from consent.errors import ConfigurationError, SourceRefusedError
+from consent.errors import ConfigurationError, IncompleteExportError, SourceRefusedError
 from consent.setup.ask_project import ask_project, read_dictionary
 from consent.setup.project_description import DescribedField
+from sandbox import redcap_faults as faults
 from sandbox.redcap import Field, Switches, User
 from tests.builders import TOKEN, Open, a_redcap_project
 
@@ -100,6 +101,16 @@ def test_groups_that_the_token_may_not_read_stay_unknown(open_redcap: Open) -> N
 def test_on_a_server_that_does_not_say_whether_anything_repeats_it_stays_unknown(open_redcap: Open) -> None:
     opened = open_redcap(a_redcap_project(), switches=Switches(hide_newer_project_keys=True))
     assert ask_project(opened.client).repeating is None
+
+
+@pytest.mark.parametrize(
+    ("content", "column"), [("metadata", "form_name"), ("dag", "unique_group_name"), ("formEventMapping", "form")]
+)
+def test_an_answer_without_a_column_is_refused_by_its_name(open_redcap: Open, content: str, column: str) -> None:
+    opened = open_redcap(a_redcap_project(groups=["north"], events={"first_arm_1": ["enrolment", "consent"]}))
+    opened.server.faults.append(faults.without_column(column, match=content))
+    with pytest.raises(IncompleteExportError, match=f"came without '{column}'"):
+        ask_project(opened.client)
 
 
 def test_a_wrong_token_is_refused_as_everywhere(open_redcap: Open) -> None:

@@ -169,7 +169,7 @@ def test_the_name_that_a_project_gives_is_never_written_over_either(world: DemoW
         begin_study(Settings(world.settings))
 
 
-@pytest.mark.parametrize("name", ["My Study.toml", "study.txt", "Study.toml", ".toml"])
+@pytest.mark.parametrize("name", ["My Study.toml", "study.txt", "Study.toml", ".toml", f"{'a' * 300}.toml"])
 def test_a_name_that_no_study_can_go_by_is_refused_before_anything_is_asked(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigurationError, match="cannot be a study file"):
         begin_study(Settings({}), output=tmp_path / name)

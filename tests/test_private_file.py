@@ -53,6 +53,11 @@ def test_a_folder_that_is_not_there_is_named(folder: Path) -> None:
         write_private_file(folder / "nowhere" / "list.csv", "")
 
 
+def test_a_name_that_is_too_long_is_an_error_and_no_fault(folder: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"cannot be written: .* Give --output another place"):
+        write_private_file(folder / f"{'a' * 300}.csv", "")
+
+
 def test_a_file_that_cannot_be_written_to_its_end_is_not_left_behind(folder: Path) -> None:
     with pytest.raises(UnicodeEncodeError, match="surrogates not allowed"):
         write_new_file(folder / "list.csv", "record\n" * 100_000 + "\ud800")

@@ -27,6 +27,7 @@ def ask_project(client: RedcapClient) -> ProjectDescription:
         fields = describe_fields(client.rows("metadata"))
         forms_by_event = _forms_by_event(client) if about.get("is_longitudinal") == "1" else {}
         repeating = _repeating(client, about)
+        groups = _groups(client)
     except KeyError as error:
         raise IncompleteExportError(
             f"REDCap's description of the project came without '{error.args[0]}'. If it happens again, show it to the "
@@ -41,7 +42,7 @@ def ask_project(client: RedcapClient) -> ProjectDescription:
         project_id=int(number) if number.isdecimal() else None,
         forms_by_event=forms_by_event,
         repeating=repeating,
-        groups=_groups(client),
+        groups=groups,
         surveys=about.get("surveys_enabled") == "1",
     )
 

@@ -43,8 +43,9 @@ def refuse_private_place(path: Path) -> None:
         ConfigurationError: its folder is shared, or there is such a file already.
     """
     refuse_shared_folder(path.parent)
-    if path.exists():
-        raise _unwritable(path, _THERE, _OTHER_NAME)
+    with contextlib.suppress(OSError):  # a name that the system cannot even look up is refused when it is written
+        if path.exists():
+            raise _unwritable(path, _THERE, _OTHER_NAME)
 
 
 def write_private_file(path: Path, text: str) -> None:

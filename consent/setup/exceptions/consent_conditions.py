@@ -7,7 +7,7 @@ read.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from consent.setup.exceptions.redcap_logic import both, either, is_none_of, is_one_of
+from consent.setup.exceptions.redcap_logic import CannotSayError, both, either, is_none_of, is_one_of
 from consent.setup.exceptions.rule_cells import DateCell, RuleCells
 from consent.study import ConsentForm, StudyConfig
 
@@ -59,6 +59,18 @@ class ConsentRow:
         """Agreed, and what is written is neither a date nor says that the consent is still open."""
         return both(self.agreed, self.date.unreadable, is_none_of(self.date.text, self.form.pending_text))
 
+    def impossible_date(self) -> str:
+        """Agreed on a day that no calendar has.
+
+        Raises:
+            CannotSayError: the date's field lets such a day in, and REDCap's logic cannot tell it from others.
+        """
+        if not self.date.described.is_date:
+            raise CannotSayError(
+                f"{self.form.date} takes any text, and a day that no calendar has, such as 2023-02-30, passes for one"
+            )
+        return ""
+
     def before_start(self) -> str:
         """Agreed before the study's first day."""
         return both(self.agreed, self.date.readable, self.date.before(self._start))
@@ -87,13 +99,13 @@ class ConsentRow:
         return is_none_of(self._decision(self.form), known)
 
 
-ON_A_CONSENT: Mapping[str, Callable[[ConsentRow], str]] = {
-    "unknown_code": ConsentRow.unknown_code,
-    "no_date": ConsentRow.no_date,
-    "unreadable_date": ConsentRow.unreadable_date,
-    "before_start": ConsentRow.before_start,
-    "future_date": ConsentRow.future_date,
-    "agreed_but_open": ConsentRow.agreed_but_open,
-    "dated_but_pending": ConsentRow.dated_but_pending,
+ON_A_CONSENT: Mapping[str, tuple[Callable[[ConsentRow], str], ...]] = {
+    "unknown_code": (ConsentRow.unknown_code,),
+    "no_date": (ConsentRow.no_date,),
+    "unreadable_date": (ConsentRow.unreadable_date, ConsentRow.impossible_date),
+    "before_start": (ConsentRow.before_start,),
+    "future_date": (ConsentRow.future_date,),
+    "agreed_but_open": (ConsentRow.agreed_but_open,),
+    "dated_but_pending": (ConsentRow.dated_but_pending,),
 }
-"""The conditions of the quality codes that one consent can have; ``""`` where it never can."""
+"""The conditions, each enough, of the quality codes that one consent can have; one that never can be is ``""``."""

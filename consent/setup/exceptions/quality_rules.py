@@ -95,8 +95,8 @@ def _apart(study: StudyConfig, records: RecordConditions) -> tuple[_Say, ...]:
 
 
 def _of_consents(code: str, study: StudyConfig, cells: RuleCells) -> tuple[_Say, ...]:
-    condition = ON_A_CONSENT.get(code)
-    return tuple(partial(_in_its_events, condition, form, study, cells) for form in study.consents if condition)
+    conditions = ON_A_CONSENT.get(code, ())
+    return tuple(partial(_in_its_events, one, form, study, cells) for form in study.consents for one in conditions)
 
 
 def _in_its_events(

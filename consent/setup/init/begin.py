@@ -98,10 +98,10 @@ def _asked(settings: Settings) -> ProjectDescription:
 
 def _refuse_name(output: Path) -> None:
     """Before anything is asked; a study goes by its file's name."""
-    if output.exists():
-        raise ConfigurationError(f"The file {output} is there already, and is never written over. Choose another name.")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*\.toml", output.name):
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,99}\.toml", output.name):
         raise ConfigurationError(
             f"'{output.name}' cannot be a study file: its name is the study's key, in lower-case letters, digits, - "
             "and _, and ends in .toml. Give --output such as my-study.toml."
         )
+    if output.exists():
+        raise ConfigurationError(f"The file {output} is there already, and is never written over. Choose another name.")

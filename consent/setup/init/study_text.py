@@ -35,10 +35,9 @@ def study_text(project: ProjectDescription, candidates: StudyCandidates) -> str:
 
 def _head(project: ProjectDescription) -> Iterator[str]:
     number = f"REDCap project {project.project_id}, " if project.project_id else "the REDCap project "
-    yield from _explained(
-        f"Study file for {number}{_toml(plain_text(project.title))}: {len(project.fields)} fields on "
-        f"{len(project.forms)} forms."
-    )
+    fields, forms = len(project.fields), len(project.forms)
+    on_forms = f"{fields} fields on {forms} form{'' if forms == 1 else 's'}"
+    yield from _explained(f"Study file for {number}{_toml(plain_text(project.title))}: {on_forms}.")
     yield "##"
     yield from _explained("1. Fill in every line marked FILL IN.")
     yield from _explained(
