@@ -116,18 +116,25 @@ def redcap(open_redcap: Open) -> Asking:
     return open_redcap()
 
 
+def needs_another_job(item: pytest.Item) -> str:
+    """Why a test cannot run on this Python or system, though another job of CI runs it; "" where it can."""
+    if item.get_closest_marker("runtime") and sys.version_info < (3, 13):
+        return "the Azure Functions runtime needs Python 3.13"
+    if item.get_closest_marker("windows") and sys.platform != "win32":
+        return "this is of Windows alone"
+    return "Windows has no such thing" if item.get_closest_marker("not_windows") and sys.platform == "win32" else ""
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of Microsoft's runtime need the Python that production runs."""
-    if sys.version_info >= (3, 13):
+    """Tests that need another Python or system are left to the job that has it; elsewhere they say so."""
+    elsewhere = {item: reason for item in items if (reason := needs_another_job(item))}
+    if IN_CI:
+        config.hook.pytest_deselected(items=[*elsewhere])
+        items[:] = [item for item in items if item not in elsewhere]
         return
-    ours = [item for item in items if item.get_closest_marker("runtime")]
-    if IN_CI:  # which runs them on 3.13
-        config.hook.pytest_deselected(items=ours)
-        items[:] = [item for item in items if item not in ours]
-        return
-    for item in ours:
-        item.add_marker(pytest.mark.skip(reason="NOT RUN: the Azure Functions runtime needs Python 3.13"))
+    for item, reason in elsewhere.items():
+        item.add_marker(pytest.mark.skip(reason=f"NOT RUN: {reason}"))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

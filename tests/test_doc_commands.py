@@ -129,7 +129,8 @@ def with_uv() -> dict[str, str]:
     return {**os.environ, "UV_PROJECT_ENVIRONMENT": sys.prefix, "PYTHONWARNINGS": "default"}
 
 
-@pytest.mark.skipif(shutil.which("uv") is None or shutil.which("sh") is None, reason="needs uv and sh")
+@pytest.mark.not_windows
+@pytest.mark.skipif(shutil.which("uv") is None, reason="NOT RUN: needs uv")
 @pytest.mark.usefixtures("world")
 def test_the_line_for_cron_delivers_and_writes_its_log(tmp_path: Path) -> None:
     line = re.sub(r"^[\d*, ]+", "", CRON).replace("/usr/local/bin/uv", str(shutil.which("uv")))
@@ -142,7 +143,7 @@ def test_the_line_for_cron_delivers_and_writes_its_log(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, "5 files delivered" in log) == (0, b"", True)
 
 
-@pytest.mark.skipif(sys.platform != "win32", reason="needs Windows")
+@pytest.mark.windows
 @pytest.mark.usefixtures("world")
 def test_the_line_for_the_task_scheduler_delivers_and_writes_its_log(tmp_path: Path) -> None:
     (line,) = re.findall(r'^\$line = "(.*)"$', PAGES["docs/own-machine.md"], re.MULTILINE)

@@ -2,7 +2,6 @@
 
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from consent.setup.login.keeping import Kept, LogIn, SettingsFile, what_else
 TOKEN = "DROPBOX_OAUTH2_REFRESH_TOKEN"
 ROOT = "DROPBOX_ROOT_NAMESPACE"
 BOTH = pytest.mark.parametrize("name", [".env", "local.settings.json"])
-on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps rights elsewhere")
+on_posix = pytest.mark.not_windows  # which keeps rights elsewhere
 
 
 def a_log_in(token: str = "the-token", root: str = "") -> LogIn:

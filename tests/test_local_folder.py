@@ -69,8 +69,6 @@ def hold_open() -> Iterator[Callable[[Path], Callable[[], None]]]:
 @pytest.fixture
 def closed_folder() -> Iterator[Path]:
     """A folder that this account may not write to; on Linux not even root, who becomes nobody for a while."""
-    if ON_WINDOWS:
-        pytest.skip("NOT TESTED on Windows: a folder without the right to write")
     with open_to_all() as folder:
         folder.chmod(0o555)
         with without_root():
@@ -242,6 +240,7 @@ def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:
         delivered(tmp_path)
 
 
+@pytest.mark.not_windows
 def test_a_folder_without_the_right_to_write_is_refused(closed_folder: Path) -> None:
     with pytest.raises(DeliveryRefusedError, match="this account may not read or write there"):
         a_folder(closed_folder).put("/a.csv", b"1", replace=True)
@@ -253,7 +252,7 @@ def test_a_path_that_leads_out_of_the_folder_is_refused(tmp_path: Path, path: st
         a_folder(tmp_path / "reports").put(path, b"1", replace=True)
 
 
-@pytest.mark.skipif(ON_WINDOWS, reason="NOT TESTED on Windows: links need a privilege there")
+@pytest.mark.not_windows  # links need a privilege there
 def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "data").symlink_to(tmp_path)
@@ -284,7 +283,7 @@ except DeliveryRefusedError as error:
 """
 
 
-@pytest.mark.skipif(ON_WINDOWS, reason="NOT TESTED on Windows: there is no way to make the disk full there")
+@pytest.mark.not_windows  # there is no way to make the disk full
 def test_a_full_disk_is_refused_and_leaves_the_old_set_untouched(tmp_path: Path) -> None:
     delivered(tmp_path)
     before = contents(tmp_path)

@@ -1,7 +1,6 @@
 """A list of records is written for one person: new, private, and nowhere that others see."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ def test_a_private_file_holds_the_text_as_it_is(folder: Path) -> None:
     assert (folder / "list.csv").read_bytes() == "é,1\n".encode()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows keeps other rights than these")
+@pytest.mark.not_windows  # which keeps other rights than these
 def test_a_private_file_is_readable_by_its_owner_alone(folder: Path) -> None:
     write_private_file(folder / "list.csv", "")
     assert (folder / "list.csv").stat().st_mode & 0o777 == 0o600
@@ -104,7 +103,7 @@ def test_a_synced_folder_of_another_name_is_known_by_its_mark(folder: Path, mark
         refuse_shared_folder(folder / "lists")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a link needs rights there")
+@pytest.mark.not_windows  # a link needs rights there
 def test_a_link_into_a_synced_folder_is_followed(folder: Path) -> None:
     (folder / "Dropbox" / "lists").mkdir(parents=True)
     (folder / "lists").symlink_to(folder / "Dropbox" / "lists")

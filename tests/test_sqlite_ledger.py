@@ -1,6 +1,5 @@
 """Claims about the record of runs in a file: other processes beside it, and files that cannot be used."""
 
-import os
 import sqlite3
 import subprocess
 import sys
@@ -237,7 +236,7 @@ def test_a_file_of_an_older_version_ends_as_a_new_one_begins(old_store: SqliteSt
 # --- the file itself
 
 
-@pytest.mark.skipif(os.name == "nt", reason="NOT RUN: Windows has no such rights; a user's own folder is private there")
+@pytest.mark.not_windows  # a user's own folder is private there
 def test_a_new_file_is_for_its_owner_alone(store: SqliteStore) -> None:
     store.open().add(a_run())
 
