@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _LONGEST_WAIT_SECONDS = 15.0  # whatever the vault's Retry-After asks for
 _RETRIES = {"retry_total": 3, "retry_backoff_factor": 0.5, "retry_backoff_max": 8}
+_MADE_BY = {"DROPBOX_OAUTH2_REFRESH_TOKEN": "'consent login dropbox'"}
 
 
 class Secret:
@@ -183,7 +184,8 @@ def _find_needed(settings: Settings, name: str, vault: KeyVault | None) -> Secre
     secret = _find(settings, name, vault)
     if secret is None:
         also = f", or as secret {name.replace('_', '-')} in Key Vault {vault.url}" if vault else ""
-        raise SettingsError(HEADING, [f"{name} is missing: give it as a setting{also}"])
+        made = f"; {_MADE_BY[name]} makes it and keeps it" if name in _MADE_BY else ""
+        raise SettingsError(HEADING, [f"{name} is missing: give it as a setting{also}{made}"])
     return secret
 
 

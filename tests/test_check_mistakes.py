@@ -117,7 +117,7 @@ MISTAKES = [
     Mistake(
         made.an_address_that_is_no_vault, "Settings and secrets", "KEY_VAULT_URL must be https", "Correct KEY_VAULT_URL"
     ),
-    Mistake(made.a_missing_setting, "Settings and secrets", "REFRESH_TOKEN is missing", "Give it as a setting"),
+    Mistake(made.a_missing_setting, "Settings and secrets", "REFRESH_TOKEN is missing", "consent login dropbox"),
     Mistake(made.a_missing_address, "Settings and secrets", "REDCAP_API_URL is missing", "ending in /api/"),
     Mistake(
         made.an_unresolved_reference, "Settings and secrets", "ACCESS_TOKEN is a Key Vault ref", "environment variables"

@@ -282,6 +282,14 @@ def test_the_address_of_the_vault_is_one_of_the_problems() -> None:
     ]
 
 
+def test_a_log_in_that_is_missing_is_asked_for_by_the_command_that_makes_one() -> None:
+    _, problems = find_secrets(Settings({}), ["DROPBOX_OAUTH2_REFRESH_TOKEN"])
+
+    assert problems == [
+        "DROPBOX_OAUTH2_REFRESH_TOKEN is missing: give it as a setting; 'consent login dropbox' makes it and keeps it"
+    ]
+
+
 def test_the_vault_that_the_settings_name_is_opened_only_when_it_is_needed() -> None:
     settings = Settings({NAME: VALUE, "KEY_VAULT_URL": "https://v.vault.azure.net"})
 
