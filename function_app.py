@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 
 import azure.functions as func
 
+from consent.app.http_api import JSON, PROBLEM, accepted, problem_for
+from consent.config.settings import read_settings, timer_schedule
 from consent.errors import ConsentReportError, log_text
-from consent.http_api import JSON, PROBLEM, accepted, problem_for
-from consent.settings import read_settings, timer_schedule
 
 QUEUE, STORAGE = "consent-runs", "AzureWebJobsStorage"
 CATCH_UP_SCHEDULE = "0 30 5 * * *"
@@ -45,7 +45,7 @@ def tells_no_data(door: Callable[_Given, None]) -> Callable[_Given, None]:
 @tells_no_data
 def monday(timer: func.TimerRequest, messages: Messages) -> None:
     """Queue every study whose Monday report is due by its own clock."""
-    from consent import doors
+    from consent.app import handlers as doors
 
     _note_delay(timer)
     messages.set(doors.queue_reports(read_settings(), "monday", _now()))
@@ -56,7 +56,7 @@ def monday(timer: func.TimerRequest, messages: Messages) -> None:
 @tells_no_data
 def catch_up(timer: func.TimerRequest, messages: Messages) -> None:
     """Queue what Monday left undone, then do what is to be done once a day."""
-    from consent import doors
+    from consent.app import handlers as doors
 
     _note_delay(timer)
     settings = read_settings()
@@ -68,7 +68,7 @@ def catch_up(timer: func.TimerRequest, messages: Messages) -> None:
 @tells_no_data
 def execute_run(msg: func.QueueMessage, context: func.Context) -> None:
     """Carry out the run that a message asks for; raising has the platform deliver the message again."""
-    from consent import doors
+    from consent.app import handlers as doors
 
     doors.carry_out(_text_of(msg), read_settings(), holder=context.invocation_id)
 
@@ -77,7 +77,7 @@ def execute_run(msg: func.QueueMessage, context: func.Context) -> None:
 @tells_no_data
 def run_failed(msg: func.QueueMessage) -> None:
     """Close the run whose message was tried as often as it may be."""
-    from consent import doors
+    from consent.app import handlers as doors
 
     doors.close_given_up(_text_of(msg), read_settings())
 
@@ -140,7 +140,7 @@ def _now() -> datetime:
 
 
 def _start_run(req: func.HttpRequest, message: func.Out[str], context: func.Context) -> func.HttpResponse:
-    from consent import doors
+    from consent.app import handlers as doors
 
     asked = doors.accept_run(req.get_body(), read_settings(), _now(), nonce=context.invocation_id[:6])
     if asked.message is not None:
@@ -150,19 +150,19 @@ def _start_run(req: func.HttpRequest, message: func.Out[str], context: func.Cont
 
 
 def _list_runs(req: func.HttpRequest) -> func.HttpResponse:
-    from consent import doors
+    from consent.app import handlers as doors
 
     return _answer(200, JSON, doors.list_runs(req.params, read_settings(), _now()))
 
 
 def _show_run(req: func.HttpRequest) -> func.HttpResponse:
-    from consent import doors
+    from consent.app import handlers as doors
 
     return _answer(200, JSON, doors.show_run(req.route_params["run_id"], read_settings(), _now()))
 
 
 def _report(req: func.HttpRequest) -> func.HttpResponse:
-    from consent import doors
+    from consent.app import handlers as doors
 
     headers, html = doors.show_page(req.params, read_settings(), _now())
     return func.HttpResponse(html, mimetype="text/html", charset="utf-8", headers=headers)
@@ -170,7 +170,7 @@ def _report(req: func.HttpRequest) -> func.HttpResponse:
 
 def _is_on_time() -> bool:
     try:
-        from consent import doors
+        from consent.app import handlers as doors
 
         late = doors.late_studies(read_settings(), _now())
     except Exception as error:  # not to know is no better than to be late

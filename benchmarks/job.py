@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.measure import peak_megabytes
-from consent.known_studies import choose_study, load_studies
-from consent.local_folder import LocalFolder
-from consent.run import run_report, summarise_file
-from consent.services import open_services
-from consent.settings import Settings
-from consent.study import StudyConfig
-from consent.summary import ConsentSummary
+from consent.config.settings import Settings
+from consent.counting.summary import ConsentSummary
+from consent.delivery.local_folder import LocalFolder
+from consent.runs.pipeline import run_report, summarise_file
+from consent.runs.services import open_services
+from consent.studies.catalog import choose_study, load_studies
+from consent.studies.model import StudyConfig
 from sandbox.people import TOKEN
 
 NOW = datetime(2026, 11, 16, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from benchmarks.job import packaged_study, report_from_redcap
 from benchmarks.made_up_registry import TODAY
 from benchmarks.measure import Figure, hand_over, say
-from consent.study import FieldRef, Rider, StudyConfig
+from consent.studies.model import FieldRef, Rider, StudyConfig
 from sandbox.people import registry
 from sandbox.redcap import Field, Project, Redcap, Row
 from sandbox.server import Server

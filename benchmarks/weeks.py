@@ -16,14 +16,14 @@ import pandas as pd
 
 from benchmarks.job import packaged_study
 from benchmarks.measure import Figure, at_most, hand_over, say
-from consent.consents import CONSENTED, Counting
-from consent.export_file import coding_of_columns
-from consent.participants import build_participants
-from consent.period import ReportPeriod
-from consent.redcap.rows import Arrivals, RowShape, frame_of, whole_records
-from consent.riders import AGREED
-from consent.summary import Source, WeekCount, summarise
-from consent.tally import Tally, tally_participants
+from consent.counting.consents import CONSENTED, Counting
+from consent.counting.participants import build_participants
+from consent.counting.period import ReportPeriod
+from consent.counting.riders import AGREED
+from consent.counting.summary import Source, WeekCount, summarise
+from consent.counting.tally import Tally, tally_participants
+from consent.redcap.arrivals import Arrivals, RowShape, frame_of, whole_records
+from consent.redcap.csv_export import coding_of_columns
 from sandbox.people import START, registry
 
 T = TypeVar("T")

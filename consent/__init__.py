@@ -25,5 +25,3 @@ When there is a run, and what is kept::
 cli.py and function_app.py are the doors; behind those of the function app stands doors.py. What a person does before
 the first Monday and beside the later ones is in setup/, a folder a verb: init, login, check, exceptions, compare.
 """
-
-__version__ = "0.1.0"

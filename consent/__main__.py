@@ -2,6 +2,6 @@
 
 import sys
 
-from consent.cli import main
+from consent.cli.main import main
 
 sys.exit(main())

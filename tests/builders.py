@@ -8,20 +8,20 @@ from typing import Any
 
 import pandas as pd
 
-from consent.consents import Counting
-from consent.credentials import Secret
-from consent.export_file import coding_of_columns
-from consent.network import new_session
-from consent.participants import build_participants
-from consent.period import ReportPeriod
+from consent.config.credentials import Secret
+from consent.config.http_session import new_session
+from consent.config.settings import Network
+from consent.counting.consents import Counting
+from consent.counting.participants import build_participants
+from consent.counting.period import ReportPeriod
+from consent.counting.summary import ConsentSummary, Source, summarise
+from consent.counting.tally import Tally, tally_participants
+from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT, RECORD
 from consent.redcap.client import PAUSE, READ_SECONDS, RedcapClient
+from consent.redcap.csv_export import coding_of_columns
 from consent.redcap.export_plan import Coding
-from consent.redcap.rows import EVENT, INSTANCE, INSTRUMENT, RECORD
-from consent.settings import Network
-from consent.study import StudyConfig
-from consent.study_file import parse_study
-from consent.summary import ConsentSummary, Source, summarise
-from consent.tally import Tally, tally_participants
+from consent.studies.model import StudyConfig
+from consent.studies.parser import parse_study
 from sandbox.redcap import AS_DOCUMENTED, Field, Project, Redcap, Row, Switches, User
 from sandbox.server import Server
 

@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import consent
-from consent.known_studies import load_study_file
-from consent.settings import Settings
-from consent.study import StudyConfig
+from consent.config.settings import Settings
+from consent.studies.catalog import load_study_file
+from consent.studies.model import StudyConfig
 from sandbox.azurite import Azurite, connection_string
 from sandbox.dropbox import Dropbox
 from sandbox.people import TOKEN

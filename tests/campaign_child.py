@@ -8,10 +8,9 @@ import logging
 import sys
 from datetime import datetime
 
-import consent.run  # noqa: F401 - loaded before there is work, so that the parent can have one ready
+from consent.config.settings import Settings
 from consent.errors import ConsentReportError
-from consent.ledgers import open_ledger
-from consent.settings import Settings
+from consent.runs.ledger.store import open_ledger
 from tests.campaign_weather import VirtualClock
 from tests.campaign_workers import Worker, carefully
 

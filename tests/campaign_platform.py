@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from consent.errors import ConsentReportError
-from consent.execution import give_up
-from consent.ledger import Trigger
-from consent.queueing import queue_due, request_run, run_id_in
-from consent.study import StudyConfig
+from consent.runs.ledger.record import Trigger
+from consent.runs.scheduler import queue_due, request_run, run_id_in
+from consent.runs.worker import give_up
+from consent.studies.model import StudyConfig
 from tests.campaign_cases import Case
 from tests.campaign_queue import Message, SimulatedQueue
 from tests.campaign_weather import VirtualClock

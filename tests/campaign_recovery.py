@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from consent.due import is_reported
-from consent.ledger import RunRecord, scheduled_id
+from consent.runs.due import is_reported
+from consent.runs.ledger.record import RunRecord, scheduled_id
 from sandbox.dropbox import Dropbox
 from tests.campaign_cases import Case
 from tests.campaign_reader import Reader, vouched_for

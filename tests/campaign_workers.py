@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from consent.execution import execute_message, job
-from consent.ledger import RunLedger
-from consent.settings import Settings
+from consent.config.settings import Settings
+from consent.runs.ledger.record import RunLedger
+from consent.runs.worker import execute_message, job
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 
-from consent.due import is_reported
-from consent.ledger import RunLedger, scheduled_id
-from consent.ledgers import open_ledger
-from consent.period import WEEK
-from consent.queueing import run_id_in
-from consent.settings import Settings
-from consent.storage_settings import table_storage
-from consent.table_ledger import TableLedger
+from consent.config.settings import Settings
+from consent.dates import WEEK
+from consent.runs.due import is_reported
+from consent.runs.ledger.record import RunLedger, scheduled_id
+from consent.runs.ledger.storage_account import table_storage
+from consent.runs.ledger.store import open_ledger
+from consent.runs.ledger.table import TableLedger
+from consent.runs.scheduler import run_id_in
 from sandbox.azurite import KEY
 from sandbox.dropbox import Dropbox
 from sandbox.people import TOKEN

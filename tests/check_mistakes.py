@@ -5,8 +5,8 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
-from consent.ledger import RunCounts
-from consent.sqlite_ledger import SqliteLedger
+from consent.runs.ledger.record import RunCounts
+from consent.runs.ledger.sqlite import SqliteLedger
 from sandbox import redcap_faults
 from sandbox.dropbox import DELIVERY_SCOPES, Dropbox
 from sandbox.dropbox_tree import WriteMode

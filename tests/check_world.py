@@ -13,14 +13,14 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from consent.credentials import KeyVault
-from consent.network import new_session
-from consent.services import utc_now
-from consent.settings import Network, Settings
-from consent.setup.check.checkup import check_settings
-from consent.setup.check.findings import Checkup, Finding
-from consent.setup.check.lines import checkup_lines
-from consent.setup.check.tools import Tools
+from consent.cli.check.checkup import check_settings
+from consent.cli.check.context import Tools
+from consent.cli.check.findings import Checkup, Finding
+from consent.cli.check.output import checkup_lines
+from consent.config.credentials import KeyVault
+from consent.config.http_session import new_session
+from consent.config.settings import Network, Settings
+from consent.dates import utc_now
 from sandbox import key_vault
 from sandbox.dropbox import Dropbox
 from sandbox.redcap import Project, Redcap, User

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consent.settings import LOOPBACK_HOSTS
+from consent.config.settings import LOOPBACK_HOSTS
 from sandbox.redcap import Redcap
 from sandbox.server import Server
 from tests.builders import Asking, Open, a_redcap_project, asking

@@ -12,13 +12,13 @@ from typing import Any, Protocol, TypeVar
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.data.tables import TableServiceClient
 
-from consent.credentials import Secret
-from consent.ledger import RunLedger, RunRecord, study_of
-from consent.ledger_rows import row_of
-from consent.settings import Network
-from consent.sqlite_ledger import SqliteLedger
-from consent.storage_settings import TableStorage
-from consent.table_ledger import RUNS, STUDIES, TableLedger
+from consent.config.credentials import Secret
+from consent.config.settings import Network
+from consent.runs.ledger.record import RunLedger, RunRecord, study_of
+from consent.runs.ledger.serialization import row_of
+from consent.runs.ledger.sqlite import SqliteLedger
+from consent.runs.ledger.storage_account import TableStorage
+from consent.runs.ledger.table import RUNS, STUDIES, TableLedger
 from sandbox.azurite import ACCOUNT, KEY
 
 T = TypeVar("T")

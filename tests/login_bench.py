@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from consent.settings import read_settings
-from consent.setup.login.dialogue import Dialogue
-from consent.setup.login.sign_in import LoggedIn, Login, Tools, Wishes
+from consent.cli.login.prompts import Dialogue
+from consent.cli.login.sign_in import LoggedIn, Login, Tools, Wishes
+from consent.config.settings import read_settings
 from sandbox.dropbox import Dropbox
 from sandbox.server import Server
 from tests.test_dropbox_folder import VirtualTime

@@ -11,17 +11,17 @@ from typing import Any
 import dropbox
 from dropbox.files import WriteMode
 
-from consent.claim import Pulse
-from consent.delivery import Delivery
-from consent.dropbox_session import dropbox_session
+from consent.delivery.dropbox_session import dropbox_session
+from consent.delivery.plan import Delivery
+from consent.delivery.report_set import Place, ReportSet
 from consent.errors import ConsentReportError, DeliveryUnavailableError, RecordChangedError
-from consent.execution import execute_message
-from consent.known_studies import choose_study, load_studies
-from consent.ledger import Claim, RunLedger, RunRecord
-from consent.report_set import Place, ReportSet, Stored
-from consent.reports.report_file import ReportFile
-from consent.run import RunResult, run_report
-from consent.services import open_services
+from consent.files import ReportFile, Stored
+from consent.runs.lease import Pulse
+from consent.runs.ledger.record import Claim, RunLedger, RunRecord
+from consent.runs.pipeline import RunResult, run_report
+from consent.runs.services import open_services
+from consent.runs.worker import execute_message
+from consent.studies.catalog import choose_study, load_studies
 from tests.campaign_workers import Worker
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
-from consent.consents import Counting
-from consent.redcap.rows import EVENT, GROUP, INSTANCE, INSTRUMENT, RECORD
-from consent.study import StudyConfig
+from consent.counting.consents import Counting
+from consent.redcap.arrivals import EVENT, GROUP, INSTANCE, INSTRUMENT, RECORD
+from consent.studies.model import StudyConfig
 from tests.builders import CONSENT, RIDER, a_coding, a_counting, a_period, a_study
 
 SERVER_ZONE = 'time_zone = "Pacific/Auckland"\n'

@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from consent.ledger import RunCounts, RunRecord, WeekCounts
-from consent.report_set import Stored
-from consent.reports.page import StudyOverview, UnusableStudy
-from consent.run_words import ShownRun
-from consent.study import StudyConfig
+from consent.app.page import StudyOverview, UnusableStudy
+from consent.files import Stored
+from consent.runs.ledger.record import RunCounts, RunRecord, WeekCounts
+from consent.runs.status import ShownRun
+from consent.studies.model import StudyConfig
 from tests.builders import RIDER, a_study
 from tests.run_builders import a_report, a_run
 

@@ -6,10 +6,10 @@ Written from the printed rules and not from the product's code; one participant 
 from datetime import date
 from typing import Any
 
-from consent.consents import Counting
-from consent.period import ReportPeriod
-from consent.redcap.rows import GROUP, INSTANCE
-from consent.study import FieldRef, Rider, SiteRules, WithdrawalRules
+from consent.counting.consents import Counting
+from consent.counting.period import ReportPeriod
+from consent.redcap.arrivals import GROUP, INSTANCE
+from consent.studies.model import FieldRef, Rider, SiteRules, WithdrawalRules
 from tests.plain_values import (
     PlainConsent,
     PlainOptional,

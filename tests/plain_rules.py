@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable
 from datetime import date
 
-from consent.consents import Counting
-from consent.redcap.rows import EVENT, INSTANCE, RECORD
-from consent.study import ConsentForm, LeaveOut, Rider
+from consent.counting.consents import Counting
+from consent.redcap.arrivals import EVENT, INSTANCE, RECORD
+from consent.studies.model import ConsentForm, LeaveOut, Rider
 from tests.plain_parts import has_rider, optional_of, quality_of_parts, refuses_after, withdrawal_of
 from tests.plain_values import (
     PlainConsent,

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from consent.consents import Counting
-from consent.redcap.rows import EVENT
-from consent.study import FieldRef
+from consent.counting.consents import Counting
+from consent.redcap.arrivals import EVENT
+from consent.studies.model import FieldRef
 
 Row = Mapping[str, str]
 

@@ -4,10 +4,11 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from consent.delivery import Delivery, DeliveryPlan, Standing
-from consent.ledger import RunCounts, RunLedger, RunRecord, scheduled_id
-from consent.report_set import Stored, report_set
-from consent.run import RunResult
+from consent.delivery.plan import Delivery, DeliveryPlan, Standing
+from consent.delivery.report_set import report_set
+from consent.files import Stored
+from consent.runs.ledger.record import RunCounts, RunLedger, RunRecord, scheduled_id
+from consent.runs.pipeline import RunResult
 from tests.builders import a_row, summary_of
 from tests.test_delivery import REPORT, an_address
 

@@ -10,12 +10,15 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from itertools import accumulate, chain, groupby, islice, pairwise
 
-from consent.changes import compare
-from consent.counting_rules import rule_fingerprints
-from consent.ledger import RunCounts, RunRecord, WeekCounts
-from consent.period import WEEK, ReportPeriod
-from consent.redcap.rows import GROUP, INSTANCE, RECORD
-from consent.study import (
+from consent.counting.period import ReportPeriod
+from consent.counting.summary import ConsentSummary, Source, summarise
+from consent.counting.tally import Tally
+from consent.dates import WEEK
+from consent.redcap.arrivals import GROUP, INSTANCE, RECORD
+from consent.runs.changes import compare
+from consent.runs.ledger.record import RunCounts, RunRecord, WeekCounts
+from consent.studies.fingerprints import rule_fingerprints
+from consent.studies.model import (
     AccrualGoals,
     FieldRef,
     LeaveOut,
@@ -26,8 +29,6 @@ from consent.study import (
     VersionRules,
     WithdrawalRules,
 )
-from consent.summary import ConsentSummary, Source, summarise
-from consent.tally import Tally
 from tests.builders import a_counting, a_study, tally_of
 
 START = date(2023, 9, 11)

@@ -5,9 +5,9 @@ from datetime import date, timedelta
 import pytest
 from hypothesis import given, settings
 
-from consent.consents import Counting
-from consent.redcap.rows import INSTANCE
-from consent.summary import Accrual, ConsentSummary, RenewalRow
+from consent.counting.consents import Counting
+from consent.counting.summary import Accrual, ConsentSummary, RenewalRow
+from consent.redcap.arrivals import INSTANCE
 from tests.builders import CONSENT, a_counting, a_period, a_row, a_study, summary_of
 from tests.odd_registries import FULL_STUDY, odd_countings, odd_rows
 

@@ -12,12 +12,12 @@ import azure.functions as func
 import pytest
 
 import function_app
-from consent import doors
+from consent.app import handlers as doors
+from consent.config.settings import Settings
 from consent.errors import SourceUnavailableError
-from consent.execution import execute_message, give_up
-from consent.queueing import message_for
-from consent.settings import Settings
-from consent.sqlite_ledger import SqliteLedger
+from consent.runs.ledger.sqlite import SqliteLedger
+from consent.runs.scheduler import message_for
+from consent.runs.worker import execute_message, give_up
 from tests.bicep import resource, variable
 from tests.builders import CONSENT, RIDER, STUDY
 from tests.run_builders import NOW, Clock, a_report, a_result, a_run, kept, later
@@ -34,7 +34,7 @@ STEPS = {"PT15M": 0.25, "PT1H": 1}
 def _folder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Path]:
     """A place with a usable study, whose first Monday was a while ago, and with a record of one run."""
     caplog.set_level(logging.INFO)
-    caplog.set_level(logging.INFO, logger="consent.execution")  # which the command line silences
+    caplog.set_level(logging.INFO, logger="consent.runs.worker")  # which the command line silences
     make = logging.getLogRecordFactory()
     (tmp_path / "adults.toml").write_text(STUDY + CONSENT + RIDER, encoding="utf-8")
     ledger = SqliteLedger(tmp_path / "runs.sqlite")

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from consent.errors import ConfigurationError, IncompleteExportError, SourceRefusedError
-from consent.setup.ask_project import ask_project, read_dictionary
-from consent.setup.project_description import DescribedField
+from consent.redcap.project import ask_project, read_dictionary
+from consent.redcap.project_description import DescribedField
 from sandbox import redcap_faults as faults
 from sandbox.redcap import Field, Switches, User
 from tests.builders import TOKEN, Open, a_redcap_project

@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from consent.changes import FIRST, NOT_COMPARED, compare
-from consent.counting_rules import rule_fingerprints
-from consent.ledger import RunCounts, RunRecord, WeekCounts
-from consent.reports.json_document import document
-from consent.summary import Changes, WeekChange
+from consent.counting.summary import Changes, WeekChange
+from consent.reports.data_files import document
+from consent.runs.changes import FIRST, NOT_COMPARED, compare
+from consent.runs.ledger.record import RunCounts, RunRecord, WeekCounts
+from consent.studies.fingerprints import rule_fingerprints
 from tests.builders import CONSENT, a_counting, a_period, a_row, a_study, summary_of
 from tests.run_builders import a_report
 

@@ -13,10 +13,8 @@ from xml.etree import ElementTree
 import matplotlib
 import pytest
 
-from consent.reports.chart_words import drawn_weeks, riders_alt
-from consent.reports.charts import Chart, cumulative_chart, weekly_chart
-from consent.reports.colours import BLUE, ORANGE, PALE
-from consent.summary import ConsentSummary
+from consent.counting.summary import ConsentSummary
+from consent.reports.charts import BLUE, ORANGE, PALE, Chart, cumulative_chart, drawn_weeks, riders_alt, weekly_chart
 from tests.sample_summaries import (
     ALL_SUMMARIES,
     a_full_summary,

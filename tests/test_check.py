@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from consent.cli import main
+from consent.cli.check.checkup import check_up
+from consent.cli.check.context import Tools
+from consent.cli.main import main
 from consent.errors import UnknownStudyError
-from consent.ledger import RunCounts
-from consent.setup.check.checkup import check_up
-from consent.setup.check.tools import Tools
-from consent.sqlite_ledger import SqliteLedger
+from consent.runs.ledger.record import RunCounts
+from consent.runs.ledger.sqlite import SqliteLedger
 from sandbox.redcap_faults import gateway_timeout
 from tests.builders import CONSENT, RIDER, STUDY, TOKEN
 from tests.check_mistakes import a_renamed_field, a_revoked_log_in, a_token_of_nobody, a_vault_that_refuses

@@ -2,7 +2,7 @@
 
 import pytest
 
-from consent.setup.check.advice import what_and_fix
+from consent.cli.check.findings import what_and_fix
 
 
 @pytest.mark.parametrize(

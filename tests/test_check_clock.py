@@ -6,11 +6,10 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 
-from consent.setup.check.clock import ServerClocks, examine_clock, examine_zone, next_report
-from consent.setup.check.findings import Finding
-from consent.setup.check.notes import Notes
-from consent.setup.check.tools import Tools
-from consent.study import StudyConfig
+from consent.cli.check.clock import ServerClocks, examine_clock, examine_zone, next_report
+from consent.cli.check.context import Tools
+from consent.cli.check.findings import Finding, Notes
+from consent.studies.model import StudyConfig
 from tests.builders import CONSENT, a_study
 
 NOW = datetime(2026, 11, 16, 13, 0, tzinfo=UTC)  # Monday 08:00 in Toronto, an hour after its report was due

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from consent.setup.check.findings import State
+from consent.cli.check.findings import State
 from tests.check_mistakes import with_field
 from tests.check_world import CheckWorld, Servers, a_world, found, problems, servers_of_a_world
 

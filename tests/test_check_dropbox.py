@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from consent.setup.proof import TRIAL_NAME
+from consent.cli.write_test import TRIAL_NAME
 from sandbox.dropbox import Dropbox
 from sandbox.dropbox_faults import server_error
 from sandbox.server import Fault

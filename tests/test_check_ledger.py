@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from consent.settings import Settings
-from consent.setup.check.findings import Finding
-from consent.setup.check.ledger import examine_ledger
-from consent.setup.check.notes import Notes
-from consent.setup.check.tools import Tools
-from consent.sqlite_ledger import SqliteLedger
+from consent.cli.check.context import Tools
+from consent.cli.check.findings import Finding, Notes
+from consent.cli.check.ledger import examine_ledger
+from consent.config.settings import Settings
+from consent.runs.ledger.sqlite import SqliteLedger
 from sandbox.azurite import Azurite, connection_string
 from tests.builders import a_study
 from tests.plain_account import open_to_all, without_root

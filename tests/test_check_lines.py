@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from consent.setup.check.findings import Checkup, Finding, NextReport, State, checkup_document, grouped
+from consent.cli.check.findings import Checkup, Finding, NextReport, State, checkup_document, grouped
 from tests.check_world import printed
 
 MONDAY = NextReport("a-study", date(2026, 11, 23), datetime(2026, 11, 23, 12, tzinfo=UTC), "America/Toronto")

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from consent.cli.check.findings import checkup_document
 from consent.errors import ConsentReportError
-from consent.known_studies import choose_study, load_studies
-from consent.ledger import RunCounts
-from consent.ledgers import open_ledger
-from consent.run import RunResult, run_report
-from consent.services import open_services
-from consent.setup.check.findings import checkup_document
-from consent.sqlite_ledger import SqliteLedger
+from consent.runs.ledger.record import RunCounts
+from consent.runs.ledger.sqlite import SqliteLedger
+from consent.runs.ledger.store import open_ledger
+from consent.runs.pipeline import RunResult, run_report
+from consent.runs.services import open_services
+from consent.studies.catalog import choose_study, load_studies
 from sandbox.dropbox import Dropbox
 from tests import check_mistakes as made
 from tests.builders import TOKEN

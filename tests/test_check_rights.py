@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from consent.setup.check.findings import Finding
-from consent.setup.check.notes import Notes
-from consent.setup.check.rights import note_rights
+from consent.cli.check.findings import Finding, Notes
+from consent.cli.check.redcap import note_rights
 from sandbox.redcap import User
 from tests.builders import TOKEN, a_redcap_row
 from tests.check_world import CheckWorld, Servers, a_world, found, printed, problems, servers_of_a_world

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from consent.claim import LONGEST_RUN, HeldClaim, take_claim
 from consent.errors import BusyError, ClaimLostError, RunTooLongError
-from consent.ledger import CLAIM_LENGTH, RunLedger
-from consent.sqlite_ledger import SqliteLedger
+from consent.runs.lease import LONGEST_RUN, HeldClaim, take_claim
+from consent.runs.ledger.record import CLAIM_LENGTH, RunLedger
+from consent.runs.ledger.sqlite import SqliteLedger
 from tests.run_builders import Clock
 
 

@@ -10,17 +10,18 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from consent.asked_run import Wish, run_now
-from consent.cli import main
-from consent.known_studies import choose_study, load_studies
-from consent.ledger import Claim
-from consent.local_folder import LocalFolder
-from consent.run import RunResult, Unwatched, summarise_file
-from consent.screen import Screen, closing_sentence
-from consent.services import utc_now
-from consent.settings import read_settings
-from consent.sqlite_ledger import SqliteLedger
-from consent.study import StudyConfig
+from consent.cli.console import Screen, closing_sentence
+from consent.cli.main import main
+from consent.config.settings import read_settings
+from consent.dates import utc_now
+from consent.delivery.local_folder import LocalFolder
+from consent.runs.ledger.record import Claim
+from consent.runs.ledger.sqlite import SqliteLedger
+from consent.runs.on_demand import Wish, run_now
+from consent.runs.pipeline import RunResult, summarise_file
+from consent.runs.progress import Unwatched
+from consent.studies.catalog import choose_study, load_studies
+from consent.studies.model import StudyConfig
 from sandbox.demo import DemoWorld, demo_world
 from tests.builders import CONSENT, STUDY, a_study
 
@@ -358,7 +359,7 @@ def test_a_fault_in_the_program_is_shown_by_its_place_and_not_in_its_own_words(
     def broken(*arguments: object, **options: object) -> None:
         raise KeyError("record " + "42".zfill(6))
 
-    monkeypatch.setattr("consent.export_file.csv.reader", broken)
+    monkeypatch.setattr("consent.redcap.csv_export.csv.reader", broken)
     assert main(["summarise", str(export), "--study", str(study_file)]) == 1
     said = capsys.readouterr().err
     assert "KeyError" in said

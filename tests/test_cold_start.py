@@ -18,7 +18,7 @@ HEAVY = [
     "azure.data",
     "azure.identity",
     "azure.keyvault",
-    "consent.run",
+    "consent.runs.pipeline",
     "dropbox",
     "matplotlib",
     "numpy",
@@ -93,7 +93,7 @@ def test_the_health_the_history_and_the_page_can_be_asked_for(after_asking: dict
     assert after_asking["statuses"] == [200, 200, 200]
 
 
-@pytest.mark.parametrize("module", ["consent.run", "dropbox", "matplotlib", "numpy", "pandas", "rich"])
+@pytest.mark.parametrize("module", ["consent.runs.pipeline", "dropbox", "matplotlib", "numpy", "pandas", "rich"])
 def test_asking_for_the_health_the_history_and_the_page_does_not_load(
     module: str, after_asking: dict[str, Any]
 ) -> None:

@@ -6,13 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consent.consents import STATES, Counting
-from consent.redcap.rows import EVENT, INSTANCE, INSTRUMENT, RECORD
-from consent.setup.compare.explanation import ANOTHER_ROW, OTHER_WEEK, Compared, Reason, compare_rows, explain
-from consent.setup.compare.old_pipeline import NOWHERE
-from consent.setup.compare.old_report import CONSENT, Cell
-from consent.setup.compare.words import RULES
-from consent.study import StudyConfig
+from consent.cli.compare.old_pipeline import CONSENT, NOWHERE, Cell
+from consent.cli.compare.output import RULES
+from consent.cli.compare.reasons import ANOTHER_ROW, OTHER_WEEK, Compared, Reason, compare_rows, explain
+from consent.counting.consents import STATES, Counting
+from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT, RECORD
+from consent.studies.model import StudyConfig
 from tests.builders import CONSENT as FORM
 from tests.builders import RIDER, a_counting, a_period, a_row, a_study, rows_frame
 from tests.odd_registries import odd_countings, odd_rows

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from consent.cli import main
+from consent.cli.compare.comparison import Comparison, compare_files, effects
+from consent.cli.compare.output import show_comparison
+from consent.cli.main import main
 from consent.errors import ConfigurationError, CutoffError, SourceDataError
-from consent.setup.compare.comparison import Comparison, effects
-from consent.setup.compare.files import compare_files
-from consent.setup.compare.tables import show_comparison
-from consent.study_file import parse_study
+from consent.studies.parser import parse_study
 from tests.builders import CONSENT, RIDER, STUDY
 
 RIDER_B = RIDER.replace("rider a", "rider b").replace("rider_a", "rider_b")

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consent.consents import Counting
-from consent.setup.compare.comparison import Comparison, Effect, effects, hold_together
-from consent.setup.compare.document import comparison_document
-from consent.setup.compare.explanation import Compared, compare_rows
-from consent.setup.compare.old_report import CONSENT, OldReport
-from consent.setup.compare.words import reasons_of, verdict
+from consent.cli.compare.comparison import Comparison, Effect, effects, hold_together
+from consent.cli.compare.old_pipeline import CONSENT, OldReport
+from consent.cli.compare.output import comparison_document, reasons_of, verdict
+from consent.cli.compare.reasons import Compared, compare_rows
+from consent.counting.consents import Counting
 from tests.builders import a_counting, a_period, a_row, rows_frame
 from tests.odd_registries import PLAIN_STUDY, odd_countings, odd_rows
 

@@ -5,7 +5,7 @@ from datetime import date
 import pandas as pd
 import pytest
 
-from consent.consents import STATES, Counting, read_consents
+from consent.counting.consents import STATES, Counting, read_consents
 from tests.builders import CONSENT, a_coding, a_counting, a_period, a_row, a_study, rows_frame
 
 CHECKBOX = CONSENT.replace('"consent_obtained"', '"choices(7)"').replace('["2"]', "[]")

@@ -5,8 +5,8 @@ from datetime import date, time
 
 import pytest
 
-from consent.counting_rules import rule_fingerprints
-from consent.study import StudyConfig
+from consent.studies.fingerprints import rule_fingerprints
+from consent.studies.model import StudyConfig
 from tests.builders import CONSENT, RIDER, a_study
 
 STUDY = a_study()

@@ -22,10 +22,10 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from consent.credentials import KeyVault, Secret, find_secrets
+from consent.config.credentials import KeyVault, Secret, find_secrets
+from consent.config.http_session import new_session
+from consent.config.settings import Network, Settings
 from consent.errors import SecretsRefusedError, SecretsUnavailableError, SettingsError
-from consent.network import new_session
-from consent.settings import Network, Settings
 from sandbox import key_vault
 from sandbox.server import Fault, Server
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from consent.definitions import Definition, definitions
-from consent.study_file import parse_study
+from consent.reports.definitions import Definition, definitions
+from consent.studies.parser import parse_study
 from tests.builders import CONSENT, RIDER, STUDY, a_study
 
 EVERYTHING = """

@@ -9,7 +9,7 @@ from datetime import date
 
 import pytest
 
-from consent.delivery import (
+from consent.delivery.plan import (
     Address,
     Delivery,
     DeliveryPlan,
@@ -20,9 +20,9 @@ from consent.delivery import (
     gather,
     plan_delivery,
 )
+from consent.delivery.report_set import report_set
 from consent.errors import ClaimLostError, DeliveryRefusedError, DeliveryUnavailableError
-from consent.report_set import report_set
-from consent.reports.report_file import ReportFile
+from consent.files import ReportFile
 
 TITLE = "OBRI Consent Summary"
 CSV, PDF = ReportFile(f"{TITLE}.csv", b"a,b\n1,2\n"), ReportFile(f"{TITLE}.pdf", b"%PDF-1.7")

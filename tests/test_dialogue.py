@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from consent.setup.login.dialogue import Dialogue, read_line
+from consent.cli.login.prompts import Dialogue, read_line
 
 
 @pytest.fixture(name="screen")

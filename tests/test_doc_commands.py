@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from consent.cli_parser import build_parser
+from consent.cli.parser import build_parser
 from sandbox.demo import DemoWorld, demo_world
 from tests.doc_pages import PAGES, ROOT, Command, commands_of, quoted_in
 from tests.test_cli import use

@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from consent.azure_access import LOGIN_URL
-from consent.dropbox_session import _HOSTS
-from consent.services import KEY, REFRESH_TOKEN, SECRET
-from consent.setup.login.grant import SCOPES
-from consent.setup.proof import TRIAL_NAME
+from consent.cli.login.oauth import SCOPES
+from consent.cli.write_test import TRIAL_NAME
+from consent.config.azure_identity import LOGIN_URL
+from consent.config.credentials import KEY, REFRESH_TOKEN, SECRET
+from consent.delivery.dropbox_session import _HOSTS
 from tests.bicep import NAMES, default, parameters, template, variable
 from tests.doc_pages import PAGES, ROOT, anchors_of, links_of, prose_of, quoted_in
 from tests.test_infra_settings import LOOKED_FOR

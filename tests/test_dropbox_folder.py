@@ -15,10 +15,12 @@ import dropbox as sdk
 import pytest
 import requests
 
-from consent.credentials import Secret
-from consent.delivery import Address, Delivery, content_hash, deliver, gather, plan_delivery
-from consent.dropbox_folder import DropboxFolder
-from consent.dropbox_session import dropbox_session
+from consent.config.credentials import Secret
+from consent.config.settings import Network
+from consent.delivery.dropbox_folder import DropboxFolder
+from consent.delivery.dropbox_session import dropbox_session
+from consent.delivery.plan import Address, Delivery, content_hash, deliver, gather, plan_delivery
+from consent.delivery.report_set import report_set
 from consent.errors import (
     ClaimLostError,
     ConsentReportError,
@@ -26,9 +28,7 @@ from consent.errors import (
     DeliveryUnavailableError,
     DeliveryUnverifiedError,
 )
-from consent.report_set import report_set
-from consent.reports.report_file import ReportFile
-from consent.settings import Network
+from consent.files import ReportFile
 from sandbox.dropbox import DELIVERY_SCOPES, Dropbox
 from sandbox.dropbox_faults import lock_contention_409, lock_contention_429, rate_limited, server_error
 from sandbox.server import Fault, Server
@@ -306,7 +306,9 @@ def test_the_environment_of_the_process_changes_nothing(bench: Bench, monkeypatc
     assert bench.routes() == ["oauth2/token", "check/user"]
 
 
-@pytest.mark.parametrize("module", ["consent.delivery", "consent.dropbox_folder", "consent.dropbox_outcome"])
+@pytest.mark.parametrize(
+    "module", ["consent.delivery.plan", "consent.delivery.dropbox_folder", "consent.delivery.dropbox_errors"]
+)
 def test_what_is_slow_to_import_is_not_imported_before_it_is_needed(module: str) -> None:
     program = f"import sys, {module}; print(sys.modules.keys() & {{'dropbox', 'pandas', 'requests'}})"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -430,7 +432,7 @@ def test_trouble_at_the_log_in_is_waited_out(bench: Bench, fault: Fault) -> None
 
 
 def test_an_answer_that_takes_too_long_is_as_good_as_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("consent.dropbox_folder._TIMEOUT", (1, 0.1))
+    monkeypatch.setattr("consent.delivery.dropbox_folder._TIMEOUT", (1, 0.1))
     bench.fail(Fault("hang", "files/upload", seconds=0.3))
     bench.folder().put("/Consent.csv", b"a", replace=True)
     assert bench.dropbox.revisions("/Consent.csv") == [b"a"]
@@ -763,7 +765,7 @@ def test_no_error_holds_a_secret_or_leads_to_one_that_does(bench: Bench, faults:
 def test_a_stored_file_is_logged_with_path_revision_hash_and_request(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, logger="consent.dropbox_folder")
+    caplog.set_level(logging.INFO, logger="consent.delivery.dropbox_folder")
     stored = bench.folder().put("/a.csv", b"a", replace=True)
     line = caplog.messages[-1]
     assert f"/a.csv, rev {stored.rev}, hash {stored.content_hash} (request " in line

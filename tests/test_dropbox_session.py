@@ -3,8 +3,8 @@
 import pytest
 import requests
 
-from consent.dropbox_session import dropbox_session
-from consent.settings import Network
+from consent.config.settings import Network
+from consent.delivery.dropbox_session import dropbox_session
 from sandbox.dropbox import Dropbox
 from sandbox.server import Server
 

@@ -9,18 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consent.due import (
-    awaited_monday,
-    due_at,
-    is_late,
-    is_reported,
-    is_stranded,
-    latest_monday,
-    next_step,
-    shown_state,
-)
-from consent.ledger import Claim, RunRecord, scheduled_id
-from consent.study import Schedule, StudyConfig
+from consent.runs.due import awaited_monday, is_late, is_reported, is_stranded, next_step, shown_state
+from consent.runs.ledger.record import Claim, RunRecord, scheduled_id
+from consent.studies.model import Schedule, StudyConfig
+from consent.studies.schedule import due_at, latest_monday
 from tests.builders import a_study
 
 ZONES = sorted(available_timezones())

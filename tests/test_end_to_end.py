@@ -21,10 +21,10 @@ import pytest
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.queue import QueueClient
 
-from consent.ledger import RunRecord
-from consent.ledgers import open_ledger
-from consent.queueing import message_for
-from consent.settings import Settings
+from consent.config.settings import Settings
+from consent.runs.ledger.record import RunRecord
+from consent.runs.ledger.store import open_ledger
+from consent.runs.scheduler import message_for
 from sandbox.azurite import Azurite, running_azurite
 from sandbox.demo import DemoWorld, demo_world
 from sandbox.redcap_faults import revoked_token

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from consent.cli import main
-from consent.run import Unwatched
-from consent.settings import Settings
-from consent.setup.exceptions.finding import Exceptions, exceptions_csv, find_exceptions, find_rules
-from consent.setup.exceptions.output import give_exceptions
-from consent.setup.exceptions.worklist import Entry, Worklist
+from consent.cli.exceptions.export import Exceptions, exceptions_csv, find_exceptions, find_rules
+from consent.cli.exceptions.output import give_exceptions
+from consent.cli.main import main
+from consent.config.settings import Settings
+from consent.counting.worklist import Entry, Worklist
+from consent.runs.progress import Unwatched
 from sandbox.demo import DemoWorld, demo_world
 from sandbox.people import people, truth_of
 from sandbox.redcap import Redcap

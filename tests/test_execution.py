@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from consent.claim import Pulse
-from consent.counting_rules import rule_fingerprints
 from consent.errors import (
     BadMessageError,
     BusyError,
@@ -19,11 +17,13 @@ from consent.errors import (
     SourceRefusedError,
     SourceUnavailableError,
 )
-from consent.execution import Perform, execute_message, give_up, run_at_once
-from consent.ledger import Claim, RunLedger, RunRecord
-from consent.queueing import message_for, queue_due
-from consent.run import RunResult
-from consent.sqlite_ledger import SqliteLedger
+from consent.runs.lease import Pulse
+from consent.runs.ledger.record import Claim, RunLedger, RunRecord
+from consent.runs.ledger.sqlite import SqliteLedger
+from consent.runs.pipeline import RunResult
+from consent.runs.scheduler import message_for, queue_due
+from consent.runs.worker import Perform, execute_message, give_up, run_at_once
+from consent.studies.fingerprints import rule_fingerprints
 from tests.run_builders import NOW, Clock, a_report, a_result, a_run, kept, later
 
 SCHEDULED = "adults.2026-11-16"

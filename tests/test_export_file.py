@@ -15,14 +15,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consent.consents import Counting
+from consent.counting.consents import Counting
+from consent.counting.participants import build_participants
+from consent.counting.tally import Tally, tally_participants
 from consent.errors import ConfigurationError, SourceDataError
-from consent.export_file import Counted, coding_of_columns, count_file
-from consent.participants import build_participants
+from consent.redcap.arrivals import RECORD
+from consent.redcap.csv_export import Counted, coding_of_columns, count_file
 from consent.redcap.export_plan import Coding
-from consent.redcap.rows import RECORD
-from consent.study import FieldRef, StudyConfig
-from consent.tally import Tally, tally_participants
+from consent.studies.model import FieldRef, StudyConfig
 from tests.builders import CONSENT, RIDER, a_period, a_study
 
 HEADER = "record_id,consent_date,consent_obtained,rider_a\n"

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from consent import errors, failures
-from consent.errors import ConsentReportError, FallenReportError
-from consent.failures import failure_of, reason_of, told_of
-from consent.http_api import BadRequestError
+from consent import errors
+from consent import errors as failures
+from consent.app.http_api import BadRequestError
+from consent.errors import ConsentReportError, FallenReportError, failure_of, reason_of, told_of
 
 
 def _all_below(kind: type[Exception]) -> Iterator[type[Exception]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from consent import cli
+from consent.cli import main as cli
 from sandbox import __main__ as accounts
 from tests.study_files import filled, uncommented
 from tests.test_readme import README

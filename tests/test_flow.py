@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from consent.changes import FIRST, NOT_COMPARED
+from consent.config.settings import Settings
+from consent.delivery.local_folder import LocalFolder
 from consent.errors import (
     ConsentReportError,
     DeliveryRefusedError,
@@ -17,13 +18,12 @@ from consent.errors import (
     IncompleteExportError,
     SourceRefusedError,
 )
-from consent.known_studies import choose_study, load_studies
-from consent.ledger import RunCounts, RunRecord
-from consent.local_folder import LocalFolder
-from consent.run import RunResult, run_report, summarise_file
-from consent.services import open_services
-from consent.settings import Settings
-from consent.study import StudyConfig
+from consent.runs.changes import FIRST, NOT_COMPARED
+from consent.runs.ledger.record import RunCounts, RunRecord
+from consent.runs.pipeline import RunResult, run_report, summarise_file
+from consent.runs.services import open_services
+from consent.studies.catalog import choose_study, load_studies
+from consent.studies.model import StudyConfig
 from sandbox.demo import DemoWorld, demo_world
 from sandbox.dropbox import Dropbox
 from sandbox.people import TOKEN, people, registry, truth_of

@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given, settings
 
-from consent.consents import Counting
-from consent.redcap.rows import INSTANCE
-from consent.summary import ConsentSummary, VersionCount, Versions
+from consent.counting.consents import Counting
+from consent.counting.summary import ConsentSummary, VersionCount, Versions
+from consent.redcap.arrivals import INSTANCE
 from tests.builders import RIDER, a_coding, a_counting, a_row, a_study, participants_of, summary_of
 from tests.odd_registries import FULL_STUDY, odd_countings, odd_rows
 

@@ -11,8 +11,8 @@ from unittest.mock import ANY
 
 import pytest
 
-from consent.ledger import Claim, RunCounts, RunRecord, asked_id
-from consent.sqlite_ledger import SqliteLedger
+from consent.runs.ledger.record import Claim, RunCounts, RunRecord, asked_id
+from consent.runs.ledger.sqlite import SqliteLedger
 from sandbox.azurite import Azurite, connection_string
 from sandbox.demo import DemoWorld, demo_world
 from sandbox.dropbox import Dropbox

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consent.counting.summary import ConsentSummary, Participants
 from consent.errors import FallenReportError
-from consent.guard import check_fall
-from consent.ledger import RunCounts, RunRecord
-from consent.study import Guard
-from consent.summary import ConsentSummary, Participants
+from consent.runs.ledger.record import RunCounts, RunRecord
+from consent.runs.plausibility import check_fall
+from consent.studies.model import Guard
 from tests.builders import a_row, a_study, summary_of
 
 DELIVERED_AT = datetime(2023, 9, 25, 11, 0, tzinfo=UTC)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from consent.day_words import long_day, short_day, span
-from consent.headline import headline, next_report
-from consent.summary import Changes, ConsentSummary, WeekChange
+from consent.counting.summary import Changes, ConsentSummary, WeekChange
+from consent.dates import long_day, short_day, span
+from consent.reports.headline import headline, next_report
 from tests.builders import a_counting, a_period, a_row, a_study, summary_of
 from tests.sample_summaries import a_full_summary, an_empty_summary, an_ordinary_summary
 

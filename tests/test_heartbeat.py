@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from consent.app.heartbeat import ping
+from consent.config.checks import heartbeat_url
+from consent.config.settings import Settings
 from consent.errors import SettingsError
-from consent.heartbeat import ping
-from consent.setting_rules import heartbeat_url
-from consent.settings import Settings
 from sandbox.server import Fault, Request, Response, Server
 
 SECRET = "3F9A0B77-C1D2-4E5F-8A6B-0C1D2E3F4A5B"

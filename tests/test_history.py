@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from consent.due import shown_state
-from consent.history import run_document, with_claims
-from consent.ledger import Claim, RunRecord, WeekCounts
-from consent.report_set import Stored
-from consent.sqlite_ledger import SqliteLedger
+from consent.files import Stored
+from consent.runs.due import shown_state
+from consent.runs.ledger.record import Claim, RunRecord, WeekCounts
+from consent.runs.ledger.sqlite import SqliteLedger
+from consent.runs.status import run_document, with_claims
 from tests.run_builders import NOW, a_report, a_run
 
 WEEKS = WeekCounts(date(2023, 9, 11), 1, (417, 3), {"rider a": (416, 2)})

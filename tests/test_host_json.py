@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from consent.claim import LONGEST_RUN
-from consent.dropbox_folder import DropboxFolder
-from consent.http_api import RUNS_PATH
-from consent.ledger import CLAIM_LENGTH
+from consent.app.http_api import RUNS_PATH
+from consent.delivery.dropbox_folder import DropboxFolder
 from consent.redcap.client import CONNECT_SECONDS, READ_SECONDS
+from consent.runs.lease import LONGEST_RUN
+from consent.runs.ledger.record import CLAIM_LENGTH
 from tests.functions_runtime import ROOT
 
 LONGEST_STEP = timedelta(minutes=5)

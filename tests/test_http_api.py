@@ -6,8 +6,7 @@ from datetime import date
 import pytest
 
 from consent import errors
-from consent.errors import ConsentReportError, log_text
-from consent.http_api import (
+from consent.app.http_api import (
     BadRequestError,
     HistoryRequest,
     RunRequest,
@@ -20,6 +19,7 @@ from consent.http_api import (
     problem_for,
     unknown_run,
 )
+from consent.errors import ConsentReportError, log_text
 from tests.run_builders import a_run
 
 RECORD = "000417"

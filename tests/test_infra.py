@@ -11,9 +11,9 @@ import pytest
 from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
 import function_app
-from consent.setting_rules import months_kept
-from consent.settings import DEFAULT_SCHEDULE, Settings
-from consent.storage_settings import table_storage
+from consent.config.checks import months_kept
+from consent.config.settings import DEFAULT_SCHEDULE, Settings
+from consent.runs.ledger.storage_account import table_storage
 from infra import package
 from tests.bicep import (
     NAMES,

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from consent.known_studies import load_study_file
-from consent.services import KEY, REFRESH_TOKEN, SECRET
-from consent.setting_rules import studies_directory
-from consent.settings import Settings
-from consent.storage_settings import STORAGE_SETTING
+from consent.config.checks import studies_directory
+from consent.config.credentials import KEY, REFRESH_TOKEN, SECRET
+from consent.config.settings import Settings
+from consent.runs.ledger.storage_account import STORAGE_SETTING
+from consent.studies.catalog import load_study_file
 from tests.bicep import ROOT, app_settings
 
 STUDIES = [load_study_file(path) for path in sorted(studies_directory(Settings({})).glob("*.toml"))]

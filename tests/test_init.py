@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from consent.cli import main
+from consent.cli.init.candidates import study_candidates
+from consent.cli.init.new_study import begin_study, study_key
+from consent.cli.init.template import study_text
+from consent.cli.main import main
+from consent.config.settings import Settings
 from consent.errors import ConfigurationError, StudyFileError
-from consent.settings import Settings
-from consent.setup.init.begin import begin_study, study_key
-from consent.setup.init.candidates import study_candidates
-from consent.setup.init.study_text import study_text
-from consent.setup.project_description import DescribedField, ProjectDescription
-from consent.study_file import parse_study
+from consent.redcap.project_description import DescribedField, ProjectDescription
+from consent.studies.parser import parse_study
 from sandbox.demo import DemoWorld, demo_world
 from tests.study_files import filled, uncommented, with_rider
 from tests.test_ask_project import HEADINGS, LINES, a_dictionary

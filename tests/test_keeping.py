@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from consent.credentials import Secret
+from consent.cli.login.stores import Kept, LogIn, SettingsFile, what_else, would_be_committed
+from consent.config.credentials import Secret
+from consent.config.settings import Settings, read_settings
 from consent.errors import ConfigurationError
-from consent.settings import Settings, read_settings
-from consent.setup.login.git_ignored import would_be_committed
-from consent.setup.login.keeping import Kept, LogIn, SettingsFile, what_else
 
 TOKEN = "DROPBOX_OAUTH2_REFRESH_TOKEN"
 ROOT = "DROPBOX_ROOT_NAMESPACE"

@@ -2,10 +2,10 @@
 
 from datetime import date
 
-from consent.counting_rules import rule_fingerprints
-from consent.kept_counts import totals_of, weeks_of
-from consent.ledger import RunCounts, WeekCounts
-from consent.redcap.rows import INSTANCE
+from consent.redcap.arrivals import INSTANCE
+from consent.runs.changes import totals_of, weeks_of
+from consent.runs.ledger.record import RunCounts, WeekCounts
+from consent.studies.fingerprints import rule_fingerprints
 from tests.builders import a_counting, a_period, a_row, a_study, summary_of
 from tests.sample_summaries import a_full_summary
 

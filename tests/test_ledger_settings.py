@@ -9,11 +9,11 @@ from urllib.parse import unquote
 import pytest
 import requests
 
+from consent.config.settings import Settings
 from consent.errors import SettingsError
-from consent.ledgers import open_ledger
-from consent.settings import Settings
-from consent.sqlite_ledger import SqliteLedger
-from consent.storage_settings import TableStorage, table_storage
+from consent.runs.ledger.sqlite import SqliteLedger
+from consent.runs.ledger.storage_account import TableStorage, table_storage
+from consent.runs.ledger.store import open_ledger
 from sandbox.azurite import KEY, Azurite
 from sandbox.server import Request, Response, Server
 from tests.ledger_stores import TableStore, there

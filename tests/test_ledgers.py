@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consent.errors import LedgerRefusedError, RecordChangedError
-from consent.ledger import Claim, RunCounts, RunLedger, RunRecord, State, Trigger, WeekCounts
-from consent.ledger_rows import COLUMNS, MOST_BYTES, MOST_MESSAGE, instant_in, instant_text, row_of
-from consent.report_set import Stored
+from consent.files import Stored
+from consent.runs.ledger.record import Claim, RunCounts, RunLedger, RunRecord, State, Trigger, WeekCounts
+from consent.runs.ledger.serialization import COLUMNS, MOST_BYTES, MOST_MESSAGE, instant_in, instant_text, row_of
 from sandbox.azurite import Azurite
 from tests.ledger_stores import SqliteStore, Store, TableStore, at_once, kept, there
 from tests.run_builders import COUNTS, MONDAY, NOW, a_report, a_run

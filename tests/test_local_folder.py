@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from consent.delivery import Address, content_hash, deliver, gather, plan_delivery
+from consent.delivery.local_folder import LocalFolder
+from consent.delivery.plan import Address, content_hash, deliver, gather, plan_delivery
 from consent.errors import DeliveryRefusedError, DeliveryUnverifiedError
-from consent.local_folder import LocalFolder
-from consent.reports.report_file import ReportFile
+from consent.files import ReportFile
 from tests.plain_account import open_to_all, without_root
 
 MONDAY = date(2026, 11, 16)

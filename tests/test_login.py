@@ -7,10 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from consent.known_studies import choose_study, load_studies
-from consent.services import open_services
-from consent.settings import read_settings
-from consent.setup.login.words import login_document, login_lines
+from consent.cli.login.sign_in import login_document, login_lines
+from consent.config.settings import read_settings
+from consent.runs.services import open_services
+from consent.studies.catalog import choose_study, load_studies
 from sandbox.dropbox import Dropbox
 from tests.login_bench import LoginBench, allow, login_bench
 from tests.test_services import a_folder_of_studies

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+from consent.config.settings import read_settings
+from consent.dates import utc_now
 from consent.errors import ConfigurationError, DeliveryRefusedError
-from consent.known_studies import choose_study, load_studies
-from consent.run import run_report
-from consent.services import open_services, utc_now
-from consent.settings import read_settings
+from consent.runs.pipeline import run_report
+from consent.runs.services import open_services
+from consent.studies.catalog import choose_study, load_studies
 from sandbox.demo import demo_world
 from sandbox.dropbox import DELIVERY_SCOPES, Dropbox
 from sandbox.dropbox_sign_in import PERSONAL

@@ -9,11 +9,11 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from consent.credentials import KeyVault, Secret
+from consent.cli.login.stores import SettableVault
+from consent.config.credentials import KeyVault, Secret
+from consent.config.http_session import new_session
+from consent.config.settings import Network
 from consent.errors import SecretsRefusedError, SecretsUnavailableError
-from consent.network import new_session
-from consent.settings import Network
-from consent.setup.login.settable_vault import SettableVault
 from sandbox import key_vault
 from sandbox.dropbox import Dropbox
 from sandbox.server import Fault, Server

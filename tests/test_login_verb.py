@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consent.cli import main
+from consent.cli.main import main
 from sandbox.dropbox import Dropbox
 from sandbox.server import Server
 

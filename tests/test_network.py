@@ -14,9 +14,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from consent.config.http_session import new_session
+from consent.config.settings import Network
 from consent.errors import SettingsError
-from consent.network import new_session
-from consent.settings import Network
 from sandbox.server import Request, Response, Server
 
 REDCAP = "http://redcap.example.org/api/"

@@ -7,11 +7,10 @@ from datetime import date, timedelta
 import pytest
 from hypothesis import given, settings
 
-from consent.consents import Counting
-from consent.setup.compare.old_pipeline import OldReading, read_by_old_rule
-from consent.setup.compare.old_report import Cell
-from consent.study import StudyConfig
-from consent.study_file import parse_study
+from consent.cli.compare.old_pipeline import Cell, OldReading, read_by_old_rule
+from consent.counting.consents import Counting
+from consent.studies.model import StudyConfig
+from consent.studies.parser import parse_study
 from tests.builders import RIDERS, a_counting, a_period, a_row, a_study, rows_frame
 from tests.odd_registries import PLAIN_STUDY, odd_countings, odd_rows
 from tests.test_reports import OBRI, an_obri_row

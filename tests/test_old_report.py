@@ -4,8 +4,8 @@ import codecs
 
 import pytest
 
+from consent.cli.compare.old_pipeline import OldReport, parse_old_report
 from consent.errors import SourceDataError
-from consent.setup.compare.old_report import OldReport, parse_old_report
 from tests.builders import RIDER, a_study
 
 HEADER = "period,consent,rider a\n"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from consent.errors import ConfigurationError
-from consent.known_studies import Studies
-from consent.ledger import RunRecord
-from consent.on_time import all_reported, late
-from consent.sqlite_ledger import SqliteLedger
+from consent.runs.due import all_reported, late
+from consent.runs.ledger.record import RunRecord
+from consent.runs.ledger.sqlite import SqliteLedger
+from consent.studies.catalog import Studies
 from tests.builders import a_study
 from tests.run_builders import MONDAY, NOW, a_report, a_run
 

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from consent.summary import ConsentSummary
+from consent.counting.summary import ConsentSummary
 from tests.sample_summaries import ALL_SUMMARIES
 from tests.told_facts import Facts, of_csv, of_json, of_page, of_pdf, of_workbook
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from consent.app.overview import overview_of, overviews_of
+from consent.app.page import RUNS_SHOWN, StudyOverview, UnusableStudy
 from consent.errors import ConfigurationError
-from consent.known_studies import Studies
-from consent.ledger import Claim, RunRecord
-from consent.overview import overview_of, overviews_of
-from consent.reports.page import RUNS_SHOWN, StudyOverview, UnusableStudy
-from consent.sqlite_ledger import SqliteLedger
+from consent.runs.ledger.record import Claim, RunRecord
+from consent.runs.ledger.sqlite import SqliteLedger
+from consent.studies.catalog import Studies
 from tests.page_builders import a_page_study, page_counts
 from tests.run_builders import MONDAY, NOW, a_report, a_run
 

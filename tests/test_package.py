@@ -140,12 +140,14 @@ def test_no_setting_of_this_machine_is_seen_when_a_package_is_tried(
     assert try_imports(a_package(tmp_path, app=seen + APP)) == "weekly"
 
 
-@pytest.mark.parametrize("module", ["dropbox", "pandas", "typst", "azure.data.tables", "consent.run", "zoneinfo"])
+@pytest.mark.parametrize(
+    "module", ["dropbox", "pandas", "typst", "azure.data.tables", "consent.runs.pipeline", "zoneinfo"]
+)
 def test_what_a_run_imports_is_tried(module: str) -> None:
     assert module in imported_modules(ROOT)
 
 
-@pytest.mark.parametrize("module", ["rich", "dotenv", "platformdirs", "sandbox", "consent.cli", "consent.setup"])
+@pytest.mark.parametrize("module", ["rich", "dotenv", "platformdirs", "sandbox", "consent.cli.main", "consent.setup"])
 def test_what_only_the_command_line_imports_is_not_tried(module: str) -> None:
     assert module not in imported_modules(ROOT)
 

@@ -9,9 +9,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from consent.ledger import RunCounts, RunRecord
-from consent.reports.page import STATES, StudyOverview, headers_of_pages, studies_page, study_page
-from consent.reports.page_numbers import (
+from consent.app.page import STATES, StudyOverview, headers_of_pages, studies_page, study_page
+from consent.app.page_model import (
     PageWeek,
     bars_of,
     chart_words,
@@ -21,6 +20,7 @@ from consent.reports.page_numbers import (
     riders_of,
     weeks_of,
 )
+from consent.runs.ledger.record import RunCounts, RunRecord
 from tests.page_builders import (
     ASKED_AT,
     CHINESE,

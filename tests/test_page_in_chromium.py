@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from consent.reports.page import headers_of_pages, studies_page, study_page
+from consent.app.page import headers_of_pages, studies_page, study_page
 from sandbox.server import Request, Response, Server
 from tests.browsing import Visitor, grave_findings, running_browser
 from tests.page_builders import (

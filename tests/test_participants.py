@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consent.consents import Counting
-from consent.participants import build_participants
-from consent.redcap.rows import EVENT, INSTANCE, INSTRUMENT, RECORD
-from consent.study import FieldRef
+from consent.counting.consents import Counting
+from consent.counting.participants import build_participants
+from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT, RECORD
+from consent.studies.model import FieldRef
 from tests.builders import CONSENT, RIDER, a_coding, a_counting, a_period, a_row, a_study, rows_frame
 from tests.odd_registries import odd_countings, odd_rows
 from tests.plain_rules import classify

@@ -11,17 +11,16 @@ import pytest
 from pypdf import PdfReader
 from pypdf.generic import Destination
 
-from consent.consents import NOT_COUNTED_REASONS
-from consent.definitions import definitions
-from consent.headline import headline
-from consent.participants import QUALITY_CODES
-from consent.reports.chart_words import cumulative_alt, weekly_alt
-from consent.reports.json_document import document
+from consent.counting.consents import NOT_COUNTED_REASONS
+from consent.counting.participants import QUALITY_CODES
+from consent.counting.summary import Changes, ConsentSummary, RiderCount, Source, WeekChange, Withdrawals
+from consent.reports.charts import cumulative_alt, weekly_alt
+from consent.reports.data_files import document
+from consent.reports.definitions import definitions
+from consent.reports.headline import headline
 from consent.reports.pdf import render_pdf
 from consent.reports.pdf_content import sections
-from consent.reports.small_counts import SMALL_COUNTS_MARK, holds_small_counts
-from consent.reports.words import NO_CODE_FOR_A_NO, REASONS, share_words
-from consent.summary import Changes, ConsentSummary, RiderCount, Source, WeekChange, Withdrawals
+from consent.reports.wording import NO_CODE_FOR_A_NO, REASONS, SMALL_COUNTS_MARK, holds_small_counts, share_words
 from tests.builders import RIDER, a_counting, a_row, a_study, summary_of
 from tests.sample_summaries import (
     ALL_SUMMARIES,

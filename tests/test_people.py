@@ -5,8 +5,8 @@ from itertools import islice
 
 import pytest
 
-from consent.consents import NOT_COUNTED_REASONS
-from consent.participants import QUALITY_CODES
+from consent.counting.consents import NOT_COUNTED_REASONS
+from consent.counting.participants import QUALITY_CODES
 from sandbox.people import people, registry, truth_of
 
 TODAY = date(2026, 11, 22)

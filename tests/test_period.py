@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consent.counting.period import ReportPeriod, choose_period
+from consent.dates import day_in
 from consent.errors import ConfigurationError
-from consent.period import ReportPeriod, choose_period, day_in
 from tests.builders import a_period
 
 START = date(2023, 9, 11)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from consent.cli.private_file import refuse_shared_folder, write_new_file, write_private_file
+from consent.delivery.report_set import SCHEMA
 from consent.errors import ConfigurationError
-from consent.report_set import SCHEMA
-from consent.setup.private_file import refuse_shared_folder, write_new_file, write_private_file
 
 
 @pytest.fixture(name="folder")

@@ -7,12 +7,12 @@ from functools import partial
 
 import pytest
 
-from consent.credentials import Secret
-from consent.dropbox_session import dropbox_session
+from consent.cli.dropbox_account import DropboxAccount
+from consent.cli.write_test import Proof, prove_writable
+from consent.config.credentials import Secret
+from consent.config.settings import Network
+from consent.delivery.dropbox_session import dropbox_session
 from consent.errors import DeliveryRefusedError, DeliveryUnavailableError, DeliveryUnverifiedError
-from consent.settings import Network
-from consent.setup.dropbox_account import DropboxAccount
-from consent.setup.proof import Proof, prove_writable
 from sandbox.dropbox import DELIVERY_SCOPES, Dropbox
 from sandbox.dropbox_faults import server_error
 from sandbox.dropbox_tree import WriteMode

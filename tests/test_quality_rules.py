@@ -12,17 +12,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from consent.consents import Counting
-from consent.known_studies import choose_study, load_studies
-from consent.period import ReportPeriod
+from consent.cli.exceptions.quality_rules import QualityRules, quality_rules, rules_csv
+from consent.config.settings import Settings
+from consent.counting.consents import Counting
+from consent.counting.period import ReportPeriod
+from consent.counting.worklist import Worklist, list_exceptions
+from consent.redcap.arrivals import RECORD
 from consent.redcap.export import export_registry
-from consent.redcap.probe import probe
-from consent.redcap.rows import RECORD
-from consent.settings import Settings
-from consent.setup.ask_project import ask_project
-from consent.setup.exceptions.quality_rules import QualityRules, quality_rules, rules_csv
-from consent.setup.exceptions.worklist import Worklist, list_exceptions
-from consent.study import StudyConfig
+from consent.redcap.project import ask_project, probe
+from consent.studies.catalog import choose_study, load_studies
+from consent.studies.model import StudyConfig
 from sandbox.people import TOKEN as PEOPLES_TOKEN
 from sandbox.people import registry
 from sandbox.redcap import Field, Project, Row

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from consent.errors import BadMessageError, LedgerUnavailableError
-from consent.ledger import Claim, RunLedger, RunRecord
-from consent.queueing import Asked, message_for, queue_due, request_run, run_id_in
-from consent.sqlite_ledger import SqliteLedger
-from consent.study import StudyConfig
-from consent.study_file import parse_study
+from consent.runs.ledger.record import Claim, RunLedger, RunRecord
+from consent.runs.ledger.sqlite import SqliteLedger
+from consent.runs.scheduler import Asked, message_for, queue_due, request_run, run_id_in
+from consent.studies.model import StudyConfig
+from consent.studies.parser import parse_study
 from tests.builders import CONSENT, STUDY
 from tests.run_builders import MONDAY, NOW, Clock, a_report, a_run, kept, later
 

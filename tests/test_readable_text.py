@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from consent.reports import render_reports
-from consent.summary import ConsentSummary
+from consent.counting.summary import ConsentSummary
+from consent.reports.render import render_reports
 from tests.readable_text import names_word, readable_text, spells
 from tests.sample_summaries import a_full_summary
 

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from consent import __version__
-from consent.claim import LONGEST_RUN
-from consent.cli import _VERBS
-from consent.cli_parser import build_parser
-from consent.due import GRACE, REST_AFTER_REFUSAL
-from consent.failures import _FAILURES, _FAULT, Failure
-from consent.guard import SMALL_FALL
-from consent.ledger import CLAIM_LENGTH
-from consent.settings import DEFAULT_SCHEDULE
+from consent.cli.main import _VERBS
+from consent.cli.parser import build_parser
+from consent.config.settings import DEFAULT_SCHEDULE
+from consent.errors import _FAILURES, _FAULT, Failure
+from consent.runs.due import REST_AFTER_REFUSAL
+from consent.runs.lease import LONGEST_RUN
+from consent.runs.ledger.record import CLAIM_LENGTH
+from consent.runs.plausibility import SMALL_FALL
+from consent.studies.schedule import GRACE
+from consent.version import __version__
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

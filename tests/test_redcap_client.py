@@ -15,7 +15,9 @@ from urllib.parse import parse_qsl
 import pytest
 import requests
 
-from consent.credentials import Secret
+from consent.config.credentials import Secret
+from consent.config.http_session import new_session
+from consent.config.settings import Network
 from consent.errors import (
     ClaimLostError,
     ConfigurationError,
@@ -24,11 +26,9 @@ from consent.errors import (
     SourceRefusedError,
     SourceUnavailableError,
 )
-from consent.network import new_session
 from consent.redcap.client import PAUSE, WAITS, RedcapClient
-from consent.redcap.refusals import TooLargeError, TransientError
+from consent.redcap.error_mapping import TooLargeError, TransientError
 from consent.redcap.responses import read_object, read_rows
-from consent.settings import Network
 from sandbox import redcap_faults as faults
 from sandbox.redcap import Project, Redcap, Switches
 from sandbox.redcap_formats import CONTENT_TYPES

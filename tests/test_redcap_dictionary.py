@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import pytest
 
 from consent.errors import DictionaryError
+from consent.redcap.arrivals import GROUP, RECORD
 from consent.redcap.dictionary import Project, parse_project
 from consent.redcap.export_plan import ExportPlan, plan_export
-from consent.redcap.rows import GROUP, RECORD
-from consent.study import FieldRef
+from consent.studies.model import FieldRef
 from tests.builders import CONSENT, RIDER, a_study
 
 Line = Mapping[str, str]

@@ -12,7 +12,9 @@ from urllib.parse import parse_qsl
 import pandas as pd
 import pytest
 
-from consent.consents import Counting
+from consent.counting.consents import Counting
+from consent.counting.participants import build_participants
+from consent.counting.tally import Tally, tally_participants
 from consent.errors import (
     ConfigurationError,
     ConsentReportError,
@@ -22,12 +24,10 @@ from consent.errors import (
     SourceRefusedError,
     SourceUnavailableError,
 )
-from consent.participants import build_participants
+from consent.redcap.arrivals import GROUP, RECORD
 from consent.redcap.export import Exported, export_registry
-from consent.redcap.probe import probe
-from consent.redcap.rows import GROUP, RECORD
-from consent.study import StudyConfig
-from consent.tally import Tally, tally_participants
+from consent.redcap.project import probe
+from consent.studies.model import StudyConfig
 from sandbox import redcap_faults as faults
 from sandbox.redcap import Field, Project, Redcap, Row, Switches, User
 from sandbox.redcap_formats import CONTENT_TYPES, error_body

@@ -16,7 +16,7 @@ from consent.errors import (
     SourceRefusedError,
     SourceUnavailableError,
 )
-from consent.redcap.refusals import StrainedError, TooLargeError, TransientError, judge
+from consent.redcap.error_mapping import StrainedError, TooLargeError, TransientError, judge
 from consent.redcap.responses import read_object, read_rows, read_version
 from sandbox.redcap_faults import DATABASE_PASSWORD
 from sandbox.redcap_formats import MEMORY_TEXT

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consent.errors import IncompleteExportError
-from consent.redcap.rows import (
+from consent.redcap.arrivals import (
     Arrivals,
     Row,
     RowShape,

@@ -13,13 +13,12 @@ import pytest
 from hypothesis import given, settings
 
 import consent.studies
-from consent.consents import Counting
-from consent.reports import render_reports
-from consent.reports.csv_table import render_csv
-from consent.reports.json_document import document, render_json
-from consent.reports.report_file import ReportFile
-from consent.study_file import parse_study
-from consent.summary import ConsentSummary, Source, summarise
+from consent.counting.consents import Counting
+from consent.counting.summary import ConsentSummary, Source, summarise
+from consent.files import ReportFile
+from consent.reports.data_files import document, render_csv, render_json
+from consent.reports.render import render_reports
+from consent.studies.parser import parse_study
 from tests.builders import RIDER, RIDERS, a_counting, a_period, a_row, a_study, summary_of, tally_of
 from tests.odd_registries import odd_countings, odd_rows
 

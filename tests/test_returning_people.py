@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from consent.run import run_report
-from consent.services import open_services
-from consent.settings import Settings
-from consent.summary import ConsentSummary
+from consent.config.settings import Settings
+from consent.counting.summary import ConsentSummary
+from consent.runs.pipeline import run_report
+from consent.runs.services import open_services
 from sandbox.people import TOKEN
 from sandbox.redcap import Redcap
 from sandbox.redcap_switches import Switches

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from consent.run_log import naming_run
+from consent.runs.log_context import naming_run
 
 NAME = "[run adults.2026-11-16, study adults, attempt 2] "
 

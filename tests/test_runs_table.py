@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from consent.failures import _FAILURES, _FAULT
-from consent.ledger import RunCounts, RunRecord
-from consent.run_words import REASONS, ShownRun
-from consent.runs_table import show_runs
+from consent.cli.console import show_runs
+from consent.errors import _FAILURES, _FAULT
+from consent.runs.ledger.record import RunCounts, RunRecord
+from consent.runs.status import REASONS, ShownRun
 
 ASKED_AT = datetime(2026, 11, 16, 12, 0, tzinfo=UTC)
 RECORD = RunRecord(

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 
-from consent.consents import NOT_COUNTED_REASONS, Counting
-from consent.participants import QUALITY_CODES
-from consent.summary import ConsentSummary
+from consent.counting.consents import NOT_COUNTED_REASONS, Counting
+from consent.counting.participants import QUALITY_CODES
+from consent.counting.summary import ConsentSummary
 from tests.builders import summary_of
 from tests.odd_registries import odd_countings, odd_rows
 from tests.sample_summaries import ALL_SUMMARIES, a_summary_without_a_code_for_no, an_odd_summary

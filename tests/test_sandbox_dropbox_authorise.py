@@ -10,8 +10,8 @@ import dropbox as sdk
 import pytest
 import requests
 
-from consent.dropbox_session import dropbox_session
-from consent.settings import Network
+from consent.config.settings import Network
+from consent.delivery.dropbox_session import dropbox_session
 from sandbox.dropbox import DELIVERY_SCOPES, Dropbox
 from sandbox.dropbox_sign_in import MEMBER, PERSONAL
 from sandbox.server import Server

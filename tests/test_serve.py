@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from consent.cli.serve import NeedsError, serve
+from consent.config.settings import Settings
 from consent.errors import ConfigurationError
-from consent.serve import NeedsError, serve
-from consent.settings import Settings
 from sandbox.azurite import Azurite
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from consent.config.settings import Settings
 from consent.errors import ConfigurationError, SettingsError, StudyFileError, UnknownStudyError
-from consent.known_studies import choose_study, load_studies, load_study_file
-from consent.services import open_services
-from consent.settings import Settings
+from consent.runs.services import open_services
+from consent.studies.catalog import choose_study, load_studies, load_study_file
 from tests.builders import CONSENT, RIDER, STUDY, a_study
 
 UNRESOLVED = "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/k/)"

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import consent.settings
-from consent.errors import SettingsError
-from consent.setting_rules import (
+import consent.config.settings
+from consent.config.checks import (
     check_redcap_url,
     dropbox_sandbox_url,
     months_kept,
@@ -19,7 +18,8 @@ from consent.setting_rules import (
     root_namespace,
     studies_directory,
 )
-from consent.settings import Network, Settings, read_settings, timer_schedule
+from consent.config.settings import Network, Settings, read_settings, timer_schedule
+from consent.errors import SettingsError
 
 ROOT = Path(__file__).parent.parent
 VALUE = "3F9A0B77C1D24E5F8A6B0C1D2E3F4A5B"

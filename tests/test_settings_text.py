@@ -8,7 +8,7 @@ from dotenv import dotenv_values
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent.setup.login.settings_text import Edited, with_dotenv, with_local_settings
+from consent.cli.login.settings_files import Edited, with_dotenv, with_local_settings
 
 TOKEN = "DROPBOX_OAUTH2_REFRESH_TOKEN"
 KEY = "DROPBOX_KEY"

@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given, settings
 
-from consent.consents import Counting
-from consent.redcap.rows import EVENT, GROUP, INSTANCE
-from consent.summary import SiteCount, Sites
+from consent.counting.consents import Counting
+from consent.counting.summary import SiteCount, Sites
+from consent.redcap.arrivals import EVENT, GROUP, INSTANCE
 from tests.builders import a_coding, a_counting, a_period, a_row, a_study, participants_of, summary_of
 from tests.odd_registries import FULL_STUDY, odd_countings, odd_rows
 

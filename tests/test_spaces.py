@@ -2,9 +2,9 @@
 
 import pytest
 
+from consent.cli.dropbox_account import Owner
+from consent.cli.login.sign_in import settled_space, spaces_of
 from consent.errors import DeliveryRefusedError
-from consent.setup.dropbox_account import Owner
-from consent.setup.login.spaces import settled_space, spaces_of
 
 
 def an_owner(root: str = "1") -> Owner:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from consent.errors import LedgerRefusedError, LedgerUnavailableError
-from consent.ledger import Claim, RunCounts
-from consent.sqlite_ledger import SCHEMA_VERSION, SqliteLedger
+from consent.runs.ledger.record import Claim, RunCounts
+from consent.runs.ledger.sqlite import SCHEMA_VERSION, SqliteLedger
 from tests.ledger_stores import SqliteStore, at_once, there
 from tests.run_builders import COUNTS, NOW, a_report, a_run
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import consent.studies
 from consent.errors import ConfigurationError, StudyFileError
-from consent.reports.csv_table import render_csv
-from consent.study import (
+from consent.reports.data_files import render_csv
+from consent.studies.model import (
     AccrualGoals,
     DeliveryTarget,
     FieldRef,
@@ -25,7 +25,7 @@ from consent.study import (
     WithdrawalRules,
     refuse_shared_names,
 )
-from consent.study_file import parse_study
+from consent.studies.parser import parse_study
 from tests.builders import CONSENT, RIDER, STUDY, a_counting, a_study, summary_of
 
 OBRI = Path(next(iter(consent.studies.__path__))) / "obri-ibd.toml"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from consent.setup.init.candidates import MOST, MOST_OPTIONS, StudyCandidates, study_candidates
-from consent.setup.project_description import DescribedField, ProjectDescription, plain_text
+from consent.cli.init.candidates import MOST, MOST_OPTIONS, StudyCandidates, study_candidates
+from consent.redcap.project_description import DescribedField, ProjectDescription, plain_text
 
 RECORD_ID = DescribedField("record_id", "enrolment", "text", "Record ID")
 

@@ -6,10 +6,10 @@ from datetime import date
 import pytest
 from hypothesis import given, settings
 
-from consent.consents import Counting
-from consent.redcap.rows import RECORD
-from consent.summary import ConsentSummary, Source, WeekCount, summarise
-from consent.tally import Tally
+from consent.counting.consents import Counting
+from consent.counting.summary import ConsentSummary, Source, WeekCount, summarise
+from consent.counting.tally import Tally
+from consent.redcap.arrivals import RECORD
 from tests.builders import RIDER, a_counting, a_period, a_row, a_study, summary_of
 from tests.odd_registries import odd_countings, odd_rows
 

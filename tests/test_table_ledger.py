@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from consent.errors import ConsentReportError, LedgerRefusedError, LedgerUnavailableError, RecordChangedError
-from consent.ledger import Claim, RunLedger, RunRecord
-from consent.table_ledger import RUNS, STUDIES, TableLedger
+from consent.runs.ledger.record import Claim, RunLedger, RunRecord
+from consent.runs.ledger.table import RUNS, STUDIES, TableLedger
 from sandbox.azurite import ACCOUNT, KEY, Azurite
 from sandbox.server import Fault, Server
 from tests.forwarding import Forwarding

@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consent.consents import Counting
-from consent.participants import build_participants
-from consent.redcap.rows import RECORD
-from consent.tally import Tally, tally_participants
+from consent.counting.consents import Counting
+from consent.counting.participants import build_participants
+from consent.counting.tally import Tally, tally_participants
+from consent.redcap.arrivals import RECORD
 from tests.builders import a_counting, a_row, rows_frame, tally_of
 from tests.odd_registries import odd_countings, odd_rows
 from tests.plain_rules import classify

@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 from hypothesis import given, settings
 
-from consent.cells import Array, is_one_of, texts
-from consent.consents import CONSENTED, STATES, Batch, Counting, read_batch
-from consent.participants import build_participants
-from consent.setup.compare.explanation import compare_rows
-from consent.setup.compare.old_pipeline import OldReading, read_by_old_rule
-from consent.setup.compare.old_report import CONSENT
-from consent.study import FieldRef
+from consent.cli.compare.old_pipeline import CONSENT, OldReading, read_by_old_rule
+from consent.cli.compare.reasons import compare_rows
+from consent.counting.columns import Array, is_one_of, texts
+from consent.counting.consents import CONSENTED, STATES, Batch, Counting, read_batch
+from consent.counting.participants import build_participants
+from consent.studies.model import FieldRef
 from tests.builders import CONSENT as FORM
 from tests.builders import RIDER, a_study, rows_frame
 from tests.odd_registries import APART, STUDIES, odd_countings, odd_rows_of

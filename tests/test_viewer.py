@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from consent.viewer import show_file, show_page
+from consent.cli.open_file import show_file, show_page
 
 
 @pytest.fixture(name="elsewhere_than_windows", autouse=True)

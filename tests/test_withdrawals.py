@@ -2,9 +2,9 @@
 
 import pytest
 
-from consent.consents import Counting
-from consent.redcap.rows import EVENT, INSTANCE
-from consent.summary import Withdrawals
+from consent.counting.consents import Counting
+from consent.counting.summary import Withdrawals
+from consent.redcap.arrivals import EVENT, INSTANCE
 from tests.builders import CONSENT, a_coding, a_counting, a_period, a_row, a_study, participants_of, summary_of
 
 FLAG = '[withdrawal]\nflag = "left"\ncodes = ["1", "2"]\n'

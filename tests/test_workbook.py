@@ -25,15 +25,14 @@ from PIL import ImageFont
 from PIL.ImageFont import FreeTypeFont
 from pypdf import PdfReader
 
-from consent.definitions import definitions
-from consent.headline import headline
-from consent.reports.chart_words import cumulative_alt, drawn_weeks, riders_alt, weekly_alt
-from consent.reports.json_document import document
-from consent.reports.small_counts import SMALL_COUNTS_MARK
-from consent.reports.words import REASONS
+from consent.counting.summary import ConsentSummary
+from consent.reports.charts import cumulative_alt, drawn_weeks, riders_alt, weekly_alt
+from consent.reports.data_files import document
+from consent.reports.definitions import definitions
+from consent.reports.headline import headline
+from consent.reports.wording import REASONS, SMALL_COUNTS_MARK
 from consent.reports.workbook import render_workbook
-from consent.reports.workbook_cells import printable
-from consent.summary import ConsentSummary
+from consent.reports.workbook_writer import printable
 from tests.sample_summaries import (
     ALL_SUMMARIES,
     ODD_LABELS,

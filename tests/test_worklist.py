@@ -6,9 +6,9 @@ from operator import itemgetter
 import pytest
 from hypothesis import given, settings
 
-from consent.consents import Counting
-from consent.setup.exceptions.worklist import Entry, Worklist, list_exceptions
-from consent.study import StudyConfig
+from consent.counting.consents import Counting
+from consent.counting.worklist import Entry, Worklist, list_exceptions
+from consent.studies.model import StudyConfig
 from tests.builders import a_counting, a_row, a_study, rows_frame, summary_of
 from tests.odd_registries import odd_countings, odd_rows
 

@@ -10,16 +10,15 @@ from typing import Any
 from openpyxl import load_workbook
 from pypdf import PdfReader
 
-from consent.day_words import span
-from consent.kept_counts import totals_of, weeks_of
-from consent.ledger import RunRecord
-from consent.reports.csv_table import render_csv
-from consent.reports.json_document import document
-from consent.reports.page import study_page
+from consent.app.page import study_page
+from consent.counting.summary import ConsentSummary, SiteCount
+from consent.dates import span
+from consent.reports.data_files import document, render_csv
 from consent.reports.pdf import render_pdf
-from consent.reports.words import REASONS
+from consent.reports.wording import REASONS
 from consent.reports.workbook import render_workbook
-from consent.summary import ConsentSummary, SiteCount
+from consent.runs.changes import totals_of, weeks_of
+from consent.runs.ledger.record import RunRecord
 from tests.page_builders import a_page_report, an_overview
 from tests.sample_summaries import EXTENTS
 

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import requests
 
-from consent.credentials import Secret
+from consent.config.credentials import Secret
 from consent.errors import ConsentReportError, SourceRefusedError, SourceUnavailableError
-from consent.redcap.refusals import StrainedError, TooLargeError, TransientError, judge
+from consent.redcap.error_mapping import StrainedError, TooLargeError, TransientError, judge
 from consent.redcap.responses import beginning, read_nested_rows, read_object, read_rows, read_version
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from consent.study import FieldRef
+from consent.studies.model import FieldRef
 
 COMPLETE, TIMESTAMP = "_complete", "_timestamp"
 

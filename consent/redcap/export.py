@@ -11,11 +11,11 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import pandas as pd
 
 from consent.errors import IncompleteExportError, SourceRefusedError, SourceUnavailableError
+from consent.redcap.arrivals import GROUP, Arrivals, Row, frame_of, refuse_repeated_rows, whole_records
 from consent.redcap.client import Parameter, RedcapClient
+from consent.redcap.error_mapping import TooLargeError
 from consent.redcap.export_plan import ExportPlan
 from consent.redcap.listing import BUNDLE, check_complete, list_ids, list_rows
-from consent.redcap.refusals import TooLargeError
-from consent.redcap.rows import GROUP, Arrivals, Row, frame_of, refuse_repeated_rows, whole_records
 
 LARGEST_BATCH = 32  # bundles, 800 ids
 MOST_PASSES = 3  # the third for records that were added during the second

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from consent.errors import DictionaryError
+from consent.redcap.arrivals import EVENT, GROUP, INSTANCE, INSTRUMENT, RECORD, RowShape
 from consent.redcap.dictionary import COMPLETE, TIMESTAMP, Project
-from consent.redcap.fit import disagreements
-from consent.redcap.rows import EVENT, GROUP, INSTANCE, INSTRUMENT, RECORD, RowShape
-from consent.study import FieldRef, Rider, StudyConfig, named_fields
+from consent.redcap.validation import disagreements
+from consent.studies.model import FieldRef, Rider, StudyConfig, named_fields
 
 
 @dataclass(frozen=True)

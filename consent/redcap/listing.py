@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from consent.errors import IncompleteExportError
+from consent.redcap.arrivals import Arrivals, Row, RowShape, missing_records, missing_rows
 from consent.redcap.client import Parameter, RedcapClient
 from consent.redcap.export_plan import ExportPlan
-from consent.redcap.rows import Arrivals, Row, RowShape, missing_records, missing_rows
 
 BUNDLE = 25  # ids that are kept, and asked for, together
 FEW_RECORDS, FEW_OF_SMALL, FEW_OF_LARGE = 5, 0.1, 0.02  # may come or go while an export is made

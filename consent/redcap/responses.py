@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from consent.errors import SourceDataError
-from consent.redcap.refusals import BLANK, TransientError, error_text, judge
+from consent.redcap.error_mapping import BLANK, TransientError, error_text, judge
 
 T = TypeVar("T")
 

@@ -13,14 +13,13 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from consent.day_words import long_day
-from consent.definitions import Definition, definitions
-from consent.headline import headline, next_report
+from consent.counting.summary import ConsentSummary
+from consent.dates import long_day
+from consent.files import ReportFile
+from consent.reports.definitions import Definition, definitions
+from consent.reports.headline import headline, next_report
 from consent.reports.pdf_content import provenance, sections
-from consent.reports.report_file import ReportFile
-from consent.reports.shared_rows import marks
-from consent.reports.words import without_controls
-from consent.summary import ConsentSummary
+from consent.reports.wording import marks, without_controls
 
 if TYPE_CHECKING:
     import typst

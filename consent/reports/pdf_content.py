@@ -6,11 +6,11 @@ Lays nothing out (``templates/report.typ`` does), and counts nothing: every numb
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from consent import __version__
-from consent.day_words import short_day, span
-from consent.definitions import Definition
-from consent.headline import progress, rules_sentence, signed
+from consent.counting.summary import Changes, ConsentSummary, RiderCount, WeekCount
+from consent.dates import short_day, span
 from consent.reports.charts import cumulative_chart, weekly_chart
+from consent.reports.definitions import Definition
+from consent.reports.headline import progress, rules_sentence, signed
 from consent.reports.pdf_optional import (
     accrual_section,
     renewal_section,
@@ -19,9 +19,16 @@ from consent.reports.pdf_optional import (
     withdrawals_section,
 )
 from consent.reports.pdf_section import Section, Table, number
-from consent.reports.shared_rows import EVERY_RECORD, every_record, rider_name
-from consent.reports.words import NO_CODE_FOR_A_NO, NO_NUMBER, REASONS, share_words
-from consent.summary import Changes, ConsentSummary, RiderCount, WeekCount
+from consent.reports.wording import (
+    EVERY_RECORD,
+    NO_CODE_FOR_A_NO,
+    NO_NUMBER,
+    REASONS,
+    every_record,
+    rider_name,
+    share_words,
+)
+from consent.version import __version__
 
 LAST_WEEKS = 12
 _MOST_RIDERS = 8  # columns that a page has room for beside the weeks

@@ -5,17 +5,10 @@ Counts nothing: every number is one of the summary's.
 
 from collections.abc import Iterator, Sequence
 
-from consent.day_words import short_day
+from consent.counting.summary import Accrual, ConsentSummary, RenewalRow, Sites, Versions, Withdrawals
+from consent.dates import short_day
 from consent.reports.pdf_section import Section, Table, number, shortened
-from consent.reports.shared_rows import extent_name, standing
-from consent.summary import (
-    Accrual,
-    ConsentSummary,
-    RenewalRow,
-    Sites,
-    Versions,
-    Withdrawals,
-)
+from consent.reports.wording import extent_name, standing
 
 
 def sites_section(sites: Sites) -> Section:

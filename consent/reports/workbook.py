@@ -9,14 +9,14 @@ from datetime import datetime
 
 from xlsxwriter import Workbook
 
-from consent.day_words import long_day
-from consent.reports.report_file import ReportFile
-from consent.reports.shared_rows import marks
-from consent.reports.workbook_cells import SheetWriter, printable
+from consent.counting.summary import ConsentSummary
+from consent.dates import long_day
+from consent.files import ReportFile
+from consent.reports.wording import marks
 from consent.reports.workbook_charts import add_riders_chart, add_week_charts
 from consent.reports.workbook_sheets import RIDERS, WEEKS, sheets
 from consent.reports.workbook_summary import SUMMARY
-from consent.summary import ConsentSummary
+from consent.reports.workbook_writer import SheetWriter, printable
 
 _OPTIONS = {
     "in_memory": True,

@@ -11,12 +11,22 @@ from xlsxwriter import Workbook
 from xlsxwriter.chart import Chart
 from xlsxwriter.worksheet import Worksheet
 
-from consent.reports.chart_words import answers_shown, cumulative_alt, drawn_weeks, goal_lines, riders_alt, weekly_alt
-from consent.reports.colours import BLUE, INK, ORANGE, PALE
-from consent.reports.workbook_cells import Placed, printable
+from consent.counting.summary import ConsentSummary
+from consent.reports.charts import (
+    BLUE,
+    INK,
+    ORANGE,
+    PALE,
+    answers_shown,
+    cumulative_alt,
+    drawn_weeks,
+    goal_lines,
+    riders_alt,
+    weekly_alt,
+)
+from consent.reports.workbook_model import CHART_ROWS, CHART_SIZE
 from consent.reports.workbook_sheets import CONSENTS, FIRST_DAY, RIDERS, RUNNING_TOTAL, WEEKS
-from consent.reports.workbook_values import CHART_ROWS, CHART_SIZE
-from consent.summary import ConsentSummary
+from consent.reports.workbook_writer import Placed, printable
 
 _MOVE_ONLY = 2  # with its cells; their sizes do not change it
 _EDGE = {"border": {"color": INK, "width": 0.5}}

@@ -6,15 +6,14 @@ Writes no cell (``workbook_cells.py`` does), and counts nothing: every number is
 from collections.abc import Sequence
 from itertools import accumulate
 
-from consent.day_words import span
-from consent.definitions import definitions
-from consent.headline import progress
-from consent.reports.chart_words import goal_lines
-from consent.reports.shared_rows import rider_name
-from consent.reports.words import NO_CODE_FOR_A_NO, NO_NUMBER, REASONS
+from consent.counting.summary import ConsentSummary, SiteCount, Sites, WeekCount
+from consent.dates import span
+from consent.reports.charts import goal_lines
+from consent.reports.definitions import definitions
+from consent.reports.headline import progress
+from consent.reports.wording import NO_CODE_FOR_A_NO, NO_NUMBER, REASONS, rider_name
+from consent.reports.workbook_model import Cell, Share, Sheet, Table
 from consent.reports.workbook_summary import summary_sheet
-from consent.reports.workbook_values import Cell, Share, Sheet, Table
-from consent.summary import ConsentSummary, SiteCount, Sites, WeekCount
 
 WEEKS, RIDERS, SITES, QUALITY, DEFINITIONS = "Weeks", "Riders", "Sites", "Quality", "Definitions"
 FIRST_DAY, CONSENTS, RUNNING_TOTAL = "First day", "Consents", "Running total"

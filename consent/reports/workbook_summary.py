@@ -6,20 +6,12 @@ Writes no cell, and counts nothing: every number is one of the summary's.
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from consent import __version__
-from consent.day_words import short_day, span
-from consent.headline import headline, progress, rules_sentence
-from consent.reports.shared_rows import EVERY_RECORD, every_record, extent_name, standing
-from consent.reports.workbook_values import Cell, Change, Sheet, Table
-from consent.summary import (
-    Accrual,
-    Changes,
-    ConsentSummary,
-    RenewalRow,
-    Versions,
-    WeekCount,
-    Withdrawals,
-)
+from consent.counting.summary import Accrual, Changes, ConsentSummary, RenewalRow, Versions, WeekCount, Withdrawals
+from consent.dates import short_day, span
+from consent.reports.headline import headline, progress, rules_sentence
+from consent.reports.wording import EVERY_RECORD, every_record, extent_name, standing
+from consent.reports.workbook_model import Cell, Change, Sheet, Table
+from consent.version import __version__
 
 SUMMARY = "Summary"
 

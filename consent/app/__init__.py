@@ -1,0 +1,1 @@
+"""The Azure Functions app: handlers, the HTTP API and the status page."""

@@ -1,0 +1,1 @@
+"""Report files -> a plan -> a Dropbox or local folder."""

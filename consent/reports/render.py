@@ -1,0 +1,17 @@
+"""Renders every file of a report."""
+
+from typing import TYPE_CHECKING
+
+from consent.files import ReportFile
+
+if TYPE_CHECKING:
+    from consent.counting.summary import ConsentSummary
+
+
+def render_reports(summary: "ConsentSummary") -> tuple[ReportFile, ...]:
+    """All files of a report; the same summary always gives the same bytes."""
+    from consent.reports.data_files import render_csv, render_json
+    from consent.reports.pdf import render_pdf
+    from consent.reports.workbook import render_workbook
+
+    return tuple(render(summary) for render in (render_csv, render_workbook, render_pdf, render_json))

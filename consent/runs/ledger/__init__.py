@@ -1,0 +1,1 @@
+"""The run history, in SQLite or in an Azure table."""

@@ -1,0 +1,170 @@
+"""Builds the real things that a run works with, from settings: REDCap, the folder, the clock."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from consent.config.checks import check_redcap_url, dropbox_sandbox_url, refuse_sdk_hosts, root_namespace
+from consent.config.credentials import KEY, REFRESH_TOKEN, SECRET, Secret, find_secrets
+from consent.config.http_session import usable_network
+from consent.config.settings import HEADING, Network, Problems, Settings
+from consent.dates import utc_now
+from consent.errors import SettingsError
+from consent.studies.model import RedcapSource, StudyConfig
+
+if TYPE_CHECKING:
+    import requests
+
+    from consent.delivery.dropbox_folder import DropboxFolder
+    from consent.delivery.plan import Folder
+    from consent.redcap.client import RedcapClient
+
+
+DropboxKind = TypeVar("DropboxKind", bound="DropboxFolder")
+
+
+@dataclass(frozen=True)
+class Services:
+    """What one run works with; ``place`` names the destination for people, ``sandbox`` says it is a stand-in."""
+
+    redcap: "RedcapClient"
+    folder: "Folder"
+    place: str
+    sandbox: bool
+    now: Callable[[], datetime]
+
+
+class AsksRedcap(Protocol):
+    """A study, or what is to become one: it says which settings lead to REDCap."""
+
+    @property
+    def redcap(self) -> RedcapSource:
+        """The names of these settings."""
+
+
+@contextlib.contextmanager
+def open_services(
+    study: StudyConfig,
+    settings: Settings,
+    *,
+    to: Path | None = None,
+    now: Callable[[], datetime] = utc_now,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+    beat: Callable[[], None] = lambda: None,
+) -> Iterator[Services]:
+    """What a run of this study works with, delivering to Dropbox, or to the local folder ``to``.
+
+    beat: called at every step of the export and the delivery; what it raises ends the run.
+
+    Raises:
+        SettingsError: with every setting and secret that is missing or malformed.
+        SecretsUnavailableError, SecretsRefusedError: Key Vault did not hand one out.
+    """
+    from consent.config.http_session import new_session
+    from consent.delivery.dropbox_folder import DropboxFolder
+    from consent.delivery.dropbox_session import dropbox_session
+    from consent.redcap.client import RedcapClient
+
+    given = _gather(study, settings, to_dropbox=to is None)
+    with contextlib.ExitStack() as opened:
+        redcap_session = opened.enter_context(new_session(given.network, given.redcap_url))
+        token = given.secrets[study.redcap.token_setting]
+        redcap = RedcapClient(given.redcap_url, token, redcap_session, sleep=sleep, clock=clock, beat=beat)
+        if to is not None:
+            from consent.delivery.local_folder import LocalFolder
+
+            yield Services(redcap, LocalFolder(to, sleep=sleep), f"folder {to}", sandbox=False, now=now)
+            return
+        sandbox_url = dropbox_sandbox_url(settings)
+        session = opened.enter_context(dropbox_session(given.network, sandbox_url))
+        folder = dropbox_folder(DropboxFolder, settings, given.secrets, session, sleep=sleep, clock=clock, beat=beat)
+        sandbox = sandbox_url is not None
+        place = f"Dropbox folder {study.delivery.folder}" + (" (sandbox)" if sandbox else "")
+        yield Services(redcap, folder, place, sandbox=sandbox, now=now)
+
+
+@contextlib.contextmanager
+def open_redcap(
+    asking: AsksRedcap, settings: Settings, *, sleep: Callable[[float], None] = time.sleep
+) -> Iterator["RedcapClient"]:
+    """REDCap alone, for whoever delivers nothing.
+
+    Raises:
+        SettingsError: with every setting and secret that is missing or malformed.
+        SecretsUnavailableError, SecretsRefusedError: Key Vault did not hand one out.
+    """
+    from consent.config.http_session import new_session
+    from consent.redcap.client import RedcapClient
+
+    given = _gather(asking, settings, to_dropbox=False)
+    with new_session(given.network, given.redcap_url) as session:
+        yield RedcapClient(given.redcap_url, given.secrets[asking.redcap.token_setting], session, sleep=sleep)
+
+
+def redcap_url(study: AsksRedcap, settings: Settings) -> str:
+    """The address of REDCap's API, fit to be asked.
+
+    Raises:
+        SettingsError: it is missing, or would give the token away.
+    """
+    setting = study.redcap.url_setting
+    url = settings.get(setting)
+    if url is None:
+        raise SettingsError(HEADING, [f"{setting} is missing: the https address of REDCap's API, ending in /api/"])
+    if problem := check_redcap_url(url, setting=setting, allow_http=study.redcap.allow_http):
+        raise SettingsError(HEADING, [problem])
+    return url
+
+
+def dropbox_folder(
+    kind: type[DropboxKind],
+    settings: Settings,
+    secrets: Mapping[str, Secret],
+    session: "requests.Session",
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+    beat: Callable[[], None] = lambda: None,
+) -> DropboxKind:
+    """The Dropbox that settings and secrets lead to, reached through this session; asks nothing yet."""
+    return kind(
+        app_key=secrets[KEY],
+        refresh_token=secrets[REFRESH_TOKEN],
+        app_secret=secrets.get(SECRET),
+        session=session,
+        root_namespace=root_namespace(settings),
+        clock=clock,
+        sleep=sleep,
+        beat=beat,
+    )
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What the settings give a run, checked."""
+
+    redcap_url: str
+    network: Network
+    secrets: Mapping[str, Secret]
+
+
+def _gather(study: AsksRedcap, settings: Settings, *, to_dropbox: bool) -> _Given:
+    needed, optional = [study.redcap.token_setting], []
+    problems = Problems()
+    url = problems.noting(lambda: redcap_url(study, settings))
+    network = problems.noting(lambda: usable_network(settings))
+    problems.noting(lambda: refuse_sdk_hosts(settings))
+    if to_dropbox:
+        needed, optional = [*needed, KEY, REFRESH_TOKEN], [SECRET]  # a sign-in with PKCE needs no app secret
+        problems.noting(lambda: dropbox_sandbox_url(settings))
+        problems.noting(lambda: root_namespace(settings))
+    found, unusable = find_secrets(settings, needed, optional=optional)
+    problems.add(unusable)
+    if url is None or network is None or problems.listed():
+        raise SettingsError(f"{HEADING[:-1]} (read from {settings.searched}):", problems.listed())
+    return _Given(url, network, found)

@@ -1,0 +1,238 @@
+"""Carries out one recorded run under its claim, and records what came of it.
+
+Knows the queue's rule alone: what is raised is tried again. What a run does is handed in (``job`` makes the real one).
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from consent.config.settings import Settings
+from consent.dates import utc_now
+from consent.errors import (
+    BadMessageError,
+    ClaimLostError,
+    ConfigurationError,
+    ConsentReportError,
+    RecordChangedError,
+    failure_of,
+    log_text,
+    reason_of,
+    told_of,
+)
+from consent.runs.changes import totals_of, weeks_of
+from consent.runs.lease import HeldClaim, Pulse, take_claim
+from consent.runs.ledger.record import RunLedger, RunRecord, asked_id
+from consent.runs.log_context import naming_run
+from consent.runs.scheduler import run_id_in
+from consent.runs.services import open_services
+from consent.studies.catalog import choose_study, load_studies
+from consent.version import __version__
+
+if TYPE_CHECKING:
+    from consent.runs.pipeline import RunResult
+    from consent.runs.progress import Watcher
+
+Perform = Callable[[RunRecord, Pulse], "RunResult"]
+Clock = Callable[[], datetime]
+
+logger = logging.getLogger(__name__)
+
+
+def job(
+    settings: Settings,
+    ledger: RunLedger,
+    *,
+    now: Clock = utc_now,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+    watcher: "Watcher | None" = None,
+) -> Perform:
+    """The real job: find the study, open what it needs, and report; its limits go by ``clock`` (seconds)."""
+
+    def perform(record: RunRecord, pulse: Pulse) -> "RunResult":
+        from consent.runs.pipeline import run_report
+
+        study = choose_study(load_studies(settings), record.study)
+        last = ledger.last_report(study.key, sandbox=record.sandbox)
+        with open_services(study, settings, now=now, sleep=sleep, clock=clock, beat=pulse.beat) as services:
+            if services.sandbox != record.sandbox:
+                raise ConfigurationError(
+                    "DROPBOX_SANDBOX_URL was set or removed since this run was asked for. Nothing was delivered; ask "
+                    "for it once more."
+                )
+            return run_report(
+                study,
+                services,
+                as_of=record.as_of,
+                dry_run=record.dry_run,
+                accept_fall=record.accept_fall,
+                last=last,
+                report_before=partial(ledger.report_before, study.key, sandbox=record.sandbox),
+                pulse=pulse,
+                watcher=watcher,
+            )
+
+    return perform
+
+
+def execute_message(message: str, ledger: RunLedger, perform: Perform, *, now: Clock, holder: str) -> RunRecord:
+    """Carry out the run that a message asks for; raising has the queue deliver the message again.
+
+    Returns the record once the run has ended, also if that was before. A passing failure leaves the run open. A refusal
+    closes it and is raised once, so that somebody hears of it; the message that then comes again finds it closed.
+
+    Args:
+        holder: names this process among all that may carry out the run.
+
+    Raises:
+        BadMessageError: it names no run that was recorded.
+        BusyError: another run of the study is at work.
+        ConsentReportError: this run did not succeed.
+    """
+    run_id = run_id_in(message)
+    record = ledger.read(run_id)
+    if record is None:
+        raise BadMessageError(f"A message asks for run {run_id}, which nobody recorded. Nothing was run.")
+    if not record.is_open:
+        logger.info("Run %s has ended as %s before; this message changes nothing", run_id, record.state)
+        return record
+    with _claimed(ledger, record, now, holder) as claim:
+        begun = ledger.write(_begun(record, now()))
+        return _carried_out(ledger, begun, claim, perform, now, tried_again=True)[0]
+
+
+def run_at_once(record: RunRecord, ledger: RunLedger, perform: Perform, *, now: Clock, holder: str) -> "RunResult":
+    """Record and carry out a run with no queue behind it: whatever it fails of, it is closed.
+
+    Raises:
+        BusyError: another run of the study is at work; nothing was recorded.
+        ConsentReportError: the run did not succeed.
+    """
+    with _claimed(ledger, record, now, holder) as claim:
+        begun = ledger.add(_begun(record, now()))
+        if begun is None:
+            raise RecordChangedError(f"There is a run {record.run_id} already. Run again.")
+        return _carried_out(ledger, begun, claim, perform, now, tried_again=False)[1]
+
+
+def give_up(message: str, ledger: RunLedger, *, now: Clock) -> RunRecord | None:
+    """Close the run whose message the queue has given up, unless it has ended or is at work.
+
+    Returns its record, if there is one. A later timer opens it again if its report is still due.
+    """
+    try:
+        run_id = run_id_in(message)
+        record = ledger.read(run_id)
+    except BadMessageError as error:
+        logger.error("Given up: %s", error)
+        return None
+    if record is None or not record.is_open:
+        logger.warning("A message was given up whose run %s", "has ended" if record else "nobody recorded")
+        return record
+    claim = ledger.claim_of(record.study)
+    if claim is not None and claim.is_live(now()):
+        logger.warning("Run %s was given up while a run of its study is at work; a timer looks after it", run_id)
+        return record
+    reason, message = (record.reason, record.message) if record.state == "requested" else ("", "")
+    closed = replace(record, state="failed", reason=reason or "lost", message=message, finished_at=now())
+    logger.error("Run %s failed for good after attempt %s: %s", run_id, record.attempt, message or closed.reason)
+    return ledger.write(closed)
+
+
+@contextlib.contextmanager
+def _claimed(ledger: RunLedger, record: RunRecord, now: Clock, holder: str) -> Iterator[HeldClaim]:
+    attempt = record.attempt + 1
+    claim = take_claim(ledger, record.study, record.run_id, attempt, holder, now)
+    with naming_run(record.run_id, attempt):
+        try:
+            yield claim
+        finally:
+            _release(claim)
+
+
+def _release(claim: HeldClaim) -> None:
+    try:
+        claim.release()
+    except ConsentReportError as error:
+        logger.warning("The claim was not let go and runs out by itself: %s", error)
+
+
+def _begun(record: RunRecord, now: datetime) -> RunRecord:
+    return replace(record, state="running", attempt=record.attempt + 1, started_at=now, app_version=__version__)
+
+
+def _carried_out(
+    ledger: RunLedger, record: RunRecord, claim: HeldClaim, perform: Perform, now: Clock, *, tried_again: bool
+) -> "tuple[RunRecord, RunResult]":
+    try:
+        result = perform(record, claim)
+        claim.prove()
+        ended = ledger.write(_ended_well(record, result, now()))
+    except ClaimLostError as error:
+        logger.error("Stopped: %s", error)
+        if tried_again:
+            _ask_for_another_look(ledger, record, claim, now())
+        else:
+            _record_failure(ledger, _failed(record, error, now(), tried_again=False))
+        raise
+    except BaseException as error:
+        logger.error("Failed: %s", log_text(error) if isinstance(error, Exception) else "stopped from outside")
+        _record_failure(ledger, _failed(record, error, now(), tried_again=tried_again))
+        raise
+    logger.info("Ended as %s in %.1f s", ended.state, (now() - (record.started_at or now())).total_seconds())
+    return ended, result
+
+
+def _ask_for_another_look(ledger: RunLedger, record: RunRecord, claim: HeldClaim, now: datetime) -> None:
+    """Record a run that mends the set, should this one's last write have fallen into the other's; a timer queues it."""
+    if claim.may_have_written:
+        run_id = asked_id(record.study, now, f"{record.attempt}-again")
+        fresh = RunRecord(run_id, record.study, record.trigger, record.monday, now, now, record.sandbox)
+        with contextlib.suppress(ConsentReportError):
+            ledger.add(replace(fresh, as_of=record.as_of, accept_fall=record.accept_fall))
+
+
+def _record_failure(ledger: RunLedger, record: RunRecord) -> None:
+    """Keep what can be kept; the failure itself is raised by the caller, whatever becomes of its record."""
+    try:
+        ledger.write(record)
+    except Exception as error:
+        logger.warning("The failure could not be recorded: %s", log_text(error))
+
+
+def _failed(record: RunRecord, error: BaseException, now: datetime, *, tried_again: bool) -> RunRecord:
+    if not isinstance(error, Exception):  # Ctrl-C, or the program is told to end
+        passing, reason, message = True, "stopped", "The run was stopped from outside."
+    else:
+        passing, reason, message = failure_of(error).passing, reason_of(error), told_of(error)
+    told = replace(record, reason=reason, message=message)
+    if passing and tried_again:
+        return replace(told, state="requested", queued_at=now)
+    return replace(told, state="failed" if passing else "refused", finished_at=now)
+
+
+def _ended_well(record: RunRecord, result: "RunResult", now: datetime) -> RunRecord:
+    summary = result.summary
+    reasons = {"archived": "archived", "planned": "dry-run"}
+    return replace(
+        record,
+        state="unchanged" if result.state in ("unchanged", "planned") else "delivered",
+        reason=reasons.get(result.state, ""),
+        message="",
+        finished_at=now,
+        cutoff=summary.period.cutoff,
+        counts=totals_of(summary),
+        has_groups=result.has_groups,
+        set_id=result.plan.set_id,
+        files=result.delivery.files if result.delivery else (),
+        remarks=result.remarks,
+        redcap_version=summary.source.redcap_version or "",
+        study_sha256=summary.study.sha256,
+        week_counts=None if result.state == "planned" else weeks_of(summary),
+    )

@@ -1,0 +1,1 @@
+"""Study files: what to count, and when the report is due."""
