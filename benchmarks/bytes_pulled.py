@@ -13,7 +13,7 @@ from benchmarks.job import packaged_study, report_from_redcap
 from benchmarks.made_up_registry import TODAY
 from benchmarks.measure import Figure, hand_over, say
 from sandbox.people import TOKEN, registry
-from sandbox.redcap import Project, Redcap, Row
+from sandbox.redcap.app import Project, Redcap, Row
 from sandbox.server import Request, Response, Server
 
 FIELDS, PARTICIPANTS = 300, 5000

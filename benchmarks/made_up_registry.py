@@ -32,8 +32,8 @@ def redcap_apart(number: int) -> Iterator[str]:
 def write_csv(path: Path, number: int) -> None:
     """Write so many participants as REDCap would export all their fields."""
     from sandbox.people import registry
-    from sandbox.redcap_formats import csv_pieces
-    from sandbox.redcap_switches import Switches
+    from sandbox.redcap.formats import csv_pieces
+    from sandbox.redcap.switches import Switches
 
     project = registry(number, today=TODAY)
     names = [column.name for column in project.columns()]
@@ -45,7 +45,7 @@ def write_csv(path: Path, number: int) -> None:
 def serve(number: int) -> None:
     """Serve so many participants, print the address, and stop when the input ends."""
     from sandbox.people import registry
-    from sandbox.redcap import Redcap
+    from sandbox.redcap.app import Redcap
     from sandbox.server import Server
 
     with Server(Redcap([registry(number, today=TODAY)])) as server:

@@ -18,7 +18,7 @@ WHAT = "files of 10 years, 20 riders and 20 sites"
 def make() -> None:
     """Make the files once; print the CPU seconds, the peak memory (MB, or null) and each file's bytes as JSON."""
     from consent.reports.render import render_reports
-    from tests.sample_summaries import a_huge_summary
+    from tests.support.sample_summaries import a_huge_summary
 
     summary, started = a_huge_summary(), time.process_time()
     sizes = {PurePosixPath(file.name).suffix: len(file.content) for file in render_reports(summary)}

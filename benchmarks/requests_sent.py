@@ -10,7 +10,7 @@ from benchmarks.made_up_registry import TODAY
 from benchmarks.measure import Figure, hand_over, say
 from consent.studies.model import FieldRef, Rider, StudyConfig
 from sandbox.people import registry
-from sandbox.redcap import Field, Project, Redcap, Row
+from sandbox.redcap.app import Field, Project, Redcap, Row
 from sandbox.server import Server
 
 SIZES = (200, 20_000)

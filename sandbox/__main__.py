@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 
 from sandbox.demo import demo_world
-from sandbox.functions_host import stopping_when_told, wait_for_interrupt
+from sandbox.functions.host import stopping_when_told, wait_for_interrupt
 
 PARTICIPANTS = 1000
 SETTINGS, DELIVERED = "local.settings.json", "dropbox"

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from sandbox.dropbox import Dropbox
+from sandbox.dropbox.app import Dropbox
 from sandbox.people import TOKEN, registry
-from sandbox.redcap import Redcap
+from sandbox.redcap.app import Redcap
 from sandbox.server import Server
 
 

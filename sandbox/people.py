@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import accumulate
 
-from sandbox.redcap_project import Field, Project, Row, User
+from sandbox.redcap.project import Field, Project, Row, User
 
 START = date(2023, 9, 11)
 TOKEN = "5A4D0B0C0FFEE0FFA1C3E5B7D9F00A1B"  # noqa: S105 - opens nothing but the stand-in

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from sandbox.people import SITES, START, TOKEN
-from sandbox.redcap_project import Field, Project, Row, User
+from sandbox.redcap.project import Field, Project, Row, User
 
 ENROLMENT, FOLLOW_UP = "enrolment_arm_1", "year_2_arm_1"
 OPTIONS = "ab"

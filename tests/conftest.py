@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consent.config.settings import LOOPBACK_HOSTS
-from sandbox.redcap import Redcap
+from sandbox.redcap.app import Redcap
 from sandbox.server import Server
-from tests.builders import Asking, Open, a_redcap_project, asking
-from tests.campaign_score import SCORE
+from tests.campaign.score import SCORE
+from tests.support.builders import Asking, Open, a_redcap_project, asking
 
 if TYPE_CHECKING:
     from sandbox.azurite import Azurite

@@ -40,7 +40,7 @@ def serve(*, demo: bool, port: int, settings: Settings, say: Callable[[str], Non
         version = ".".join(map(str, sys.version_info[:2]))
         command = f"uv run --python 3.13 consent serve{' --demo' if demo else ''}"
         raise NeedsError(f"Needs Python 3.13, which Azure runs (this is {version}): {command}")
-    from sandbox.functions_host import HostError, log_line, running_host, stopping_when_told, wait_for_interrupt
+    from sandbox.functions.host import HostError, log_line, running_host, stopping_when_told, wait_for_interrupt
 
     with stopping_when_told(), contextlib.ExitStack() as opened:
         prepared = _demo(folder, settings, say) if demo else _with_storage(folder, settings, say)

@@ -196,4 +196,5 @@ def _refuse_other_kinds(path: Path) -> None:
 def unusable_file(
     path: Path, why: str, advice: str = "Export it from REDCap again, as 'CSV (raw data)'"
 ) -> SourceDataError:
+    """Return the error of a file that cannot be counted."""
     return SourceDataError(f"The file {path.name} cannot be counted: {why}. {advice}. Nothing was written.")

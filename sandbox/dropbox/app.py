@@ -1,0 +1,202 @@
+"""An honest stand-in for Dropbox: the routes of its HTTP API that a careful uploader uses, and the page of a log-in.
+
+One account, or two where a log-in shall be able to end up in the wrong one; everything in memory.
+
+It checks what Dropbox checks (hosts, content types, tokens, scopes, path roots, hashes, conflicts) and answers in the
+same shapes. It does not play upload sessions (an ``upload_session_id`` in an error leads nowhere), batches, sharing,
+changes seen through a listing's cursor, ranges, or paths given as ``id:``, ``ns:`` or ``rev:``. The wording of its 400
+texts and the numbers of renamed files are its own. ``dropbox_faults.py`` plays the outages.
+"""
+
+import secrets
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from sandbox.dropbox.authorise import AUTHORISE_PATH, authorise_page
+from sandbox.dropbox.routes import ROUTES, Account, Call, Style
+from sandbox.dropbox.sign_in import MEMBER, PERSONAL, GrantError, SignIn, TokenError
+from sandbox.dropbox.tree import File, Tree
+from sandbox.dropbox.wire import JSON, AnsweredError, as_json, bad_input, decoded, unauthorised, wrong_root
+from sandbox.server import Request, Response
+
+DELIVERY_SCOPES = frozenset({"account_info.read", "files.metadata.read", "files.content.write"})
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_API_HOST = "api.dropboxapi.com"
+_CONTENT_HOST = "content.dropboxapi.com"
+_HOSTS: dict[Style, str] = {"rpc": _API_HOST, "upload": _CONTENT_HOST, "download": _CONTENT_HOST}
+_CONTENT_TYPES: dict[Style, str] = {"rpc": JSON, "upload": "application/octet-stream", "download": ""}
+
+
+class Dropbox:
+    """One Dropbox account with one app connected to it, to be served by ``sandbox.server.Server``.
+
+    ``scopes`` is what the planted ``refresh_token`` was granted, ``app_scopes`` what the app may ask for (default:
+    ``scopes`` and reading contents). With a ``root_namespace`` the account belongs to a team: its own files are then
+    the ``home_namespace``, which the team space shows as the folder ``MEMBER_FOLDER``. ``quota`` is in bytes,
+    ``token_seconds`` the life of an access token, ``page_size`` the most entries on a page of a listing; ``read_only``
+    names folders as seen from the account's root. For its first ``lag`` look-ups (get_metadata, move) a freshly
+    uploaded file is not found. With ``personal`` the same person also has a personal account without a team, which the
+    page of a log-in then offers beside this one. A test may change ``account.lag``, ``account.tree.quota`` and
+    ``account.tree.read_only`` as it goes.
+    """
+
+    def __init__(
+        self,
+        *,
+        app_key: str = "sandbox-key",
+        app_secret: str = "sandbox-secret",  # noqa: S107 - opens nothing but this stand-in
+        refresh_token: str = "sandbox-refresh",  # noqa: S107
+        scopes: frozenset[str] = DELIVERY_SCOPES,
+        app_scopes: frozenset[str] | None = None,
+        token_seconds: int = 14400,
+        home_namespace: str = "1",
+        root_namespace: str | None = None,
+        quota: int | None = None,
+        read_only: frozenset[str] = frozenset(),
+        page_size: int = 500,
+        lag: int = 0,
+        personal: bool = False,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.sign_in = SignIn(
+            app_key=app_key,
+            app_secret=app_secret,
+            app_scopes=scopes | {"files.content.read"} if app_scopes is None else app_scopes,
+            token_seconds=token_seconds,
+            people=(MEMBER, PERSONAL) if personal else (MEMBER,),
+            clock=clock,
+        )
+        self.sign_in.plant(refresh_token, scopes)
+        tree = Tree(clock, quota=quota, read_only=read_only)
+        root = root_namespace or home_namespace
+        self.account = Account(tree, MEMBER, home=home_namespace, root=root, page_size=page_size, lag=lag)
+        own = Tree(clock, quota=quota, read_only=frozenset())
+        self.personal = Account(own, PERSONAL, home="99", root="99", page_size=page_size, lag=lag)
+        self._lock = threading.Lock()
+
+    def name_of(self, request: Request) -> str:
+        """The route, e.g. ``files/upload``, ``files/list_folder/continue`` or ``oauth2/token``."""
+        return request.path.strip("/").removeprefix("2/")
+
+    def answer(self, request: Request) -> Response:
+        """Do what the request asks, or say why not, as Dropbox would."""
+        with self._lock:
+            try:
+                response = self._answer(request)
+            except AnsweredError as early:
+                response = early.response
+        response.headers["X-Dropbox-Request-Id"] = secrets.token_hex(16)
+        return response
+
+    def authorise(self, url: str, granting: frozenset[str] | None = None) -> str:
+        """Press Allow on the page a login points to, and copy the code; see ``SignIn.authorise``."""
+        return self.sign_in.authorise(url, granting)
+
+    def revoke(self) -> None:
+        """Disconnect the app, as its owner can on dropbox.com: refresh and access tokens are dead."""
+        self.sign_in.revoke()
+
+    def expire_tokens(self) -> None:
+        """Let the access tokens expire now; they can be refreshed."""
+        self.sign_in.expire_tokens()
+
+    def files(self, namespace: str | None = None) -> dict[str, bytes]:
+        """The files now standing in a namespace (by default the home): display path to content."""
+        view = self._view_of(namespace)
+        other_views = [other + "/" for other in self.account.views.values() if len(other) > len(view)]
+        return {
+            entry.path[len(view) :]: entry.current.content
+            for entry in self.account.tree.inside(view)
+            if isinstance(entry, File) and not entry.path.startswith(tuple(other_views))
+        }
+
+    def revisions(self, path: str, namespace: str | None = None) -> list[bytes]:
+        """All that a file, standing or deleted, ever held, oldest first."""
+        file = self.account.tree.find_file(self._view_of(namespace) + path, deleted=True)
+        return [revision.content for revision in file.revisions]
+
+    def _view_of(self, namespace: str | None) -> str:
+        return self.account.views[namespace or self.account.home]
+
+    def _answer(self, request: Request) -> Response:
+        if request.path == AUTHORISE_PATH:
+            return authorise_page(self.sign_in, request)
+        return self._token(request) if request.path == "/oauth2/token" else self._call(request)
+
+    def _token(self, request: Request) -> Response:
+        _check_request("oauth2/token", request, _API_HOST, "application/x-www-form-urlencoded")
+        try:
+            return as_json(self.sign_in.exchange(dict(parse_qsl(request.body.decode("ascii", "replace")))))
+        except GrantError as refused:
+            return as_json({"error": refused.error, "error_description": refused.description}, 400)
+
+    def _call(self, request: Request) -> Response:
+        name = self.name_of(request)
+        route = ROUTES.get(name)
+        if route is None or not request.path.startswith("/2/"):
+            raise bad_input(name, f'Unknown API function: "{name}"')
+        _check_request(name, request, _HOSTS[route.style], _CONTENT_TYPES[route.style])
+        account = self._account_of(name, route.scope, request)
+        arguments = _arguments(name, route.style, request)
+        return route.work(account, Call(name, arguments, request.body, _view(name, account, request)))
+
+    def _account_of(self, name: str, scope: str, request: Request) -> Account:
+        """Whose files the token of a request opens, if it may do this there."""
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        if kind != "Bearer":
+            raise bad_input(name, 'Must provide HTTP header "Authorization" with a bearer token.')
+        try:
+            access = self.sign_in.access_of(token)
+        except TokenError as refused:
+            raise unauthorised(refused.tag) from None
+        if scope not in self.sign_in.app_scopes:
+            raise bad_input(name, _APP_LACKS_SCOPE.format(scope=scope))
+        if scope not in access.scopes:
+            raise unauthorised("missing_scope", required_scope=scope)
+        return self.account if access.person == self.account.person else self.personal
+
+
+_APP_LACKS_SCOPE = (
+    "Your app is not permitted to access this endpoint because it does not have the required scope '{scope}'. "
+    "The owner of the app can enable the scope for the app using the Permissions tab on the App Console."
+)
+
+
+def _view(name: str, account: Account, request: Request) -> str:
+    """The folder of the account that the request takes for its root; ``""`` is the whole account."""
+    where = 'HTTP header "Dropbox-API-Path-Root"'
+    match decoded(name, request.headers.get("dropbox-api-path-root", '{".tag": "home"}'), where):
+        case {".tag": "home"}:
+            return account.views[account.home]
+        case {".tag": "root", "root": account.root}:
+            return ""
+        case {".tag": "root", "root": _}:
+            raise wrong_root("invalid_root", invalid_root=account.root_info())
+        case {".tag": "namespace_id", "namespace_id": str(namespace)} if namespace in account.views:
+            return account.views[namespace]
+        case {".tag": "namespace_id", "namespace_id": _}:
+            raise wrong_root("no_permission")
+    raise bad_input(name, f"{where}: unknown mode")
+
+
+def _check_request(name: str, request: Request, host: str, content_type: str) -> None:
+    """Refuse what Dropbox's front door refuses; on loopback addresses one host stands for all."""
+    asked = urlsplit("//" + request.headers.get("host", "")).hostname
+    if asked not in _LOOPBACK and asked != host:
+        raise bad_input(name, f"This function is served by {host}.")
+    if request.method != "POST":
+        raise bad_input(name, "This function expects a POST.")
+    if not all(value.isascii() for value in request.headers.values()):
+        raise bad_input(name, "HTTP headers must be ASCII.")
+    if request.headers.get("content-type", "") != content_type:
+        raise bad_input(name, f'Bad HTTP "Content-Type" header. Expecting "{content_type}".')
+
+
+def _arguments(name: str, style: Style, request: Request) -> dict[str, Any]:
+    if style == "rpc":
+        return decoded(name, request.body, "request body")
+    return decoded(name, request.headers.get("dropbox-api-arg", ""), 'HTTP header "Dropbox-API-Arg"')

@@ -1,0 +1,303 @@
+"""What each route of Dropbox's API does to an account, once the request is known to be allowed.
+
+Routes take decoded arguments and return answers; who may call them, and on which host, is decided elsewhere.
+"""
+
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeVar
+
+from sandbox.dropbox.sign_in import Person
+from sandbox.dropbox.tree import (
+    Entry,
+    File,
+    Folder,
+    LookupRefusedError,
+    Tree,
+    WriteMode,
+    WriteRefusedError,
+    content_hash,
+    folded,
+)
+from sandbox.dropbox.wire import (
+    INSTANT,
+    as_json,
+    bad_input,
+    conflict,
+    file_metadata,
+    folder_metadata,
+    instant,
+    metadata,
+    refusals,
+    upload_conflict,
+)
+from sandbox.server import Response
+
+MEMBER_FOLDER = "/Franz Ferdinand"
+Style = Literal["rpc", "upload", "download"]
+_T = TypeVar("_T")
+
+
+class Account:
+    """One account: its tree, which namespaces are which folders of it, and the listings somebody is paging through.
+
+    The first ``lag`` look-ups (get_metadata, move) of a freshly uploaded file do not find it. The team space shows the
+    member's own files under ``MEMBER_FOLDER``.
+    """
+
+    def __init__(self, tree: Tree, person: Person, *, home: str, root: str, page_size: int, lag: int) -> None:
+        self.tree = tree
+        self.person = person
+        self.home = home
+        self.root = root
+        self.page_size = page_size
+        self.lag = lag
+        self.views = {root: ""}
+        if self.in_team:
+            self.views[home] = tree.make_folder(MEMBER_FOLDER).path
+        self._hidden: dict[str, int] = {}
+        self._listings: dict[str, tuple[list[dict[str, Any]], int]] = {}
+
+    @property
+    def in_team(self) -> bool:
+        """Whether the account sees a team space beside its own files."""
+        return self.root != self.home
+
+    def root_info(self) -> dict[str, str]:
+        """Which namespaces the account has, in Dropbox's words."""
+        info = {"root_namespace_id": self.root, "home_namespace_id": self.home}
+        return {".tag": "team", **info, "home_path": MEMBER_FOLDER} if self.in_team else {".tag": "user", **info}
+
+    def hide(self, file: File) -> None:
+        """Let the file be not found for as many look-ups as the lag says."""
+        self._hidden[folded(file.path)] = self.lag
+
+    def look_up(self, path: str, *, deleted: bool = False) -> Entry:
+        """What a look-up finds at the path, which for a while may be nothing although something stands there."""
+        entry = self.tree.find(path, deleted=deleted)
+        left = self._hidden.get(folded(path), 0)
+        if left:
+            self._hidden[folded(path)] = left - 1
+            raise LookupRefusedError("not_found")
+        return entry
+
+    def page(self, entries: list[dict[str, Any]], size: int) -> Response:
+        """One page of a listing, with the cursor to the rest."""
+        cursor = secrets.token_urlsafe(32)
+        rest = entries[size:]
+        self._listings[cursor] = (rest, size)
+        return as_json({"entries": entries[:size], "cursor": cursor, "has_more": bool(rest)})
+
+    def next_page(self, cursor: str) -> Response:
+        """The page this cursor leads to; with an unknown one the listing has to start over."""
+        if cursor not in self._listings:
+            raise conflict("reset")
+        return self.page(*self._listings[cursor])
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a route: its arguments decoded, and the folder of the account (``view``) it takes for its root."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    content: bytes
+    view: str
+
+    def get(self, key: str, kind: type[_T], default: _T | None = None) -> _T:
+        """An argument of this kind; a missing one without a default, or one of another kind, is bad input."""
+        value = self.arguments.get(key, default)
+        if not isinstance(value, kind):
+            raise bad_input(self.name, f"{key}: expected {kind.__name__}")
+        return value
+
+    def flag(self, key: str) -> bool:
+        """A switch that is off unless given."""
+        return self.get(key, bool, False)
+
+    def path(self, key: str = "path") -> str:
+        """An argument that names a file or folder, as a path from the account's root."""
+        path = self.get(key, str)
+        if not path.startswith("/"):
+            raise bad_input(self.name, f"{key}: '{path}' did not match pattern '(/(.|[\\r\\n])*)'")
+        return self.view + path
+
+    def folder(self) -> str:
+        """The folder to list, as a path from the account's root; the root of the view is an empty string."""
+        if self.get("path", str) == "/":
+            raise bad_input(self.name, 'path: Specify the root folder as an empty string rather than as "/".')
+        return self.path() if self.get("path", str) else self.view
+
+    def write_mode(self) -> WriteMode:
+        """How an upload treats what is already there."""
+        mode = self.arguments.get("mode", "add")
+        name, rev = (mode.get(".tag"), mode.get("update")) if isinstance(mode, dict) else (mode, None)
+        if name not in ("add", "overwrite", "update") or (name == "update" and not isinstance(rev, str)):
+            raise bad_input(self.name, "mode: expected add, overwrite, or update with a rev")
+        return WriteMode(name, rev, self.flag("autorename"), self.flag("strict_conflict"))
+
+    def client_modified(self) -> datetime | None:
+        """When the uploader says the file was last changed."""
+        text = self.get("client_modified", str, "")
+        try:
+            return datetime.strptime(text, INSTANT).replace(tzinfo=UTC) if text else None
+        except ValueError:
+            raise bad_input(self.name, f"client_modified: '{text}' does not match format '{INSTANT}'") from None
+
+
+def _check_user(account: Account, call: Call) -> Response:
+    return as_json({"result": call.get("query", str, "")})
+
+
+def _current_account(account: Account, call: Call) -> Response:
+    person = account.person
+    who = {"account_id": person.account_id, "name": _NAME | {"display_name": person.name}, "email": person.email}
+    team = _TEAM_MEMBER if account.in_team else {}
+    return as_json(_PERSON | who | team | {"root_info": account.root_info()})
+
+
+def _upload(account: Account, call: Call) -> Response:
+    path = call.path()
+    if call.get("content_hash", str, content_hash(call.content)) != content_hash(call.content):
+        raise conflict("content_hash_mismatch")
+    before = account.tree.live_at(path)
+    try:
+        file = account.tree.write(path, call.content, call.write_mode(), call.client_modified())
+    except WriteRefusedError as refused:
+        raise upload_conflict(refused) from None
+    if file is not before:
+        account.hide(file)
+    return as_json(file_metadata(file, file.current, call.view))
+
+
+def _get_metadata(account: Account, call: Call) -> Response:
+    with refusals():
+        return as_json(metadata(account.look_up(call.path(), deleted=call.flag("include_deleted")), call.view))
+
+
+def _list_folder(account: Account, call: Call) -> Response:
+    folder = call.folder()
+    with refusals():
+        if folder and not isinstance(account.tree.find(folder), Folder):
+            raise LookupRefusedError("not_folder")
+    found = account.tree.inside(folder, recursive=call.flag("recursive"), deleted=call.flag("include_deleted"))
+    size = min(call.get("limit", int, account.page_size), account.page_size)
+    return account.page([metadata(entry, call.view) for entry in found], size)
+
+
+def _list_folder_continue(account: Account, call: Call) -> Response:
+    return account.next_page(call.get("cursor", str))
+
+
+def _list_revisions(account: Account, call: Call) -> Response:
+    limit = call.get("limit", int, 10)
+    with refusals():
+        file = account.tree.find_file(call.path(), deleted=True)
+    newest_first = [file_metadata(file, revision, call.view) for revision in reversed(file.revisions)]
+    answer = {"entries": newest_first[:limit], "has_more": len(newest_first) > limit, "is_deleted": False}
+    if file.deleted_at:
+        answer |= {"is_deleted": True, "server_deleted": instant(file.deleted_at)}
+    return as_json(answer)
+
+
+def _restore(account: Account, call: Call) -> Response:
+    with refusals(lookup="path_lookup", write="path_write"):
+        file = account.tree.restore(call.path(), call.get("rev", str))
+    return as_json(file_metadata(file, file.current, call.view))
+
+
+def _download(account: Account, call: Call) -> Response:
+    with refusals():
+        file = account.tree.find_file(call.path())
+    result = json.dumps(file_metadata(file, file.current, call.view))
+    headers = {"Content-Type": "application/octet-stream", "Dropbox-API-Result": result}
+    return Response(200, headers, file.current.content)
+
+
+def _create_folder(account: Account, call: Call) -> Response:
+    with refusals():
+        folder = account.tree.make_folder(call.path(), autorename=call.flag("autorename"))
+    return as_json({"metadata": folder_metadata(folder, call.view)})
+
+
+def _move(account: Account, call: Call) -> Response:
+    source, target = call.path("from_path"), call.path("to_path")
+    if (folded(target) + "/").startswith(folded(source) + "/"):
+        raise conflict("duplicated_or_nested_paths")
+    with refusals(lookup="from_lookup", write="from_write"):
+        entry = account.look_up(source)
+        account.tree.check_permission(source)
+    with refusals(write="to"):
+        moved = account.tree.move(entry, target, autorename=call.flag("autorename"))
+    return as_json({"metadata": metadata(moved, call.view)})
+
+
+def _delete(account: Account, call: Call) -> Response:
+    path, rev = call.path(), call.get("parent_rev", str, "") or None
+    with refusals(lookup="path_lookup", write="path_write"):
+        before = metadata(account.tree.find(path), call.view)
+        account.tree.delete(path, parent_rev=rev)
+    return as_json({"metadata": before})
+
+
+@dataclass(frozen=True)
+class Route:
+    """How a route is called, the scope it needs, and what it does."""
+
+    style: Style
+    scope: str
+    work: Callable[[Account, Call], Response]
+
+
+ROUTES = {
+    "check/user": Route("rpc", "account_info.read", _check_user),
+    "users/get_current_account": Route("rpc", "account_info.read", _current_account),
+    "files/upload": Route("upload", "files.content.write", _upload),
+    "files/get_metadata": Route("rpc", "files.metadata.read", _get_metadata),
+    "files/list_folder": Route("rpc", "files.metadata.read", _list_folder),
+    "files/list_folder/continue": Route("rpc", "files.metadata.read", _list_folder_continue),
+    "files/list_revisions": Route("rpc", "files.metadata.read", _list_revisions),
+    "files/restore": Route("rpc", "files.content.write", _restore),
+    "files/download": Route("download", "files.content.read", _download),
+    "files/create_folder_v2": Route("rpc", "files.content.write", _create_folder),
+    "files/move_v2": Route("rpc", "files.content.write", _move),
+    "files/delete_v2": Route("rpc", "files.content.write", _delete),
+}
+
+_NAME = {"given_name": "Franz", "surname": "Ferdinand", "familiar_name": "Franz", "abbreviated_name": "FF"}
+
+_PERSON: dict[str, object] = {
+    "email_verified": True,
+    "disabled": False,
+    "country": "CA",
+    "locale": "en",
+    "referral_link": "https://www.dropbox.com/referrals/sandbox",
+    "is_paired": False,
+    "account_type": {".tag": "basic"},
+}
+
+_SHARING_POLICIES = {
+    "shared_folder_member_policy": "team",
+    "shared_folder_join_policy": "from_anyone",
+    "shared_link_create_policy": "team_only",
+    "group_creation_policy": "admins_only",
+    "shared_folder_link_restriction_policy": "anyone",
+    "enforce_link_password_policy": "optional",
+    "default_link_expiration_days_policy": "none",
+    "shared_link_default_permissions_policy": "default",
+}
+
+_TEAM_MEMBER: dict[str, object] = {
+    "account_type": {".tag": "business"},
+    "team_member_id": "dbmid:AAHsandbox",
+    "team": {
+        "id": "dbtid:AAFsandbox",
+        "name": "Example Registry",
+        "office_addin_policy": {".tag": "disabled"},
+        "top_level_content_policy": {".tag": "everyone"},
+        "sharing_policies": {policy: {".tag": tag} for policy, tag in _SHARING_POLICIES.items()},
+    },
+}

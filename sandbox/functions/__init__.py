@@ -1,0 +1,1 @@
+"""A local host for a function app, under Microsoft's own runtime."""

@@ -1,0 +1,258 @@
+"""The small contents of REDCap's API: project, dictionary, events, users, groups.
+
+Deliberately not here: records, and everything that writes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sandbox.redcap.call import AuthorisedCall, Refusal
+from sandbox.redcap.formats import Value
+from sandbox.redcap.project import Column, Project, User, arm_number, columns_of, event_label
+
+Rows = Sequence[Mapping[str, Value]]
+
+_RIGHT_NUMBERS = {"none": 0, "full": 1, "de-identified": 2, "no identifiers": 3}
+_FIRST_GROUP_NUMBER = 100
+_METADATA_KEYS = (
+    "field_name form_name section_header field_type field_label select_choices_or_calculations field_note "
+    "text_validation_type_or_show_slider_number text_validation_min text_validation_max identifier branching_logic "
+    "required_field custom_alignment question_number matrix_group_name matrix_ranking field_annotation"
+)
+_PROJECT_KEYS_SINCE_15_8_2 = {
+    "has_repeating_instruments_or_events",
+    "missing_data_codes",
+    "external_modules",
+    "bypass_branching_erase_field_prompt",
+    "project_pi_email",
+}
+_USER_SWITCHES = (
+    "design alerts user_rights data_access_groups reports stats_and_charts manage_survey_participants calendar "
+    "data_import_tool data_comparison_tool logging email_logging file_repository data_quality_create "
+    "data_quality_execute api_export api_import api_modules mobile_app mobile_app_download_data record_create "
+    "record_rename record_delete lock_records_all_forms lock_records lock_records_customization"
+)
+
+
+@dataclass(frozen=True)
+class Content:
+    """One content: its rows, the root its XML has, and two habits of its JSON and CSV."""
+
+    rows: Callable[[AuthorisedCall], Rows]
+    root: str
+    spread: bool = False
+    end: str = "\n"
+
+
+def project_info(asked: AuthorisedCall) -> dict[str, Value]:
+    """The 27 keys that describe a project (fewer on servers before 15.8.2)."""
+    project = asked.project
+    found: dict[str, Value] = {
+        "project_id": project.project_id,
+        "project_title": project.title,
+        "creation_time": "2022-02-20 00:11:01",
+        "production_time": "2022-03-01 09:30:00",
+        "in_production": 1,
+        "project_language": "English",
+        "purpose": 2,
+        **dict.fromkeys(("purpose_other", "project_notes", "custom_record_label", "secondary_unique_field"), ""),
+        "is_longitudinal": int(project.is_longitudinal),
+        "has_repeating_instruments_or_events": int(project.has_repeats),
+        "surveys_enabled": int(bool(project.surveys)),
+        "scheduling_enabled": 0,
+        "record_autonumbering_enabled": 1,
+        "randomization_enabled": 0,
+        "ddp_enabled": 0,
+        **dict.fromkeys(("project_irb_number", "project_grant_number", "project_pi_firstname"), ""),
+        **dict.fromkeys(("project_pi_lastname", "project_pi_email"), ""),
+        "display_today_now_button": 1,
+        "missing_data_codes": project.missing_data_codes,
+        "external_modules": "",
+        "bypass_branching_erase_field_prompt": 0,
+    }
+    hidden = _PROJECT_KEYS_SINCE_15_8_2 if asked.switches.hide_newer_project_keys else set()
+    return {key: value for key, value in found.items() if key not in hidden}
+
+
+def _metadata(asked: AuthorisedCall) -> Rows:
+    fields, forms = asked.call.listed("fields"), asked.call.listed("forms")
+    return [
+        dict.fromkeys(_METADATA_KEYS.split(), "")
+        | {
+            "field_name": one.name,
+            "form_name": one.form,
+            "field_type": one.type,
+            "field_label": one.label,
+            "select_choices_or_calculations": one.choices,
+            "text_validation_type_or_show_slider_number": one.validation,
+            "identifier": "y" if one.identifier else "",
+            "field_annotation": one.annotation,
+        }
+        for one in asked.project.fields
+        if (fields is None and forms is None) or one.name in (fields or ()) or one.form in (forms or ())
+    ]
+
+
+def _field_names(asked: AuthorisedCall) -> Rows:
+    project, only = asked.project, asked.call.text("field")
+    columns = [column for column in project.columns() if column.part != "timestamp"]
+    columns = columns_of(project.id_field) + columns
+    if only and only not in {column.field for column in columns}:
+        raise Refusal(400, asked.switches.unknown_text)
+    return [_field_name(column) for column in columns if only in ("", column.field) and not _is_file(column)]
+
+
+def _field_name(column: Column) -> dict[str, Value]:
+    return {
+        "original_field_name": column.field,
+        "choice_value": column.code,
+        "export_field_name": column.name,
+    }
+
+
+def _is_file(column: Column) -> bool:
+    return column.source is not None and column.source.type == "file"
+
+
+def _instruments(asked: AuthorisedCall) -> Rows:
+    project = asked.project
+    return [{"instrument_name": form, "instrument_label": project.form_label(form)} for form in project.form_names]
+
+
+def _events_of(asked: AuthorisedCall, what: str) -> list[str]:
+    if asked.project.events is None:
+        raise Refusal(400, f"You cannot export {what} for classic projects")
+    arms = asked.call.listed("arms")
+    return [event for event in asked.project.events if arms is None or str(arm_number(event)) in arms]
+
+
+def _arm(asked: AuthorisedCall, event: str) -> Value:
+    number = arm_number(event)
+    return str(number) if asked.switches.arm_numbers_as_text else number
+
+
+def _events(asked: AuthorisedCall) -> Rows:
+    return [
+        {
+            "event_name": event_label(event),
+            "arm_num": _arm(asked, event),
+            "unique_event_name": event,
+            "custom_event_label": "",
+            "event_id": number,
+        }
+        for number, event in enumerate(_events_of(asked, "events"), start=1)
+    ]
+
+
+def _arms(asked: AuthorisedCall) -> Rows:
+    first_events = {arm_number(event): event for event in _events_of(asked, "arms")}
+    return [{"arm_num": _arm(asked, event), "name": f"Arm {number}"} for number, event in first_events.items()]
+
+
+def _form_events(asked: AuthorisedCall) -> Rows:
+    chosen = _events_of(asked, "form/event mappings")
+    return [
+        {"arm_num": _arm(asked, event), "unique_event_name": event, "form": form}
+        for event, forms in (asked.project.events or {}).items()
+        if event in chosen
+        for form in forms
+    ]
+
+
+def _repeats(asked: AuthorisedCall) -> Rows:
+    project = asked.project
+    if not project.has_repeats:
+        raise Refusal(
+            400,
+            "You cannot export repeating instruments and events because the project does not contain any "
+            "repeating instruments and events",
+        )
+    if project.events is None:
+        repeating = {form for _, form in project.repeating_forms}
+        return [{"form_name": form, "custom_form_label": ""} for form in project.form_names if form in repeating]
+    return [
+        {"event_name": event, "form_name": form, "custom_form_label": ""}
+        for event in project.events
+        for form in ("", *project.form_names)
+        if (event in project.repeating_events if form == "" else (event, form) in project.repeating_forms)
+    ]
+
+
+def _needs(allowed: bool, privilege: str) -> None:
+    if not allowed:
+        raise Refusal(
+            400,
+            "Insufficient user privileges: You must have 'API Export' privileges and "
+            f"'{privilege}' privileges in the project.",
+        )
+
+
+def _users(asked: AuthorisedCall) -> Rows:
+    _needs(asked.user.user_rights, "User Rights")
+    return [_user(asked.project, user) for user in asked.project.users if not user.deleted]
+
+
+def _user(project: Project, user: User) -> dict[str, Value]:
+    switches = dict.fromkeys(_USER_SWITCHES.split(), 0) | {
+        "user_rights": int(user.user_rights),
+        "data_access_groups": int(user.dag_right),
+        "api_export": int(user.api_export),
+    }
+    return {
+        "username": user.name,
+        "email": f"{user.name}@example.org",
+        "firstname": user.name.title(),
+        "lastname": "Example",
+        "expiration": "2020-01-01" if user.expired else "",
+        "data_access_group": user.group or "",
+        "data_access_group_id": _group_number(project, user.group) if user.group else "",
+        "data_access_group_label": _group_label(user.group) if user.group else "",
+        **switches,
+        "forms": dict.fromkeys(project.form_names, 1),
+        "forms_export": {form: _RIGHT_NUMBERS[user.right(form)] for form in project.form_names},
+    }
+
+
+def _group_number(project: Project, group: str) -> int:
+    return _FIRST_GROUP_NUMBER + list(project.groups).index(group)
+
+
+def _group_label(group: str) -> str:
+    return group.replace("_", " ").title()
+
+
+def _groups(asked: AuthorisedCall) -> Rows:
+    _needs(asked.user.dag_right, "Data Access Groups")
+    return [
+        {
+            "data_access_group_name": _group_label(group),
+            "unique_group_name": group,
+            "data_access_group_id": _group_number(asked.project, group),
+        }
+        for group in asked.project.groups
+    ]
+
+
+def _user_groups(asked: AuthorisedCall) -> Rows:
+    _needs(asked.user.dag_right, "Data Access Groups")
+    users = [user for user in asked.project.users if not user.deleted]
+    return [{"username": user.name, "redcap_data_access_group": user.group or ""} for user in users]
+
+
+CONTENTS: Mapping[str, Content] = {
+    "metadata": Content(_metadata, "records", spread=True),
+    "exportFieldNames": Content(_field_names, "fields"),
+    "instrument": Content(_instruments, "items"),
+    "event": Content(_events, "events"),
+    "arm": Content(_arms, "arms", end=""),
+    "formEventMapping": Content(_form_events, "items", end=""),
+    "repeatingFormsEvents": Content(_repeats, "items"),
+    "user": Content(_users, "users", end=""),
+    "dag": Content(_groups, "dags"),
+    "userDagMapping": Content(_user_groups, "items"),
+}
+
+KNOWN_BUT_NOT_SIMULATED = (
+    "project_xml userRole userRoleMapping log file fileRepository report pdf generateNextRecordName surveyLink "
+    "surveyQueueLink surveyReturnCode participantList"
+)

@@ -1,0 +1,113 @@
+"""The same job as many would write it: no claim, records overwritten blindly, other bytes each time, no file replaced.
+
+A fault campaign that does not find this one out is too weak. In fair weather it does all that is asked of it.
+"""
+
+import contextlib
+import json
+from dataclasses import replace
+from typing import Any
+
+import dropbox
+from dropbox.files import WriteMode
+
+from consent.delivery.dropbox_session import dropbox_session
+from consent.delivery.plan import Delivery
+from consent.delivery.report_set import Place, ReportSet
+from consent.errors import ConsentReportError, DeliveryUnavailableError, RecordChangedError
+from consent.files import ReportFile, Stored
+from consent.runs.lease import Pulse
+from consent.runs.ledger.record import Claim, RunLedger, RunRecord
+from consent.runs.pipeline import RunResult, run_report
+from consent.runs.services import open_services
+from consent.runs.worker import execute_message
+from consent.studies.catalog import choose_study, load_studies
+from tests.campaign.workers import Worker
+
+
+def naively(message: str, worker: Worker) -> None:
+    """Carry out a message without a care."""
+
+    def perform(record: RunRecord, pulse: Pulse) -> RunResult:
+        study = choose_study(load_studies(worker.settings), record.study)
+        with open_services(study, worker.settings, now=worker.now, sleep=worker.sleep, clock=worker.clock) as services:
+            unseen = replace(services, folder=_Unseen())
+            planned = run_report(study, unseen, as_of=record.as_of, dry_run=True)
+        report = replace(planned.plan.report, files=_stamped(planned.plan.report.files, worker))
+        stored = _upload_all(report, worker)
+        plan = replace(planned.plan, report=report)
+        return replace(planned, state="delivered", plan=plan, delivery=Delivery("delivered", report.set_id, stored))
+
+    execute_message(message, _Careless(worker.ledger), perform, now=worker.now, holder=worker.name)
+
+
+class _Careless:
+    """A ledger in which every study is always free, and whoever writes last is right."""
+
+    def __init__(self, ledger: RunLedger) -> None:
+        self._ledger = ledger
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+    def claim_of(self, study: str) -> Claim | None:
+        return None
+
+    def put_claim(self, claim: Claim) -> Claim | None:
+        return claim
+
+    def drop_claim(self, claim: Claim) -> None:
+        pass
+
+    def write(self, record: RunRecord) -> RunRecord:
+        while True:
+            there = self._ledger.read(record.run_id)
+            with contextlib.suppress(RecordChangedError):
+                return self._ledger.write(replace(record, version=there.version if there else ""))
+
+
+class _Unseen:
+    """A folder that nobody looks at before writing to it."""
+
+    def look(self, path: str) -> None:
+        return None
+
+    def names(self, path: str) -> tuple[str, ...]:
+        return ()
+
+
+def _stamped(files: tuple[ReportFile, ...], worker: Worker) -> tuple[ReportFile, ...]:
+    """The files with the instant they were made at, and who made them."""
+
+    def stamped(file: ReportFile) -> ReportFile:
+        if not file.data:
+            return file
+        document = {**json.loads(file.content), "made_at": worker.now().isoformat(), "made_by": worker.name}
+        return replace(file, content=json.dumps(document).encode())
+
+    return tuple(stamped(file) for file in files)
+
+
+def _upload_all(report: ReportSet, worker: Worker) -> tuple[Stored, ...]:
+    """Write the archive and the stable names, in the right order at least; the files under the stable names."""
+    shown = report.stable_places({})
+    with dropbox_session(worker.settings.network, worker.settings.get("DROPBOX_SANDBOX_URL")) as session:
+        client = dropbox.Dropbox(
+            app_key=worker.settings.get("DROPBOX_KEY"),
+            oauth2_refresh_token=worker.settings.get("DROPBOX_OAUTH2_REFRESH_TOKEN"),
+            session=session,
+            max_retries_on_error=0,
+            max_retries_on_rate_limit=0,
+        )
+        stored = {place.path: _upload(client, place) for place in (*report.archive_places({}), *shown)}
+    return tuple(stored[place.path] for place in shown)
+
+
+def _upload(client: dropbox.Dropbox, place: Place) -> Stored:
+    try:
+        found = client.files_upload(place.content, place.path, mode=WriteMode.add, autorename=True)
+    except Exception:
+        failure: ConsentReportError | None = DeliveryUnavailableError("The naive job gave up an upload.")
+    else:
+        return Stored(found.path_display, found.content_hash, found.size, found.rev)
+    raise failure

@@ -1,0 +1,179 @@
+"""The platform in a fault campaign: timers, requests by hand and queues, in a virtual time.
+
+Drives the product's own functions and knows nothing of what goes wrong; ``campaign_world.py`` sees to that.
+"""
+
+import contextlib
+import random
+import threading
+import traceback
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from consent.errors import ConsentReportError
+from consent.runs.ledger.record import Trigger
+from consent.runs.scheduler import queue_due, request_run, run_id_in
+from consent.runs.worker import give_up
+from consent.studies.model import StudyConfig
+from tests.campaign.cases import Case
+from tests.campaign.queue import Message, SimulatedQueue
+from tests.campaign.weather import VirtualClock
+from tests.campaign.workers import Execute, Worker
+
+MONDAY = date(2026, 11, 23)
+AN_OLDER_DAY = date(2026, 11, 9)
+DUE_AT = time(12, tzinfo=UTC)  # seven in the morning in Toronto, in winter
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A timer fires, or somebody asks for a run."""
+
+    instant: datetime
+    trigger: Trigger
+
+
+class Platform:
+    """Two workers, a queue with its poison queue, and the timers.
+
+    Attributes:
+        deliver: what is done with a message that was taken; ``attempt`` by a chance worker, unless replaced.
+        begun: how often a worker was handed a message of each run; ``counted`` what else happened.
+        log: what the platform would show of failures; ``faults`` are those that no error of the product's tells of.
+    """
+
+    def __init__(
+        self, case: Case, study: StudyConfig, clock: VirtualClock, execute: Execute, workers: Sequence[Worker]
+    ) -> None:
+        self._case, self._study, self._clock, self._execute = case, study, clock, execute
+        self.workers = workers
+        self.chance = random.Random(case.seed)
+        self.queue = SimulatedQueue(self.chance, case.duplicated)
+        self.poison = SimulatedQueue(self.chance, duplicates=False)
+        self.deliver: Callable[[Message], None] = lambda message: self.attempt(message, self.anybody)
+        self.begun: Counter[str] = Counter()
+        self.counted: Counter[str] = Counter()
+        self.log: list[str] = []
+        self.faults: list[str] = []
+        self._is_idle = False
+        self._lock = threading.Lock()
+
+    @property
+    def anybody(self) -> Worker:
+        return self.chance.choice(self.workers)
+
+    def live_through(self, monday: date, is_settled: Callable[[], bool]) -> None:
+        """From a Monday's first tick until its report stands and nothing stirs any more, or three days later."""
+        ticks = deque(self._ticks(monday))
+        while instants := self._coming(ticks):
+            self._clock.advance_to(min(instants))
+            if ticks and ticks[0].instant <= self._clock.now():
+                self._tick(ticks.popleft())
+            elif message := self.poison.take(self._clock.now()):
+                self._give_up(message)
+            elif message := self.queue.take(self._clock.now()):
+                self.deliver(message)
+            if not self._stirs() and is_settled():
+                return
+
+    def attempt(self, message: Message, worker: Worker) -> None:
+        """Have a worker carry a message out, and do with it what the platform then does."""
+        self.note_beginning(message)
+        try:
+            self._execute(message.text, worker)
+        except ConsentReportError as error:
+            self._note(error)
+            self._failed(message)
+        except Exception as error:
+            self.faults.append(f"a fault in the program escaped: {''.join(traceback.format_exception(error))}")
+            self._failed(message)
+        else:
+            self.queue.done(message)
+
+    def note_beginning(self, message: Message) -> None:
+        """A message is in somebody's hands."""
+        with self._lock:
+            self.begun[run_id_in(message.text)] += 1
+            self.counted["attempts"] += 1
+
+    def rival_of(self, message: Message) -> Message:
+        """Another message in somebody else's hands: of a run that a person asks for just now, or the same once more."""
+        self.counted["taken by two at once"] += 1
+        texts = [message.text]
+        if self._case.asked == "now":
+            with contextlib.suppress(ConsentReportError):
+                texts += self._asked()
+        rival = self.queue.hold(Message(texts[-1], self._clock.now()), self._clock.now())
+        self.queue.waiting.append(rival)
+        return rival
+
+    def _ticks(self, monday: date) -> list[Tick]:
+        first = datetime.combine(monday, DUE_AT)
+        ticks = [Tick(first + timedelta(hours=hours), "monday") for hours in range(12)]
+        ticks += [Tick(first + timedelta(days=days, hours=17.5), "catch_up") for days in range(3)]
+        if monday == MONDAY and self._case.asked != "nothing":
+            ticks.append(Tick(first + timedelta(minutes=self.chance.uniform(0, 70)), "http"))
+        return sorted(ticks, key=lambda tick: tick.instant)
+
+    def _coming(self, ticks: deque[Tick]) -> list[datetime]:
+        instants = (ticks[0].instant if ticks else None, self.queue.next_at, self.poison.next_at)
+        return [instant for instant in instants if instant]
+
+    def _stirs(self) -> bool:
+        """Whether anything is still to come before a timer finds something to do."""
+        return bool(self.queue.waiting or self.poison.waiting or self._clock.arranged or not self._is_idle)
+
+    def _tick(self, tick: Tick) -> None:
+        self._is_idle = False
+        try:
+            messages = self._asked() if tick.trigger == "http" else self._due(tick.trigger)
+        except ConsentReportError as error:
+            self._note(error)
+            return
+        self._is_idle = not messages
+        if self._case.forgets and tick.instant == datetime.combine(MONDAY, DUE_AT):
+            self.counted["messages that never reached the queue"] += len(messages)
+            return
+        for message in messages:
+            self.queue.send(message, self._clock.now())
+
+    def _due(self, trigger: Trigger) -> list[str]:
+        worker = self.anybody
+        return queue_due(worker.ledger, [self._study], trigger=trigger, now=worker.now(), sandbox=True)
+
+    def _asked(self) -> list[str]:
+        worker = self.anybody
+        asked = request_run(
+            worker.ledger,
+            self._study,
+            as_of=AN_OLDER_DAY if self._case.asked == "an older day" else None,
+            dry_run=False,
+            accept_fall=self._case.asked == "now",  # or the Monday's own run, being equal, would be the answer
+            trigger="http",
+            now=worker.now(),
+            sandbox=True,
+            nonce="asked",
+        )
+        return [asked.message] if asked.message else []
+
+    def _failed(self, message: Message) -> None:
+        with self._lock:
+            self.counted["attempts that were tried again"] += 1
+            self.queue.failed(message, self._clock.now())
+            while self.queue.given_up:
+                self.counted["messages given up"] += 1
+                self.poison.send(self.queue.given_up.pop().text, self._clock.now())
+
+    def _give_up(self, message: Message) -> None:
+        worker = self.anybody
+        try:
+            give_up(message.text, worker.ledger, now=worker.now)
+            self.poison.done(message)
+        except ConsentReportError as error:
+            self._note(error)
+            self.poison.failed(message, self._clock.now())
+
+    def _note(self, error: ConsentReportError) -> None:
+        self.log += traceback.format_exception(error)

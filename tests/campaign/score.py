@@ -1,0 +1,40 @@
+"""Adds up what a fault campaign tried and what held, and prints it as a table."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.campaign.cases import FAMILIES, Case
+
+
+@dataclass
+class Score:
+    """The tally of a campaign; ``counted`` is what happened on the way, by name."""
+
+    tried: Counter[str] = field(default_factory=Counter)
+    held: Counter[str] = field(default_factory=Counter)
+    with_duplicates: Counter[str] = field(default_factory=Counter)
+    counted: Counter[str] = field(default_factory=Counter)
+    naive_tried: int = 0
+    naive_found: int = 0
+
+    def add(self, case: Case, counted: Counter[str], *, held: bool) -> None:
+        """One more case is over."""
+        self.counted += counted
+        for name in ("", *case.families):
+            self.tried[name] += 1
+            self.held[name] += held
+            self.with_duplicates[name] += case.duplicated
+
+    def lines(self) -> Iterator[str]:
+        """The table, line by line."""
+        yield f"{'what went wrong':<28}{'tried':>8}{'held':>8}{'duplicated too':>17}"
+        for name, title in [*((family, family) for family in FAMILIES), ("", "cases in all")]:
+            yield f"{title:<28}{self.tried[name]:>8}{self.held[name]:>8}{self.with_duplicates[name]:>17}"
+        yield ", ".join(f"{name}: {number}" for name, number in sorted(self.counted.items()))
+        yield f"a naive job, played through {self.naive_tried} of the cases, was found out in {self.naive_found}"
+
+
+SCORE = pytest.StashKey[Score]()

@@ -1,0 +1,172 @@
+"""Bad weather for the stand-ins of a fault campaign: the faults of a spell, and a clock that only the campaign moves.
+
+Waits for nothing: a slow server moves the clock, it does not hold the test up.
+"""
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sandbox.dropbox.faults import rate_limited, server_error
+from sandbox.redcap import faults as redcap_faults
+from sandbox.server import App, Fault, Request, Response
+from tests.campaign.cases import Place, Spell
+
+ALWAYS = 10**9
+LONGEST = 600  # requests of one place in one spell
+MOST_APART: dict[Place, int] = {"redcap": 5, "dropbox": 8, "storage": 7}  # of the 5, 24 and 20 requests of a run
+HTML, JSON = {"Content-Type": "text/html; charset=utf-8"}, {"Content-Type": "application/json"}
+PAGE = b"<!DOCTYPE html><html><head><title>Maintenance</title></head><body>Back soon.</body></html>"
+
+
+class VirtualClock:
+    """A clock that stands still but for ``sleep`` and ``advance``; what was arranged for an instant happens at it."""
+
+    def __init__(self, start: datetime) -> None:
+        self._now = start
+        self._arranged: list[tuple[datetime, Callable[[], None]]] = []
+        self._lock = threading.RLock()
+
+    def now(self) -> datetime:
+        return self._now
+
+    def seconds(self) -> float:
+        """What takes the place of a monotonic clock."""
+        return self._now.timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        self.advance(timedelta(seconds=seconds))
+
+    def at(self, instant: datetime, action: Callable[[], None]) -> None:
+        with self._lock:
+            self._arranged = sorted([*self._arranged, (instant, action)], key=lambda one: one[0])
+
+    def advance(self, by: timedelta) -> None:
+        self.advance_to(self._now + by)
+
+    def advance_to(self, instant: datetime) -> None:
+        """Move on to an instant, or stay if it is over."""
+        with self._lock:
+            while self._arranged and self._arranged[0][0] <= instant:
+                due, action = self._arranged.pop(0)
+                self._now = max(self._now, due)
+                action()
+            self._now = max(self._now, instant)
+
+    @property
+    def arranged(self) -> int:
+        """How much is still to happen."""
+        return len(self._arranged)
+
+
+class Noticed:
+    """An app whose requests are noticed: by ``before``, which numbers them, and gives None for one not to be served.
+
+    ``at_rest`` sees the app after the work, before it works for anybody else; ``after`` comes before an answer is sent.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        before: Callable[[str], int | None],
+        at_rest: Callable[[str], None],
+        after: Callable[[str, int], None],
+    ) -> None:
+        self._app = app
+        self._before = before
+        self._at_rest = at_rest
+        self._after = after
+        self._lock = threading.Lock()
+
+    def name_of(self, request: Request) -> str:
+        return self._app.name_of(request)
+
+    def answer(self, request: Request) -> Response:
+        name = self.name_of(request)
+        number = self._before(name)
+        if number is None:
+            return Response(503)
+        with self._lock:
+            response = self._app.answer(request)
+            if not isinstance(response.body, bytes):
+                response.body = list(response.body)  # what is told is as of now, however late it is sent
+            self._at_rest(name)
+        self._after(name, number)
+        return response
+
+
+def faults_of(spell: Spell) -> list[Fault]:
+    """The faults of a spell, the same ones each time; a slow place has none, it moves the clock."""
+    chance = random.Random(spell.seed)
+    if spell.trouble == "slow":
+        return []
+    if spell.trouble == "down":
+        return [
+            replace(chance.choice(_DOWN[spell.place]), skip=chance.randint(0, MOST_APART[spell.place]), times=ALWAYS)
+        ]
+    if spell.trouble == "rubbish" and chance.random() < 0.3:
+        return [
+            replace(chance.choice(_RUBBISH[spell.place]), skip=chance.randint(0, MOST_APART[spell.place]), times=ALWAYS)
+        ]
+    return [
+        replace(_one_fault(spell, chance), skip=skip, times=chance.randint(1, 4))
+        for skip in _now_and_then(spell.place, chance)
+    ]
+
+
+def seconds_of(spell: Spell) -> float:
+    """How long each request takes at a slow place."""
+    return random.Random(spell.seed).choice((2.0, 20.0, 55.0, 200.0)) if spell.trouble == "slow" else 0.0
+
+
+def _one_fault(spell: Spell, chance: random.Random) -> Fault:
+    match spell.trouble:
+        case "answers lost":
+            return Fault("lost")
+        case "answers cut":
+            return Fault(chance.choice(("cut", "trim")), at=chance.randint(0, 120))
+        case "rubbish":
+            return chance.choice(_RUBBISH[spell.place])
+        case _:
+            return Fault("reset")
+
+
+def _now_and_then(place: Place, chance: random.Random) -> Iterator[int]:
+    """The numbers of the requests that are struck."""
+    number = chance.randint(0, MOST_APART[place] - 1)
+    while number < LONGEST:
+        yield number
+        number += chance.randint(1, MOST_APART[place])
+
+
+def _page(status: int, headers: dict[str, str], body: bytes) -> Fault:
+    return Fault("answer", status=status, headers=headers, body=body)
+
+
+_REFUSAL_OF_STORAGE = b'{"odata.error":{"code":"ServerBusy","message":{"lang":"en-US","value":"Busy."}}}'
+_DOWN: dict[Place, list[Fault]] = {
+    "redcap": [
+        Fault("reset"),
+        redcap_faults.gateway_timeout(),
+        redcap_faults.empty_500(),
+        redcap_faults.database_down(),
+    ],
+    "dropbox": [Fault("reset"), server_error(503), server_error(500), rate_limited(30)],
+    "storage": [Fault("reset"), _page(503, JSON, _REFUSAL_OF_STORAGE), _page(500, HTML, PAGE), _page(429, JSON, b"")],
+}
+_JUNK = [_page(200, HTML, PAGE), *(_page(200, JSON, body) for body in (b"", b"{}", b"[1]", b"null", b'{"a": '))]
+_RUBBISH: dict[Place, list[Fault]] = {
+    "redcap": [
+        *_JUNK,
+        redcap_faults.login_page(),
+        redcap_faults.browser_tabs_page(),
+        redcap_faults.memory_text(),
+        redcap_faults.error_object("Something went wrong"),
+        redcap_faults.html_404(),
+        redcap_faults.with_invalid_utf8(match=""),
+    ],
+    "dropbox": _JUNK,
+    "storage": _JUNK,
+}

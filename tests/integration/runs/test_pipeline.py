@@ -1,0 +1,251 @@
+"""The whole job on real wires: REDCap stand-in, real HTTP, counting, real Dropbox library, Dropbox stand-in."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consent.config.settings import Settings
+from consent.delivery.local_folder import LocalFolder
+from consent.errors import (
+    ConsentReportError,
+    DeliveryRefusedError,
+    FallenReportError,
+    IncompleteExportError,
+    SourceRefusedError,
+)
+from consent.runs.changes import FIRST, NOT_COMPARED
+from consent.runs.ledger.record import RunCounts, RunRecord
+from consent.runs.pipeline import RunResult, run_report, summarise_file
+from consent.runs.services import open_services
+from consent.studies.catalog import choose_study, load_studies
+from consent.studies.model import StudyConfig
+from sandbox.demo import DemoWorld, demo_world
+from sandbox.dropbox.app import Dropbox
+from sandbox.people import TOKEN, people, registry, truth_of
+from sandbox.redcap.app import Redcap, User
+from sandbox.redcap.faults import login_page, without_record
+from sandbox.server import Fault
+from tests.support.readable_text import names_word, readable_text, spells
+from tests.support.run_builders import a_report
+
+TODAY = date(2026, 11, 22)
+NOW = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
+PEOPLE = 400
+STABLE = {
+    "/OBRI Consent Summary.csv",
+    "/data/OBRI Consent Summary.json",
+    "/data/OBRI Consent Summary.manifest.json",
+}
+
+
+@pytest.fixture(name="study")
+def _study() -> StudyConfig:
+    return choose_study(load_studies(Settings({})), "obri-ibd")
+
+
+@pytest.fixture(name="world")
+def _world() -> Iterator[DemoWorld]:
+    with demo_world(PEOPLE, today=TODAY) as world:
+        yield world
+
+
+def run_once(study: StudyConfig, world: DemoWorld, *, to: Path | None = None, **how: Any) -> RunResult:
+    """The Monday job in this world, with connections of its own and no waiting; ``how`` goes to ``run_report``."""
+    settings = Settings(world.settings)
+    with open_services(study, settings, to=to, now=lambda: NOW, sleep=lambda seconds: None) as services:
+        return run_report(study, services, **how)
+
+
+def a_last_report(participants: int) -> RunRecord:
+    """The record of the report of the Monday before."""
+    counts = RunCounts(participants, consented=0, records_listed=participants, records_received=participants)
+    return a_report(cutoff=date(2026, 11, 16), counts=counts)
+
+
+def test_the_report_counts_everybody_as_they_were_made(study: StudyConfig, world: DemoWorld) -> None:
+    summary, truth = run_once(study, world).summary, truth_of(people(PEOPLE, today=TODAY))
+    counted = {
+        "consented": summary.participants.consented,
+        "pending/open": summary.participants.pending_open,
+        "pending/not_started": summary.participants.pending_not_started,
+        **{f"not_counted/{reason}": n for reason, n in summary.participants.not_counted.items()},
+    }
+    assert counted == dict(truth.standings)
+    assert summary.quality == dict(truth.quality)
+    assert {week.first_day: week.consented for week in summary.weeks if week.consented} == dict(truth.weeks)
+    assert {f"rider {key}": n for key, n in truth.riders.items()} == {r.key: r.agreed for r in summary.riders}
+
+
+def test_the_delivered_set_is_whole_and_its_manifest_vouches_for_it(study: StudyConfig, world: DemoWorld) -> None:
+    result = run_once(study, world)
+    files = world.account.files()
+    manifest = json.loads(files["/data/OBRI Consent Summary.manifest.json"])
+    assert result.state == "delivered"
+    assert set(files) >= STABLE
+    assert manifest["set_id"] == result.plan.set_id
+    assert manifest["sandbox"] is True
+
+
+def test_the_archive_holds_the_same_bytes(study: StudyConfig, world: DemoWorld) -> None:
+    set_id = run_once(study, world).plan.set_id
+    files = world.account.files()
+    archived = f"/Archive/OBRI Consent Summary/2026-11-22/{set_id}/OBRI Consent Summary.csv"
+    assert files[archived] == files["/OBRI Consent Summary.csv"]
+
+
+def test_a_second_run_changes_nothing(study: StudyConfig, world: DemoWorld) -> None:
+    run_once(study, world)
+    uploads = len(world.dropbox.seen("files/upload"))
+    assert run_once(study, world).state == "unchanged"
+    assert len(world.dropbox.seen("files/upload")) == uploads
+
+
+def test_an_older_cutoff_is_kept_without_replacing_the_newer_report(study: StudyConfig, world: DemoWorld) -> None:
+    run_once(study, world)
+    before = {path: world.account.files()[path] for path in STABLE}
+    assert run_once(study, world, as_of=date(2026, 11, 16)).state == "archived"
+    assert {path: world.account.files()[path] for path in STABLE} == before
+
+
+def test_a_dry_run_writes_nothing_and_says_what_it_would(study: StudyConfig, world: DemoWorld) -> None:
+    result = run_once(study, world, dry_run=True)
+    assert world.account.files() == {}
+    assert {step.path for step in result.plan.steps} > STABLE
+
+
+def test_a_classic_registry_takes_five_requests_one_at_a_time(study: StudyConfig, world: DemoWorld) -> None:
+    run_once(study, world)
+    asked = [world.redcap.app.name_of(request) for request in world.redcap.requests]
+    assert asked == ["version", "project", "metadata", "record", "record"]
+    assert world.redcap.most_at_once == 1
+
+
+def test_names_and_birth_dates_never_leave_redcap(study: StudyConfig, world: DemoWorld) -> None:
+    run_once(study, world)
+    bodies = b"".join(request.body for request in world.redcap.requests)
+    assert b"first_name" not in bodies
+    assert b"date_of_birth" not in bodies
+
+
+def test_the_token_is_in_no_delivered_file(study: StudyConfig, world: DemoWorld) -> None:
+    run_once(study, world)
+    files = world.account.files()
+    assert [path for path, content in files.items() if spells(readable_text(path, content), TOKEN)] == []
+
+
+def test_no_record_id_is_in_any_delivered_file(study: StudyConfig, world: DemoWorld) -> None:
+    run_once(study, world)
+    records = {person.record for person in people(PEOPLE, today=TODAY)}
+    told_apart = {record for record in records if record.startswith("0") or "-" in record}  # the others are counts too
+    texts = {path: readable_text(path, content) for path, content in world.account.files().items()}
+    assert [(path, record) for path, text in texts.items() for record in told_apart if names_word(text, record)] == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        pytest.param(without_record(3), IncompleteExportError, id="a record missing"),
+        pytest.param(login_page(match="version"), SourceRefusedError, id="a sign-in page"),
+        pytest.param(Fault("answer", match="record", skip=1, status=403), SourceRefusedError, id="refused"),
+    ],
+)
+def test_a_doubtful_export_never_becomes_a_report(
+    study: StudyConfig, world: DemoWorld, fault: Fault, error: type[ConsentReportError]
+) -> None:
+    fault.skip = max(fault.skip, 1) if fault.match == "record" else 0
+    world.redcap.faults.append(fault)
+    with pytest.raises(error, match=r"[.]"):
+        run_once(study, world)
+    assert world.account.files() == {}
+
+
+def test_a_report_is_compared_with_the_one_before_its_cut_off(study: StudyConfig, world: DemoWorld) -> None:
+    asked: list[date] = []
+
+    result = run_once(study, world, report_before=asked.append)
+
+    assert (asked, result.summary.changes) == ([TODAY], FIRST)
+
+
+def test_without_a_record_of_runs_a_report_says_that_it_was_not_compared(study: StudyConfig, world: DemoWorld) -> None:
+    assert run_once(study, world).summary.changes == NOT_COMPARED
+
+
+def test_a_report_much_lower_than_the_last_is_not_delivered(study: StudyConfig, world: DemoWorld) -> None:
+    with pytest.raises(FallenReportError, match="from 500 as of 2026-11-16 to 400 as of 2026-11-22"):
+        run_once(study, world, last=a_last_report(500))
+    assert world.account.files() == {}
+
+
+def test_a_fall_that_a_person_accepts_is_delivered_and_said(study: StudyConfig, world: DemoWorld) -> None:
+    result = run_once(study, world, last=a_last_report(500), accept_fall=True)
+    assert (result.state, ["from 500" in remark for remark in result.remarks]) == ("delivered", [True, False])
+
+
+def test_a_small_fall_is_delivered_and_said(study: StudyConfig, world: DemoWorld) -> None:
+    result = run_once(study, world, last=a_last_report(403))
+    assert (result.state, len(result.remarks)) == ("delivered", 1)
+
+
+def test_the_first_report_names_the_total_to_compare_with_redcaps_own(study: StudyConfig, world: DemoWorld) -> None:
+    assert ["400 records" in remark for remark in run_once(study, world).remarks] == [True]
+
+
+def test_remarks_are_in_no_delivered_file(study: StudyConfig, world: DemoWorld) -> None:
+    remark = run_once(study, world).remarks[0].encode()
+    assert [path for path, content in world.account.files().items() if remark in content] == []
+
+
+def test_a_report_of_one_site_alone_is_not_delivered(study: StudyConfig, world: DemoWorld) -> None:
+    project = registry(PEOPLE, today=TODAY)
+    world.redcap.app = Redcap([replace(project, users=[User("consent_reports", TOKEN, group=project.groups[0])])])
+    with pytest.raises(FallenReportError, match="sees the records of that one site"):
+        run_once(study, world, last=replace(a_last_report(0), has_groups=True))
+
+
+def test_a_revoked_dropbox_token_is_said_plainly(study: StudyConfig, world: DemoWorld) -> None:
+    world.account.revoke()
+    with pytest.raises(DeliveryRefusedError, match="log-in is not valid"):
+        run_once(study, world)
+
+
+def test_a_missing_dropbox_scope_is_named(study: StudyConfig, world: DemoWorld) -> None:
+    world.dropbox.app = Dropbox(scopes=frozenset({"account_info.read", "files.metadata.read"}))
+    with pytest.raises(DeliveryRefusedError, match=r"files\.content\.write"):
+        run_once(study, world)
+
+
+def test_a_full_dropbox_is_said_plainly(study: StudyConfig, world: DemoWorld) -> None:
+    world.account.account.tree.quota = 10
+    with pytest.raises(DeliveryRefusedError, match="full"):
+        run_once(study, world)
+
+
+def test_a_lost_answer_still_ends_in_one_whole_set(study: StudyConfig, world: DemoWorld) -> None:
+    world.dropbox.faults.append(Fault("lost", match="files/upload", skip=1))
+    assert run_once(study, world).state == "delivered"
+    assert all(len(world.account.revisions(path)) == 1 for path in world.account.files())
+
+
+def test_delivering_to_a_folder_needs_no_dropbox(study: StudyConfig, world: DemoWorld, tmp_path: Path) -> None:
+    redcap_only = {name: value for name, value in world.settings.items() if name.startswith("REDCAP")}
+    assert run_once(study, replace(world, settings=redcap_only), to=tmp_path).state == "delivered"
+    assert (tmp_path / "OBRI Consent Summary.csv").is_file()
+
+
+def test_a_file_exported_by_hand_gives_the_same_numbers(study: StudyConfig, world: DemoWorld, tmp_path: Path) -> None:
+    import requests
+
+    form = {"token": TOKEN, "content": "record", "format": "csv", "type": "flat"}
+    export = tmp_path / "export.csv"
+    export.write_bytes(requests.post(world.settings["REDCAP_API_URL"], data=form, timeout=30).content)
+    from_file = summarise_file(export, study, LocalFolder(tmp_path / "out"), place="out", now=NOW)
+    from_redcap = run_once(study, world)
+    assert from_file.summary.weeks == from_redcap.summary.weeks
+    assert from_file.summary.participants == from_redcap.summary.participants
+    assert from_file.summary.source.records_listed is None

@@ -1,0 +1,190 @@
+"""Small things that tests are about, with defaults for all that a test does not care about."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from consent.config.credentials import Secret
+from consent.config.http_session import new_session
+from consent.config.settings import Network
+from consent.counting.consents import Counting
+from consent.counting.participants import build_participants
+from consent.counting.period import ReportPeriod
+from consent.counting.summary import ConsentSummary, Source, summarise
+from consent.counting.tally import Tally, tally_participants
+from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT, RECORD
+from consent.redcap.client import PAUSE, READ_SECONDS, RedcapClient
+from consent.redcap.csv_export import coding_of_columns
+from consent.redcap.export_plan import Coding
+from consent.studies.model import StudyConfig
+from consent.studies.parser import parse_study
+from sandbox.redcap.app import AS_DOCUMENTED, Field, Project, Redcap, Row, Switches, User
+from sandbox.server import Server
+
+RIDERS = "abcdefgh"
+
+STUDY = """
+title = "OBRI Consent Summary"
+start_date = 2023-09-11
+time_zone = "America/Toronto"
+contact = "registry office"
+[redcap]
+url_setting = "REDCAP_API_URL"
+token_setting = "REDCAP_ACCESS_TOKEN"
+"""
+CONSENT = """
+[[consent]]
+date = "consent_date"
+decision = "consent_obtained"
+agreed = ["1"]
+declined = ["2"]
+pending = ["0"]
+pending_text = ["Consent not completed"]
+"""
+RIDER = """
+[[riders]]
+key = "rider a"
+field = "rider_a"
+agreed = ["1"]
+declined = ["0"]
+"""
+
+
+def a_study(*, head: str = "", consents: str = CONSENT, riders: str = RIDER, more: str = "") -> StudyConfig:
+    """A study with one consent form and one rider, unless told otherwise."""
+    return parse_study(head + STUDY + consents + riders + more, "a-study")
+
+
+def a_period(cutoff: str = "2023-10-01", *, exported_on: str | None = None, start: str = "2023-09-11") -> ReportPeriod:
+    """From Monday 11 September 2023, cut at a Sunday three weeks later."""
+    return ReportPeriod(
+        date.fromisoformat(start), date.fromisoformat(cutoff), date.fromisoformat(exported_on or cutoff)
+    )
+
+
+def a_row(record: str = "1", **values: str) -> dict[str, str]:
+    """A row of an export: somebody who agreed on 12 September 2023 and took the rider, unless told otherwise."""
+    return {RECORD: record, "consent_date": "2023-09-12", "consent_obtained": "1", "rider_a": "1", **values}
+
+
+def rows_frame(rows: Iterable[Mapping[str, str]]) -> pd.DataFrame:
+    """The rows as the table of text that counting works on."""
+    frame = pd.DataFrame(list(rows), dtype=object)
+    for column in (RECORD, EVENT, INSTRUMENT, INSTANCE):
+        if column not in frame:
+            frame[column] = ""
+    return frame.fillna("")
+
+
+def a_coding(study: StudyConfig, **known: Any) -> Coding:
+    """How the study's fields are written when the data dictionary is not known, but for what is given."""
+    return replace(coding_of_columns(study, RECORD), **known)
+
+
+def a_counting(
+    study: StudyConfig | None = None, period: ReportPeriod | None = None, coding: Coding | None = None
+) -> Counting:
+    """How to count when the data dictionary is not known."""
+    study = study or a_study()
+    return Counting(study, coding or a_coding(study), period or a_period())
+
+
+def participants_of(*rows: Mapping[str, str], counting: Counting | None = None) -> pd.DataFrame:
+    """The participants that these rows make."""
+    return build_participants(rows_frame(rows), counting or a_counting())
+
+
+def tally_of(*rows: Mapping[str, str], counting: Counting | None = None) -> Tally:
+    """The counts that these rows make."""
+    counting = counting or a_counting()
+    return tally_participants(participants_of(*rows, counting=counting), counting.period.start)
+
+
+def summary_of(*rows: Mapping[str, str], counting: Counting | None = None) -> ConsentSummary:
+    """The summary that these rows make."""
+    counting = counting or a_counting()
+    source = Source("16.1.3", 14, len(rows), len(rows))
+    return summarise(tally_of(*rows, counting=counting), counting.study, counting.period, source)
+
+
+# A REDCap stand-in, and the client that asks it
+
+TOKEN = "0123456789ABCDEF" * 2
+REDCAP_FIELDS = (
+    Field("record_id", "enrolment"),
+    Field("full_name", "enrolment", identifier=True),
+    Field("consent_date", "consent", validation="date_ymd"),
+    Field("consent_obtained", "consent", "radio", choices="1, Yes | 2, No | 0, Open"),
+    Field("rider_a", "consent", "yesno"),
+)
+
+
+def a_redcap_row(
+    record: str = "1", *, event: str = "", instrument: str = "", instance: int | None = None, **values: str
+) -> Row:
+    """Somebody who agreed on 12 September 2023 and took the rider, as REDCap stores it."""
+    agreed = {"consent_date": "2023-09-12", "consent_obtained": "1", "rider_a": "1", "consent_complete": "2"}
+    return Row(record, {**agreed, **values}, event=event, instrument=instrument, instance=instance)
+
+
+def a_redcap_project(*rows: Row, **changes: Any) -> Project:
+    """A classic project that fits ``a_study()``, with two participants."""
+    usual = {"fields": REDCAP_FIELDS, "users": [User("pipeline", TOKEN)], "rows": rows or TWO_PARTICIPANTS}
+    return Project(**{**usual, **changes})
+
+
+TWO_PARTICIPANTS = (a_redcap_row("1"), a_redcap_row("2", consent_obtained="2", rider_a=""))
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A stand-in REDCap and a client that asks it; ``slept`` is every pause that the client would have made."""
+
+    server: Server
+    client: RedcapClient
+    slept: list[float]
+
+    @property
+    def waits(self) -> list[float]:
+        """The pauses before asking the same again."""
+        return [seconds for seconds in self.slept if seconds != PAUSE]
+
+    @property
+    def asked(self) -> list[str]:
+        """The questions so far, by their REDCap names."""
+        return [self.server.app.name_of(request) for request in self.server.requests]
+
+
+@contextmanager
+def asking(
+    server: Server,
+    project: Project,
+    *,
+    switches: Switches = AS_DOCUMENTED,
+    token: str = TOKEN,
+    read_seconds: float = READ_SECONDS,
+) -> Iterator[Asking]:
+    """Let this server be the REDCap of this project from now on, without faults or memory, and ask it."""
+    server.app = Redcap([project], switches=switches)
+    server.faults.clear()
+    server.requests.clear()
+    slept: list[float] = []
+    url, secret = f"{server.url}/api/", Secret("REDCAP_ACCESS_TOKEN", token)
+    with new_session(Network(), url) as session:
+        client = RedcapClient(url, secret, session, sleep=slept.append, read_seconds=read_seconds)
+        yield Asking(server, client, slept)
+
+
+def all_texts_of(error: BaseException | None) -> str:
+    """Everything that printing an error, or any error that stands behind it, could show."""
+    if error is None:
+        return ""
+    return f"{error} {error!r} {all_texts_of(error.__cause__)} {all_texts_of(error.__context__)}"
+
+
+Open = Callable[..., Asking]
+"""Opens a stand-in REDCap with a project, and a client that asks it."""

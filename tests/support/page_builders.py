@@ -1,0 +1,106 @@
+"""Builders of what the page shows: a study, its report and its runs, each with defaults."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from consent.app.page import StudyOverview, UnusableStudy
+from consent.files import Stored
+from consent.runs.ledger.record import RunCounts, RunRecord, WeekCounts
+from consent.runs.status import ShownRun
+from consent.studies.model import StudyConfig
+from tests.support.builders import RIDER, a_study
+from tests.support.run_builders import a_report, a_run
+
+CUTOFF = date(2026, 11, 23)  # a Monday: the first day of its week
+ASKED_AT = datetime(2026, 11, 23, 12, 5, tzinfo=UTC)  # 07:05 in Toronto
+NOW = ASKED_AT + timedelta(hours=1)
+START = date(2023, 9, 11)
+CONSENTED = (2, 0, 5, 3, 14, 1, 6) * 24  # 168 weeks, of which the last has just begun
+ODD = "<script>alert(1)</script>"
+GREEK, CHINESE = "Συγκατάθεση για βιοδείγματα", "血液样本研究知情同意"
+
+
+def a_page_study(**changes: Any) -> StudyConfig:
+    """The study that the page is about; ``changes`` replace its fields."""
+    study = a_study(riders=RIDER.replace("[[riders]]", '[[riders]]\nlabel = "Storage of blood"'))
+    usual = {"key": "adults", "title": "Adults", "time_zone": "America/Toronto", "contact": "the registry office"}
+    return replace(study, **usual | changes)
+
+
+def page_counts(*consented: int, complete: int | None = None) -> WeekCounts:
+    """Weekly counts, with one rider that all but one in each week agreed to; all weeks but the last are complete."""
+    agreed = tuple(max(0, number - 1) for number in consented)
+    return WeekCounts(START, len(consented) - 1 if complete is None else complete, consented, {"rider a": agreed})
+
+
+def a_page_report(consented: tuple[int, ...] = CONSENTED, **changes: Any) -> RunRecord:
+    """The run that delivered Monday's report."""
+    usual = {
+        "monday": CUTOFF,
+        "requested_at": ASKED_AT,
+        "finished_at": ASKED_AT + timedelta(minutes=2),
+        "counts": RunCounts(1000, sum(consented), 1003, 1003, taking_part=sum(consented) - 12),
+        "files": (Stored("/Adults.csv", "a" * 64, 4321, "rev"), Stored("/Adults.pdf", "b" * 64, 90_321, "rev")),
+        "redcap_version": "16.1.3",
+        "app_version": "0.1.0",
+        "study_sha256": "c" * 64,
+        "week_counts": page_counts(*consented),
+    }
+    return a_report(**usual | changes)
+
+
+def a_page_run(state: str = "delivered", **changes: Any) -> ShownRun:
+    """A run as it is listed, asked for by Monday's timer."""
+    kept = "running" if state == "lost" else state
+    usual = {"monday": CUTOFF, "requested_at": ASKED_AT, "attempt": 1, "state": kept}
+    return ShownRun(a_run(**usual | changes), state)
+
+
+def an_overview(**changes: Any) -> StudyOverview:
+    """A study whose Monday report came an hour ago, and another a week before, since when one week was corrected;
+    ``changes`` replace its fields.
+    """
+    report = a_page_report()
+    then = page_counts(*CONSENTED[:164], 9, *CONSENTED[165:167])
+    before = a_page_report(CONSENTED[:-1], cutoff=date(2026, 11, 16), week_counts=then)
+    overview = StudyOverview(
+        study=a_page_study(),
+        now=NOW,
+        sandbox=False,
+        awaited=date(2026, 11, 30),
+        is_due=False,
+        is_late=False,
+        report=report,
+        before=before,
+        runs=(ShownRun(report, "delivered"), ShownRun(before, "delivered")),
+        runs_in_all=2,
+    )
+    return replace(overview, **changes)
+
+
+def a_late_overview(**changes: Any) -> StudyOverview:
+    """The same on the afternoon of a Monday whose run was refused."""
+    message = "The report of 'adults' was not delivered.\nLook in REDCap whether records were deleted or moved."
+    refused = a_page_run("refused", reason="shrunk", message=message)
+    usual = {"now": NOW + timedelta(hours=8), "awaited": CUTOFF, "is_due": True, "is_late": True, "runs": (refused,)}
+    return an_overview(**usual | changes)
+
+
+def an_odd_overview() -> StudyOverview:
+    """A study in whose words lies everything that a page could trip over."""
+    study = a_page_study(title=f"{GREEK} {ODD}", contact=f"=cmd|'/c calc'!A1 {ODD} {CHINESE}")
+    riders = tuple(replace(rider, label=f"{CHINESE} {ODD}") for rider in study.riders)
+    run = a_page_run("failed", reason=ODD, message=f"{ODD} & {GREEK}")
+    return a_late_overview(study=replace(study, riders=riders), runs=(run,))
+
+
+def an_empty_overview() -> StudyOverview:
+    """A study that has never been reported on."""
+    return an_overview(report=None, before=None, runs=(), runs_in_all=0)
+
+
+def several_studies() -> list[StudyOverview | UnusableStudy]:
+    """One that is well, one that is late, one whose words are odd, and one whose file cannot be used."""
+    children = a_page_study(key="children", title="Children")
+    return [an_overview(), a_late_overview(study=children), an_odd_overview(), UnusableStudy("broken", f"Why: {ODD}")]

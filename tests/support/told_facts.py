@@ -1,0 +1,222 @@
+"""What each output of a report tells, read as a reader does: numbers by what they are of."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from html.parser import HTMLParser
+from typing import Any
+
+from openpyxl import load_workbook
+from pypdf import PdfReader
+
+from consent.app.page import study_page
+from consent.counting.summary import ConsentSummary, SiteCount
+from consent.dates import span
+from consent.reports.data_files import document, render_csv
+from consent.reports.pdf import render_pdf
+from consent.reports.wording import REASONS
+from consent.reports.workbook import render_workbook
+from consent.runs.changes import totals_of, weeks_of
+from consent.runs.ledger.record import RunRecord
+from tests.support.page_builders import a_page_report, an_overview
+from tests.support.sample_summaries import EXTENTS
+
+Facts = dict[tuple[str, ...], int]
+"""Numbers by what they are of, such as ``("week", "2023-09-11", "rider a")``; no rider stands for the consents."""
+
+NUMBERS = ("participants", "consented", "taking_part", "recent")
+ANSWERS = ("agreed", "declined", "not_answered", "not_offered")
+COLUMNS = ("since_approval", "since_start")
+THEN_AND_NOW = ("then", "now")
+WHO = ("taking_part",)
+
+
+def in_week(first_day: str, consented: int, riders: dict[str, int]) -> Facts:
+    return {("week", first_day): consented, **{("week", first_day, key): n for key, n in riders.items()}}
+
+
+def in_all(consented: int, riders: Iterable[tuple[str, int]]) -> Facts:
+    return {("in all",): consented, **{("in all", key): n for key, n in riders}}
+
+
+def named(kind: str, name: str, columns: Sequence[str], numbers: Iterable[Any]) -> Facts:
+    """The numbers of one row; a word that stands for a number that is not known is none."""
+    return {(kind, name, at): n for at, n in zip(columns, numbers, strict=False) if isinstance(n, int)}
+
+
+# JSON and CSV
+
+
+def of_json(summary: ConsentSummary) -> Facts:
+    found = document(summary)
+    facts = in_all(found["totals"]["consented"], found["totals"]["riders"].items())
+    for week in found["weeks"]:
+        facts |= in_week(week["first_day"], week["consented"], week["riders"])
+    for rider in found["riders"]:
+        facts |= named("rider", rider["key"], ANSWERS, (rider[answer] for answer in ANSWERS))
+    for site in found.get("sites", []):
+        facts |= named("site", site["code"], NUMBERS, (site[what] for what in NUMBERS))
+    for row in found.get("renewal", []):
+        facts |= named("renewal", row["label"], COLUMNS, (row.get(column) for column in COLUMNS))
+    for week in (found["changes"] or {}).get("weeks", []):
+        facts |= named("changed", week["first_day"], THEN_AND_NOW, (week["before"], week["now"]))
+    facts |= {("quality", code): n for code, n in found["quality"].items()}
+    for version in found.get("versions", []):
+        facts |= named("version", version["version"], WHO, (version["taking_part"],))
+    return facts | {("row", name): n for name, n in rows_of_json(found).items() if n is not None}
+
+
+def rows_of_json(found: dict[str, Any]) -> dict[str, int]:
+    """The numbers that stand alone, by the names that readers know them by."""
+    people, accrual, withdrawals = found["participants"], found.get("accrual", {}), found.get("withdrawals", {})
+    return {
+        "Taking part now": found["taking_part_now"],
+        "Pending: open": people["pending"]["open"],
+        "Pending: not started": people["pending"]["not_started"],
+        **{f"Not counted: {REASONS[reason]}": n for reason, n in people["not_counted"].items()},
+        "Participants in all": people["total"],
+        **{f"Left out: {reason}": n for reason, n in found["left_out"].items()},
+        "Outside the study": found["outside"] or None,
+        "Records received": found["source"]["records_received"],
+        **{EXTENTS.get(extent, "(extent not stated)"): n for extent, n in withdrawals.get("by_extent", {}).items()},
+        "Without a date": withdrawals.get("undated"),
+        "Due to consent again": found.get("reconsent_due"),
+        "Agreed, dated or not": accrual.get("agreed"),
+        "Approved by the ethics board": accrual.get("approved"),
+    }
+
+
+def of_csv(summary: ConsentSummary) -> Facts:
+    head, *weeks, total = csv.reader(io.StringIO(render_csv(summary).content.decode(), newline=""))
+    facts = in_all(int(total[1]), zip(head[2:], map(int, total[2:]), strict=True))
+    for period, consented, *riders in weeks:
+        facts |= in_week(period[:10], int(consented), dict(zip(head[2:], map(int, riders), strict=True)))
+    return facts
+
+
+# Workbook
+
+
+def of_workbook(summary: ConsentSummary) -> Facts:
+    book = load_workbook(io.BytesIO(render_workbook(summary).content))
+    sheets = {sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in book}
+    keys = [rider.key for rider in summary.riders]
+    *weeks, total = below("First day", sheets["Weeks"])
+    facts = in_all(total[3], zip(keys, total[4:], strict=False))
+    for first_day, _, _, consented, *riders in weeks:
+        facts |= in_week(f"{first_day:%Y-%m-%d}", consented, dict(zip(keys, riders, strict=False)))
+    for key, row in zip(keys, below("Optional consent (rider)", sheets["Riders"]), strict=True):
+        facts |= named("rider", key, ANSWERS, (*row[1:4], row[6]))
+    for row in below("Site", sheets.get("Sites", []))[:-1]:
+        facts |= named("site", row[1] or "", NUMBERS, (row[3], row[4], row[7], row[8]))
+    for row in below("Participants", sheets["Summary"]):
+        facts |= named("renewal", row[0], COLUMNS, row[1:3])
+    first_days = {span(week.first_day, week.last_day): f"{week.first_day}" for week in summary.weeks}
+    for row in below("Week", sheets["Summary"]):
+        facts |= named("changed", first_days[row[0]], THEN_AND_NOW, row[2:4])
+    facts |= {("quality", row[2]): row[1] for row in below("What was found", sheets["Quality"])}
+    for row in below("Version signed last", sheets["Summary"])[:-1]:
+        facts |= named("version", row[0].replace("(blank)", ""), WHO, row[1:2])
+    known = rows_of_json(document(summary))
+    return facts | {("row", row[0]): row[1] for row in sheets["Summary"] if row[0] in known}
+
+
+def below(heading: str, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows under a table's column headings, down to the next empty one; none where there is no such table."""
+    after = [n + 1 for n, row in enumerate(rows) if row[0] == heading][:1]
+    ends = [n for n, row in enumerate(rows) if after and n > after[0] and row[0] is None]
+    return [row for start in after for row in rows[start : (*ends, len(rows))[0]]]
+
+
+# PDF
+
+
+def of_pdf(summary: ConsentSummary) -> Facts:
+    """What stands behind the names of rows; one that is broken over lines, as of an odd label, is not found."""
+    reader = PdfReader(io.BytesIO(render_pdf(summary).content))
+    words = " ".join(" ".join(page.extract_text() for page in reader.pages).split())
+    facts: Facts = {("in all",): numbers_after("Since the start", words)[0]}
+    for week in summary.weeks[-12:]:
+        days = span(week.first_day, week.last_day, seen_from=summary.period.cutoff)
+        facts |= {("week", f"{week.first_day}"): n for n in numbers_after(days, words)[:1]}
+    for rider in summary.riders:
+        facts |= named("rider", rider.key, ANSWERS, numbers_after(f"{rider.key}: {rider.label}", words))
+    for site in summary.sites.counts if summary.sites else ():
+        facts |= named(
+            "site", site.code, NUMBERS, without_target(site, numbers_after(site.label, words.partition("Sites by")[2]))
+        )
+    for row in summary.renewal or ():
+        columns = COLUMNS if row.since_approval is not None else COLUMNS[1:]
+        facts |= named(
+            "renewal",
+            row.label,
+            columns,
+            numbers_after(row.label, words.partition("For renewal by the ethics board")[2]),
+        )
+    for version in summary.versions.counts if summary.versions else ():
+        name = version.version or "(blank)"
+        facts |= named("version", version.version, WHO, numbers_after(name, words.partition("Version signed last")[2]))
+    for anew in summary.changes.weeks if summary.changes else ():
+        days = span(anew.first_day, anew.last_day, seen_from=summary.period.cutoff)
+        changed = words.partition("Week Then Now Change")[2]
+        facts |= named("changed", f"{anew.first_day}", THEN_AND_NOW, numbers_after(days, changed))
+    found = words.partition("To look at")[2]
+    facts |= {("quality", code): n for code in summary.quality for n in numbers_after(REASONS[code], found)[:1]}
+    names = rows_of_json(document(summary))
+    return facts | {("row", name): n for name in names for n in numbers_after(name, words)[:1]}
+
+
+def numbers_after(name: str, words: str) -> list[int]:
+    """The numbers in a row behind a name (and a mark, or a day); none where the name is followed by something else."""
+    beside = r"(?: \([^)]*\)| \d+ [A-Z][a-z]{2} \d{4}| not dated|:)?"
+    found = re.search(rf"(?<!\S){re.escape(name)}{beside}((?: [\d,]*\d(?![\w%–]|\.\d))+)", words)
+    return [int(number.replace(",", "")) for number in found[1].split()] if found else []
+
+
+def without_target(site: SiteCount, numbers: list[int]) -> list[int]:
+    return [*numbers[:2], *numbers[3:]] if site.target is not None else numbers
+
+
+# Page
+
+
+def of_page(summary: ConsentSummary) -> Facts:
+    html = study_page(an_overview(study=summary.study, report=record_of(summary), before=None))
+    rows = {row[0]: row[1:] for row in Rows(html).rows if row}
+    days = {week.first_day: span(week.first_day, week.last_day) for week in summary.weeks[-12:]}
+    figures = re.findall(r"<dt>([^<]+)</dt><dd>([\d,]+)</dd>", html.replace("\n", ""))
+    facts: Facts = {("in all",): number_in(rows[days[summary.weeks[-1].first_day]][-1])}
+    facts |= {("in all", rider.key): number_in(rows[rider.label.strip()][0]) for rider in summary.riders}
+    facts |= {("row", name.capitalize()): number_in(n) for name, n in figures if name == "taking part now"}
+    return facts | {("week", f"{day}"): number_in(rows[name][-2]) for day, name in days.items()}
+
+
+class Rows(HTMLParser):
+    """The rows of every table of a page: the texts of each, in pieces."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = [[]]
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Begin a row."""
+        self.rows += [[]] if tag == "tr" else []
+
+    def handle_endtag(self, tag: str) -> None:
+        """End a row, before the heading of another table."""
+        self.rows += [[]] if tag == "tr" else []
+
+    def handle_data(self, data: str) -> None:
+        """Keep what is no space."""
+        self.rows[-1] += [data.strip()] if data.strip() else []
+
+
+def number_in(text: str) -> int:
+    return int(text.replace(",", ""))
+
+
+def record_of(summary: ConsentSummary) -> RunRecord:
+    """What the record of runs keeps of a report."""
+    return a_page_report(cutoff=summary.period.cutoff, counts=totals_of(summary), week_counts=weeks_of(summary))

@@ -1,0 +1,78 @@
+"""Claims about the page as ``consent serve --demo`` shows it: from a call to what a person sees in the browser."""
+
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.support.browsing import Visitor, grave_findings, running_browser
+from tests.support.hosting import ended, machine, started
+
+pytestmark = pytest.mark.runtime
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The demo's page after one report, what its record tells, and everything that the browser asked for."""
+
+    page: Page
+    run: dict[str, Any]
+    asked: list[str]
+    complaints: list[str]
+
+
+def demo_command() -> list[str]:
+    """``consent serve --demo`` on a port that is free."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+    return [sys.executable, "-m", "consent", "serve", "--demo", "--port", str(port)]
+
+
+@pytest.fixture(name="demo", scope="module")
+def _demo() -> Iterator[Demo]:
+    with started(demo_command(), machine()) as app, running_browser() as browser:
+        run = ended(app.post())
+        with closing(Visitor(browser, app.url, bypass_csp=True)) as visitor:
+            yield Demo(visitor.page("api/report"), run, visitor.asked, visitor.complaints)
+
+
+def test_the_page_shows_the_numbers_of_the_record(demo: Demo) -> None:
+    counts = demo.run["counts"]
+
+    assert demo.page.locator(".figures div").first.inner_text().split("\n") == [
+        f"consented, of {counts['participants']:,} participants",
+        f"{counts['consented']:,}",
+    ]
+
+
+def test_the_page_shows_who_takes_part_now(demo: Demo) -> None:
+    shown = demo.page.locator(".figures div").nth(1).inner_text().split("\n")
+
+    assert shown == ["taking part now", f"{demo.run['counts']['taking_part']:,}"]
+
+
+def test_the_page_names_the_files_of_the_record(demo: Demo) -> None:
+    shown = demo.page.locator(".files li").all_inner_texts()
+
+    assert shown == [f"{file['path']} {file['size']:,} bytes" for file in demo.run["files"]]
+
+
+def test_the_page_says_that_it_is_a_trial(demo: Demo) -> None:
+    assert "A trial" in demo.page.locator("main > .notice").inner_text()
+
+
+def test_the_page_lists_the_run(demo: Demo) -> None:
+    assert demo.page.locator("table.runs tbody tr").count() == 1
+
+
+def test_nobody_is_shut_out(demo: Demo) -> None:
+    assert grave_findings(demo.page) == []
+
+
+def test_the_browser_asked_for_the_page_alone(demo: Demo) -> None:
+    assert (demo.asked, demo.complaints) == (["/api/report"], [])

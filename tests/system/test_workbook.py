@@ -1,0 +1,785 @@
+"""Claims about the Excel workbook: the numbers of the JSON document, text that stays text, and sheets that print."""
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import matplotlib
+import pytest
+from openpyxl import Workbook, load_workbook
+from openpyxl.cell import Cell
+from openpyxl.utils import range_boundaries
+from openpyxl.worksheet.worksheet import Worksheet
+from PIL import ImageFont
+from PIL.ImageFont import FreeTypeFont
+from pypdf import PdfReader
+
+from consent.counting.summary import ConsentSummary
+from consent.reports.charts import cumulative_alt, drawn_weeks, riders_alt, weekly_alt
+from consent.reports.data_files import document
+from consent.reports.definitions import definitions
+from consent.reports.headline import headline
+from consent.reports.wording import REASONS, SMALL_COUNTS_MARK
+from consent.reports.workbook import render_workbook
+from consent.reports.workbook_writer import printable
+from tests.support.sample_summaries import (
+    ALL_SUMMARIES,
+    ODD_LABELS,
+    a_summary_of_one,
+    a_summary_without_a_code_for_no,
+    an_odd_summary,
+    an_ordinary_summary,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+SHEETS = ["Summary", "Weeks", "Riders", "Sites", "Quality", "Definitions"]
+ONE_TABLE = SHEETS[1:]
+WITH_SITES = ["full", "all withdrawn", "huge", "odd"]
+CHART_SIZE = (620, 300)  # pixels
+PAGE = (698, 665)  # pixels across and points down: an upright page of A4 or Letter, whichever is less, without margins
+LINE, HEADING = 15, 12  # points: the height of a row, and the size of a table's heading
+FONTS = f"{matplotlib.get_data_path()}/fonts/ttf"
+PLAIN, BOLD = (ImageFont.truetype(f"{FONTS}/{name}.ttf", 11) for name in ("DejaVuSans", "DejaVuSans-Bold"))
+IN_XML = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A sample, its workbook as Excel would read it, and the JSON document of the same summary."""
+
+    summary: ConsentSummary
+    content: bytes
+    book: Workbook
+    json: dict[str, Any]
+
+    def table(self, sheet: str, heading: str) -> list[list[Any]]:
+        """The rows under the column headings that begin with this one, to the next empty row."""
+        rows = iter(self.book[sheet].iter_rows(values_only=True))
+        next(row for row in rows if row[0] == heading)
+        return list(until_empty(rows))
+
+    def numbers(self, sheet: str, heading: str) -> dict[str, Any]:
+        """Of such a table the first column and what stands beside it."""
+        return {row[0]: row[1] for row in self.table(sheet, heading)}
+
+    def charted(self, source: Any) -> list[Any]:
+        """The values of the cells that a chart shows."""
+        sheet, area = (source.numRef or source.strRef).f.split("!")
+        column, first, _, last = range_boundaries(area)
+        return [self.book[sheet].cell(row, column).value for row in range(first, last + 1)]
+
+
+def until_empty(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[Any]]:
+    for row in rows:
+        if not any(cell is not None for cell in row):
+            return
+        yield list(row)
+
+
+def opened(summary: ConsentSummary) -> Opened:
+    content = render_workbook(summary).content
+    return Opened(summary, content, load_workbook(io.BytesIO(content)), document(summary))
+
+
+@cache
+def opened_sample(name: str) -> Opened:
+    return opened(ALL_SUMMARIES[name]())
+
+
+@pytest.fixture(name="any_sample", params=ALL_SUMMARIES)
+def _any_sample(request: pytest.FixtureRequest) -> Opened:
+    return opened_sample(request.param)
+
+
+@pytest.fixture(name="full")
+def _full() -> Opened:
+    return opened_sample("full")
+
+
+@pytest.fixture(name="odd")
+def _odd() -> Opened:
+    return opened_sample("odd")
+
+
+def cells(book: Workbook) -> list[Cell]:
+    return [cell for sheet in book for row in sheet.iter_rows() for cell in row]
+
+
+def values_of(sheet: Worksheet) -> set[Any]:
+    return {value for row in sheet.iter_rows(values_only=True) for value in row}
+
+
+def first_columns(book: Workbook) -> dict[Any, Any]:
+    """What stands beside each text in the first column of the first sheet."""
+    return {row[0]: row[1] for row in book["Summary"].iter_rows(max_col=2, values_only=True)}
+
+
+def head_of(sheet: Worksheet) -> int:
+    """The row of the column headings: it stays in view, above the first row that scrolls."""
+    return int(re.sub("[A-Z]", "", str(sheet.freeze_panes))) - 1
+
+
+def height_needed(cell: Cell) -> float:
+    """How high the row of a wrapped text must be, in points, as a font that is wider than Excel's breaks its lines."""
+    sheet, font = cell.parent, BOLD if cell.font.bold else PLAIN
+    merged = next((area for area in sheet.merged_cells.ranges if cell.coordinate in area), None)
+    first, last = (merged.min_col, merged.max_col) if merged else (cell.column, cell.column)
+    width = sum(width_of(sheet, column) for column in range(first, last + 1)) - 2 * cell.alignment.indent
+    room = width * PLAIN.getlength("0") * PLAIN.size / font.size * 11 / cell.font.size
+    return float(len(broken_into_lines(str(cell.value), font, room)) * LINE * cell.font.size / 11)
+
+
+def width_of(sheet: Worksheet, column: int) -> float:
+    known = [at for at in sheet.column_dimensions.values() if at.min]
+    return float(next(at.width for at in known if at.min <= column <= at.max))
+
+
+def broken_into_lines(text: str, font: FreeTypeFont, room: float) -> list[str]:
+    """The lines of a text that breaks at spaces, and within words that are too long for any line."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        lines = [*lines[:-1], longer] if font.getlength(longer) <= room else [*lines, *pieces(word, font, room)]
+    return [line for line in lines if line]
+
+
+def pieces(word: str, font: FreeTypeFont, room: float) -> list[str]:
+    fitting = next(n for n in range(len(word), 0, -1) if n == 1 or font.getlength(word[:n]) <= room)
+    return [word[:fitting], *(pieces(word[fitting:], font, room) if word[fitting:] else [])]
+
+
+def parts(content: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def alternative_texts(content: bytes) -> set[str]:
+    """The words for those who cannot see the charts."""
+    drawings = [ElementTree.fromstring(xml) for name, xml in parts(content).items() if "/drawings/drawing" in name]
+    return {text for drawing in drawings for node in drawing.iter() if (text := node.get("descr"))}
+
+
+# The numbers of the JSON document
+
+
+def test_every_week_has_its_numbers(any_sample: Opened) -> None:
+    found = any_sample.table("Weeks", "First day")[:-1]
+    riders = [rider["key"] for rider in any_sample.json["riders"]]
+
+    assert [[row[0].date().isoformat(), row[1].date().isoformat(), *row[3 : 4 + len(riders)]] for row in found] == [
+        [week["first_day"], week["last_day"], week["consented"], *(week["riders"][key] for key in riders)]
+        for week in any_sample.json["weeks"]
+    ]
+
+
+def test_the_weeks_end_in_their_total(any_sample: Opened) -> None:
+    totals = any_sample.json["totals"]
+    numbers = [totals["consented"], *totals["riders"].values()]
+
+    last = any_sample.table("Weeks", "First day")[-1]
+
+    assert (last[0], last[3 : 3 + len(numbers)]) == ("Total", numbers)
+
+
+def test_the_running_total_ends_in_all_consents(any_sample: Opened) -> None:
+    column = 4 + len(any_sample.summary.riders)
+
+    assert any_sample.table("Weeks", "First day")[-2][column] == any_sample.json["totals"]["consented"]
+
+
+def test_every_rider_has_its_answers(any_sample: Opened) -> None:
+    names = ("agreed", "declined", "not_answered", "not_offered")
+
+    found = any_sample.table("Riders", "Optional consent (rider)")
+
+    assert [[*row[1:4], row[6]] for row in found] == [
+        [rider[name] for name in names] for rider in any_sample.json["riders"]
+    ]
+
+
+def test_uptake_is_agreed_of_those_to_whom_a_rider_was_offered(any_sample: Opened) -> None:
+    found = any_sample.table("Riders", "Optional consent (rider)")
+
+    assert [row[5] for row in found] == [
+        "–" if rider.uptake is None else pytest.approx(rider.uptake) for rider in any_sample.summary.riders
+    ]
+
+
+def test_every_class_has_its_number(any_sample: Opened) -> None:
+    people = any_sample.json["participants"]
+
+    assert any_sample.numbers("Summary", "Class") == {
+        "Consented": people["consented"],
+        "Declined": people["declined"],
+        "Pending: open": people["pending"]["open"],
+        "Pending: not started": people["pending"]["not_started"],
+        **{f"Not counted: {REASONS[reason]}": n for reason, n in people["not_counted"].items()},
+        "Participants in all": people["total"],
+        **{f"Left out: {reason}": n for reason, n in any_sample.json["left_out"].items()},
+        **({"Outside the study": any_sample.json["outside"]} if any_sample.json["outside"] else {}),
+        "All records": any_sample.summary.everyone,
+        "Records received": any_sample.json["source"]["records_received"],
+        "Records listed by REDCap": any_sample.json["source"]["records_listed"],
+    }
+
+
+def test_those_taking_part_have_their_number(any_sample: Opened) -> None:
+    assert first_columns(any_sample.book)["Taking part now"] == any_sample.json["taking_part_now"]
+
+
+def test_every_quality_code_has_its_number(any_sample: Opened) -> None:
+    found = any_sample.table("Quality", "What was found")
+
+    assert {row[2]: row[1] for row in found} == any_sample.json["quality"]
+
+
+@pytest.mark.parametrize("name", WITH_SITES)
+def test_every_site_has_its_numbers(name: str) -> None:
+    sample = opened_sample(name)
+    names = ("participants", "consented", "taking_part", "recent")
+
+    assert [[row[3], row[4], row[7], row[8]] for row in sample.table("Sites", "Site")[:-1]] == [
+        [site[name] for name in names] for site in sample.json["sites"]
+    ]
+
+
+@pytest.mark.parametrize("name", WITH_SITES)
+def test_the_sites_add_up_to_everybody(name: str) -> None:
+    sample = opened_sample(name)
+
+    total, people = sample.table("Sites", "Site")[-1], sample.json["participants"]
+
+    assert [total[3], total[4], total[7]] == [people["total"], people["consented"], sample.json["taking_part_now"]]
+
+
+def test_every_version_has_its_number(full: Opened) -> None:
+    found = full.numbers("Summary", "Version signed last")
+
+    assert found == {
+        **{version["version"] or "(blank)": version["taking_part"] for version in full.json["versions"]},
+        "Due to consent again": full.json["reconsent_due"],
+    }
+
+
+def test_every_extent_of_withdrawal_has_its_number(full: Opened) -> None:
+    told = full.json["withdrawals"]
+
+    assert full.numbers("Summary", "Extent") == {
+        **{told["labels"].get(extent, "(extent not stated)"): n for extent, n in told["by_extent"].items()},
+        "All, who stay among the consented": told["total"],
+        "Without a date": told["undated"],
+    }
+
+
+def test_of_every_extent_it_is_told_whether_it_ends_taking_part(full: Opened) -> None:
+    told = {row[0]: row[2] for row in full.table("Summary", "Extent")[:-2]}
+
+    assert told == {
+        "No further contact": "no",
+        "No new data": "yes",
+        "No further use": "yes",
+        "(extent not stated)": "yes",
+    }
+
+
+def test_recruitment_has_its_numbers(full: Opened) -> None:
+    told, rows = full.json["accrual"], first_columns(full.book)
+
+    assert (rows["Target"], rows["Approved by the ethics board"], rows["Agreed, dated or not"]) == (
+        told["target"],
+        told["approved"],
+        told["agreed"],
+    )
+
+
+def test_rates_are_those_of_the_summary(full: Opened) -> None:
+    told, rows = full.json["accrual"], first_columns(full.book)
+
+    shown = (
+        rows["A week, over the last 12 complete weeks at most"],
+        rows["A week, needed to reach the target by its date"],
+    )
+    assert shown == pytest.approx((told["recent_per_week"], told["needed_per_week"]))
+
+
+@pytest.mark.parametrize("why", ["target date has passed", "less than a week left"])
+def test_a_rate_that_cannot_be_given_says_why(full: Opened, why: str) -> None:
+    assert full.summary.accrual
+    accrual = replace(full.summary.accrual, needed_per_week=None, no_rate_because=why)
+
+    book = opened(replace(full.summary, accrual=accrual)).book
+
+    assert first_columns(book)["A week, needed to reach the target by its date"] == why
+
+
+def test_a_study_without_a_target_date_has_no_line_for_a_needed_rate(full: Opened) -> None:
+    assert full.summary.accrual
+    accrual = replace(full.summary.accrual, needed_per_week=None, target_date=None)
+
+    book = opened(replace(full.summary, accrual=accrual)).book
+
+    assert "A week, needed to reach the target by its date" not in first_columns(book)
+
+
+def test_the_table_for_renewal_has_both_its_columns(full: Opened) -> None:
+    found = full.table("Summary", "Participants")
+
+    assert [row[:3] for row in found] == [
+        [row["label"], row.get("since_approval", "not dated"), row["since_start"]] for row in full.json["renewal"]
+    ]
+
+
+def test_the_sums_of_the_summary_stand_out(full: Opened) -> None:
+    sums = [cell.value for cell in full.book["Summary"]["A"] if cell.font.bold and cell.border.top.style]
+
+    assert sums == [
+        "Participants in all",
+        "All records",
+        "All, who stay among the consented",
+        "Due to consent again",
+        "In all",
+    ]
+
+
+def test_changes_are_shown_week_by_week(full: Opened) -> None:
+    assert [row[1:4] for row in full.table("Summary", "Week")] == [
+        [week["now"] - week["before"], week["before"], week["now"]] for week in full.json["changes"]["weeks"]
+    ]
+
+
+def test_new_consents_stand_apart_from_the_changed_weeks(full: Opened) -> None:
+    assert full.numbers("Summary", "Since 16 Nov 2026") == {"Consented": full.json["changes"]["new_consents"]}
+
+
+def test_changed_counting_rules_are_named(odd: Opened) -> None:
+    told = list(odd.numbers("Summary", "Since 11 Oct 2023"))
+
+    assert told[1] == "Counting rules changed: counting version; differences are not corrections of data."
+
+
+def test_the_headline_is_on_the_first_sheet(any_sample: Opened) -> None:
+    first_column = [row[0] for row in any_sample.book["Summary"].iter_rows(max_col=1, values_only=True)]
+
+    assert set(headline(any_sample.summary)) <= set(first_column)
+
+
+def test_the_definitions_are_printed_as_they_were_applied(any_sample: Opened) -> None:
+    found = any_sample.table("Definitions", "Rule")
+
+    assert "\n".join(row[1] for row in found) == printable(
+        "\n".join(rule.text for rule in definitions(any_sample.summary.study))
+    )
+
+
+# Sheets
+
+
+def test_a_study_with_sites_has_six_sheets(full: Opened) -> None:
+    assert full.book.sheetnames == SHEETS
+
+
+def test_a_study_without_sites_has_no_sheet_of_them() -> None:
+    assert opened_sample("ordinary").book.sheetnames == [name for name in SHEETS if name != "Sites"]
+
+
+def test_the_week_in_progress_is_marked(full: Opened) -> None:
+    assert full.table("Weeks", "First day")[-2][2] == "in progress, 1 of 7 days"
+
+
+def test_complete_weeks_are_said_to_be(full: Opened) -> None:
+    assert {row[2] for row in full.table("Weeks", "First day")[:-2]} == {"yes"}
+
+
+def test_a_column_says_which_days_are_recent(full: Opened) -> None:
+    sheet = full.book["Sites"]
+
+    assert sheet.cell(head_of(sheet), 9).value == "Consents in the last 4 complete weeks (26 Oct–22 Nov 2026)"
+
+
+def test_nothing_to_look_at_is_said_to_be_nothing() -> None:
+    lines = [cell.value for cell in cells(opened_sample("empty").book)]
+
+    assert "Nothing was found that a data manager should look at." in lines
+
+
+@pytest.mark.parametrize("sheet", SHEETS)
+def test_every_sheet_says_that_it_holds_small_counts(full: Opened, sheet: str) -> None:
+    worksheet = full.book[sheet]
+
+    assert (SMALL_COUNTS_MARK in values_of(worksheet), worksheet.oddHeader.center.text) == (True, SMALL_COUNTS_MARK)
+
+
+def test_a_report_without_small_counts_bears_no_mark() -> None:
+    assert SMALL_COUNTS_MARK not in [cell.value for cell in cells(opened_sample("empty").book)]
+
+
+def test_what_was_not_checked_is_said_on_every_sheet(odd: Opened) -> None:
+    marked = [sheet.title for sheet in odd.book if "From a file: completeness was not checked." in values_of(sheet)]
+
+    assert marked == SHEETS
+
+
+def test_a_file_that_could_not_be_checked_says_so() -> None:
+    summary = an_ordinary_summary()
+    source = replace(summary.source, records_listed=None, redcap_version=None, project_id=None)
+
+    found = opened(replace(summary, source=source)).numbers("Summary", "Class")
+
+    assert found["Records listed by REDCap"] == "not checked"
+
+
+# Values
+
+
+def test_no_cell_is_a_formula_or_a_link(any_sample: Opened) -> None:
+    assert [cell.coordinate for cell in cells(any_sample.book) if cell.data_type == "f" or cell.hyperlink] == []
+
+
+@pytest.mark.parametrize("label", ODD_LABELS)
+def test_text_stays_what_it_is(odd: Opened, label: str) -> None:
+    assert printable(label) in [row[0] for row in odd.table("Sites", "Site")]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\0b", "a�b"),
+        ("a\x1bb", "a�b"),
+        ("\ud800", "�"),
+        ("\uffff", "�"),
+        ("a\nb", "a\nb"),
+        ("Ελλάδα 中文", "Ελλάδα 中文"),
+    ],
+)
+def test_what_a_workbook_cannot_hold_is_marked(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_every_part_of_the_file_can_be_read(any_sample: Opened) -> None:
+    read = {name: ElementTree.fromstring(xml) for name, xml in parts(any_sample.content).items()}
+
+    assert "xl/workbook.xml" in read
+
+
+@pytest.mark.parametrize(
+    ("sheet", "column", "shown_as"),
+    [
+        ("Weeks", 1, "d mmm yyyy"),
+        ("Weeks", 4, "#,##0"),
+        ("Riders", 6, "0%"),
+        ("Sites", 7, "0%"),
+        ("Sites", 3, "d mmm yyyy"),
+    ],
+)
+def test_values_are_shown_as_readers_expect(full: Opened, sheet: str, column: int, shown_as: str) -> None:
+    worksheet = full.book[sheet]
+
+    assert worksheet.cell(head_of(worksheet) + 2, column).number_format == shown_as
+
+
+@pytest.mark.parametrize(
+    ("agreed", "shown_as"),
+    [(1, '"<1%"'), (5, '"<1%"'), (6, "0%"), (994, "0%"), (995, '">99%"'), (999, '">99%"'), (1000, "0%")],
+)
+def test_nearly_everybody_is_not_shown_as_everybody(agreed: int, shown_as: str) -> None:
+    summary = a_summary_of_one()
+    riders = tuple(replace(rider, agreed=agreed, not_answered=1000 - agreed) for rider in summary.riders)
+
+    sheet = opened(replace(summary, riders=riders)).book["Riders"]
+
+    uptake = sheet.cell(head_of(sheet) + 1, 6)
+    assert (uptake.value, uptake.number_format) == (agreed / 1000, shown_as)
+
+
+def test_a_rider_without_a_code_for_no_has_no_number_of_those_who_said_it() -> None:
+    sample = opened(a_summary_without_a_code_for_no())
+
+    assert {row[2] for row in sample.table("Riders", "Optional consent (rider)")} == {"–"}
+    assert "Declined –: not recorded, this study has no code for a no." in values_of(sample.book["Riders"])
+
+
+def test_days_are_days(full: Opened) -> None:
+    assert full.table("Weeks", "First day")[0][0].date() == full.summary.weeks[0].first_day
+
+
+def test_a_version_that_looks_like_a_number_stays_text(full: Opened) -> None:
+    assert full.numbers("Summary", "Version signed last")["2.0"] > 0
+
+
+def test_no_warning_of_numbers_as_text_is_shown(full: Opened) -> None:
+    sheet = ElementTree.fromstring(parts(full.content)["xl/worksheets/sheet1.xml"])
+
+    assert sheet.find("m:ignoredErrors/m:ignoredError", IN_XML) is not None
+
+
+def test_every_number_fits_its_column(any_sample: Opened) -> None:
+    narrow = [
+        cell.coordinate
+        for cell in cells(any_sample.book)
+        if isinstance(cell.value, int | float)
+        and len(f"{cell.value:,.1f}") > cell.parent.column_dimensions[cell.column_letter].width
+    ]
+
+    assert narrow == []
+
+
+def test_no_text_is_cut_by_the_height_of_its_row(any_sample: Opened) -> None:
+    wrapped = [cell for cell in cells(any_sample.book) if cell.alignment.wrap_text and isinstance(cell.value, str)]
+    heights = [cell.parent.row_dimensions[cell.row].height or LINE for cell in wrapped]
+
+    assert [cell for cell, height in zip(wrapped, heights, strict=True) if height_needed(cell) > height] == []
+
+
+# On the screen and on paper
+
+
+@pytest.mark.parametrize(("sheet", "kept"), [("Weeks", "C"), ("Riders", "B"), ("Sites", "B"), ("Definitions", "B")])
+def test_headings_and_names_stay_in_view(full: Opened, sheet: str, kept: str) -> None:
+    worksheet = full.book[sheet]
+
+    assert worksheet.freeze_panes == f"{kept}{head_of(worksheet) + 1}"
+
+
+@pytest.mark.parametrize("sheet", ONE_TABLE)
+def test_headings_are_printed_on_every_page(full: Opened, sheet: str) -> None:
+    worksheet = full.book[sheet]
+
+    assert worksheet.print_title_rows == f"${head_of(worksheet)}:${head_of(worksheet)}"
+
+
+def test_weeks_are_filtered_without_their_total(full: Opened) -> None:
+    sheet = full.book["Weeks"]
+
+    assert sheet.auto_filter.ref == f"A{head_of(sheet)}:O{sheet.max_row - 1}"
+
+
+@pytest.mark.parametrize(
+    ("sheet", "pages_down"), [("Weeks", 0), ("Riders", None), ("Sites", 0), ("Quality", 0), ("Definitions", 0)]
+)
+def test_a_sheet_prints_as_wide_as_the_page(full: Opened, sheet: str, pages_down: int | None) -> None:
+    setup = full.book[sheet].page_setup
+
+    assert (full.book[sheet].sheet_properties.pageSetUpPr.fitToPage, setup.fitToWidth or 1, setup.fitToHeight) == (
+        True,
+        1,
+        pages_down,
+    )
+
+
+def test_the_first_sheet_prints_no_wider_than_the_page(any_sample: Opened) -> None:
+    sheet = any_sample.book["Summary"]
+    columns = sum(7 * width_of(sheet, column) + 5 for column in range(1, sheet.max_column + 1))
+
+    assert max(columns, CHART_SIZE[0]) * sheet.page_setup.scale / 100 < PAGE[0]
+
+
+def test_no_page_ends_within_a_table_of_the_first_sheet(any_sample: Opened) -> None:
+    """Pages break above headings, and what is between two breaks is no higher than a page."""
+    sheet = any_sample.book["Summary"]
+    ends = [0, *(found.id for found in sheet.row_breaks.brk), sheet.max_row]
+    heights = [
+        sum(sheet.row_dimensions[row].height or LINE for row in range(top + 1, bottom + 1))
+        for top, bottom in pairwise(ends)
+    ]
+
+    assert {sheet.cell(end + 1, 1).font.size for end in ends[1:-1]} <= {HEADING}
+    assert max(heights) * sheet.page_setup.scale / 100 < PAGE[1]
+
+
+def test_many_riders_go_on_a_second_page_across() -> None:
+    sheet = opened_sample("huge").book["Weeks"]
+
+    assert (sheet.page_setup.fitToWidth, sheet.print_title_cols) == (2, "$A:$B")
+
+
+@pytest.mark.parametrize("sheet", SHEETS)
+def test_every_page_says_what_it_is_of(full: Opened, sheet: str) -> None:
+    header, footer = full.book[sheet].oddHeader, full.book[sheet].oddFooter
+
+    assert [part.text for part in (header.left, header.right, footer.left, footer.right)] == [
+        "OBRI Consent Summary",
+        sheet,
+        "Up to and including Monday 23 November 2026; exported on Monday 23 November 2026",
+        "Page &P of &N",
+    ]
+
+
+def test_an_ampersand_in_a_title_is_no_command_of_the_header(odd: Opened) -> None:
+    sheet = ElementTree.fromstring(parts(odd.content)["xl/worksheets/sheet1.xml"])
+
+    assert "&LΣυναινέσεις && 同意 #1&C" in sheet.findtext("m:headerFooter/m:oddHeader", "", IN_XML)
+
+
+def test_the_longest_title_leaves_room_in_the_header() -> None:
+    study = replace(an_odd_summary().study, title="&" * 200)
+
+    sheet = parts(render_workbook(replace(an_odd_summary(), study=study)).content)["xl/worksheets/sheet1.xml"]
+
+    assert len(ElementTree.fromstring(sheet).findtext("m:headerFooter/m:oddHeader", "", IN_XML)) in range(1, 256)
+
+
+# Charts
+
+
+@pytest.mark.parametrize(("sheet", "charts"), [("Summary", 2), ("Riders", 1), ("Weeks", 0)])
+def test_charts_stand_where_they_are_looked_for(full: Opened, sheet: str, charts: int) -> None:
+    assert len(full.book[sheet]._charts) == charts
+
+
+def test_the_weekly_chart_shows_the_last_year_of_the_table(any_sample: Opened) -> None:
+    weekly, _ = any_sample.book["Summary"]._charts
+
+    assert any_sample.charted(weekly.ser[0].val) == [week.consented for week in drawn_weeks(any_sample.summary)]
+
+
+def test_the_weekly_chart_names_the_weeks_that_it_shows(any_sample: Opened) -> None:
+    weekly, _ = any_sample.book["Summary"]._charts
+
+    named = [day.date() for day in any_sample.charted(weekly.ser[0].cat)]
+    assert named == [week.first_day for week in drawn_weeks(any_sample.summary)]
+
+
+def test_the_chart_to_date_shows_every_running_total(any_sample: Opened) -> None:
+    _, to_date = any_sample.book["Summary"]._charts
+
+    assert any_sample.charted(to_date.ser[0].val) == list(
+        accumulate(week["consented"] for week in any_sample.json["weeks"])
+    )
+
+
+def test_the_goals_are_level_lines(full: Opened) -> None:
+    _, to_date = full.book["Summary"]._charts
+
+    told = full.json["accrual"]
+    assert [set(full.charted(series.val)) for series in to_date.ser[1:]] == [{told["target"]}, {told["approved"]}]
+
+
+@pytest.mark.parametrize(("series", "answer"), [(0, "agreed"), (1, "declined"), (2, "not_answered")])
+def test_the_riders_chart_shows_each_answer(any_sample: Opened, series: int, answer: str) -> None:
+    (chart,) = any_sample.book["Riders"]._charts
+
+    assert any_sample.charted(chart.ser[series].val) == [rider[answer] for rider in any_sample.json["riders"]]
+
+
+def test_a_study_without_goals_has_no_lines_of_them() -> None:
+    to_date = opened_sample("ordinary").book["Summary"]._charts[1]
+
+    assert len(to_date.ser) == 1
+
+
+def test_what_the_charts_show_is_told_in_words(any_sample: Opened) -> None:
+    told = [alt(any_sample.summary) for alt in (weekly_alt, cumulative_alt, riders_alt)]
+
+    assert alternative_texts(any_sample.content) == {printable(text) for text in told}
+
+
+def test_a_study_without_riders_has_no_chart_of_them() -> None:
+    summary = a_summary_of_one()
+    weeks = tuple(replace(week, riders={}) for week in summary.weeks)
+
+    book = opened(replace(summary, study=replace(summary.study, riders=()), riders=(), weeks=weeks)).book
+
+    assert book["Riders"]._charts == []
+
+
+# The file
+
+
+def test_it_is_named_by_the_title() -> None:
+    assert render_workbook(an_odd_summary()).name == "Συναινέσεις & 同意 #1.xlsx"
+
+
+def test_it_was_created_on_the_day_of_the_cutoff(full: Opened) -> None:
+    assert full.book.properties.created.isoformat() == "2026-11-23T00:00:00"
+
+
+def test_it_names_its_title_and_its_contact(full: Opened) -> None:
+    properties = full.book.properties
+
+    assert (properties.title, properties.creator) == ("OBRI Consent Summary", "registry office")
+
+
+def test_the_same_summary_gives_the_same_bytes(any_sample: Opened) -> None:
+    assert render_workbook(any_sample.summary).content == any_sample.content
+
+
+PRINT_HASH = """
+import hashlib
+from consent.reports.workbook import render_workbook
+from tests.sample_summaries import a_full_summary
+print(hashlib.sha256(render_workbook(a_full_summary()).content).hexdigest())
+"""
+
+
+def hash_elsewhere(**environment: str) -> str:
+    """What another process on another machine's settings makes of the same summary."""
+    known = {name: value for name, value in os.environ.items() if name not in ("TZ", "LANG", "LC_ALL")}
+    command = [sys.executable, "-c", PRINT_HASH]
+    return subprocess.run(command, cwd=ROOT, env=known | environment, capture_output=True, text=True, check=True).stdout
+
+
+def test_no_zone_locale_or_hash_seed_of_a_machine_changes_a_byte() -> None:
+    here = hash_elsewhere(TZ="Pacific/Auckland", LC_ALL="C", PYTHONHASHSEED="1")
+
+    assert here == hash_elsewhere(TZ="America/Vancouver", LC_ALL="de_DE.UTF-8", PYTHONHASHSEED="2")
+
+
+@pytest.fixture(name="printed", scope="module")
+def _printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """The pages of three of the samples' workbooks, as LibreOffice opens and prints what Excel would."""
+    office, folder = shutil.which("soffice"), tmp_path_factory.mktemp("printed")
+    if office is None:
+        pytest.skip("NOT RUN: LibreOffice (soffice) is not installed")
+    names = ("full", "odd", "empty")
+    for name in names:
+        (folder / f"{name}.xlsx").write_bytes(opened_sample(name).content)
+    profile = f"-env:UserInstallation={(folder / 'profile').as_uri()}"
+    command = [office, profile, "--headless", "--convert-to", "pdf", "--outdir", str(folder)]
+    subprocess.run([*command, *map(str, folder.glob("*.xlsx"))], check=True, capture_output=True, timeout=300)
+    return {name: [page.extract_text() for page in PdfReader(folder / f"{name}.pdf").pages] for name in names}
+
+
+def ends_any(lines: list[str], word: str) -> bool:
+    return any(line.endswith(word) for line in lines)
+
+
+@pytest.mark.parametrize("name", ["full", "odd", "empty"])
+def test_libreoffice_opens_and_prints_every_sheet(printed: dict[str, list[str]], name: str) -> None:
+    lines = [line for page in printed[name] for line in page.splitlines()]
+
+    assert [sheet for sheet in opened_sample(name).book.sheetnames if not ends_any(lines, sheet)] == []
+
+
+def test_no_number_is_too_wide_to_be_printed(printed: dict[str, list[str]]) -> None:
+    assert not [name for name, pages in printed.items() if "###" in "".join(pages)]
+
+
+@pytest.mark.parametrize(
+    ("heading", "last_row"),
+    [
+        ("At a glance", "Week 23–29 Nov 2026, in progress, 1 of 7 days"),
+        ("Every record accounted for", "Records listed by REDCap"),
+        ("Recruitment", "Last approved on"),
+        ("Withdrawals", "Without a date"),
+        ("Form versions", "Due to consent again"),
+        ("For renewal by the ethics board", "In all"),
+        ("Where these numbers come from", "SHA-256 of the study file"),
+    ],
+)
+def test_a_table_is_printed_on_the_page_of_its_heading(
+    printed: dict[str, list[str]], heading: str, last_row: str
+) -> None:
+    page = next(page for page in printed["full"] if heading in page.splitlines())
+
+    assert any(line.startswith(last_row) for line in page.splitlines())

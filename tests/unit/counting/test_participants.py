@@ -1,0 +1,550 @@
+"""Claims about classing participants: one rule each, and made-up registries against the plain rules."""
+
+from dataclasses import fields
+from datetime import date
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consent.counting.consents import Counting
+from consent.counting.participants import build_participants
+from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT, RECORD
+from consent.studies.model import FieldRef
+from tests.support.builders import CONSENT, RIDER, a_coding, a_counting, a_period, a_row, a_study, rows_frame
+from tests.support.odd_registries import odd_countings, odd_rows
+from tests.support.plain_rules import classify
+from tests.support.plain_values import PlainOptional, PlainParticipant
+
+Rows = list[dict[str, str]]
+
+OPTIONAL = tuple(field.name for field in fields(PlainOptional))
+
+SECOND_FORM = """
+[[consent]]
+date = "v2_date"
+decision = "v2_obtained"
+agreed = ["1"]
+declined = ["2"]
+pending = ["0"]
+"""
+CHECKBOX = CONSENT.replace('"consent_obtained"', '"choices(7)"').replace('["2"]', "[]")
+CHECKBOX_RIDER = RIDER.replace('"rider_a"', '"extras(7)"')
+TWO_FORMS = a_study(consents=CONSENT + SECOND_FORM)
+IN_EVENTS = a_study(consents=CONSENT + 'events = ["start", "year_1"]\n')
+CERTIFIED = a_study(consents=CONSENT + 'form_complete = "consent_complete"\n')
+
+
+def as_plain(participants: pd.DataFrame) -> dict[str, PlainParticipant]:
+    """The table of participants, one plain value each."""
+    riders = [name for name in participants.columns if name.startswith("rider:")]
+    flags = [name for name in participants.columns if name.startswith("quality:")]
+    return {
+        str(record): PlainParticipant(
+            kind=row["participant_class"],
+            reason=row["reason"],
+            consented_on=None if pd.isna(row["consented_on"]) else row["consented_on"].date(),
+            taking_part=bool(row["taking_part"]),
+            riders=tuple(row[name] for name in riders),
+            quality=frozenset(name.removeprefix("quality:") for name in flags if row[name]),
+            optional=PlainOptional(**{name: row[name] for name in OPTIONAL if name in participants.columns}),
+        )
+        for record, row in participants.iterrows()
+    }
+
+
+def the_participants(rows: Rows, counting: Counting) -> dict[str, PlainParticipant]:
+    return as_plain(build_participants(rows_frame(rows), counting))
+
+
+def the_one(*rows: dict[str, str], counting: Counting | None = None) -> PlainParticipant:
+    """What becomes of the only participant in these rows."""
+    (participant,) = the_participants(list(rows), counting or a_counting()).values()
+    return participant
+
+
+def class_of(*rows: dict[str, str], counting: Counting | None = None) -> tuple[str, str]:
+    participant = the_one(*rows, counting=counting)
+    return participant.kind, participant.reason
+
+
+def on_day(day: str, *, event: str = "", decision: str = "1", instance: str = "", **values: str) -> dict[str, str]:
+    """A decision (agreed, unless told otherwise) dated on this day."""
+    structure = {EVENT: event, INSTANCE: instance, INSTRUMENT: "consent" if instance else ""}
+    return a_row(consent_date=day, consent_obtained=decision, **structure, **values)
+
+
+def of_form_2(day: str, decision: str = "1", **values: str) -> dict[str, str]:
+    """A row on which only the second form is filled."""
+    empty = {"consent_date": "", "consent_obtained": "", "rider_a": ""}
+    return a_row(**{EVENT: "later", **empty, "v2_date": day, "v2_obtained": decision, **values})
+
+
+# The whole of the rules
+
+
+@settings(deadline=None, max_examples=100)
+@given(rows=odd_rows(), counting=odd_countings())
+def test_every_participant_is_what_the_plain_rules_say(rows: Rows, counting: Counting) -> None:
+    assert the_participants(rows, counting) == classify(rows, counting)
+
+
+@settings(deadline=None, max_examples=25)
+@given(rows=odd_rows(), counting=odd_countings(), data=st.data())
+def test_the_order_of_rows_does_not_matter(rows: Rows, counting: Counting, data: st.DataObject) -> None:
+    shuffled = data.draw(st.permutations(rows))
+
+    assert the_participants(shuffled, counting) == the_participants(rows, counting)
+
+
+@settings(deadline=None, max_examples=25)
+@given(rows=odd_rows(), counting=odd_countings())
+def test_a_consent_always_dates_from_the_start_to_the_cutoff(rows: Rows, counting: Counting) -> None:
+    days = build_participants(rows_frame(rows), counting)["consented_on"].dropna()
+
+    assert all(counting.period.start <= day.date() <= counting.period.cutoff for day in days)
+
+
+@settings(deadline=None, max_examples=25)
+@given(rows=odd_rows(), counting=odd_countings())
+def test_exactly_the_consented_have_a_day_of_consent(rows: Rows, counting: Counting) -> None:
+    participants = build_participants(rows_frame(rows), counting)
+
+    assert ((participants["participant_class"] == "consented") == participants["consented_on"].notna()).all()
+
+
+def test_there_is_one_row_for_each_record_id_as_written() -> None:
+    rows = [a_row(record) for record in ("1", "01", "1-1", "1e5", "NA", " 1", "None")]
+
+    assert list(the_participants(rows, a_counting())) == ["1", "01", "1-1", "1e5", "NA", " 1", "None"]
+
+
+# The four classes
+
+
+@pytest.mark.parametrize(
+    ("decision", "day", "expected"),
+    [
+        ("1", "2023-09-12", ("consented", "")),
+        ("2", "2023-09-12", ("declined", "")),
+        ("2", "", ("declined", "")),
+        ("0", "", ("pending", "open")),
+        ("0", "2023-09-12", ("pending", "open")),
+        ("", "2023-09-12", ("pending", "open")),
+        ("", "Consent not completed", ("pending", "open")),
+        ("1", "Consent not completed", ("pending", "open")),
+        ("", "", ("pending", "not_started")),
+        ("1", "", ("not_counted", "no_date")),
+        ("1", "12/09/2023", ("not_counted", "unreadable_date")),
+        ("1", "2023-09-10", ("not_counted", "before_start")),
+        ("1", "2203-09-12", ("not_counted", "future_date")),
+        ("1", "2023-10-02", ("not_counted", "after_cutoff")),
+        ("9", "2023-09-12", ("not_counted", "unknown_code")),
+    ],
+)
+def test_a_decision_and_its_date_give_a_class(decision: str, day: str, expected: tuple[str, str]) -> None:
+    counting = a_counting(period=a_period("2023-10-01", exported_on="2023-10-05"))
+
+    assert class_of(a_row(consent_obtained=decision, consent_date=day), counting=counting) == expected
+
+
+@pytest.mark.parametrize("box", ["0", ""])
+def test_an_unticked_box_without_a_date_is_not_started(box: str) -> None:
+    row = a_row(choices___7=box, consent_date="")
+
+    assert class_of(row, counting=a_counting(a_study(consents=CHECKBOX))) == ("pending", "not_started")
+
+
+def test_a_complete_form_without_decision_and_date_is_not_started() -> None:
+    row = a_row(consent_obtained="", consent_date="", consent_complete="2")
+
+    assert class_of(row, counting=a_counting(CERTIFIED)) == ("pending", "not_started")
+
+
+# Several consents of one participant
+
+
+@pytest.mark.parametrize(
+    ("others", "expected"),
+    [
+        ([on_day("2023-09-12")], ("consented", "")),
+        ([on_day("", decision="2")], ("declined", "")),
+        ([on_day("")], ("not_counted", "no_date")),
+        ([on_day("soon"), on_day("")], ("not_counted", "no_date")),
+        ([on_day("2023-10-02"), on_day("soon")], ("not_counted", "unreadable_date")),
+        ([on_day("2023-10-02"), on_day("2023-10-09")], ("not_counted", "future_date")),
+        ([on_day("2023-10-02"), on_day("", decision="2")], ("declined", "")),
+        ([on_day("", decision="2"), on_day("2023-09-12")], ("consented", "")),
+        ([on_day("2023-09-12", decision="9"), on_day("")], ("not_counted", "unknown_code")),
+    ],
+)
+def test_the_class_is_the_first_that_any_consent_gives(others: list[dict[str, str]], expected: tuple[str, str]) -> None:
+    rows = [row | {INSTANCE: str(n)} for n, row in enumerate([on_day("", decision="0"), *others], 1)]
+
+    assert class_of(*rows, counting=a_counting(period=a_period(exported_on="2023-10-05"))) == expected
+
+
+def test_the_first_agreed_consent_dates_the_enrolment() -> None:
+    rows = [on_day("2023-09-20", instance="1"), on_day("2023-09-12", instance="2"), on_day("", instance="3")]
+
+    assert the_one(*rows).consented_on == date(2023, 9, 12)
+
+
+def test_a_consent_without_a_readable_date_does_not_hide_a_good_one() -> None:
+    participant = the_one(on_day("soon", instance="1"), on_day("2023-09-12", instance="2"))
+
+    assert (participant.kind, participant.quality) == ("consented", frozenset({"unreadable_date"}))
+
+
+def test_a_re_consent_is_not_a_new_participant() -> None:
+    rows = [on_day("2023-09-12", instance=str(n)) for n in range(1, 4)]
+
+    assert len(the_participants(rows, a_counting())) == 1
+
+
+@pytest.mark.parametrize(
+    "later",
+    [on_day("2023-09-20", instance="2"), on_day("2023-09-20", decision="2", instance="2"), on_day("", instance="2")],
+)
+def test_whoever_first_agreed_before_the_start_stays_outside_for_good(later: dict[str, str]) -> None:
+    assert class_of(on_day("2023-09-10", instance="1"), later) == ("not_counted", "before_start")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "taking_part"),
+    [
+        (on_day("2023-09-20", decision="2", instance="2"), False),
+        (on_day("2023-09-15", decision="2", instance="2"), False),  # the same day, a later instance
+        (on_day("2023-09-15", decision="2", event="a"), False),
+        (on_day("2023-09-15", decision="2"), True),  # the same day, an earlier row
+        (on_day("", decision="2"), True),
+        (on_day("2023-09-14", decision="2", instance="2"), True),
+        (on_day("", decision="2", instance="2"), False),
+        (on_day("2023-10-02", decision="2", instance="2"), True),  # after the cut-off, before the export
+        (on_day("2023-10-05", decision="2", instance="2"), True),
+        (on_day("2203-09-20", decision="2", instance="2"), False),  # a day to come is none: placed by event and form
+        (on_day("2203-09-20", decision="2"), True),
+        (on_day("soon", decision="2", instance="2"), False),
+        (on_day("soon", decision="2"), True),
+        (on_day("2023-09-20", decision="0", instance="2"), True),
+    ],
+)
+def test_only_a_refusal_after_the_latest_consent_ends_taking_part(refusal: dict[str, str], taking_part: bool) -> None:
+    counting = a_counting(period=a_period("2023-10-01", exported_on="2023-10-05"))
+
+    assert the_one(on_day("2023-09-15", instance="1"), refusal, counting=counting).taking_part == taking_part
+
+
+def test_a_later_refusal_leaves_the_participant_consented() -> None:
+    rows = [on_day("2023-09-15", instance="1"), on_day("2023-09-20", decision="2", instance="2")]
+
+    assert the_one(*rows).consented_on == date(2023, 9, 15)
+
+
+def test_whoever_agrees_again_after_a_refusal_takes_part() -> None:
+    rows = [
+        on_day("2023-09-12", instance="1"),
+        on_day("2023-09-15", decision="2", instance="2"),
+        on_day("2023-09-20", instance="3"),
+    ]
+
+    assert the_one(*rows).taking_part
+
+
+def test_base_rows_of_repeating_data_are_no_consents() -> None:
+    base = a_row(consent_date="", consent_obtained="", rider_a="")
+
+    assert class_of(base, on_day("2023-09-12", instance="1")) == ("consented", "")
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [("start", ("consented", "")), ("year_1", ("consented", "")), ("year_2", ("pending", "not_started"))],
+)
+def test_only_rows_of_the_forms_events_are_its_consents(event: str, expected: tuple[str, str]) -> None:
+    assert class_of(on_day("2023-09-12", event=event), counting=a_counting(IN_EVENTS)) == expected
+
+
+def test_consents_of_two_forms_are_put_in_order_by_date() -> None:
+    rows = [a_row(consent_date="2023-09-20", v2_date="", v2_obtained=""), of_form_2("2023-09-13")]
+
+    assert the_one(*rows, counting=a_counting(TWO_FORMS)).consented_on == date(2023, 9, 13)
+
+
+def test_on_one_day_the_order_of_events_goes_before_the_order_of_forms() -> None:
+    coding = a_coding(TWO_FORMS, event_order=("later", "last"))
+    refusal = on_day("2023-09-13", decision="2", event="last", v2_date="", v2_obtained="")
+
+    assert not the_one(of_form_2("2023-09-13"), refusal, counting=a_counting(TWO_FORMS, coding=coding)).taking_part
+
+
+# Riders
+
+
+@pytest.mark.parametrize(
+    ("value", "answer"),
+    [("1", "agreed"), ("0", "declined"), ("", "not_answered"), ("-99", "not_answered"), ("7", "not_answered")],
+)
+def test_a_rider_is_answered_only_by_its_codes(value: str, answer: str) -> None:
+    assert the_one(a_row(rider_a=value)).riders == (answer,)
+
+
+def test_a_zero_that_is_not_listed_is_neither_a_no_nor_unknown() -> None:
+    study = a_study(riders=RIDER.replace('declined = ["0"]', "declined = []"))
+
+    participant = the_one(a_row(rider_a="0"), counting=a_counting(study))
+
+    assert (participant.riders, participant.quality) == (("not_answered",), frozenset())
+
+
+@pytest.mark.parametrize(("box", "answer"), [("1", "agreed"), ("0", "declined"), ("", "declined")])
+def test_a_blank_box_of_a_rider_is_an_unticked_one(box: str, answer: str) -> None:
+    counting = a_counting(a_study(riders=CHECKBOX_RIDER))
+
+    assert the_one(a_row(extras___7=box), counting=counting).riders == (answer,)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "answer"),
+    [("1", "0", "declined"), ("0", "1", "agreed"), ("1", "", "not_answered")],
+)
+def test_a_rider_comes_from_the_latest_consent(first: str, second: str, answer: str) -> None:
+    rows = [on_day("2023-09-20", instance="1", rider_a=second), on_day("2023-09-12", instance="2", rider_a=first)]
+
+    assert the_one(*rows).riders == (answer,)
+
+
+@pytest.mark.parametrize("later", ["2023-10-02", "", "soon", "Consent not completed"])
+def test_a_consent_that_does_not_count_by_the_cutoff_changes_no_rider(later: str) -> None:
+    assert the_one(on_day("2023-09-12", rider_a="1"), on_day(later, instance="2", rider_a="0")).riders == ("agreed",)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "answer"),
+    [
+        ({INSTANCE: "2"}, {INSTANCE: "10"}, "declined"),
+        ({EVENT: "enrolment", INSTANCE: "2"}, {EVENT: "closing", INSTANCE: "1"}, "declined"),
+        ({EVENT: "enrolment"}, {EVENT: "unlisted"}, "declined"),
+    ],
+)
+def test_consents_of_one_day_are_put_in_order_by_event_then_instance(
+    one: dict[str, str], other: dict[str, str], answer: str
+) -> None:
+    coding = a_coding(a_study(), event_order=("enrolment", "closing"))
+    rows = [on_day("2023-09-12", rider_a="0") | other, on_day("2023-09-12", rider_a="1") | one]
+
+    assert the_one(*rows, counting=a_counting(coding=coding)).riders == (answer,)
+
+
+@pytest.mark.parametrize(
+    ("offering", "answer"),
+    [({0, 1}, "declined"), ({0}, "agreed"), ({1}, "declined"), (set(), "not_offered")],
+)
+def test_a_rider_comes_from_the_latest_consent_whose_form_offers_it(offering: set[int], answer: str) -> None:
+    coding = a_coding(TWO_FORMS, offered_by={"rider a": frozenset(offering)})
+    rows = [a_row(v2_date="", v2_obtained=""), of_form_2("2023-09-20", rider_a="0")]
+
+    assert the_one(*rows, counting=a_counting(TWO_FORMS, coding=coding)).riders == (answer,)
+
+
+def test_a_rider_of_a_form_that_the_participant_never_agreed_on_was_not_offered() -> None:
+    coding = a_coding(TWO_FORMS, offered_by={"rider a": frozenset({1})})
+    rows = [a_row(v2_date="", v2_obtained=""), of_form_2("2023-09-20", "2", rider_a="1")]
+
+    assert the_one(*rows, counting=a_counting(TWO_FORMS, coding=coding)).riders == ("not_offered",)
+
+
+@pytest.mark.parametrize(
+    "structure", [{EVENT: "riders"}, {INSTRUMENT: "riders", INSTANCE: "1"}, {EVENT: "start", INSTANCE: "2"}]
+)
+def test_a_rider_may_have_a_form_or_an_event_of_its_own(structure: dict[str, str]) -> None:
+    apart = a_row(consent_date="", consent_obtained="", rider_a="1") | structure
+
+    assert the_one(on_day("2023-09-12", rider_a=""), apart).riders == ("agreed",)
+
+
+def test_a_form_of_its_own_that_was_filled_twice_counts_the_later_time() -> None:
+    apart = {"consent_date": "", "consent_obtained": "", INSTRUMENT: "riders"}
+    rows = [a_row(**apart, rider_a="0") | {INSTANCE: "10"}, a_row(**apart, rider_a="1") | {INSTANCE: "9"}]
+
+    assert the_one(*rows, on_day("2023-09-12", rider_a="")).riders == ("declined",)
+
+
+def test_a_form_of_its_own_is_found_beside_rows_with_two_consents() -> None:
+    both = a_row(v2_date="2023-09-12", v2_obtained="1", rider_a="")
+    blank = dict.fromkeys(("consent_date", "consent_obtained", "v2_date", "v2_obtained"), "")
+    apart = a_row(**blank, rider_a="1") | {INSTRUMENT: "riders", INSTANCE: "1"}
+
+    assert the_one(both, apart, counting=a_counting(TWO_FORMS)).riders == ("agreed",)
+
+
+def test_a_consent_in_an_event_that_does_not_count_answers_no_rider() -> None:
+    rows = [on_day("2023-09-12", event="start", rider_a=""), on_day("2023-09-20", event="year_2", rider_a="1")]
+
+    assert the_one(*rows, counting=a_counting(IN_EVENTS)).riders == ("not_answered",)
+
+
+@pytest.mark.parametrize("decision", ["0", "2", "9", ""])
+def test_riders_of_those_who_did_not_consent_are_not_answers(decision: str) -> None:
+    assert the_one(a_row(consent_obtained=decision)).riders == ("",)
+
+
+# Records counted apart
+
+
+LEAVE_OUT = """
+[[leave_out]]
+reason = "test record"
+id_pattern = "TEST.*|999"
+[[leave_out]]
+reason = "moved away"
+field = "moved"
+codes = ["1", "2"]
+"""
+ONLY = '\n[only]\nfield = "cohort"\ncodes = ["ibd", "both"]\n'
+
+
+@pytest.mark.parametrize(
+    ("record", "moved", "expected"),
+    [
+        ("TEST 1", "", ("left_out", "test record")),
+        ("999", "1", ("left_out", "test record")),
+        ("1", "1", ("left_out", "moved away")),
+        ("1", "2", ("left_out", "moved away")),
+        ("9990", "", ("consented", "")),
+        ("MY TEST", "0", ("consented", "")),
+        ("test 1", "", ("consented", "")),
+    ],
+)
+def test_records_are_left_out_by_whole_id_or_by_code(record: str, moved: str, expected: tuple[str, str]) -> None:
+    assert class_of(a_row(record, moved=moved), counting=a_counting(a_study(more=LEAVE_OUT))) == expected
+
+
+@pytest.mark.parametrize(
+    ("cohort", "expected"),
+    [("ibd", "consented"), ("both", "consented"), ("control", "outside"), ("", "outside"), ("IBD", "outside")],
+)
+def test_records_without_a_code_of_only_are_outside(cohort: str, expected: str) -> None:
+    assert the_one(a_row(cohort=cohort), counting=a_counting(a_study(more=ONLY))).kind == expected
+
+
+def test_one_row_with_the_code_is_enough_to_be_inside() -> None:
+    rows = [a_row(cohort=""), on_day("", event="later", cohort="ibd")]
+
+    assert the_one(*rows, counting=a_counting(a_study(more=ONLY))).kind == "consented"
+
+
+def test_a_record_that_is_both_left_out_and_outside_is_left_out() -> None:
+    counting = a_counting(a_study(more=LEAVE_OUT + ONLY))
+
+    assert class_of(a_row("TEST", cohort="", moved=""), counting=counting) == ("left_out", "test record")
+
+
+def test_records_counted_apart_are_nothing_else() -> None:
+    row = a_row("TEST", moved="", rider_a="7", consent_obtained="9")
+
+    apart = the_one(row, counting=a_counting(a_study(more=LEAVE_OUT)))
+
+    assert apart == PlainParticipant("left_out", "test record", riders=("",))
+
+
+def test_the_record_id_itself_can_be_the_field_that_leaves_out() -> None:
+    study = a_study(more='[[leave_out]]\nreason = "trial run"\nfield = "record_id"\ncodes = ["1"]\n')
+    columns = {**a_coding(study).columns, FieldRef("record_id"): RECORD}
+
+    counting = a_counting(study, coding=a_coding(study, columns=columns))
+
+    assert class_of(a_row("1"), counting=counting) == ("left_out", "trial run")
+
+
+# What a data manager should look at
+
+
+@pytest.mark.parametrize(
+    ("values", "codes"),
+    [
+        ({}, set()),
+        ({"consent_date": ""}, {"no_date"}),
+        ({"consent_date": "soon"}, {"unreadable_date"}),
+        ({"consent_date": "2023-09-10"}, {"before_start"}),
+        ({"consent_date": "2203-09-12"}, {"future_date"}),
+        ({"consent_date": "2023-10-03"}, set()),  # after the cut-off: nobody's mistake
+        ({"consent_date": "Consent not completed"}, {"agreed_but_open"}),
+        ({"consent_obtained": "9", "rider_a": ""}, {"unknown_code"}),
+        ({"consent_obtained": "0", "rider_a": ""}, {"dated_but_pending"}),
+        ({"consent_obtained": "", "rider_a": ""}, {"dated_but_pending"}),
+        ({"consent_obtained": "0", "consent_date": "Consent not completed", "rider_a": ""}, set()),
+        ({"consent_obtained": "2", "rider_a": ""}, set()),
+        ({"consent_obtained": "2"}, {"rider_without_consent"}),
+        ({"consent_obtained": "", "consent_date": ""}, {"rider_without_consent"}),
+        ({"consent_obtained": "", "consent_date": "", "rider_a": "0"}, set()),
+        ({"rider_a": "7"}, {"unknown_code"}),
+        ({"rider_a": "-99"}, {"unknown_code"}),
+        ({"rider_a": ""}, set()),
+    ],
+)
+def test_quality_names_what_to_look_at(values: dict[str, str], codes: set[str]) -> None:
+    counting = a_counting(period=a_period("2023-10-01", exported_on="2023-10-05"))
+
+    assert the_one(a_row(**values), counting=counting).quality == codes
+
+
+@pytest.mark.parametrize(("form", "codes"), [(0, set()), (1, {"rider_without_consent"})])
+def test_a_rider_agreed_to_with_a_form_that_does_not_have_it_is_to_be_looked_at(form: int, codes: set[str]) -> None:
+    coding = a_coding(TWO_FORMS, offered_by={"rider a": frozenset({form})})
+    row = a_row(v2_date="", v2_obtained="")
+
+    assert the_one(row, counting=a_counting(TWO_FORMS, coding=coding)).quality == codes
+
+
+def test_one_form_with_the_rider_is_enough_beside_another_without() -> None:
+    coding = a_coding(TWO_FORMS, offered_by={"rider a": frozenset({1})})
+    rows = [a_row(v2_date="", v2_obtained=""), of_form_2("", rider_a="1")]
+
+    assert the_one(*rows, counting=a_counting(TWO_FORMS, coding=coding)).quality == {"no_date"}
+
+
+def test_a_missing_data_code_is_not_unknown() -> None:
+    counting = a_counting(coding=a_coding(a_study(), missing_codes=frozenset({"-99"})))
+
+    assert the_one(a_row(rider_a="-99"), counting=counting).quality == set()
+
+
+@pytest.mark.parametrize("untouched", ["0", ""])
+def test_an_untouched_box_elsewhere_does_not_take_back_a_tick(untouched: str) -> None:
+    rows = [
+        {RECORD: "1", EVENT: "e1", "consent_date": "2023-09-12", "consent_obtained": "1", "extras___7": untouched},
+        {RECORD: "1", EVENT: "e2", "consent_date": "", "consent_obtained": "", "extras___7": "1"},
+        {RECORD: "1", EVENT: "e3", "consent_date": "", "consent_obtained": "", "extras___7": untouched},
+    ]
+
+    assert the_one(*rows, counting=a_counting(a_study(riders=CHECKBOX_RIDER))).riders == ("agreed",)
+
+
+def test_a_rider_on_the_consent_form_is_not_taken_from_a_row_that_nobody_signed() -> None:
+    rows = [
+        a_row(redcap_event_name="e1", rider_a=""),
+        a_row(redcap_event_name="e2", rider_a="1", consent_date="", consent_obtained=""),
+    ]
+    on_the_form = a_counting(coding=a_coding(a_study(), kept_apart=frozenset()))
+
+    assert the_one(*rows, counting=on_the_form).riders == ("not_answered",)
+
+
+@pytest.mark.parametrize("waiting", ["", "0"])
+def test_a_date_that_two_forms_share_waits_for_neither_once_one_is_decided(waiting: str) -> None:
+    representative = CONSENT.replace('"consent_obtained"', '"representative_agreed"')
+    counting = a_counting(a_study(consents=CONSENT + representative))
+
+    assert the_one(a_row(representative_agreed=waiting), counting=counting).quality == set()
+
+
+def test_an_instance_beyond_all_numbers_is_read_as_none() -> None:
+    assert class_of(a_row(redcap_repeat_instance="9" * 25)) == ("consented", "")
+
+
+def test_quality_looks_at_every_consent_and_not_only_at_the_one_that_decides() -> None:
+    rows = [on_day("2023-09-12", instance="1"), on_day("", instance="2"), on_day("soon", instance="3")]
+
+    assert the_one(*rows).quality == {"no_date", "unreadable_date"}

@@ -1,0 +1,106 @@
+"""The list of what to look at: as many records as the report counts, and each at its place in REDCap."""
+
+from itertools import groupby
+from operator import itemgetter
+
+import pytest
+from hypothesis import given, settings
+
+from consent.counting.consents import Counting
+from consent.counting.worklist import Entry, Worklist, list_exceptions
+from consent.studies.model import StudyConfig
+from tests.support.builders import a_counting, a_row, a_study, rows_frame, summary_of
+from tests.support.odd_registries import odd_countings, odd_rows
+
+WITHDRAWAL = """
+[withdrawal]
+flag = "withdrawn"
+codes = ["1"]
+date = "withdrawn_on"
+extent = "extent"
+ends = ["all"]
+"""
+BY_GROUP = """
+[sites]
+by = "data_access_group"
+[[sites.site]]
+code = "north"
+"""
+
+
+def listed(*rows: dict[str, str], study: StudyConfig | None = None) -> tuple[Entry, ...]:
+    """What to look at in these rows."""
+    return list_exceptions(rows_frame(rows), a_counting(study)).entries
+
+
+def left(**values: str) -> dict[str, str]:
+    """Somebody who agreed on 12 September 2023 and withdrew a week later, unless told otherwise."""
+    return a_row(**{"withdrawn": "1", "withdrawn_on": "2023-09-20", "extent": "all", **values})
+
+
+@settings(deadline=None, max_examples=60)
+@given(rows=odd_rows(), counting=odd_countings())
+def test_each_code_has_as_many_records_as_the_report_counts(rows: list[dict[str, str]], counting: Counting) -> None:
+    assert list_exceptions(rows_frame(rows), counting).records == dict(summary_of(*rows, counting=counting).quality)
+
+
+@settings(deadline=None, max_examples=60)
+@given(rows=odd_rows(), counting=odd_countings())
+def test_the_lists_of_single_records_add_up_to_that_of_all(rows: list[dict[str, str]], counting: Counting) -> None:
+    singly = [list_exceptions(rows_frame(own), counting) for _, own in groupby(rows, key=itemgetter("record"))]
+    together = sum(singly, Worklist())
+    assert set(together.entries) == set(list_exceptions(rows_frame(rows), counting).entries)
+
+
+@pytest.mark.parametrize(
+    ("values", "code", "field"),
+    [
+        ({"consent_date": ""}, "no_date", "consent_date"),
+        ({"consent_date": "spring"}, "unreadable_date", "consent_date"),
+        ({"consent_date": "2023-09-10"}, "before_start", "consent_date"),
+        ({"consent_date": "2203-09-12"}, "future_date", "consent_date"),
+        ({"consent_date": "Consent not completed"}, "agreed_but_open", "consent_date"),
+        ({"consent_obtained": "", "rider_a": ""}, "dated_but_pending", "consent_obtained"),
+        ({"consent_obtained": "9", "rider_a": ""}, "unknown_code", "consent_obtained"),
+        ({"rider_a": "9"}, "unknown_code", "rider_a"),
+        ({"consent_obtained": "2"}, "rider_without_consent", "rider_a"),
+    ],
+)
+def test_each_code_names_the_field_to_look_at(values: dict[str, str], code: str, field: str) -> None:
+    assert listed(a_row("007", **values)) == (Entry("007", "", "", "", code, field),)
+
+
+@pytest.mark.parametrize(
+    ("values", "code", "field"),
+    [
+        ({"withdrawn_on": ""}, "withdrawal_undated", "withdrawn_on"),
+        ({"withdrawn_on": "2023-09-11"}, "withdrawal_before_consent", "withdrawn_on"),
+        ({"consent_obtained": "2", "rider_a": ""}, "withdrawal_without_consent", "withdrawn_on"),
+        ({"extent": "some"}, "unknown_code", "extent"),
+    ],
+)
+def test_a_withdrawal_to_look_at_names_its_field(values: dict[str, str], code: str, field: str) -> None:
+    (entry,) = listed(left(**values), study=a_study(more=WITHDRAWAL))
+    assert (entry.code, entry.field) == (code, field)
+
+
+def test_what_stands_twice_in_a_record_is_listed_at_both_places_and_counted_once() -> None:
+    visits = [
+        a_row("1", consent_date="", redcap_event_name="year_2", redcap_repeat_instance=instance)
+        for instance in ("1", "2")
+    ]
+    worklist = list_exceptions(rows_frame(visits), a_counting())
+    assert [(entry.event, entry.instance) for entry in worklist.entries] == [("year_2", "1"), ("year_2", "2")]
+    assert worklist.records == {"no_date": 1}
+
+
+def test_a_group_that_the_study_file_does_not_list_is_looked_at_in_the_record_and_not_in_an_event() -> None:
+    visits = [a_row(redcap_event_name=event, redcap_data_access_group="east") for event in ("first", "second")]
+    assert listed(*visits, study=a_study(more=BY_GROUP)) == (
+        Entry("1", "", "", "", "unknown_code", "redcap_data_access_group"),
+    )
+
+
+def test_a_record_that_the_study_leaves_out_is_not_listed() -> None:
+    study = a_study(more='[[leave_out]]\nreason = "test"\nid_pattern = "T.*"\n')
+    assert listed(a_row("T1", consent_date=""), study=study) == ()

@@ -1,0 +1,344 @@
+"""Claims about the files of a report: the earlier pipeline's CSV to the byte, and the JSON document's keys."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+import consent.studies
+from consent.counting.consents import Counting
+from consent.counting.summary import ConsentSummary, Source, summarise
+from consent.files import ReportFile
+from consent.reports.data_files import document, render_csv, render_json
+from consent.reports.render import render_reports
+from consent.studies.parser import parse_study
+from tests.support.builders import RIDER, RIDERS, a_counting, a_period, a_row, a_study, summary_of, tally_of
+from tests.support.odd_registries import odd_countings, odd_rows
+
+Rows = list[dict[str, str]]
+
+ROOT = Path(__file__).resolve().parents[3]
+OBRI = Path(next(iter(consent.studies.__path__))) / "obri-ibd.toml"
+
+
+def an_obri_row(record: str, day: str, riders: str, obtained: str = "1") -> dict[str, str]:
+    """A participant of the first study, with the riders that were agreed to."""
+    answers = {f"summary_event_{letter}": "1" if letter in riders else "" for letter in RIDERS}
+    return {"record": record, "summary_consent_date": day, "consent_obtained": obtained, **answers}
+
+
+def the_old_example(cutoff: str = "2023-09-24") -> ConsentSummary:
+    """The four participants by whom the earlier pipeline was explained."""
+    study = parse_study(OBRI.read_text(encoding="utf-8"), "obri-ibd")
+    return summary_of(
+        an_obri_row("1", "2023-09-11", RIDERS),
+        an_obri_row("2", "2023-09-12", "", obtained="0"),
+        an_obri_row("3", "2023-09-17", "a"),
+        an_obri_row("4", "2023-09-18", RIDERS),
+        counting=a_counting(study, a_period(cutoff, exported_on="2023-09-25")),
+    )
+
+
+def the_files(summary: ConsentSummary) -> dict[str, ReportFile]:
+    return {file.name: file for file in render_reports(summary)}
+
+
+def the_table(summary: ConsentSummary) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(render_csv(summary).content.decode(), newline="")))
+
+
+# The weekly table
+
+
+def test_the_csv_of_the_old_example_is_the_same_to_the_byte() -> None:
+    assert render_csv(the_old_example()).content == (
+        b"period,consent,rider a,rider b,rider c,rider d,rider e,rider f,rider g,rider h\n"
+        b"2023-09-11 - 2023-09-17,2,2,1,1,1,1,1,1,1\n"
+        b"2023-09-18 - 2023-09-24,1,1,1,1,1,1,1,1,1\n"
+        b"Total,3,3,2,2,2,2,2,2,2\n"
+    )
+
+
+def test_a_cutoff_on_sunday_leaves_monday_out() -> None:
+    assert render_csv(the_old_example("2023-09-17")).content.splitlines()[1:] == [
+        b"2023-09-11 - 2023-09-17,2,2,1,1,1,1,1,1,1",
+        b"Total,2,2,1,1,1,1,1,1,1",
+    ]
+
+
+def test_a_table_without_riders_has_two_columns() -> None:
+    counting = a_counting(a_study(riders=""), a_period("2023-09-17"))
+
+    assert render_csv(summary_of(a_row(), counting=counting)).content == (
+        b"period,consent\n2023-09-11 - 2023-09-17,1\nTotal,1\n"
+    )
+
+
+def test_weeks_without_consents_are_rows_of_zeros() -> None:
+    assert the_table(summary_of(a_row(consent_date="2023-09-12")))[2:4] == [
+        ["2023-09-18 - 2023-09-24", "0", "0"],
+        ["2023-09-25 - 2023-10-01", "0", "0"],
+    ]
+
+
+@pytest.mark.parametrize("key", ["a, b", 'the "big" rider', "rider;a", "Proben (Ä, ß)", "1.5", "a|b"])
+def test_a_riders_name_comes_back_from_the_csv_as_it_was(key: str) -> None:
+    study = a_study(riders=RIDER.replace('"rider a"', f"'{key}'"))
+
+    assert the_table(summary_of(a_row(), counting=a_counting(study)))[0] == ["period", "consent", key]
+
+
+@settings(deadline=None, max_examples=30)
+@given(rows=odd_rows(), counting=odd_countings())
+def test_the_last_row_is_the_sum_of_the_weeks(rows: Rows, counting: Counting) -> None:
+    _, *weeks, total = the_table(summary_of(*rows, counting=counting))
+
+    assert [sum(map(int, column)) for column in list(zip(*weeks, strict=True))[1:]] == [int(n) for n in total[1:]]
+
+
+# The JSON document
+
+
+def test_the_document_has_the_keys_that_machines_were_promised() -> None:
+    assert set(document(summary_of(a_row()))) == {
+        "schema",
+        "study",
+        "cutoff",
+        "exported_on",
+        "participants",
+        "left_out",
+        "outside",
+        "taking_part_now",
+        "weeks",
+        "totals",
+        "riders",
+        "changes",
+        "quality",
+        "source",
+        "notes",
+        "app",
+    }
+
+
+@pytest.mark.parametrize(
+    ("part", "keys"),
+    [
+        ("study", {"key", "title", "start_date", "time_zone"}),
+        ("participants", {"total", "consented", "declined", "pending", "not_counted"}),
+        ("totals", {"consented", "riders"}),
+        ("source", {"redcap_version", "project_id", "records_listed", "records_received"}),
+        ("app", {"version", "study_sha256"}),
+    ],
+)
+def test_each_part_of_the_document_has_its_keys(part: str, keys: set[str]) -> None:
+    assert set(document(summary_of(a_row()))[part]) == keys
+
+
+def test_the_document_counts_the_old_example() -> None:
+    found = document(the_old_example())
+
+    assert found["participants"] == {
+        "total": 4,
+        "consented": 3,
+        "declined": 0,
+        "pending": {"open": 1, "not_started": 0},
+        "not_counted": {},
+    }
+
+
+def test_a_week_of_the_document_says_whether_it_is_complete() -> None:
+    assert document(summary_of(a_row(), counting=a_counting(period=a_period("2023-09-12"))))["weeks"] == [
+        {
+            "first_day": "2023-09-11",
+            "last_day": "2023-09-17",
+            "complete": False,
+            "consented": 1,
+            "riders": {"rider a": 1},
+        }
+    ]
+
+
+def test_a_rider_of_the_document_has_four_answers() -> None:
+    rows = [a_row("1"), a_row("2", rider_a="0"), a_row("3", rider_a="")]
+
+    (rider,) = document(summary_of(*rows))["riders"]
+
+    assert [rider[answer] for answer in ("agreed", "declined", "not_answered", "not_offered")] == [1, 1, 1, 0]
+
+
+@pytest.mark.parametrize(("declined", "can_decline"), [('declined = ["0"]', True), ("", False)])
+def test_the_document_tells_nobody_declined_from_nobody_could(declined: str, can_decline: bool) -> None:
+    study = a_study(riders=RIDER.replace('declined = ["0"]', declined))
+    (rider,) = document(summary_of(a_row(), counting=a_counting(study)))["riders"]
+
+    assert (rider["declined"], rider["can_decline"]) == (0, can_decline)
+
+
+EVERY_PART = """
+[sites]
+by = "site"
+[[sites.site]]
+code = "n"
+label = "North"
+opened = 2023-09-11
+[version]
+field = "version"
+accepted = ["2.0"]
+[withdrawal]
+flag = "left"
+codes = ["1"]
+extent = "how_far"
+extent_labels = { 1 = "No use" }
+[accrual]
+approved = 2
+approval_date = 2023-09-18
+"""
+
+
+def with_every_part() -> dict[str, Any]:
+    """The document on two people: one in the north on an old version, one at no site who withdrew."""
+    rows = [
+        a_row("1", site="n", version="1.0", left="", how_far=""),
+        a_row("2", site="", version="2.0", left="1", how_far="1"),
+    ]
+    return document(summary_of(*rows, counting=a_counting(a_study(more=EVERY_PART))))
+
+
+def test_what_a_study_file_does_not_ask_for_is_no_key_of_the_document() -> None:
+    asked = {"sites_by", "sites", "versions", "reconsent_due", "withdrawals", "accrual", "renewal"}
+
+    assert set(with_every_part()) - set(document(summary_of(a_row()))) == asked
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        ("sites_by", "field"),
+        ("reconsent_due", 1),
+        (
+            "versions",
+            [
+                {"version": "2.0", "accepted": True, "taking_part": 0},
+                {"version": "1.0", "accepted": False, "taking_part": 1},
+                {"version": "", "accepted": False, "taking_part": 0},
+            ],
+        ),
+        (
+            "withdrawals",
+            {"total": 1, "by_extent": {"1": 1}, "labels": {"1": "No use"}, "ends": [], "undated": 1},
+        ),
+        (
+            "accrual",
+            {
+                "approved": 2,
+                "approval_date": "2023-09-18",
+                "agreed": 2,
+                "warning": "All 2 approved participants have agreed: ask the ethics board before anybody else does.",
+            },
+        ),
+    ],
+)
+def test_each_optional_part_of_the_document_has_its_values(part: str, expected: object) -> None:
+    assert json.loads(json.dumps(with_every_part()[part])) == expected
+
+
+def test_a_site_of_the_document_has_its_numbers() -> None:
+    numbers = {"participants": 1, "consented": 1, "taking_part": 1, "recent": 1}
+
+    assert with_every_part()["sites"] == [
+        {"code": "n", "label": "North", "opened": "2023-09-11", **numbers},
+        {"code": "", "label": "(no site)", **numbers, "taking_part": 0},
+    ]
+
+
+def test_a_line_of_the_renewal_table_without_a_date_has_one_number() -> None:
+    assert with_every_part()["renewal"][-1] == {"label": "In all", "since_start": 2}
+
+
+def test_both_dates_are_in_the_document() -> None:
+    found = document(summary_of(a_row(), counting=a_counting(period=a_period("2023-09-17", exported_on="2023-10-05"))))
+
+    assert (found["cutoff"], found["exported_on"]) == ("2023-09-17", "2023-10-05")
+
+
+def test_the_document_says_when_completeness_could_not_be_checked() -> None:
+    counting = a_counting()
+    source = Source(None, None, None, 1)
+
+    found = document(summarise(tally_of(a_row()), counting.study, counting.period, source))
+
+    assert found["source"]["records_listed"] is None
+
+
+def test_the_document_is_stored_as_it_is() -> None:
+    summary = summary_of(a_row())
+
+    assert json.loads(render_json(summary).content) == document(summary)
+
+
+def test_the_document_keeps_letters_beyond_ascii_readable() -> None:
+    study = a_study(riders=RIDER.replace('"rider a"', '"Québec"'))
+
+    assert "Québec".encode() in render_json(summary_of(a_row(), counting=a_counting(study))).content
+
+
+# Every file
+
+
+def test_files_are_named_by_the_title() -> None:
+    assert {"OBRI Consent Summary.csv", "OBRI Consent Summary.json"} <= set(the_files(summary_of(a_row())))
+
+
+@pytest.mark.parametrize(("ending", "for_machines"), [("csv", False), ("json", True)])
+def test_a_file_says_whether_it_is_for_machines(ending: str, for_machines: bool) -> None:
+    assert the_files(summary_of(a_row()))[f"OBRI Consent Summary.{ending}"].data == for_machines
+
+
+def test_no_record_id_is_in_any_file() -> None:
+    files = render_reports(summary_of(a_row("QX-00731"), a_row("QX-00732", consent_date="", rider_a="7")))
+
+    assert not [file.name for file in files if b"QX-0073" in file.content]
+
+
+@settings(deadline=None, max_examples=20)
+@given(rows=odd_rows(), counting=odd_countings())
+def test_the_same_rows_give_the_same_bytes_in_whatever_order(rows: Rows, counting: Counting) -> None:
+    forwards, backwards = (summary_of(*some, counting=counting) for some in (rows, rows[::-1]))
+
+    assert [render_csv(forwards), render_json(forwards)] == [render_csv(backwards), render_json(backwards)]
+
+
+PRINT_FILES = """
+import hashlib
+from tests.unit.reports.test_data_files import render_reports, the_old_example
+for file in render_reports(the_old_example()):
+    print(file.name, hashlib.sha256(file.content).hexdigest())
+"""
+
+
+def printed_elsewhere(**environment: str) -> str:
+    """What another process on another machine's settings makes of the same rows."""
+    known = {name: value for name, value in os.environ.items() if name not in ("TZ", "LANG", "LC_ALL")}
+    done = subprocess.run(
+        [sys.executable, "-c", PRINT_FILES],
+        cwd=ROOT,
+        env=known | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding="utf-8",
+    )
+    return done.stdout
+
+
+def test_no_zone_locale_or_hash_seed_of_a_machine_changes_a_byte() -> None:
+    here = printed_elsewhere(TZ="Pacific/Auckland", LC_ALL="C", PYTHONHASHSEED="1")
+
+    assert here == printed_elsewhere(TZ="America/Vancouver", LC_ALL="de_DE.UTF-8", PYTHONHASHSEED="2")

@@ -1,0 +1,323 @@
+"""Claims about the counting rules as they are printed: all that a study file says about counting, and nothing else."""
+
+import pytest
+
+from consent.reports.definitions import Definition, definitions
+from consent.studies.parser import parse_study
+from tests.support.builders import CONSENT, RIDER, STUDY, a_study
+
+EVERYTHING = """
+title = "OBRI Consent Summary"
+start_date = 2023-09-11
+time_zone = "America/Toronto"
+contact = "registry office"
+[redcap]
+url_setting = "REDCAP_API_URL"
+token_setting = "REDCAP_ACCESS_TOKEN"
+project_id = 4711
+time_zone = "Europe/Vienna"
+[[consent]]
+date = "adult_timestamp"
+decision = "adult_decision"
+agreed = ["a1", "a2"]
+declined = ["a3"]
+pending = ["a4"]
+pending_text = ["Not done yet"]
+events = ["enrolment_arm_1", "visit_arm_2"]
+form_complete = "adult_complete"
+[[consent]]
+date = "parent_date"
+decision = "parent_decision(yes)"
+agreed = ["1"]
+[[riders]]
+key = "rider a"
+label = "Storage of blood"
+field = "blood"
+agreed = ["b1"]
+declined = ["b2"]
+offered_in = ["v2", "v3"]
+[[riders]]
+key = "rider b"
+field = "sharing(abroad)"
+agreed = ["1"]
+[[leave_out]]
+reason = "test record"
+id_pattern = "TEST-.*"
+[[leave_out]]
+reason = "double entry"
+field = "double"
+codes = ["d1"]
+[only]
+field = "cohort"
+codes = ["ibd"]
+[withdrawal]
+flag = "left"
+codes = ["w1"]
+date = "left_on"
+extent = "left_how"
+ends = ["e2", "e3"]
+[withdrawal.extent_labels]
+e1 = "no further contact"
+e2 = "no further use"
+[sites]
+by = "clinic"
+[[sites.site]]
+code = "tor"
+label = "Toronto"
+target = 1234
+opened = 2024-02-01
+[version]
+field = "form_version"
+accepted = ["v3", "v4"]
+[accrual]
+target = 2345
+target_date = 2028-06-30
+approved = 3456
+approval_date = 2025-05-05
+[guard]
+max_fall = 0.035
+[delivery]
+folder = "/Somewhere"
+"""
+
+NAMED = [
+    "Monday 11 September 2023",
+    "Monday to Sunday",
+    "America/Toronto",
+    "number 4711",
+    "Europe/Vienna",
+    "field adult_timestamp",
+    "field adult_decision",
+    "code a1 or a2 means agreed",
+    "Code a3 means declined",
+    "code a4",
+    "'Not done yet'",
+    "event enrolment_arm_1 or visit_arm_2",
+    "adult_complete is 2",
+    "field parent_date",
+    "option yes of checkbox parent_decision",
+    "rider a (Storage of blood): field blood, code b1 means agreed, code b2 declined",
+    "only form version v2 or v3 has it",
+    "rider b: option abroad of checkbox sharing",
+    "test record: the record's whole id matches the pattern TEST-.*",
+    "double entry: code d1 in field double",
+    "code ibd in field cohort",
+    "code w1 in field left",
+    "field left_on",
+    "field left_how: e1 (no further contact), e2 (no further use)",
+    "the extent is e2 or e3, or blank",
+    "field clinic",
+    "Toronto: tor, target 1,234, open from 1 Feb 2024",
+    "field form_version",
+    "Accepted: v3 or v4",
+    "2,345 consented by 30 Jun 2028",
+    "approved 3,456",
+    "5 May 2025",
+    "3.5%",
+]
+
+CHANGED = [
+    ("2023-09-11", "2023-09-12"),
+    ('zone = "America/Toronto"', 'zone = "America/Vancouver"'),
+    ("4711", "4712"),
+    ("Europe/Vienna", "Europe/Paris"),
+    ('date = "adult_timestamp"', 'date = "adult_day"'),
+    ("adult_decision", "adult_says"),
+    ('"a2"', '"a22"'),
+    ('"a3"', '"a33"'),
+    ('"a4"', '"a44"'),
+    ("Not done yet", "Not done"),
+    ("visit_arm_2", "visit_arm_1"),
+    ("adult_complete", "adults_complete"),
+    ("parent_decision(yes)", "parent_decision(ja)"),
+    ("Storage of blood", "Blood"),
+    ("b1", "b11"),
+    ("b2", "b22"),
+    ('"v2", "v3"', '"v2"'),
+    ("(abroad)", "(there)"),
+    ("TEST-.*", "T.*"),
+    ("double entry", "twice"),
+    ("d1", "d11"),
+    ('"ibd"', '"ms"'),
+    ("w1", "w11"),
+    ("left_on", "left_day"),
+    ("left_how", "left_why"),
+    ('"e2", "e3"', '"e2"'),
+    ("no further use", "nothing at all"),
+    ("clinic", "hospital"),
+    ('by = "clinic"', 'by = "data_access_group"'),
+    ("1234", "1235"),
+    ("2024-02-01", "2024-02-02"),
+    ("form_version", "version_signed"),
+    ('"v4"', '"v5"'),
+    ("2345", "2346"),
+    ("2028-06-30", "2028-07-01"),
+    ("3456", "3457"),
+    ("2025-05-05", "2025-05-06"),
+    ("0.035", "0.04"),
+]
+
+NOT_MENTIONED = [
+    "rider",
+    "optional consent",
+    "version",
+    "withdraw",
+    "site",
+    "target",
+    "ethics",
+    "approv",
+    "left out",
+    "outside",
+    "of the event",
+    "complete)",
+    "time zone",
+    "project than",
+    "checkbox",
+]
+
+
+def said_of(text: str) -> str:
+    """All that is printed of the counting rules of the study file with this text."""
+    return "\n".join(f"{rule.heading}\n{rule.text}" for rule in definitions(parse_study(text, "a-study")))
+
+
+@pytest.mark.parametrize("words", NAMED)
+def test_what_the_study_file_says_is_printed(words: str) -> None:
+    assert words in said_of(EVERYTHING)
+
+
+@pytest.mark.parametrize(("before", "after"), CHANGED)
+def test_another_rule_is_printed_otherwise(before: str, after: str) -> None:
+    assert said_of(EVERYTHING.replace(before, after)) != said_of(EVERYTHING)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [('title = "OBRI', 'title = "IBD'), ("registry office", "Jo"), ("/Somewhere", "/Else")]
+)
+def test_what_is_no_rule_is_not_printed(before: str, after: str) -> None:
+    assert said_of(EVERYTHING.replace(before, after)) == said_of(EVERYTHING)
+
+
+@pytest.mark.parametrize("words", NOT_MENTIONED)
+def test_what_a_study_does_not_have_is_not_mentioned(words: str) -> None:
+    assert words not in said_of(STUDY + CONSENT).lower()
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ('[sites]\nby = "data_access_group"\n', "the data access group that the record is in now"),
+        ('[withdrawal]\nflag = "left"\ncodes = ["1"]\n', "Withdrawn is who consented and has code 1 in field left. It"),
+        ('[withdrawal]\ndate = "left_on"\nextent = "how"\n', "It ends taking part, whatever its extent."),
+        ('[version]\nfield = "form_version"\naccepted = ["2"]\n', "Accepted: 2."),
+        ("[accrual]\ntarget = 30\n", "The target is 30 consented."),
+        ("[accrual]\napproved = 30\n", "The ethics board approved 30."),
+        (
+            "[accrual]\napproved = 30\n",
+            "without a usable date (blank, unreadable or after the day of the export), also",
+        ),
+        ("[accrual]\napproved = 30\n", "dated between the cut-off and the export, or still pending, is not among them"),
+        ("[accrual]\ntarget = 30\ntarget_date = 2030-01-01\n", "with less than one left there is none."),
+        ("[accrual]\napproval_date = 2024-01-01\n", "A later refusal counts by its own date, also of those"),
+        (
+            '[accrual]\napproval_date = 2024-01-01\n[withdrawal]\ndate = "left_on"\n',
+            "A withdrawal that ends taking part and a later refusal count by their own dates, also of those",
+        ),
+    ],
+)
+def test_a_part_of_a_study_file_is_printed_as_far_as_it_goes(more: str, words: str) -> None:
+    assert words in said_of(STUDY + CONSENT + more)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "except those who, up to the cut-off, refused after the latest agreement.",
+        "without a usable date (blank, unreadable or after the day of the export), came later if it stands after it in",
+    ],
+)
+def test_it_is_printed_which_refusal_ends_taking_part(words: str) -> None:
+    assert words in said_of(STUDY + CONSENT)
+
+
+SURVEY = CONSENT.replace('date = "consent_date"', 'date = "adult_timestamp"')
+
+
+@pytest.mark.parametrize(
+    ("consent", "words"),
+    [
+        (CONSENT, "Where the date says 'Consent not completed', an agreement is still pending."),
+        (SURVEY, "Where the date says 'Consent not completed' or '[not completed]', an agreement is still pending."),
+    ],
+)
+def test_it_is_printed_which_texts_of_the_date_keep_an_agreement_pending(consent: str, words: str) -> None:
+    assert words in said_of(STUDY + consent)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "until then it is marked 'in progress', or 'counted to' its last day counted.",
+        "not counted (with the first reason of the list above)",
+        "a date, but the consent is still pending;",
+        "(A report made by hand from a file says that this was not checked.)",
+    ],
+)
+def test_what_is_easily_taken_otherwise_is_printed(words: str) -> None:
+    assert words in said_of(STUDY + CONSENT)
+
+
+def test_it_is_printed_that_nought_is_no_unknown_answer_to_a_rider() -> None:
+    assert "a code that the study file does not name (0 in an optional consent is none)." in said_of(
+        STUDY + CONSENT + RIDER
+    )
+
+
+@pytest.mark.parametrize(("offered_in", "place"), [("", "form"), ('offered_in = ["2"]\n', "form version")])
+def test_it_is_printed_when_an_agreed_rider_is_to_be_looked_at(offered_in: str, place: str) -> None:
+    text = STUDY + CONSENT + RIDER + offered_in + '[version]\nfield = "form_version"\naccepted = ["2"]\n'
+
+    assert f"but to no {place} that has it, whatever the date;" in said_of(text)
+
+
+def test_riders_with_the_same_codes_are_explained_together() -> None:
+    riders = "".join(
+        f'[[riders]]\nkey = "rider {letter}"\nfield = "rider_{letter}"\nagreed = ["1"]\ndeclined = ["0"]\n'
+        for letter in "ab"
+    )
+
+    assert "In each of them code 1 means agreed, code 0 declined.\nrider a: field rider_a.\nrider b:" in said_of(
+        STUDY + CONSENT + riders
+    )
+
+
+def test_the_rules_come_in_the_order_in_which_a_record_meets_them() -> None:
+    assert [rule.heading for rule in definitions(a_study())] == [
+        "Days and weeks",
+        "Who is a participant",
+        "Consent form",
+        "What one consent says",
+        "Classes",
+        "Several consents of one participant",
+        "Taking part now",
+        "Optional consents (riders)",
+        "To look at",
+        "Completeness",
+        "Changed since the last report",
+    ]
+
+
+def test_several_consent_forms_are_numbered() -> None:
+    found = definitions(parse_study(EVERYTHING, "a-study"))
+
+    assert [rule.heading for rule in found if rule.heading.startswith("Consent form")] == [
+        "Consent form 1",
+        "Consent form 2",
+    ]
+
+
+@pytest.mark.parametrize("rule", definitions(parse_study(EVERYTHING, "a-study")), ids=lambda rule: rule.heading)
+def test_every_rule_is_a_whole_text(rule: Definition) -> None:
+    assert rule.text[-1] == "."
+    assert "  " not in rule.text
+    assert ".." not in rule.text

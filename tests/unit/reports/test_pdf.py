@@ -1,0 +1,454 @@
+"""Claims about the PDF: that it says what the JSON document says, as it stands, to every reader, in the same bytes."""
+
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import pytest
+from pypdf import PdfReader
+from pypdf.generic import Destination
+
+from consent.counting.consents import NOT_COUNTED_REASONS
+from consent.counting.participants import QUALITY_CODES
+from consent.counting.summary import Changes, ConsentSummary, RiderCount, Source, WeekChange, Withdrawals
+from consent.reports.charts import cumulative_alt, weekly_alt
+from consent.reports.data_files import document
+from consent.reports.definitions import definitions
+from consent.reports.headline import headline
+from consent.reports.pdf import render_pdf
+from consent.reports.pdf_content import sections
+from consent.reports.wording import NO_CODE_FOR_A_NO, REASONS, SMALL_COUNTS_MARK, holds_small_counts, share_words
+from tests.support.builders import RIDER, a_counting, a_row, a_study, summary_of
+from tests.support.sample_summaries import (
+    ALL_SUMMARIES,
+    ODD_LABELS,
+    a_full_summary,
+    a_huge_summary,
+    a_summary_of_one,
+    an_empty_summary,
+    an_odd_summary,
+    an_ordinary_summary,
+)
+
+ZERO_WIDTH_SPACE = "\u200b"
+ALPHABETS = ("Ελληνικά", "Українська", "Québec", "中文 同意書", "日本語の同意", "한국어 동의")
+HARD_TO_PRINT = (
+    *("ไทย", "हिन्दी", "\U0001f600", "\ue000", "\uffff", "a\0b", "a\x1bb", "\ud800", "\u202eabc", "a\nb", "\t", ""),
+    "x" * 5000,
+)
+
+
+@dataclass(frozen=True)
+class Pdf:
+    """A summary and what its PDF holds; ``words`` is all that is printed, joined by single spaces."""
+
+    summary: ConsentSummary
+    reader: PdfReader
+    words: str
+
+    def missing(self, lines: Iterable[str]) -> list[str]:
+        """Which of the lines are not printed."""
+        return [line for line in lines if " ".join(line.split()) not in self.words]
+
+
+def read(summary: ConsentSummary) -> Pdf:
+    """The PDF of a summary, opened and read."""
+    reader = PdfReader(io.BytesIO(render_pdf(summary).content))
+    text = " ".join(page.extract_text() for page in reader.pages).replace(ZERO_WIDTH_SPACE, "")
+    return Pdf(summary, reader, " ".join(text.split()))
+
+
+@pytest.fixture(name="pdf", scope="module", params=list(ALL_SUMMARIES.values()), ids=list(ALL_SUMMARIES))
+def _pdf(request: pytest.FixtureRequest) -> Pdf:
+    return read(request.param())
+
+
+@pytest.fixture(name="full", scope="module")
+def _full() -> Pdf:
+    return read(a_full_summary())
+
+
+@pytest.fixture(name="odd", scope="module")
+def _odd() -> Pdf:
+    return read(an_odd_summary())
+
+
+@pytest.fixture(name="foreign", scope="module")
+def _foreign() -> Pdf:
+    return read(with_riders(ALPHABETS))
+
+
+def with_riders(labels: Sequence[str]) -> ConsentSummary:
+    """The report of one participant, with riders of these names and a title of all of them."""
+    summary = a_summary_of_one()
+    riders = tuple(RiderCount(f"rider {n}", label, 1, 0, 0, 0) for n, label in enumerate(labels))
+    weeks = tuple(replace(week, riders={rider.key: 1 for rider in riders}) for week in summary.weeks)
+    return replace(summary, study=replace(summary.study, title=" ".join(labels)), riders=riders, weeks=weeks)
+
+
+def tagged(node: Any) -> Iterator[Any]:
+    """Every element of the structure that assistive technology reads."""
+    node = node.get_object()
+    if isinstance(node, list):
+        for inner in node:
+            yield from tagged(inner)
+    elif isinstance(node, dict):
+        if "/S" in node:
+            yield node
+        if "/K" in node:
+            yield from tagged(node["/K"])
+
+
+def root_of(reader: PdfReader) -> Any:
+    return reader.trailer["/Root"]
+
+
+def elements(reader: PdfReader) -> list[Any]:
+    return list(tagged(root_of(reader)["/StructTreeRoot"]))
+
+
+def fonts_of(reader: PdfReader) -> list[Any]:
+    """The font programs of every page."""
+    pages: list[Any] = list(reader.pages)
+    fonts = [font.get_object() for page in pages for font in page["/Resources"]["/Font"].values()]
+    return [font["/DescendantFonts"][0].get_object()["/FontDescriptor"] for font in fonts]
+
+
+# What the JSON document says
+
+
+def the_classes(found: dict[str, Any]) -> list[str]:
+    people, pending = found["participants"], found["participants"]["pending"]
+    return [
+        f"Consented {people['consented']:,} Declined {people['declined']:,} Pending: open {pending['open']:,}",
+        f"Pending: not started {pending['not_started']:,}",
+        *(f"Not counted: {REASONS[reason]} {n:,}" for reason, n in people["not_counted"].items()),
+        f"Participants in all {people['total']:,}",
+        *(f"Left out: {reason} {n:,}" for reason, n in found["left_out"].items()),
+        f"Taking part now: {found['taking_part_now']:,} of those who consented.",
+        *(f"{REASONS[code]} {n:,}" for code, n in found["quality"].items()),
+    ]
+
+
+def the_source(found: dict[str, Any]) -> list[str]:
+    source, app = found["source"], found["app"]
+    return [
+        f"Records received {source['records_received']:,} Records listed by REDCap {source['records_listed']:,}",
+        f"version {source['redcap_version']}, project {source['project_id']}",
+        f"Made by consent {app['version']}",
+        found["study"]["time_zone"],
+    ]
+
+
+def the_weeks(found: dict[str, Any]) -> list[str]:
+    """The last twelve, with the riders where there is room for them, and what all weeks add up to."""
+    beside = [rider["key"] for rider in found["riders"]] if len(found["riders"]) <= 8 else []
+    weeks = [[week["consented"], *(week["riders"][key] for key in beside)] for week in found["weeks"][-12:]]
+    total = [found["totals"]["consented"], *(found["totals"]["riders"][key] for key in beside)]
+    lines = [" ".join(f"{n:,}" for n in numbers) for numbers in (*weeks, total)]
+    return [*(f" {line} " for line in lines[:-1]), f"Since the start {lines[-1]} "]
+
+
+def the_riders(found: dict[str, Any]) -> list[str]:
+    return [
+        f"{rider['agreed']:,} {rider['declined']:,} {rider['not_answered']:,} {rider['not_offered']:,} "
+        for rider in found["riders"]
+    ]
+
+
+def the_sites(found: dict[str, Any]) -> list[str]:
+    keys = ("participants", "consented", "target", "taking_part", "recent")
+    return [" ".join(f"{site[key]:,}" for key in keys if key in site) for site in found.get("sites", [])]
+
+
+def with_commas(value: int | str) -> str:
+    return value if isinstance(value, str) else f"{value:,}"
+
+
+def the_rest(found: dict[str, Any]) -> list[str]:
+    withdrawals, accrual, rows = found.get("withdrawals", {}), found.get("accrual", {}), found.get("renewal", [])
+    return [
+        *(f"{count['version'] or '(blank)'} {count['taking_part']:,} " for count in found.get("versions", [])),
+        *(f"{withdrawals['labels'].get(key, '')} {n:,} " for key, n in withdrawals.get("by_extent", {}).items()),
+        *(f" {accrual[key]:,} " for key in ("target", "approved", "agreed") if key in accrual),
+        *(
+            f"{row['label']} {with_commas(row.get('since_approval', 'not dated'))} {row['since_start']:,}"
+            for row in rows
+        ),
+        *(f" {week['now']:,} " for week in (found["changes"] or {}).get("weeks", [])),
+    ]
+
+
+@pytest.mark.parametrize("part", [the_classes, the_source, the_weeks, the_riders, the_sites, the_rest])
+def test_the_numbers_are_those_of_the_json_document(part: Any, pdf: Pdf) -> None:
+    assert pdf.missing(part(document(pdf.summary))) == []
+
+
+def test_the_headline_and_the_foot_are_printed(pdf: Pdf) -> None:
+    assert pdf.missing([*headline(pdf.summary), "Next report: Monday"]) == []
+
+
+def test_every_rule_is_printed(pdf: Pdf) -> None:
+    printed = pdf.words.replace(" ", "")  # words of several alphabets are read back with blanks of their own
+    lines = [line for rule in definitions(pdf.summary.study) for line in rule.text.split("\n")]
+    starts = ["".join(line.replace("\x01", "\ufffd").split()[:3]) for line in lines]
+
+    assert [start for start in starts if start not in printed] == []
+
+
+@pytest.mark.parametrize("row", ["No further contact 20 no", "No further use 6 yes", "(extent not stated) 7 yes"])
+def test_of_every_extent_it_is_told_whether_it_ends_taking_part(row: str, full: Pdf) -> None:
+    assert row in full.words
+
+
+def test_the_study_file_is_named_by_its_fingerprint(pdf: Pdf) -> None:
+    assert pdf.summary.study.sha256 in pdf.words.replace(" ", "")
+
+
+# Who reads it
+
+
+def with_changes() -> ConsentSummary:
+    """The ordinary report of a later week: two weeks corrected since, and something of every kind to look at."""
+    quality = {code: 7 for code in QUALITY_CODES if "withdrawal" not in code}
+    not_counted = {reason: 7 for reason in NOT_COUNTED_REASONS if reason != "after_cutoff"}
+    summary = replace(an_ordinary_summary(), changes=a_full_summary().changes, quality=quality)
+    return replace(summary, participants=replace(summary.participants, not_counted=not_counted))
+
+
+@pytest.mark.parametrize(
+    ("summary", "pages"),
+    [
+        (an_empty_summary(), 2),
+        (a_summary_of_one(), 2),
+        (an_ordinary_summary(), 2),
+        (with_changes(), 2),
+        (a_full_summary(), 3),
+        (a_huge_summary(), 4),
+        (an_odd_summary(), 4),
+    ],
+    ids=["empty", "one", "ordinary", "with changes", "full", "huge", "odd"],
+)
+def test_a_report_is_short(summary: ConsentSummary, pages: int) -> None:
+    assert len(read(summary).reader.pages) <= pages
+
+
+def test_the_pages_are_numbered(pdf: Pdf) -> None:
+    pages = len(pdf.reader.pages)
+
+    assert pdf.missing(f"page {n} of {pages}" for n in range(1, pages + 1)) == []
+
+
+def test_the_sections_are_read_in_their_order(pdf: Pdf) -> None:
+    within_the_title = pdf.reader.outline[1]
+    found = [entry.title for entry in within_the_title if isinstance(entry, Destination)]
+
+    assert found == [*(section.heading for section in sections(pdf.summary)), "How these numbers are counted"]
+
+
+def test_the_pdf_is_tagged_and_says_its_language_and_title(pdf: Pdf) -> None:
+    root = root_of(pdf.reader)
+
+    assert (root["/MarkInfo"]["/Marked"], root["/Lang"]) == (True, "en-GB")
+    assert pdf.reader.metadata is not None
+    assert (pdf.reader.metadata.title or "").startswith(pdf.summary.study.title)
+    assert root["/ViewerPreferences"]["/DisplayDocTitle"] == True  # noqa: E712
+
+
+def test_the_pdf_claims_to_be_accessible(pdf: Pdf) -> None:
+    assert b"<pdfuaid:part>1</pdfuaid:part>" in root_of(pdf.reader)["/Metadata"].get_data()
+
+
+def test_every_chart_has_its_text_alternative(pdf: Pdf) -> None:
+    told = [element["/Alt"] for element in elements(pdf.reader) if element["/S"] == "/Figure"]
+
+    assert told == [weekly_alt(pdf.summary), cumulative_alt(pdf.summary)]
+
+
+def test_headings_and_the_heads_of_tables_are_marked_as_such(full: Pdf) -> None:
+    kinds = [element["/S"] for element in elements(full.reader)]
+
+    assert kinds.count("/H1") == 1
+    assert {"/H2", "/H3", "/Table", "/THead", "/TH"} <= set(kinds)
+
+
+def test_every_font_is_in_the_file(pdf: Pdf) -> None:
+    assert [font["/FontName"] for font in fonts_of(pdf.reader) if "/FontFile2" not in font] == []
+
+
+# Odd data
+
+
+@pytest.mark.parametrize("label", ODD_LABELS[:-2])
+def test_a_label_is_printed_as_it_is(label: str, odd: Pdf) -> None:
+    assert odd.missing([label]) == []
+
+
+@pytest.mark.parametrize("words", ALPHABETS)
+def test_most_of_the_worlds_letters_are_printed(words: str, foreign: Pdf) -> None:
+    assert foreign.missing([words]) == []
+
+
+def test_their_letters_are_drawn_and_not_stood_in_for(foreign: Pdf) -> None:
+    drawn_by = {str(font["/FontName"]).partition("+")[2] for font in fonts_of(foreign.reader)}
+
+    assert drawn_by == {"DejaVuSans", "DejaVuSans-Bold", "DroidSansFallback"}
+
+
+def test_no_text_keeps_the_report_from_being_made() -> None:
+    assert render_pdf(with_riders(HARD_TO_PRINT)).content.startswith(b"%PDF")
+
+
+def test_a_word_of_any_length_stays_on_the_page() -> None:
+    page = read(with_riders(["x" * 300])).reader.pages[1]
+    ends: list[float] = []
+    page.extract_text(visitor_text=lambda text, cm, tm, font, size: ends.append(tm[4] + len(text) * size * 0.4))
+
+    assert max(ends) < float(page.mediabox.width)
+
+
+def test_notes_stand_at_the_head_of_the_report(odd: Pdf) -> None:
+    assert "only From a file: completeness was not checked. =1+1 <b>& 同意 Since the last report" in odd.words
+
+
+def test_corrections_of_very_many_weeks_are_shown_in_part(full: Pdf) -> None:
+    assert full.summary.changes
+    weeks = full.summary.changes.weeks[:1] * 500
+    many = replace(full.summary, changes=replace(full.summary.changes, weeks=weeks))
+
+    assert read(many).missing(["count differently now: 500.", "Only the last 12 of them are shown."]) == []
+
+
+def test_changed_rules_are_said_in_the_headline_and_beside_the_changes(full: Pdf) -> None:
+    assert full.summary.changes
+    changed = replace(full.summary, changes=replace(full.summary.changes, rules_changed=("only",)))
+
+    assert read(changed).words.count("Counting rules changed: only; differences are not corrections of data.") == 2
+
+
+def test_a_report_from_a_file_says_where_it_came_from_and_that_nothing_was_listed() -> None:
+    summary = an_empty_summary()
+    from_a_file = replace(summary, source=Source(None, None, None, 12))
+
+    assert (
+        read(from_a_file).missing(
+            ["Records listed by REDCap not checked", "Exported on 11 Sep 2023 from a file exported by hand."]
+        )
+        == []
+    )
+
+
+# Numbers that cannot be given
+
+
+@pytest.mark.parametrize("why", ["target date has passed", "less than a week left"])
+def test_a_needed_rate_that_cannot_be_given_is_replaced_by_why(why: str, full: Pdf) -> None:
+    assert full.summary.accrual
+    accrual = replace(full.summary.accrual, needed_per_week=None, no_rate_because=why)
+
+    assert f"needed to reach the target by its date {why}" in read(replace(full.summary, accrual=accrual)).words
+
+
+def test_without_a_target_date_no_needed_rate_is_spoken_of(full: Pdf) -> None:
+    assert full.summary.accrual
+    accrual = replace(full.summary.accrual, target_date=None, needed_per_week=None, no_rate_because=None)
+
+    assert "needed to reach the target" not in read(replace(full.summary, accrual=accrual)).words
+
+
+def test_a_no_that_has_no_code_is_not_reported_as_nobody() -> None:
+    study = a_study(riders=RIDER.replace('declined = ["0"]\n', ""))
+    summary = summary_of(a_row(rider_a="1"), a_row("2", rider_a=""), counting=a_counting(study))
+
+    assert read(summary).missing(["rider a 1 – 1 0 50%", NO_CODE_FOR_A_NO]) == []
+
+
+def test_a_no_that_has_a_code_is_counted(full: Pdf) -> None:
+    assert NO_CODE_FOR_A_NO not in full.words
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (0, "0%"),
+        (0.001, "<1%"),
+        (0.005, "<1%"),
+        (0.006, "1%"),
+        (0.5, "50%"),
+        (0.994, "99%"),
+        (0.995, ">99%"),
+        (0.999, ">99%"),
+        (1, "100%"),
+    ],
+)
+def test_only_nobody_is_none_and_only_everybody_is_all(share: float, words: str) -> None:
+    assert share_words(share) == words
+
+
+# Small counts
+
+
+def test_a_report_with_small_counts_says_whom_it_is_for(pdf: Pdf) -> None:
+    assert (SMALL_COUNTS_MARK in pdf.words) == holds_small_counts(pdf.summary)
+
+
+@pytest.mark.parametrize(("number", "small"), [(0, False), (1, True), (4, True), (5, False)])
+def test_counts_from_one_to_four_are_small(number: int, small: bool) -> None:
+    assert holds_small_counts(replace(an_empty_summary(), quality={"no_date": number})) == small
+
+
+@pytest.mark.parametrize("part", ["sites", "versions", "withdrawals", "renewal", "changes"])
+def test_counts_of_every_part_are_looked_at(part: str) -> None:
+    with_part = replace(an_empty_summary(), **{part: getattr(an_odd_summary(), part)})
+
+    assert holds_small_counts(with_part)
+
+
+def with_a_changed_week(before: int, now: int) -> ConsentSummary:
+    """The empty report, but for a week that was counted otherwise in an earlier one."""
+    week = WeekChange(date(2023, 9, 4), date(2023, 9, 10), before, now)
+    return replace(an_empty_summary(), changes=Changes(date(2023, 9, 4), False, 0, (week,), ()))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "small"), [(4, 20, True), (20, 4, True), (21, 20, True), (20, 10, False), (0, 10, False)]
+)
+def test_a_changed_week_with_a_small_number_or_difference_is_small(before: int, now: int, small: bool) -> None:
+    assert holds_small_counts(with_a_changed_week(before, now)) == small
+
+
+@pytest.mark.parametrize(("undated", "small"), [(1, True), (0, False), (10, False)])
+def test_a_few_undated_withdrawals_are_small(undated: int, small: bool) -> None:
+    withdrawals = Withdrawals(10, {"1": 10}, {}, (), undated)
+
+    assert holds_small_counts(replace(an_empty_summary(), withdrawals=withdrawals)) == small
+
+
+# The same bytes
+
+
+def test_the_same_summary_gives_the_same_bytes() -> None:
+    assert render_pdf(an_odd_summary()) == render_pdf(an_odd_summary())
+
+
+def test_reports_made_at_the_same_time_do_not_disturb_each_other() -> None:
+    summaries = [an_empty_summary(), a_summary_of_one()] * 3
+    with ThreadPoolExecutor(len(summaries)) as threads:
+        together = list(threads.map(render_pdf, summaries))
+
+    assert together == [render_pdf(summary) for summary in summaries]
+
+
+def test_the_pdf_was_created_on_the_day_of_the_cut_off(full: Pdf) -> None:
+    told: Mapping[str, Any] = full.reader.metadata or {}
+
+    assert (told["/CreationDate"], told["/ModDate"]) == ("D:20261123000000Z", "D:20261123000000Z")
+
+
+def test_the_pdf_is_named_by_the_title_and_is_for_people() -> None:
+    file = render_pdf(an_empty_summary())
+
+    assert (file.name, file.data) == ("OBRI Consent Summary.pdf", False)
