@@ -29,7 +29,7 @@ Messages = func.Out[typing.List[str]]  # noqa: UP006 - the platform's runtime re
 _Given = typing.ParamSpec("_Given")
 
 
-def tells_no_data(door: Callable[_Given, None]) -> Callable[_Given, None]:
+def redact_errors(door: Callable[_Given, None]) -> Callable[_Given, None]:
     """Let only errors of ours reach the platform, which logs them whole; their words hold no data, their causes may."""
 
     @functools.wraps(door)
@@ -42,7 +42,7 @@ def tells_no_data(door: Callable[_Given, None]) -> Callable[_Given, None]:
 
 @app.timer_trigger(arg_name="timer", schedule=timer_schedule(), run_on_startup=False, use_monitor=True)
 @app.queue_output(arg_name="messages", queue_name=QUEUE, connection=STORAGE)
-@tells_no_data
+@redact_errors
 def monday(timer: func.TimerRequest, messages: Messages) -> None:
     """Queue every study whose Monday report is due by its own clock."""
     from consent.app import handlers as doors
@@ -53,7 +53,7 @@ def monday(timer: func.TimerRequest, messages: Messages) -> None:
 
 @app.timer_trigger(arg_name="timer", schedule=CATCH_UP_SCHEDULE, run_on_startup=False, use_monitor=True)
 @app.queue_output(arg_name="messages", queue_name=QUEUE, connection=STORAGE)
-@tells_no_data
+@redact_errors
 def catch_up(timer: func.TimerRequest, messages: Messages) -> None:
     """Queue what Monday left undone, then do what is to be done once a day."""
     from consent.app import handlers as doors
@@ -61,25 +61,25 @@ def catch_up(timer: func.TimerRequest, messages: Messages) -> None:
     _note_delay(timer)
     settings = read_settings()
     messages.set(doors.queue_reports(settings, "catch_up", _now()))
-    doors.keep_house(settings, _now())
+    doors.run_daily_maintenance(settings, _now())
 
 
 @app.queue_trigger(arg_name="msg", queue_name=QUEUE, connection=STORAGE)
-@tells_no_data
+@redact_errors
 def execute_run(msg: func.QueueMessage, context: func.Context) -> None:
     """Carry out the run that a message asks for; raising has the platform deliver the message again."""
     from consent.app import handlers as doors
 
-    doors.carry_out(_text_of(msg), read_settings(), holder=context.invocation_id)
+    doors.handle_run_message(_text_of(msg), read_settings(), holder=context.invocation_id)
 
 
 @app.queue_trigger(arg_name="msg", queue_name=f"{QUEUE}-poison", connection=STORAGE)
-@tells_no_data
+@redact_errors
 def run_failed(msg: func.QueueMessage) -> None:
     """Close the run whose message was tried as often as it may be."""
     from consent.app import handlers as doors
 
-    doors.close_given_up(_text_of(msg), read_settings())
+    doors.handle_poison_message(_text_of(msg), read_settings())
 
 
 @app.route(route="runs", methods=["POST"])
@@ -110,7 +110,7 @@ def report(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
 @app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health(req: func.HttpRequest) -> func.HttpResponse:
     """Answer whether every report is on time, and nothing else: anybody may ask."""
-    on_time = _is_on_time()
+    on_time = _is_healthy()
     return _answer(200 if on_time else 503, JSON, {"status": "ok" if on_time else "late"})
 
 
@@ -168,7 +168,7 @@ def _report(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse(html, mimetype="text/html", charset="utf-8", headers=headers)
 
 
-def _is_on_time() -> bool:
+def _is_healthy() -> bool:
     try:
         from consent.app import handlers as doors
 

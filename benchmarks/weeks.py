@@ -22,7 +22,7 @@ from consent.counting.period import ReportPeriod
 from consent.counting.riders import AGREED
 from consent.counting.summary import Source, WeekCount, summarise
 from consent.counting.tally import Tally, tally_participants
-from consent.redcap.arrivals import Arrivals, RowShape, frame_of, whole_records
+from consent.redcap.arrivals import ReceivedRows, RowShape, frame_of, record_batches
 from consent.redcap.csv_export import coding_of_columns
 from sandbox.people import START, registry
 
@@ -63,7 +63,7 @@ def registry_over(weeks: int) -> Registry:
     shape = RowShape(project.id_field.name, values=tuple(dict.fromkeys(coding.columns.values())), structure=())
     rows = ((row.record, "", "", "", *(row.values.get(name, "") for name in shape.values)) for row in project.read())
     period = ReportPeriod(START, last_day, exported_on=last_day + timedelta(days=1))
-    batches = [frame_of(batch, shape) for batch in whole_records(rows, Arrivals())]
+    batches = [frame_of(batch, shape) for batch in record_batches(rows, ReceivedRows())]
     return Registry(batches, Counting(study, coding, period))
 
 

@@ -1,81 +1,104 @@
-"""What can go wrong, sorted by what the operator should do next.
+"""Errors that an operator can act on: what failed, one fix, and what each kind of error means.
 
-::
-
-    ConsentReportError
-    ├── ConfigurationError        fix what it names, then run again; repeating the run as it is will not help
-    │   ├── StudyFileError        the study file has these problems (all of them)
-    │   ├── CutoffError           the day asked for cannot be reported: choose another
-    │   ├── UnknownStudyError     there is no study of that name: choose one of those listed
-    │   │   └── StudyNotChosenError  there are several: say which
-    │   ├── SettingsError         these settings or secrets are missing or malformed (all of them)
-    │   └── DictionaryError       the study file and REDCap's data dictionary disagree (everywhere they do)
-    ├── SecretsUnavailableError   Key Vault did not answer: wait, or look at the network
-    ├── SecretsRefusedError       Key Vault said no: ask for rights
-    ├── SourceUnavailableError    REDCap is down or slow: wait, the same run will do later
-    ├── SourceRefusedError        REDCap said no: ask for a token or rights
-    ├── SourceDataError           the answer cannot be trusted, so nothing was delivered: look at REDCap
-    │   └── IncompleteExportError rows, records or columns did not arrive, or arrived twice
-    ├── FallenReportError         the registry seems to have shrunk: look at REDCap, then say so if it is right
-    ├── DeliveryUnavailableError  the folder cannot be reached now: wait, the same run will do later
-    ├── DeliveryRefusedError      the folder said no: a person must act (rights, quota, names, an open file)
-    ├── DeliveryUnverifiedError   what is stored is not what was sent: look before trusting the folder
-    ├── LedgerUnavailableError    the record of runs cannot be reached now: wait, the same run will do later
-    ├── LedgerRefusedError        the record of runs said no: ask for rights, or name another place for it
-    ├── BusyError                 another run of this study is at work: wait for it
-    │   ├── ClaimLostError        another run has taken over from this one, which stopped before its next write
-    │   └── RecordChangedError    somebody else has written to the record of this run meanwhile
-    ├── RunTooLongError           the run ended itself before the platform would: wait, it is tried again
-    └── BadMessageError           a message of the queue names no run: look who else writes to the queue
-
-Each message says what happened, where, and what to do next. None holds a token, a body, a name or a record id.
-Anything else is a bug: its place is shown, and its own words, which may quote data, are withheld.
+Every message is built from two sentences, ``what`` and ``fix``. Neither holds a token, a response body, a name or a
+record id. The terminal, ``--json``, the HTTP problem, the log, the page and the run history all print these fields.
+Any other exception is a bug: its location is logged, and its own message, which may quote data, is not.
 """
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+
+class Problem(NamedTuple):
+    """What is wrong and how to fix it, a sentence each."""
+
+    what: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.fix}".rstrip()
 
 
 class ConsentReportError(Exception):
-    """Something an operator can act on; the message says how."""
+    """An error with a fix that an operator can apply."""
+
+    def __init__(self, what: str, fix: str = "") -> None:
+        super().__init__(what, fix)
+        self.what = what
+        self.fix = fix
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Every problem that this error reports."""
+        return (Problem(self.what, self.fix),)
+
+    def __str__(self) -> str:
+        return str(Problem(self.what, self.fix))
 
 
 class ConfigurationError(ConsentReportError):
     """A setting, the study file or a command's argument must be changed first."""
 
 
-class _ListedError(ConfigurationError):
-    """A heading and every problem found, one a line."""
+class ListedError(ConfigurationError):
+    """Several problems, reported together under one heading."""
 
-    def __init__(self, heading: str, problems: Iterable[str]) -> None:
-        self.heading = heading
-        self.problems = tuple(problems)
-        super().__init__("\n".join([heading, *(f"  - {problem}" for problem in self.problems)]))
+    heading = ""
+
+    def __init__(self, problems: Iterable[Problem | str], heading: str | None = None) -> None:
+        super().__init__(self.heading if heading is None else heading)
+        self._problems = tuple(Problem(problem) if isinstance(problem, str) else problem for problem in problems)
+        self.args = (self._problems, self.what)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Every problem found."""
+        return self._problems
+
+    def __str__(self) -> str:
+        return "\n".join([self.what, *(f"  - {problem}" for problem in self._problems)])
 
 
-class StudyFileError(_ListedError):
-    """The study file cannot be used; every problem in it is listed."""
+class StudyFileError(ListedError):
+    """The study file cannot be used."""
+
+
+class DictionaryError(ListedError):
+    """The study file names fields, events or codes that this REDCap project does not have."""
+
+
+class SettingsError(ListedError):
+    """Settings or secrets are missing or malformed; their values are never shown."""
+
+    heading = "These settings must be changed first:"
 
 
 class CutoffError(ConfigurationError):
-    """The day asked for lies in the future, or before the study began."""
+    """The requested cut-off is in the future, or before the study began."""
 
 
 class UnknownStudyError(ConfigurationError):
-    """No study file goes by the name that was given."""
+    """No study file has the given key."""
 
 
 class StudyNotChosenError(UnknownStudyError):
-    """There are several studies, and nobody said which."""
+    """There are several studies and none was named."""
 
 
-class SettingsError(_ListedError):
-    """Settings or secrets are missing or malformed; every one is listed, never its value."""
+class MissingDependencyError(ConfigurationError):
+    """A program or Python version that the command needs is missing."""
 
 
-class DictionaryError(_ListedError):
-    """The study file names fields, events or codes that this REDCap project does not have (or has since changed)."""
+class BadRequestError(ListedError):
+    """An HTTP request cannot be used."""
+
+    heading = "The request cannot be used:"
+
+
+class UnknownRunError(ConsentReportError):
+    """No run has the given id."""
 
 
 class SecretsUnavailableError(ConsentReportError):
@@ -83,11 +106,11 @@ class SecretsUnavailableError(ConsentReportError):
 
 
 class SecretsRefusedError(ConsentReportError):
-    """Key Vault refused to hand out a secret; somebody must grant a right."""
+    """Key Vault refused to return a secret; somebody must grant a right."""
 
 
 class SourceUnavailableError(ConsentReportError):
-    """REDCap could not be reached or was too busy; the same run may work later."""
+    """REDCap could not be reached or was overloaded; the same run may work later."""
 
 
 class SourceRefusedError(ConsentReportError):
@@ -95,11 +118,23 @@ class SourceRefusedError(ConsentReportError):
 
 
 class SourceDataError(ConsentReportError):
-    """REDCap (or an export file) answered with something that must not become a report."""
+    """REDCap's response or an export file must not become a report."""
 
 
 class IncompleteExportError(SourceDataError):
-    """Part of the registry did not arrive, or arrived twice, so there is no report."""
+    """Part of the registry did not arrive, or arrived twice."""
+
+
+class ImplausibleDropError(ConsentReportError):
+    """The report is much lower than the last one, or covers one site only; a person must look and may accept it.
+
+    code: ``shrunk`` or ``groups-vanished``.
+    """
+
+    def __init__(self, code: str, what: str, fix: str) -> None:
+        super().__init__(what, fix)
+        self.args = (code, what, fix)
+        self.code = code
 
 
 class DeliveryUnavailableError(ConsentReportError):
@@ -111,118 +146,116 @@ class DeliveryRefusedError(ConsentReportError):
 
 
 class DeliveryUnverifiedError(ConsentReportError):
-    """The destination stores something else than what was sent."""
-
-
-class FallenReportError(ConsentReportError):
-    """The report is much lower than the last one, or of one site only; a person must look, and may accept it.
-
-    reason: ``shrunk`` or ``groups-vanished``.
-    """
-
-    def __init__(self, reason: str, message: str) -> None:
-        self.reason = reason
-        super().__init__(message)
+    """The stored file does not match the upload."""
 
 
 class LedgerUnavailableError(ConsentReportError):
-    """The record of runs could not be reached; the same run may work later."""
+    """The run history could not be reached; the same run may work later."""
 
 
 class LedgerRefusedError(ConsentReportError):
-    """The record of runs cannot be read or written as things are; a person must act."""
+    """The run history cannot be read or written; a person must act."""
 
 
-class BusyError(ConsentReportError):
-    """Another run of the same study is at work; the same run may work later."""
+class RunInProgressError(ConsentReportError):
+    """Another run of the same study is in progress; the same run may work later."""
 
 
-class ClaimLostError(BusyError):
-    """Another run took over from this one, which therefore writes nothing any more."""
+class LeaseLostError(RunInProgressError):
+    """Another run took over the lease, so this one stopped before its next write."""
 
 
-class RecordChangedError(BusyError):
-    """The record of this run was changed by somebody else since it was read."""
+class RecordChangedError(RunInProgressError):
+    """Another process changed this run's record after it was read."""
 
 
 class RunTooLongError(ConsentReportError):
-    """The run took longer than a run may; it stopped itself, and is tried again."""
+    """The run exceeded its time limit and stopped; it is retried."""
 
 
 class BadMessageError(ConsentReportError):
-    """A message does not name a run that was asked for; nothing was run."""
-
-
-def log_text(error: Exception) -> str:
-    """What the log may say of an error: the message of one of ours, and only the kind and the way of any other.
-
-    The way is every file, line and function that the error and its causes came through, oldest first.
-    """
-    if isinstance(error, ConsentReportError):
-        return f"{type(error).__name__}: {error}"
-    steps: list[str] = []
-    cause: BaseException | None = error
-    while cause is not None:
-        way = "".join(traceback.format_tb(cause.__traceback__))
-        steps.insert(0, f"{way}{type(cause).__qualname__} (its message is withheld: it may quote data)")
-        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
-    return "a fault in the program\n" + "\nwhich led to\n".join(steps)
+    """A queue message does not name a recorded run."""
 
 
 @dataclass(frozen=True)
-class Failure:
-    """One kind of failure; ``passing`` means that the same run may work later, with nobody doing anything."""
+class ErrorKind:
+    """What an error means: its stable code, its HTTP status, and whether the same run may succeed later by itself."""
 
+    code: str
     status: int
-    name: str
+    retryable: bool
     title: str
-    passing: bool
 
 
-# The first entry that an error is an instance of counts, so a special error stands before its base.
-_FAILURES: tuple[tuple[type[Exception], Failure], ...] = (
-    (CutoffError, Failure(400, "cutoff", "That day cannot be reported", passing=False)),
-    (StudyNotChosenError, Failure(400, "study-not-chosen", "Say which study", passing=False)),
-    (UnknownStudyError, Failure(404, "unknown-study", "There is no such study", passing=False)),
-    (ConfigurationError, Failure(500, "configuration", "Something must be set up first", passing=False)),
-    (SecretsUnavailableError, Failure(503, "secrets-unavailable", "Key Vault cannot be reached now", passing=True)),
-    (SecretsRefusedError, Failure(502, "secrets-refused", "Key Vault refused", passing=False)),
-    (SourceUnavailableError, Failure(503, "source-unavailable", "REDCap cannot be reached now", passing=True)),
-    (SourceRefusedError, Failure(502, "source-refused", "REDCap refused", passing=False)),
-    (IncompleteExportError, Failure(502, "incomplete-export", "Part of the registry did not arrive", passing=True)),
-    (SourceDataError, Failure(502, "source-data", "What REDCap sent cannot be trusted", passing=True)),
-    (FallenReportError, Failure(409, "fallen", "The report is lower than it should be", passing=False)),
-    (DeliveryUnavailableError, Failure(503, "delivery-unavailable", "The folder cannot be reached now", passing=True)),
-    (DeliveryRefusedError, Failure(502, "delivery-refused", "The folder refused", passing=False)),
-    (
-        DeliveryUnverifiedError,
-        Failure(502, "delivery-unverified", "The folder holds something else than was sent", passing=True),
-    ),
-    (
-        LedgerUnavailableError,
-        Failure(503, "ledger-unavailable", "The record of runs cannot be reached now", passing=True),
-    ),
-    (LedgerRefusedError, Failure(500, "ledger-refused", "The record of runs cannot be used", passing=False)),
-    (ClaimLostError, Failure(409, "claim-lost", "Another run took over", passing=True)),
-    (BusyError, Failure(409, "busy", "Another run is at work", passing=True)),
-    (RunTooLongError, Failure(504, "too-long", "The run took too long", passing=True)),
-    (BadMessageError, Failure(400, "bad-message", "The message names no run", passing=False)),
-)
-_FAULT = Failure(500, "fault", "The program failed", passing=True)
+KINDS: Mapping[type[Exception], ErrorKind] = {
+    BadMessageError: ErrorKind("bad-message", 400, False, "The message names no run"),
+    BadRequestError: ErrorKind("bad-request", 400, False, "The request cannot be used"),
+    CutoffError: ErrorKind("cutoff", 400, False, "That day cannot be reported"),
+    StudyNotChosenError: ErrorKind("study-not-chosen", 400, False, "No study was chosen"),
+    UnknownRunError: ErrorKind("unknown-run", 404, False, "There is no such run"),
+    UnknownStudyError: ErrorKind("unknown-study", 404, False, "There is no such study"),
+    RunInProgressError: ErrorKind("run-in-progress", 409, True, "Another run is in progress"),
+    LeaseLostError: ErrorKind("lease-lost", 409, True, "Another run took over"),
+    ImplausibleDropError: ErrorKind("implausible-drop", 409, False, "The report is lower than expected"),
+    ConfigurationError: ErrorKind("configuration", 500, False, "The configuration must be changed first"),
+    LedgerRefusedError: ErrorKind("ledger-refused", 500, False, "The run history cannot be used"),
+    DeliveryRefusedError: ErrorKind("delivery-refused", 502, False, "The folder refused the report"),
+    DeliveryUnverifiedError: ErrorKind("delivery-unverified", 502, True, "A stored file does not match the upload"),
+    IncompleteExportError: ErrorKind("incomplete-export", 502, True, "Part of the registry did not arrive"),
+    SecretsRefusedError: ErrorKind("secrets-refused", 502, False, "Key Vault refused"),
+    SourceDataError: ErrorKind("source-data", 502, True, "REDCap's data cannot be used"),
+    SourceRefusedError: ErrorKind("source-refused", 502, False, "REDCap refused"),
+    DeliveryUnavailableError: ErrorKind("delivery-unavailable", 503, True, "The folder could not be reached"),
+    LedgerUnavailableError: ErrorKind("ledger-unavailable", 503, True, "The run history could not be reached"),
+    SecretsUnavailableError: ErrorKind("secrets-unavailable", 503, True, "Key Vault could not be reached"),
+    SourceUnavailableError: ErrorKind("source-unavailable", 503, True, "REDCap could not be reached"),
+    RunTooLongError: ErrorKind("too-long", 504, True, "The run took too long"),
+}
+"""The one table of errors; a class without an entry has the entry of its base class."""
+
+INTERNAL = ErrorKind("internal-error", 500, True, "Internal error")
 
 
-def failure_of(error: Exception) -> Failure:
-    """What kind of failure an error is; any error that is not one of ours is a fault in the program."""
-    return next((failure for cause, failure in _FAILURES if isinstance(error, cause)), _FAULT)
+def kind_of(error: Exception) -> ErrorKind:
+    """Return what an error means; any exception that is not one of ours is an internal error."""
+    return next((KINDS[cause] for cause in type(error).__mro__ if cause in KINDS), INTERNAL)
 
 
-def reason_of(error: Exception) -> str:
-    """The one word that the record of a run keeps for why it did not succeed."""
-    return error.reason if isinstance(error, FallenReportError) else failure_of(error).name
+def error_code(error: Exception) -> str:
+    """Return the stable code that the run history and every front end show."""
+    return error.code if isinstance(error, ImplausibleDropError) else kind_of(error).code
 
 
-def told_of(error: Exception) -> str:
-    """What may be kept and shown of an error: the message of one of ours; of any other that its place is in the log."""
+def public_problem(error: Exception) -> Problem:
+    """Return what may be stored and shown of an error; an internal error's own message is withheld."""
+    if not isinstance(error, ConsentReportError):
+        return Problem("Internal error.", "See the log of the run.")
+    if isinstance(error, ListedError):
+        return Problem(str(error))
+    return Problem(error.what, error.fix)
+
+
+def error_document(error: Exception) -> dict[str, Any]:
+    """Return an error as plain JSON values: ``code``, ``what``, ``fix``, and ``problems`` where there are several."""
+    problem = Problem(error.what, error.fix) if isinstance(error, ConsentReportError) else public_problem(error)
+    document: dict[str, Any] = {"code": error_code(error), **problem._asdict()}
+    if isinstance(error, ListedError):
+        document["problems"] = [listed._asdict() for listed in error.problems]
+    return document
+
+
+def log_text(error: Exception) -> str:
+    """Return an error as the end of a log line: ``error=CODE`` and its message.
+
+    The message of an exception that is not one of ours is withheld. Its place is every file, line and function that it
+    and its causes came through, oldest first.
+    """
     if isinstance(error, ConsentReportError):
-        return str(error)
-    return "A fault in the program; its place is in the log of the run."
+        return f"error={error_code(error)} {error}"
+    steps: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        frames = "".join(traceback.format_tb(cause.__traceback__))
+        steps.insert(0, f"{frames}{type(cause).__qualname__} (its message is withheld: it may quote data)")
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return f"error={INTERNAL.code}\n" + "\nwhich led to\n".join(steps)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredFile:
     """A file as a folder holds it: its Dropbox content hash, its size in bytes and its revision ("" on a disk)."""
 
     path: str

@@ -20,9 +20,9 @@ from consent.errors import ConfigurationError, UnknownStudyError, log_text
 from consent.runs.due import all_reported, late
 from consent.runs.ledger.record import RunLedger, RunRecord, Trigger
 from consent.runs.ledger.store import open_ledger
-from consent.runs.scheduler import Asked, queue_due, request_run
-from consent.runs.status import run_document, with_claims
-from consent.runs.worker import execute_message, give_up, job
+from consent.runs.scheduler import QueuedRun, queue_due, request_run
+from consent.runs.status import run_document, with_leases
+from consent.runs.worker import execute_message, job, mark_failed
 from consent.studies.catalog import Studies, choose_study, load_studies
 
 LONGEST_MONTH = timedelta(days=31)
@@ -46,7 +46,7 @@ def queue_reports(settings: Settings, trigger: Trigger, now: datetime) -> list[s
         return queue_due(ledger, studies.usable, trigger=trigger, now=now, sandbox=_sandbox(settings))
 
 
-def keep_house(settings: Settings, now: datetime) -> None:
+def run_daily_maintenance(settings: Settings, now: datetime) -> None:
     """Once a day: forget old counts, say aloud what is late, tell the monitor that all is well if it is.
 
     Never fails, because then what was queued in the same call would be lost; what goes wrong is logged.
@@ -59,7 +59,7 @@ def keep_house(settings: Settings, now: datetime) -> None:
             logger.error("Left undone today: %s", log_text(error))
 
 
-def accept_run(body: bytes, settings: Settings, now: datetime, nonce: str) -> Asked:
+def accept_run(body: bytes, settings: Settings, now: datetime, nonce: str) -> QueuedRun:
     """Record the run that a caller asks for.
 
     nonce: tells it apart from others of the same second.
@@ -77,7 +77,7 @@ def accept_run(body: bytes, settings: Settings, now: datetime, nonce: str) -> As
             study,
             as_of=wanted.as_of,
             dry_run=wanted.dry_run,
-            accept_fall=wanted.accept_fall,
+            accept_drop=wanted.accept_drop,
             trigger="http",
             now=now,
             sandbox=_sandbox(settings),
@@ -96,7 +96,7 @@ def list_runs(parameters: Mapping[str, str], settings: Settings, now: datetime) 
     with _opened(settings) as ledger:
         records = ledger.runs(wanted.study)[: wanted.limit]
         if not records and wanted.study is not None:
-            _refuse_unknown(wanted.study, load_studies(settings))
+            _ensure_known(wanted.study, load_studies(settings))
         return {"runs": _documents(ledger, records, now)}
 
 
@@ -144,7 +144,7 @@ def late_studies(settings: Settings, now: datetime) -> tuple[str, ...]:
         return late(ledger, load_studies(settings), now, sandbox=_sandbox(settings))
 
 
-def carry_out(message: str, settings: Settings, holder: str) -> None:
+def handle_run_message(message: str, settings: Settings, holder: str) -> None:
     """Carry out the run that a message of the queue asks for, then tell the monitor if now all is well.
 
     Raises:
@@ -156,14 +156,14 @@ def carry_out(message: str, settings: Settings, holder: str) -> None:
             _tell_monitor(settings, ledger, utc_now())
 
 
-def close_given_up(message: str, settings: Settings) -> None:
+def handle_poison_message(message: str, settings: Settings) -> None:
     """Close the run whose message the queue has given up.
 
     Raises:
         ConsentReportError: the ledger cannot be reached.
     """
     with _opened(settings) as ledger:
-        give_up(message, ledger, now=utc_now)
+        mark_failed(message, ledger, now=utc_now)
 
 
 def _opened(settings: Settings) -> "closing[RunLedger]":
@@ -174,17 +174,17 @@ def _sandbox(settings: Settings) -> bool:
     return dropbox_sandbox_url(settings) is not None
 
 
-def _refuse_unknown(key: str, studies: Studies) -> None:
+def _ensure_known(key: str, studies: Studies) -> None:
     if key not in studies.keys:
         raise UnknownStudyError(f"There is no study '{key}'. Known: {', '.join(studies.keys)}.")
 
 
 def _documents(ledger: RunLedger, records: list[RunRecord], now: datetime) -> list[dict[str, Any]]:
-    return [run_document(record, claim, now) for record, claim in with_claims(ledger, records, now)]
+    return [run_document(record, lease, now) for record, lease in with_leases(ledger, records, now)]
 
 
 def _forget_counts(settings: Settings, ledger: RunLedger, now: datetime) -> None:
-    forgotten = ledger.forget_counts(now - months_kept(settings) * LONGEST_MONTH)
+    forgotten = ledger.purge_counts(now - months_kept(settings) * LONGEST_MONTH)
     if forgotten:
         logger.info("Forgot the counts of %s old runs", forgotten)
 

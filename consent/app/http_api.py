@@ -14,7 +14,7 @@ from datetime import date
 from typing import Any
 
 from consent.dates import parse_day
-from consent.errors import ConsentReportError, DictionaryError, Failure, SettingsError, StudyFileError, failure_of
+from consent.errors import BadRequestError, UnknownRunError, error_document, kind_of
 from consent.runs.ledger.record import RunRecord, is_run_id
 
 JSON, PROBLEM = "application/json", "application/problem+json"  # https://www.rfc-editor.org/rfc/rfc9457
@@ -27,36 +27,17 @@ _LONGEST_KEY = 40  # characters of an unknown key that are repeated to the calle
 _OF_THE_PLATFORM = {"code", "clientId"}  # parameters that carry the function key
 
 
-class BadRequestError(ConsentReportError):
-    """What was sent is no request that can be met; ``problems`` holds everything that is wrong with it."""
-
-    def __init__(self, problems: list[str]) -> None:
-        self.heading = "The request cannot be used; nothing was done. Correct these and send it again:"
-        self.problems = tuple(problems)
-        super().__init__("\n".join([self.heading, *(f"  - {problem}" for problem in problems)]))
-
-
-class UnknownRunError(ConsentReportError):
-    """No run of that id was ever asked for."""
-
-
-_OF_REQUESTS = {
-    BadRequestError: Failure(400, "bad-request", "The request cannot be used", passing=False),
-    UnknownRunError: Failure(404, "unknown-run", "There is no such run", passing=False),
-}
-
-
 @dataclass(frozen=True)
 class RunRequest:
     """A run asked for: of which study (None: the only one), as of which day (None: today), and whether to write.
 
-    accept_fall: a person has looked at REDCap and says that a lower report is right.
+    accept_drop: a person has looked at REDCap and says that a lower report is right.
     """
 
     study: str | None = None
     as_of: date | None = None
     dry_run: bool = False
-    accept_fall: bool = False
+    accept_drop: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +52,7 @@ def parse_run_request(body: bytes) -> RunRequest:
     """Read what a caller wants run; an empty body asks for today's report of the only study.
 
     body: a JSON object of at most 10 kB with any of ``study`` (text), ``as_of`` (YYYY-MM-DD), ``dry_run`` and
-    ``accept_fall`` (bool).
+    ``accept_drop`` (bool).
 
     Raises:
         BadRequestError: with everything that is wrong with it.
@@ -85,10 +66,10 @@ def parse_run_request(body: bytes) -> RunRequest:
     study = _study(document, problems)
     as_of = _day(document, problems)
     dry_run = _yes_or_no(document, "dry_run", problems)
-    accept_fall = _yes_or_no(document, "accept_fall", problems)
+    accept_drop = _yes_or_no(document, "accept_drop", problems)
     if problems:
         raise BadRequestError(problems)
-    return RunRequest(study, as_of, dry_run, accept_fall)
+    return RunRequest(study, as_of, dry_run, accept_drop)
 
 
 def parse_history_request(parameters: Mapping[str, str]) -> HistoryRequest:
@@ -146,27 +127,19 @@ def accepted(record: RunRecord) -> tuple[dict[str, str], dict[str, Any]]:
 
 
 def problem_for(error: Exception, invocation_id: str) -> tuple[int, dict[str, Any]]:
-    """The HTTP status and the problem document that tell a caller what went wrong and what to do.
+    """Return the HTTP status and the RFC 9457 problem document of an error.
 
-    invocation_id: under which the platform's log keeps this call. Of an error that is not one of ours nothing else is
-    told. The document follows RFC 9457.
+    invocation_id: under which the platform's log keeps this call.
     """
-    kind = _OF_REQUESTS.get(type(error)) or failure_of(error)
-    document: dict[str, Any] = {
-        "type": f"urn:consent-summary:problem:{kind.name}",
+    kind, document = kind_of(error), error_document(error)
+    return kind.status, {
+        "type": f"urn:consent-summary:problem:{document['code']}",
         "title": kind.title,
         "status": kind.status,
-        "detail": str(error),
+        "detail": document["what"],
+        **document,
         "invocation_id": invocation_id,
     }
-    if isinstance(error, BadRequestError | StudyFileError | SettingsError | DictionaryError):
-        document |= {"detail": error.heading, "problems": list(error.problems)}
-    if not isinstance(error, ConsentReportError):
-        document["detail"] = (
-            "This is a fault in the program. Its place is in the function app's log, under the invocation id; pass "
-            "both on to whoever looks after the program."
-        )
-    return kind.status, document
 
 
 def _json_object(body: bytes, problems: list[str]) -> dict[str, Any]:

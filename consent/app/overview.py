@@ -46,5 +46,5 @@ def overviews_of(
 
 
 def _shown(ledger: RunLedger, study: StudyConfig, records: list[RunRecord], now: datetime) -> tuple[ShownRun, ...]:
-    claim = ledger.claim_of(study.key)
-    return tuple(ShownRun(record, shown_state(record, claim, now)) for record in records)
+    lease = ledger.lease_of(study.key)
+    return tuple(ShownRun(record, shown_state(record, lease, now)) for record in records)

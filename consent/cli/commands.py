@@ -19,12 +19,12 @@ Verb = Callable[[argparse.Namespace, "Screen"], int | None]
 def check(options: argparse.Namespace, screen: "Screen") -> int:
     """Prints every finding about a study's set-up, with its fix; the status is 1 when a run would fail."""
     from consent.cli.check.checkup import check_up
-    from consent.cli.check.context import Tools
+    from consent.cli.check.context import CheckContext
     from consent.cli.check.findings import checkup_document
     from consent.cli.check.output import show_checkup
 
     with screen.watching():
-        checkup = check_up(options.settings, options.study, Tools(stage=screen.stage))
+        checkup = check_up(options.settings, options.study, CheckContext(stage=screen.stage))
     if options.json:
         screen.say(json.dumps(checkup_document(checkup), ensure_ascii=False, indent=2))
     else:
@@ -68,7 +68,7 @@ def exceptions(options: argparse.Namespace, screen: "Screen") -> None:
     """Lists the records that a data manager should look at, or writes REDCap's own rules for them."""
     from consent.cli.exceptions.export import find_exceptions, find_rules
     from consent.cli.exceptions.output import STDOUT, give_exceptions, give_rules
-    from consent.cli.private_file import refuse_private_place
+    from consent.cli.private_file import ensure_not_git_checkout
     from consent.config.settings import read_settings
     from consent.studies.catalog import named_study
 
@@ -79,7 +79,7 @@ def exceptions(options: argparse.Namespace, screen: "Screen") -> None:
         give_rules(rules, options.output, screen.out, screen.messages, as_json=options.json)
         return
     if options.output not in (None, STDOUT):
-        refuse_private_place(options.output)  # before a long export, not after it
+        ensure_not_git_checkout(options.output)  # before a long export, not after it
     with screen.watching():
         found = find_exceptions(study, settings, screen, as_of=options.as_of)
     give_exceptions(found, options.output, screen.out, as_json=options.json)

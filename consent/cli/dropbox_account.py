@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from consent.delivery.dropbox_folder import DropboxFolder, composed
 from consent.errors import DeliveryRefusedError
-from consent.files import Stored
+from consent.files import StoredFile
 
 if TYPE_CHECKING:
     import dropbox
@@ -81,7 +81,7 @@ class DropboxAccount(DropboxFolder):
             raise DeliveryRefusedError(f"In Dropbox a file stands at '{folder}', where a folder belongs. Move it away.")
         return found is not None
 
-    def remove(self, written: Stored) -> None:
+    def remove(self, written: StoredFile) -> None:
         """Delete a file that ``put`` has just stored, unless somebody has changed it since.
 
         Raises ``DeliveryRefusedError`` or ``DeliveryUnavailableError``.

@@ -18,9 +18,15 @@ from typing import TYPE_CHECKING, Any
 from consent.cli.commands import SETUP_VERBS, Verb
 from consent.cli.open_file import show_file
 from consent.cli.parser import build_parser
-from consent.cli.serve import NeedsError
 from consent.config.settings import Settings, read_settings
-from consent.errors import ConfigurationError, ConsentReportError, CutoffError, UnknownStudyError, log_text
+from consent.errors import (
+    ConfigurationError,
+    ConsentReportError,
+    CutoffError,
+    MissingDependencyError,
+    UnknownStudyError,
+    log_text,
+)
 from consent.studies.model import StudyConfig
 
 if TYPE_CHECKING:
@@ -40,7 +46,7 @@ def main(arguments: Sequence[str] | None = None, show: Callable[[Path], bool] = 
         return 1
     try:
         return _VERBS[options.verb](options, screen) or 0
-    except (CutoffError, UnknownStudyError, NeedsError) as error:
+    except (CutoffError, UnknownStudyError, MissingDependencyError) as error:
         return _failed(error, str(error), 2, options, screen)
     except ConsentReportError as error:
         return _failed(error, str(error), 1, options, screen)
@@ -66,10 +72,10 @@ def _demo(options: argparse.Namespace, screen: "Screen") -> None:
     from sandbox.demo import demo_world
 
     study = choose_study(load_studies(Settings({})), "obri-ibd")
-    _refuse_real_reports(options.output, study)
+    _ensure_no_real_reports(options.output, study)
     with demo_world(options.participants, today=day_in(study.time_zone, utc_now())) as world, screen.watching():
         with open_services(study, Settings(world.settings)) as services:
-            result = run_report(study, services, report_before=_no_report_before, watcher=screen)
+            result = run_report(study, services, report_before=_no_report_before, progress=screen)
         screen.stage("Saving what was delivered")
         output, delivered = LocalFolder(options.output), world.account.files()
         try:
@@ -88,7 +94,7 @@ def _no_report_before(cutoff: date) -> None:
     """The demo's registry is made up each time: its report is always the first."""
 
 
-def _refuse_real_reports(output: Path, study: StudyConfig) -> None:
+def _ensure_no_real_reports(output: Path, study: StudyConfig) -> None:
     """Invented people must never take the place of a real report."""
     manifest = output / "data" / f"{study.title}.manifest.json"
     if output.is_file() or (manifest.is_file() and '"sandbox": true' not in manifest.read_text(encoding="utf-8")):
@@ -103,7 +109,7 @@ def _run(options: argparse.Namespace, screen: "Screen") -> None:
 
     settings = read_settings(directory=options.settings)
     study = choose_study(load_studies(settings), options.study)
-    wish = Wish(options.as_of, options.to, options.dry_run, options.accept_fall)
+    wish = Wish(options.as_of, options.to, options.dry_run, options.accept_drop)
     with screen.watching():
         result = run_now(study, settings, wish, screen)
     _show(result, screen, as_json=options.json)
@@ -114,18 +120,18 @@ def _runs(options: argparse.Namespace, screen: "Screen") -> None:
     from consent.dates import utc_now
     from consent.runs.due import shown_state
     from consent.runs.ledger.store import open_ledger
-    from consent.runs.status import ShownRun, run_document, with_claims
+    from consent.runs.status import ShownRun, run_document, with_leases
     from consent.studies.catalog import choose_study, load_studies
 
     settings, now = read_settings(directory=options.settings), utc_now()
     with closing(open_ledger(settings, default="sqlite")) as ledger:
-        records = with_claims(ledger, ledger.runs(options.study)[: options.limit], now)
+        records = with_leases(ledger, ledger.runs(options.study)[: options.limit], now)
     if not records and options.study is not None:
         choose_study(load_studies(settings), options.study)  # nothing found: is there such a study at all?
     if options.json:
-        _print_json([run_document(record, claim, now) for record, claim in records])
+        _print_json([run_document(record, lease, now) for record, lease in records])
     elif records:
-        show_runs([ShownRun(record, shown_state(record, claim, now)) for record, claim in records], screen.out)
+        show_runs([ShownRun(record, shown_state(record, lease, now)) for record, lease in records], screen.out)
     else:
         screen.say(
             f"No run is recorded in {_place_of(ledger)}. Those of demo, serve --demo, run --to and run --dry-run "
@@ -159,7 +165,7 @@ def _summarise(options: argparse.Namespace, screen: "Screen") -> None:
             place=f"folder {options.output}",
             now=utc_now(),
             as_of=options.as_of,
-            watcher=screen,
+            progress=screen,
         )
     _show(result, screen, as_json=options.json)
 

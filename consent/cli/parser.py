@@ -173,7 +173,7 @@ def _add_run(verbs: "_Verbs[argparse.ArgumentParser]") -> argparse.ArgumentParse
     run.add_argument("--dry-run", action="store_true", help="do everything but write; say what would be written")
     run.add_argument("--to", type=Path, metavar="DIR", help="deliver to this folder instead of Dropbox; not recorded")
     run.add_argument(
-        "--accept-fall",
+        "--accept-drop",
         action="store_true",
         help="deliver although the numbers fell since the last report: for when you know why they did",
     )

@@ -36,13 +36,13 @@ _THERE = "it is there already, and is never written over"
 _OTHER_NAME = "Give --output another name, or move it away"
 
 
-def refuse_private_place(path: Path) -> None:
+def ensure_not_git_checkout(path: Path) -> None:
     """Make sure, before anything is done for it, that a private file may be written there.
 
     Raises:
         ConfigurationError: its folder is shared, or there is such a file already.
     """
-    refuse_shared_folder(path.parent)
+    ensure_not_shared_folder(path.parent)
     with contextlib.suppress(OSError):  # a name that the system cannot even look up is refused when it is written
         if path.exists():
             raise _unwritable(path, _THERE, _OTHER_NAME)
@@ -54,7 +54,7 @@ def write_private_file(path: Path, text: str) -> None:
     Raises:
         ConfigurationError: its folder is shared or not there, or there is such a file already.
     """
-    refuse_private_place(path)
+    ensure_not_git_checkout(path)
     write_new_file(path, text, mode=0o600)
 
 
@@ -91,7 +91,7 @@ def _unwritable(path: Path, why: str, advice: str) -> ConfigurationError:
     return ConfigurationError(f"The file {path} cannot be written: {why}. {advice}.")
 
 
-def refuse_shared_folder(folder: Path) -> None:
+def ensure_not_shared_folder(folder: Path) -> None:
     """Make sure that nobody but the person at this machine comes to see what is put into a folder.
 
     Raises:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from consent.config.settings import Settings
-from consent.errors import ConfigurationError
+from consent.errors import ConfigurationError, MissingDependencyError
 from consent.runs.ledger.storage_account import STORAGE_SETTING
 
 PARTICIPANTS = 1000
@@ -20,10 +20,6 @@ DEVELOPMENT_STORAGE = "UseDevelopmentStorage=true"
 APP = ("function_app.py", "host.json", "consent")
 
 _OF_THE_MACHINE = frozenset({"PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "HOME", "USERPROFILE", "LOCALAPPDATA"})
-
-
-class NeedsError(ConfigurationError):
-    """This machine lacks a program that the command cannot do without."""
 
 
 def serve(*, demo: bool, port: int, settings: Settings, say: Callable[[str], None]) -> None:
@@ -39,7 +35,7 @@ def serve(*, demo: bool, port: int, settings: Settings, say: Callable[[str], Non
     if importlib.util.find_spec("azure_functions_runtime") is None:
         version = ".".join(map(str, sys.version_info[:2]))
         command = f"uv run --python 3.13 consent serve{' --demo' if demo else ''}"
-        raise NeedsError(f"Needs Python 3.13, which Azure runs (this is {version}): {command}")
+        raise MissingDependencyError(f"Needs Python 3.13, which Azure runs (this is {version}): {command}")
     from sandbox.functions.host import HostError, log_line, running_host, stopping_when_told, wait_for_interrupt
 
     with stopping_when_told(), contextlib.ExitStack() as opened:
@@ -100,7 +96,7 @@ def _azurite(folder: Path | None, say: Callable[[str], None]) -> Iterator[str]:
     from sandbox.azurite import DEFAULT_PORTS, AzuriteMissingError, running_azurite
 
     if shutil.which("node") is None or shutil.which("npm") is None:
-        raise NeedsError(
+        raise MissingDependencyError(
             "Needs Node.js with npm, for Azurite, Microsoft's stand-in for Azure storage: https://nodejs.org"
         )
     say("Azurite is started; the first time it is fetched through npm, which takes half a minute ...")
@@ -115,7 +111,7 @@ def _azurite(folder: Path | None, say: Callable[[str], None]) -> Iterator[str]:
 
 def _need_node() -> None:
     if shutil.which("node") is None or shutil.which("npm") is None:
-        raise NeedsError(
+        raise MissingDependencyError(
             "Needs Node.js with npm, for Azurite, Microsoft's stand-in for Azure storage: https://nodejs.org"
         )
 

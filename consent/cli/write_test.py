@@ -27,7 +27,7 @@ NewAccount = Callable[[], DropboxAccount]
 
 
 @dataclass(frozen=True)
-class Proof:
+class WriteTestResult:
     """What a trial showed: the folder that reports will go to, and the one that was written to.
 
     They differ where the folder does not stand yet: then it was the nearest one above that does, and the first
@@ -44,7 +44,7 @@ class Proof:
         return self.folder == self.tried_in
 
 
-def prove_writable(new_account: NewAccount, folder: str) -> Proof:
+def prove_writable(new_account: NewAccount, folder: str) -> WriteTestResult:
     """Write a tiny file, have Dropbox say that it holds just that, and delete it.
 
     Args:
@@ -63,7 +63,7 @@ def prove_writable(new_account: NewAccount, folder: str) -> Proof:
     with _nothing_left(new_account, path):
         written = dropbox.put(path, content, replace=True)
         removed = _went_well(lambda: dropbox.remove(written)) or _is_cleared(new_account, path)
-    return Proof(folder, tried_in, removed)
+    return WriteTestResult(folder, tried_in, removed)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from consent.config.settings import HEADING
 from consent.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -63,4 +62,4 @@ def found_identity(
             return ManagedIdentityCredential(transport=transport, **retries, **chosen)
         return DefaultAzureCredential(transport=transport, **retries, **chosen)
     problem = "an AZURE_ setting has a value that Azure's identity library does not take: check AZURE_CLIENT_ID, "
-    raise SettingsError(HEADING, [problem + "AZURE_TENANT_ID and AZURE_TOKEN_CREDENTIALS"])
+    raise SettingsError([problem + "AZURE_TENANT_ID and AZURE_TOKEN_CREDENTIALS"])

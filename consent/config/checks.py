@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from consent.config.settings import HEADING, LOOPBACK_HOSTS, Settings
+from consent.config.settings import LOOPBACK_HOSTS, Settings
 from consent.errors import SettingsError
 
 _SDK_HOST_SETTINGS = (
@@ -27,7 +27,7 @@ def studies_directory(settings: Settings) -> Path:
     if chosen is None:
         return Path(__file__).parent.parent / "studies"
     if not Path(chosen).is_dir():
-        raise SettingsError(HEADING, ["CONSENT_STUDIES does not name a folder: give the folder of the study files"])
+        raise SettingsError(["CONSENT_STUDIES does not name a folder: give the folder of the study files"])
     return Path(chosen)
 
 
@@ -40,10 +40,10 @@ def dropbox_sandbox_url(settings: Settings) -> str | None:
     if url is None:
         return None
     if settings.in_azure:
-        raise SettingsError(HEADING, ["DROPBOX_SANDBOX_URL has no place in Azure: remove it to deliver to Dropbox"])
+        raise SettingsError(["DROPBOX_SANDBOX_URL has no place in Azure: remove it to deliver to Dropbox"])
     parts = split_url(url)
     if parts is None or parts.scheme != "http" or parts.hostname not in LOOPBACK_HOSTS or has_extras(parts):
-        raise SettingsError(HEADING, ["DROPBOX_SANDBOX_URL must be http://127.0.0.1:PORT: the stand-in is local only"])
+        raise SettingsError(["DROPBOX_SANDBOX_URL must be http://127.0.0.1:PORT: the stand-in is local only"])
     return f"http://{parts.netloc}"
 
 
@@ -58,7 +58,7 @@ def root_namespace(settings: Settings) -> str | None:
             "DROPBOX_ROOT_NAMESPACE is no namespace id, a number such as 1234567: sign in again with "
             "'consent login dropbox', which finds it, or remove it to deliver to the account's own files"
         )
-        raise SettingsError(HEADING, [problem])
+        raise SettingsError([problem])
     return given
 
 
@@ -73,10 +73,10 @@ def heartbeat_url(settings: Settings) -> str | None:
         return None
     parts = split_url(url)
     if parts is None or not parts.hostname or "@" in parts.netloc:
-        raise SettingsError(HEADING, ["HEARTBEAT_URL is not a web address: give the one that the monitor shows"])
+        raise SettingsError(["HEARTBEAT_URL is not a web address: give the one that the monitor shows"])
     is_local = parts.hostname in LOOPBACK_HOSTS
     if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
-        raise SettingsError(HEADING, ["HEARTBEAT_URL must start with https://: whoever reads it can fake a heartbeat"])
+        raise SettingsError(["HEARTBEAT_URL must start with https://: whoever reads it can fake a heartbeat"])
     return url if is_local or dropbox_sandbox_url(settings) is None else None
 
 
@@ -87,11 +87,11 @@ def months_kept(settings: Settings) -> int:
     """
     text = settings.get("CONSENT_KEEP_MONTHS") or "24"
     if not text.isascii() or not text.isdecimal() or len(text) > 4 or not 1 <= int(text) <= 1200:
-        raise SettingsError(HEADING, ["CONSENT_KEEP_MONTHS must be a number of months, 1 to 1200, such as 24"])
+        raise SettingsError(["CONSENT_KEEP_MONTHS must be a number of months, 1 to 1200, such as 24"])
     return int(text)
 
 
-def refuse_sdk_hosts(settings: Settings) -> None:
+def ensure_no_sdk_hosts(settings: Settings) -> None:
     """Stop if a variable would make the Dropbox library send its tokens to another host.
 
     Raises SettingsError naming every such variable.
@@ -102,7 +102,7 @@ def refuse_sdk_hosts(settings: Settings) -> None:
         if settings.has(name)
     ]
     if problems:
-        raise SettingsError(HEADING, problems)
+        raise SettingsError(problems)
 
 
 def check_redcap_url(url: str, *, setting: str, allow_http: bool) -> str | None:

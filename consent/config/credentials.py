@@ -16,8 +16,8 @@ from consent.config.azure_identity import LOGIN_URL, azure_transport, found_iden
 from consent.config.checks import has_extras, split_url
 from consent.config.http_session import new_session
 from consent.config.key_vault_errors import NO_RIGHT_TO_READ, explained
-from consent.config.settings import HEADING, Network, Problems, Settings
-from consent.errors import ConsentReportError, SecretsRefusedError, SettingsError
+from consent.config.settings import Network, Problems, Settings
+from consent.errors import ConsentReportError, Problem, SecretsRefusedError, SettingsError
 
 if TYPE_CHECKING:
     import requests
@@ -75,7 +75,7 @@ class KeyVault:
     ) -> None:
         parts = split_url(url)
         if parts is None or parts.scheme != "https" or not parts.hostname or has_extras(parts):
-            raise SettingsError(HEADING, ["KEY_VAULT_URL must be https://NAME.vault.azure.net"])
+            raise SettingsError(["KEY_VAULT_URL must be https://NAME.vault.azure.net"])
         self.url = f"https://{parts.netloc}"
         self._network = network
         self._credential = credential
@@ -95,7 +95,7 @@ class KeyVault:
         answer = self._ask(stored_name, lambda client: client.get_secret(stored_name))
         if answer is None:
             return None
-        self._refuse_outside_its_dates(stored_name, answer.properties)
+        self._ensure_within_dates(stored_name, answer.properties)
         return answer.value
 
     def close(self) -> None:
@@ -130,7 +130,7 @@ class KeyVault:
         except AzureError as error:
             return explained(error, f"{self._place(stored_name)} was not {self._deed}", self._no_right)
         except ValueError:  # the challenge is missing, or asks for a token that is not for this host
-            return SettingsError(HEADING, ["KEY_VAULT_URL does not lead to a Key Vault: check the address"])
+            return SettingsError(["KEY_VAULT_URL does not lead to a Key Vault: check the address"])
 
     def _client(self) -> "SecretClient":
         if self._opened is None:
@@ -149,7 +149,7 @@ class KeyVault:
             self._own_session = new_session(replace(self._network, http_proxy=None), self.url, LOGIN_URL)
         return self._own_session
 
-    def _refuse_outside_its_dates(self, name: str, properties: "SecretProperties") -> None:
+    def _ensure_within_dates(self, name: str, properties: "SecretProperties") -> None:
         if properties.expires_on is not None and properties.expires_on <= self._now():
             raise SecretsRefusedError(f"{self._place(name)} has expired: store a new version of it, then run again.")
         if properties.not_before is not None and properties.not_before > self._now():
@@ -161,7 +161,7 @@ class KeyVault:
 
 def find_secrets(
     settings: Settings, names: Sequence[str], *, optional: Sequence[str] = (), vault: KeyVault | None = None
-) -> tuple[dict[str, Secret], list[str]]:
+) -> tuple[dict[str, Secret], tuple[Problem, ...]]:
     """Find the secrets of these names, and say in a sentence each what is wrong with those that cannot be used.
 
     A setting wins; otherwise the vault is asked (by default the one that KEY_VAULT_URL names, if any). optional: names
@@ -171,10 +171,10 @@ def find_secrets(
     problems = Problems()
     with contextlib.ExitStack() as opened:
         if vault is None:
-            own_vault = problems.noting(lambda: _vault_of(settings))
+            own_vault = problems.collect(lambda: _vault_of(settings))
             vault = opened.enter_context(own_vault) if own_vault else None
-        needed = {name: problems.noting(partial(_find_needed, settings, name, vault)) for name in names}
-        others = {name: problems.noting(partial(_find, settings, name, vault)) for name in optional}
+        needed = {name: problems.collect(partial(_find_needed, settings, name, vault)) for name in names}
+        others = {name: problems.collect(partial(_find, settings, name, vault)) for name in optional}
     found = {name: secret for name, secret in (needed | others).items() if secret is not None}
     return found, problems.listed()
 
@@ -189,7 +189,7 @@ def _find_needed(settings: Settings, name: str, vault: KeyVault | None) -> Secre
     if secret is None:
         also = f", or as secret {name.replace('_', '-')} in Key Vault {vault.url}" if vault else ""
         made = f"; {_MADE_BY[name]} makes it and keeps it" if name in _MADE_BY else ""
-        raise SettingsError(HEADING, [f"{name} is missing: give it as a setting{also}{made}"])
+        raise SettingsError([f"{name} is missing: give it as a setting{also}{made}"])
     return secret
 
 
@@ -201,5 +201,5 @@ def _find(settings: Settings, name: str, vault: KeyVault | None) -> Secret | Non
     if not secret.reveal():
         return None
     if not (secret.reveal().isascii() and secret.reveal().isprintable() and " " not in secret.reveal()):
-        raise SettingsError(HEADING, [f"{name} holds a blank, a line break or a special character: copy it once more"])
+        raise SettingsError([f"{name} holds a blank, a line break or a special character: copy it once more"])
     return secret

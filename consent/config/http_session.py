@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from consent.config.checks import split_url
-from consent.config.settings import HEADING, LOOPBACK_HOSTS, Network, Settings
+from consent.config.settings import LOOPBACK_HOSTS, Network, Settings
 from consent.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -49,14 +49,14 @@ def _certificates(network: Network) -> str | bool:
         return True
     if not Path(network.ca_bundle).exists():
         problem = "REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) names a file that is not there: correct or remove it"
-        raise SettingsError(HEADING, [problem])
+        raise SettingsError([problem])
     return network.ca_bundle
 
 
 def _proxies(network: Network, urls: tuple[str, ...]) -> dict[str, str]:
     by_scheme = {"https": network.https_proxy, "http": network.http_proxy}
     proxies = {scheme: proxy for scheme, proxy in by_scheme.items() if proxy}
-    _refuse_no_addresses(proxies)
+    _ensure_proxy_addresses(proxies)
     for url in urls:
         parts = urlsplit(url)
         if parts.hostname in LOOPBACK_HOSTS or _is_exempt(url, network.no_proxy):
@@ -64,7 +64,7 @@ def _proxies(network: Network, urls: tuple[str, ...]) -> dict[str, str]:
     return proxies
 
 
-def _refuse_no_addresses(proxies: Mapping[str, str]) -> None:
+def _ensure_proxy_addresses(proxies: Mapping[str, str]) -> None:
     """Say so of each proxy that is no address; it is not repeated, for it may hold a password."""
     problems = [
         f"{scheme.upper()}_PROXY is no address of a proxy, such as http://HOST:PORT: correct or remove it"
@@ -72,7 +72,7 @@ def _refuse_no_addresses(proxies: Mapping[str, str]) -> None:
         if split_url(proxy if "//" in proxy else f"//{proxy}") is None
     ]
     if problems:
-        raise SettingsError(HEADING, problems)
+        raise SettingsError(problems)
 
 
 def _is_exempt(url: str, no_proxy: str | None) -> bool:

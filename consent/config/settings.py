@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from consent.errors import SettingsError
+from consent.errors import Problem, SettingsError
 
-HEADING = "These settings must be changed first:"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 DEFAULT_SCHEDULE = (
     "0 0 * * * Sun,Mon,Tue"  # hourly: a Monday east of UTC begins on Sunday there, west it ends on Tuesday
@@ -32,9 +31,9 @@ class Problems:
     """Collects what is wrong with the settings, in order and each once, so that all of it can be said together."""
 
     def __init__(self) -> None:
-        self._sentences: dict[str, None] = {}
+        self._problems: dict[Problem, None] = {}
 
-    def noting(self, ask: Callable[[], T]) -> T | None:
+    def collect(self, ask: Callable[[], T]) -> T | None:
         """Give what ``ask`` gives; if it raises SettingsError, note its problems and give nothing."""
         try:
             return ask()
@@ -42,18 +41,18 @@ class Problems:
             self.add(error.problems)
             return None
 
-    def add(self, sentences: Iterable[str]) -> None:
-        """Note these too."""
-        self._sentences.update(dict.fromkeys(sentences))
+    def add(self, problems: Iterable[Problem]) -> None:
+        """Add these problems."""
+        self._problems.update(dict.fromkeys(problems))
 
-    def listed(self) -> list[str]:
-        """Give every problem, a sentence each."""
-        return list(self._sentences)
+    def listed(self) -> tuple[Problem, ...]:
+        """Return every problem, each once."""
+        return tuple(self._problems)
 
     def refuse(self) -> None:
         """Raise SettingsError with every problem, if there is any."""
-        if self._sentences:
-            raise SettingsError(HEADING, self._sentences)
+        if self._problems:
+            raise SettingsError(self._problems)
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class Settings:
                 f"{name} is a Key Vault reference that was not resolved: see why under the function app's "
                 "environment variables in the Azure portal (most often its identity lacks 'Key Vault Secrets User')"
             )
-            raise SettingsError(HEADING, [problem])
+            raise SettingsError([problem])
         return value
 
     def has(self, name: str) -> bool:
@@ -117,10 +116,10 @@ class Settings:
         """
         problems = Problems()
         network = Network(
-            https_proxy=problems.noting(lambda: self.get("https_proxy") or self.get("HTTPS_PROXY")),
-            http_proxy=problems.noting(lambda: self.get("http_proxy") or self.get("HTTP_PROXY")),
-            no_proxy=problems.noting(lambda: self.get("no_proxy") or self.get("NO_PROXY")),
-            ca_bundle=problems.noting(lambda: self.get("REQUESTS_CA_BUNDLE") or self.get("CURL_CA_BUNDLE")),
+            https_proxy=problems.collect(lambda: self.get("https_proxy") or self.get("HTTPS_PROXY")),
+            http_proxy=problems.collect(lambda: self.get("http_proxy") or self.get("HTTP_PROXY")),
+            no_proxy=problems.collect(lambda: self.get("no_proxy") or self.get("NO_PROXY")),
+            ca_bundle=problems.collect(lambda: self.get("REQUESTS_CA_BUNDLE") or self.get("CURL_CA_BUNDLE")),
         )
         problems.refuse()
         return network
@@ -178,7 +177,7 @@ def _read_files(directory: Path | None) -> Iterator[tuple[str, Mapping[str, str]
     if folder is None:
         return
     if not folder.is_dir():
-        raise SettingsError(HEADING, [f"the settings folder {folder} does not exist: check --settings"])
+        raise SettingsError([f"the settings folder {folder} does not exist: check --settings"])
     if (folder / "local.settings.json").is_file():
         yield "local.settings.json", _read_local_settings(folder / "local.settings.json")
     if (folder / ".env").is_file():
@@ -194,13 +193,13 @@ def app_folder() -> Path | None:
 def _read_local_settings(path: Path) -> Mapping[str, str]:
     document, problem = _json_in(path)
     if problem:
-        raise SettingsError(HEADING, [problem])
+        raise SettingsError([problem])
     if not isinstance(document, dict) or not isinstance(document.get("Values", {}), dict):
-        raise SettingsError(HEADING, [f'{path} must be an object with an object "Values", as in the example file'])
+        raise SettingsError([f'{path} must be an object with an object "Values", as in the example file'])
     if str(document.get("IsEncrypted", False)).lower() == "true":
-        raise SettingsError(HEADING, [f"{path} is encrypted: run `func settings decrypt` in its folder"])
+        raise SettingsError([f"{path} is encrypted: run `func settings decrypt` in its folder"])
     values: dict[str, str] = document.get("Values", {})
-    _refuse_other_than_text(path, values.items())
+    _ensure_text_values(path, values.items())
     return values
 
 
@@ -217,18 +216,18 @@ def _json_in(path: Path) -> tuple[Any, str | None]:
         return None, _unreadable(path)
 
 
-def _refuse_other_than_text(path: Path, items: Iterable[tuple[str, object]]) -> None:
+def _ensure_text_values(path: Path, items: Iterable[tuple[str, object]]) -> None:
     problems = [
         f"{name} in {path} must be text: put its value in quotes" for name, value in items if not isinstance(value, str)
     ]
     if problems:
-        raise SettingsError(HEADING, problems)
+        raise SettingsError(problems)
 
 
 def _read_dotenv(path: Path) -> Mapping[str, str]:
     found, problem = _dotenv_in(path)
     if problem:
-        raise SettingsError(HEADING, [problem])
+        raise SettingsError([problem])
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from consent.redcap.arrivals import EVENT, INSTANCE
-from consent.redcap.export_plan import Coding
+from consent.redcap.export_plan import ColumnMap
 from consent.studies.model import FieldRef, StudyConfig
 
 Array = npt.NDArray[Any]
@@ -24,7 +24,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2})?")
 
 
-def texts(rows: pd.DataFrame, ref: FieldRef, coding: Coding) -> Array:
+def texts(rows: pd.DataFrame, ref: FieldRef, coding: ColumnMap) -> Array:
     """The values of one of the study's fields, as they were exported."""
     return rows[coding.columns[ref]].to_numpy(dtype=object)
 
@@ -34,7 +34,7 @@ def is_one_of(values: Array, codes: Sequence[str] | frozenset[str]) -> Array:
     return np.isin(values, list(codes)) if codes else np.zeros(len(values), dtype=bool)
 
 
-def event_ranks(rows: pd.DataFrame, coding: Coding) -> Array:
+def event_ranks(rows: pd.DataFrame, coding: ColumnMap) -> Array:
     """Each row's place in the order of events: the project's own, then by name where that is not known."""
 
     def rank_all(names: Sequence[str]) -> list[int]:
@@ -54,7 +54,7 @@ def instances(rows: pd.DataFrame) -> Array:
     )
 
 
-def written(values: Array, coding: Coding) -> Array:
+def written(values: Array, coding: ColumnMap) -> Array:
     """What was written, without spaces around it; a missing-data code is nothing written."""
 
     def read_all(unique: Sequence[str]) -> list[str]:
@@ -64,7 +64,7 @@ def written(values: Array, coding: Coding) -> Array:
     return _by_value(values, read_all, object)
 
 
-def order_of(values: Array, at: Array, rows: pd.DataFrame, coding: Coding) -> Array:
+def order_of(values: Array, at: Array, rows: pd.DataFrame, coding: ColumnMap) -> Array:
     """The positions ``at``, by event and instance, and where these are the same by value."""
     by_value = pd.factorize(values[at], sort=True)[0]
     return at[np.lexsort((by_value, instances(rows)[at], event_ranks(rows, coding)[at]))]

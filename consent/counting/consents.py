@@ -11,7 +11,7 @@ import pandas as pd
 from consent.counting.columns import Array, any_of, days_of, event_ranks, instances, is_one_of, texts, written
 from consent.counting.period import ReportPeriod
 from consent.redcap.arrivals import EVENT
-from consent.redcap.export_plan import Coding
+from consent.redcap.export_plan import ColumnMap
 from consent.studies.model import NOT_COMPLETED, ConsentForm, FieldRef, StudyConfig
 
 CONSENTED, DECLINED, OPEN = "consented", "declined", "open"
@@ -27,7 +27,7 @@ class Counting:
     """Everything that decides how a row counts: the study, how its fields are written, and the days covered."""
 
     study: StudyConfig
-    coding: Coding
+    coding: ColumnMap
     period: ReportPeriod
 
 
@@ -170,11 +170,11 @@ def _date_texts(form: ConsentForm, rows: pd.DataFrame, counting: Counting) -> Ar
     return dates
 
 
-def _waiting(form: ConsentForm, rows: pd.DataFrame, coding: Coding) -> Array:
+def _waiting(form: ConsentForm, rows: pd.DataFrame, coding: ColumnMap) -> Array:
     return is_one_of(_decisions(form, rows, coding), ("", *form.pending, *coding.missing_codes))
 
 
-def _decisions(form: ConsentForm, rows: pd.DataFrame, coding: Coding) -> Array:
+def _decisions(form: ConsentForm, rows: pd.DataFrame, coding: ColumnMap) -> Array:
     decision = texts(rows, form.decision, coding)
     if form.decision.is_checkbox:
         decision = np.where(decision == "0", "", decision)  # an unticked box is no answer

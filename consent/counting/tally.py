@@ -142,7 +142,7 @@ def _fates(participants: pd.DataFrame) -> Counter[tuple[str, bool, bool]]:
     return Counter(zip(*(_values(decided, column) for column in columns), strict=True))
 
 
-def refuse_reworked(tally: Tally, path: Path) -> None:
+def ensure_raw_values(tally: Tally, path: Path) -> None:
     """Labels in place of codes, or dates as Excel writes them, would give a report in which nobody consented.
 
     Raises:

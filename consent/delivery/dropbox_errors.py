@@ -41,7 +41,7 @@ _REASONS = {
 
 
 @dataclass(frozen=True)
-class Trouble:
+class ApiFailure:
     """Why a call did not succeed, in words that may be shown; ``seconds`` is how long Dropbox asks to wait.
 
     verdict: ``wait`` (nothing was done), ``refused`` (a person must act), ``absent`` (nothing of that name), or
@@ -67,13 +67,13 @@ def kinds_of_trouble() -> tuple[type[Exception], ...]:
     return (DropboxException, requests.RequestException, *unreadable)
 
 
-def classify(error: Exception) -> Trouble:
+def classify(error: Exception) -> ApiFailure:
     """Say what an error, one of ``kinds_of_trouble()``, means."""
     from dropbox import exceptions as sdk
 
     if isinstance(error, sdk.RateLimitError):
         seconds = _DEFAULT_WAIT_SECONDS if error.backoff is None else float(error.backoff)
-        return Trouble("wait", "Dropbox is being asked too often", seconds)
+        return ApiFailure("wait", "Dropbox is being asked too often", seconds)
     if isinstance(error, sdk.ApiError):
         return _refused_by_route(error)
     if isinstance(error, sdk.AuthError):
@@ -81,52 +81,52 @@ def classify(error: Exception) -> Trouble:
     if isinstance(error, sdk.BadInputError):
         return _refused_input(error)
     if isinstance(error, sdk.PathRootError):
-        return Trouble(
+        return ApiFailure(
             "refused",
             "the account no longer has the team space that DROPBOX_ROOT_NAMESPACE names, and no other is used in its "
             f"place: {_LOG_IN_AGAIN}",
         )
     if isinstance(error, sdk.HttpError):
-        return Trouble("unknown", f"HTTP status {error.status_code}")
-    return Trouble("unknown", type(error).__name__)
+        return ApiFailure("unknown", f"HTTP status {error.status_code}")
+    return ApiFailure("unknown", type(error).__name__)
 
 
-def _refused_by_route(error: "sdk.ApiError") -> Trouble:
+def _refused_by_route(error: "sdk.ApiError") -> ApiFailure:
     tags = list(_tags(error.error))
     last = tags[-1] if tags else "other"
     if last == "not_found":
-        return Trouble("absent", "there is nothing of that name")
+        return ApiFailure("absent", "there is nothing of that name")
     if last == "too_many_write_operations":
-        return Trouble("wait", "other programs are writing to the same Dropbox")
+        return ApiFailure("wait", "other programs are writing to the same Dropbox")
     if last in ("content_hash_mismatch", "reset"):
-        return Trouble("unknown", f"Dropbox answered '{last}'")
+        return ApiFailure("unknown", f"Dropbox answered '{last}'")
     if error.user_message_text:  # the only sign of a Business team's monthly limit, whose tag the library does not know
-        return Trouble("refused", f"a limit of the team's plan is reached ('{last}'): ask a Dropbox administrator")
-    return Trouble("refused", _REASONS.get(last, f"it gave the reason '{last}': ask a Dropbox administrator"))
+        return ApiFailure("refused", f"a limit of the team's plan is reached ('{last}'): ask a Dropbox administrator")
+    return ApiFailure("refused", _REASONS.get(last, f"it gave the reason '{last}': ask a Dropbox administrator"))
 
 
-def _refused_login(error: "sdk.AuthError") -> Trouble:
+def _refused_login(error: "sdk.AuthError") -> ApiFailure:
     tags = list(_tags(error.error))
     last = tags[-1] if tags else "other"
     if last == "expired_access_token":
-        return Trouble("unknown", f"Dropbox answered '{last}'")
+        return ApiFailure("unknown", f"Dropbox answered '{last}'")
     if last == "missing_scope":
         scope = _scope_in(f"'{error.error.get_missing_scope().required_scope}'")
-        return Trouble("refused", f"the log-in lacks the permission {scope}: {_LOG_IN_AGAIN}")
-    return Trouble("refused", _REASONS.get(last, f"the log-in was refused ('{last}'): {_LOG_IN_AGAIN}"))
+        return ApiFailure("refused", f"the log-in lacks the permission {scope}: {_LOG_IN_AGAIN}")
+    return ApiFailure("refused", _REASONS.get(last, f"the log-in was refused ('{last}'): {_LOG_IN_AGAIN}"))
 
 
-def _refused_input(error: "sdk.BadInputError") -> Trouble:
+def _refused_input(error: "sdk.BadInputError") -> ApiFailure:
     text = str(error.message)
     if "invalid_client" in text:
-        return Trouble("refused", "the app key or app secret is wrong: check DROPBOX_KEY and DROPBOX_SECRET")
+        return ApiFailure("refused", "the app key or app secret is wrong: check DROPBOX_KEY and DROPBOX_SECRET")
     if "required scope" in text:
-        return Trouble(
+        return ApiFailure(
             "refused",
             f"the app lacks the permission {_scope_in(text)}: tick and submit it under Permissions in the Dropbox App "
             f"Console, then {_LOG_IN_AGAIN}",
         )
-    return Trouble("refused", "Dropbox cannot make sense of the request (HTTP status 400): report this as a fault")
+    return ApiFailure("refused", "Dropbox cannot make sense of the request (HTTP status 400): report this as a fault")
 
 
 def _scope_in(text: str) -> str:

@@ -13,9 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from consent.config.credentials import Secret
-from consent.delivery.dropbox_errors import Trouble, classify, kinds_of_trouble
+from consent.delivery.dropbox_errors import ApiFailure, classify, kinds_of_trouble
 from consent.errors import DeliveryRefusedError, DeliveryUnavailableError, DeliveryUnverifiedError
-from consent.files import Stored, content_hash
+from consent.files import StoredFile, content_hash
 from consent.version import __version__
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class DropboxFolder:
         deadline_seconds: float = 300,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        beat: Callable[[], None] = lambda: None,
+        keep_alive: Callable[[], None] = lambda: None,
     ) -> None:
         if session.trust_env:
             raise ValueError("a session for Dropbox must not read the environment: set trust_env to False")
@@ -61,7 +61,7 @@ class DropboxFolder:
         self._deadline_seconds = self._seconds_left = deadline_seconds
         self._clock = clock
         self._sleep = sleep
-        self._beat = beat
+        self._beat = keep_alive
         self._client: dropbox.Dropbox | None = None
         self._request_id = "none"
         session.hooks["response"].append(self._note_request_id)
@@ -73,7 +73,7 @@ class DropboxFolder:
         """
         self._connected()
 
-    def look(self, path: str) -> Stored | None:
+    def look(self, path: str) -> StoredFile | None:
         """The file of that name as Dropbox has it, or None.
 
         Raises ``DeliveryRefusedError`` (also for a folder of that name) or ``DeliveryUnavailableError``.
@@ -84,7 +84,7 @@ class DropboxFolder:
         found: Any = self._ask(f"to look at '{path}'", partial(client.files_get_metadata, composed(path)))
         if found is not None and not isinstance(found, FileMetadata):
             raise DeliveryRefusedError(f"In Dropbox a folder stands at '{path}', where a file belongs. Move it away.")
-        return None if found is None else Stored(path, found.content_hash or "", found.size, found.rev)
+        return None if found is None else StoredFile(path, found.content_hash or "", found.size, found.rev)
 
     def names(self, path: str) -> tuple[str, ...]:
         """The names in a folder, sorted; none when it does not exist.
@@ -98,7 +98,7 @@ class DropboxFolder:
         """Prove the log-in; Dropbox replaces a file in one stroke, so there is nothing to set aside."""
         self.connect()
 
-    def put(self, path: str, content: bytes, *, replace: bool) -> Stored:
+    def put(self, path: str, content: bytes, *, replace: bool) -> StoredFile:
         """Store the bytes and make sure that Dropbox has exactly these; other bytes stay unless ``replace``.
 
         Raises ``DeliveryRefusedError``, ``DeliveryUnavailableError`` or ``DeliveryUnverifiedError``, and ``ValueError``
@@ -107,10 +107,10 @@ class DropboxFolder:
         if not isinstance(content, bytes) or not content:
             raise ValueError(f"'{path}' has no content (bytes), and an empty file must never replace a good one")
         client = self._connected()
-        sent = Stored(path, content_hash(content), len(content), rev="")
+        sent = StoredFile(path, content_hash(content), len(content), rev="")
         upload = partial(_upload, client, sent, content, replace)
         attempt = 0
-        while isinstance(result := self._attempt(upload), Trouble):
+        while isinstance(result := self._attempt(upload), ApiFailure):
             seen = self._seen_after_all(client, sent) if result.verdict == "unknown" else None
             if seen is not None:
                 return self._verified(seen, sent)
@@ -149,14 +149,14 @@ class DropboxFolder:
     def _ask(self, what: str, question: Callable[[], T]) -> T | None:
         """The answer to a question that can be asked any number of times, or None for "not found"."""
         attempt = 0
-        while isinstance(result := self._attempt(question), Trouble):
+        while isinstance(result := self._attempt(question), ApiFailure):
             if result.verdict == "absent":
                 return None
             self._pause(result, attempt, what)
             attempt += 1
         return result
 
-    def _attempt(self, action: Callable[[], T]) -> T | Trouble:
+    def _attempt(self, action: Callable[[], T]) -> T | ApiFailure:
         self._beat()
         if self._seconds_left <= 0:
             raise self._out_of_time("its answers took too long")
@@ -167,12 +167,12 @@ class DropboxFolder:
         except kinds_of_trouble() as error:
             return classify(error)
 
-    def _seen_after_all(self, client: "dropbox.Dropbox", sent: Stored) -> Any:
+    def _seen_after_all(self, client: "dropbox.Dropbox", sent: StoredFile) -> Any:
         """The file, if it arrived although its answer was lost; not finding it proves nothing."""
         found = self._attempt(partial(client.files_get_metadata, composed(sent.path)))
         return found if getattr(found, "content_hash", None) == sent.content_hash else None
 
-    def _pause(self, trouble: Trouble, attempt: int, what: str) -> None:
+    def _pause(self, trouble: ApiFailure, attempt: int, what: str) -> None:
         """Wait before the next attempt, or raise where no next attempt can help or none fits."""
         if trouble.verdict in ("refused", "absent"):
             raise DeliveryRefusedError(
@@ -192,7 +192,7 @@ class DropboxFolder:
             "REQUESTS_CA_BUNDLE) and https://status.dropbox.com."
         )
 
-    def _verified(self, stored: Any, sent: Stored) -> Stored:
+    def _verified(self, stored: Any, sent: StoredFile) -> StoredFile:
         same_place = _folded(stored.path_lower or "") == _folded(sent.path)
         if not same_place or (stored.content_hash, stored.size) != (sent.content_hash, sent.size):
             raise DeliveryUnverifiedError(
@@ -206,7 +206,7 @@ class DropboxFolder:
             sent.content_hash,
             self._request_id,
         )
-        return Stored(sent.path, sent.content_hash, sent.size, stored.rev)
+        return StoredFile(sent.path, sent.content_hash, sent.size, stored.rev)
 
     @contextlib.contextmanager
     def _timed(self) -> Iterator[None]:
@@ -220,7 +220,7 @@ class DropboxFolder:
         self._request_id = response.headers.get("X-Dropbox-Request-Id", "none")
 
 
-def _upload(client: "dropbox.Dropbox", sent: Stored, content: bytes, replace: bool) -> Any:
+def _upload(client: "dropbox.Dropbox", sent: StoredFile, content: bytes, replace: bool) -> Any:
     from dropbox.files import WriteMode
 
     return client.files_upload(

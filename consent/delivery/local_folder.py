@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from consent.errors import DeliveryRefusedError, DeliveryUnverifiedError
-from consent.files import Stored, content_hash
+from consent.files import StoredFile, content_hash
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class LocalFolder:
         self._sleep = sleep
         self._staged: dict[Path, bytes] = {}
 
-    def look(self, path: str) -> Stored | None:
+    def look(self, path: str) -> StoredFile | None:
         """The file of that name as it is on disk, or None."""
         target = self._target(path)
         with _refusing(path):
@@ -68,13 +68,13 @@ class LocalFolder:
             for path, content in files.items():
                 target = self._target(path)
                 with _refusing(path):
-                    self._patiently(partial(_try_to_open, target), _BUSY, _held_open(path))
+                    self._retry_while_locked(partial(_try_to_open, target), _BUSY, _held_open(path))
                     self._stage(target, content, path)
         except BaseException:
             self.release()
             raise
 
-    def put(self, path: str, content: bytes, *, replace: bool) -> Stored:
+    def put(self, path: str, content: bytes, *, replace: bool) -> StoredFile:
         """Store the bytes in one stroke and read them back; without ``replace``, other bytes already there are refused.
 
         Raises ``DeliveryRefusedError``, or ``DeliveryUnverifiedError`` when the disk returns something else.
@@ -86,7 +86,7 @@ class LocalFolder:
         with _refusing(path):
             if self._staged.get(target) != content:
                 self._stage(target, content, path)
-            self._patiently(lambda: _part_of(target).replace(target), _BUSY, _held_open(path))
+            self._retry_while_locked(lambda: _part_of(target).replace(target), _BUSY, _held_open(path))
             del self._staged[target]
             return _verified(_stored(path, target.read_bytes()), content)
 
@@ -104,7 +104,7 @@ class LocalFolder:
         self._drop(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with self._patiently(partial(self._new_part, target), _TAKEN, _other_run(path)) as file:
+            with self._retry_while_locked(partial(self._new_part, target), _TAKEN, _other_run(path)) as file:
                 self._staged[target] = content
                 file.write(content)
                 file.flush()
@@ -125,7 +125,7 @@ class LocalFolder:
         except FileNotFoundError:
             return False
 
-    def _patiently(self, action: Callable[[], T], waits_for: set[str], refusal: DeliveryRefusedError) -> T:
+    def _retry_while_locked(self, action: Callable[[], T], waits_for: set[str], refusal: DeliveryRefusedError) -> T:
         waited = 0
         while True:
             try:
@@ -175,11 +175,11 @@ def _try_to_open(target: Path) -> None:
         """A program that holds the file open forbids this on Windows."""
 
 
-def _stored(path: str, content: bytes) -> Stored:
-    return Stored(path, content_hash(content), len(content), rev="")
+def _stored(path: str, content: bytes) -> StoredFile:
+    return StoredFile(path, content_hash(content), len(content), rev="")
 
 
-def _same(standing: Stored, content: bytes) -> Stored:
+def _same(standing: StoredFile, content: bytes) -> StoredFile:
     if standing.content_hash != content_hash(content):
         raise DeliveryRefusedError(
             f"A different file already stands at '{standing.path}' and is never overwritten. "
@@ -188,7 +188,7 @@ def _same(standing: Stored, content: bytes) -> Stored:
     return standing
 
 
-def _verified(stored: Stored, content: bytes) -> Stored:
+def _verified(stored: StoredFile, content: bytes) -> StoredFile:
     if stored.content_hash != content_hash(content):
         raise DeliveryUnverifiedError(
             f"'{stored.path}' reads back differently from what was written. Another program may be writing to the same "

@@ -12,9 +12,9 @@ from datetime import date
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from consent.dates import parse_day
-from consent.delivery.report_set import Address, Place, ReportSet, report_set
+from consent.delivery.report_set import Destination, ReportSet, TargetFile, report_set
 from consent.errors import DeliveryRefusedError
-from consent.files import Stored, content_hash, joined
+from consent.files import StoredFile, content_hash, joined
 
 if TYPE_CHECKING:  # the package of renderers loads pandas
     from consent.files import ReportFile
@@ -32,7 +32,7 @@ class Folder(Protocol):
     All methods raise ``DeliveryUnavailableError``, ``DeliveryRefusedError`` or ``DeliveryUnverifiedError``.
     """
 
-    def look(self, path: str) -> Stored | None:
+    def look(self, path: str) -> StoredFile | None:
         """The file of that name, or None."""
 
     def names(self, path: str) -> tuple[str, ...]:
@@ -41,7 +41,7 @@ class Folder(Protocol):
     def prepare(self, files: Mapping[str, bytes]) -> None:
         """Raise now if these cannot all be replaced; no file a reader knows changes."""
 
-    def put(self, path: str, content: bytes, *, replace: bool) -> Stored:
+    def put(self, path: str, content: bytes, *, replace: bool) -> StoredFile:
         """Store the bytes and make sure of them; without ``replace``, other bytes already there are refused."""
 
     def release(self) -> None:
@@ -49,13 +49,13 @@ class Folder(Protocol):
 
 
 @dataclass(frozen=True)
-class Standing:
+class FolderState:
     """What the folder holds before a delivery: files by path, and a later cut-off whose archived set is whole.
 
     age_unknown: an as-of report would replace another, and no archived set says as of which day that one is.
     """
 
-    files: Mapping[str, Stored]
+    files: Mapping[str, StoredFile]
     newer_cutoff: date | None = None
     age_unknown: bool = False
 
@@ -64,7 +64,7 @@ class Standing:
 class Step:
     """One file and what is to be done about it."""
 
-    place: Place
+    place: TargetFile
     action: Action
     replaces: bool
 
@@ -87,7 +87,7 @@ class DeliveryPlan:
     report: ReportSet
     archive: tuple[Step, ...]
     stable: tuple[Step, ...]
-    standing: Standing
+    standing: FolderState
 
     @property
     def set_id(self) -> str:
@@ -106,20 +106,20 @@ class Delivery:
 
     state: State
     set_id: str
-    files: tuple[Stored, ...]
+    files: tuple[StoredFile, ...]
 
 
-def gather(files: "Sequence[ReportFile]", address: Address, folder: Folder) -> Standing:
+def gather(files: "Sequence[ReportFile]", address: Destination, folder: Folder) -> FolderState:
     """Look at everything the plan depends on, and change nothing."""
     report = report_set(files, address)
     places = report.archive_places({}) + report.stable_places({})
     looked_at = {place.path: folder.look(place.path) for place in places}
     files_there = {path: stored for path, stored in looked_at.items() if stored}
     newer = _newer_cutoff(address, folder)
-    return Standing(files_there, newer, newer is None and _is_age_unknown(report, files_there, folder))
+    return FolderState(files_there, newer, newer is None and _is_age_unknown(report, files_there, folder))
 
 
-def plan_delivery(files: "Sequence[ReportFile]", address: Address, standing: Standing) -> DeliveryPlan:
+def plan_delivery(files: "Sequence[ReportFile]", address: Destination, standing: FolderState) -> DeliveryPlan:
     """Decide what must be written so that the folder holds this report, whole, and no older one takes its place.
 
     Raises ``ValueError`` for files that must never be delivered and ``DeliveryRefusedError`` when a person must look
@@ -181,7 +181,7 @@ def _state_after(archive: Sequence[Step], stable: Sequence[Step]) -> State:
     return "unchanged" if all(step.action == "keep" for step in (*archive, *stable)) else "delivered"
 
 
-def _archive_steps(report: ReportSet, standing: Standing) -> tuple[Step, ...]:
+def _archive_steps(report: ReportSet, standing: FolderState) -> tuple[Step, ...]:
     places = report.archive_places(standing.files)
     steps = tuple(Step(place, _action(place, standing), replaces=False) for place in places)
     vouched_for = bool(places) and places[-1].path in standing.files
@@ -195,19 +195,19 @@ def _archive_steps(report: ReportSet, standing: Standing) -> tuple[Step, ...]:
     return steps
 
 
-def _stable_steps(report: ReportSet, standing: Standing) -> tuple[Step, ...]:
+def _stable_steps(report: ReportSet, standing: FolderState) -> tuple[Step, ...]:
     places = report.stable_places(standing.files)
     return tuple(Step(place, _action(place, standing), replaces=True) for place in places)
 
 
-def _action(place: Place, standing: Standing) -> Action:
+def _action(place: TargetFile, standing: FolderState) -> Action:
     stored = standing.files.get(place.path)
     if stored is None:
         return "add"
     return "keep" if stored.content_hash == content_hash(place.content) else "replace"
 
 
-def _day_to_come(address: Address, newer: date) -> DeliveryRefusedError:
+def _day_to_come(address: Destination, newer: date) -> DeliveryRefusedError:
     return DeliveryRefusedError(
         f"The archive holds a report as of a day still to come ({newer}), and nothing was written now. Check the clock "
         f"of this machine; if it is right, move the folder '{joined(address.archive_home, newer.isoformat())}' away, "
@@ -215,14 +215,14 @@ def _day_to_come(address: Address, newer: date) -> DeliveryRefusedError:
     )
 
 
-def _age_unknown(address: Address) -> DeliveryRefusedError:
+def _age_unknown(address: Destination) -> DeliveryRefusedError:
     return DeliveryRefusedError(
         f"A report as of {address.cutoff} could replace a newer one in '{address.folder}': nothing in an archive says "
         "how new the report is that stands there. Run without --as-of, or use --to another folder."
     )
 
 
-def _is_age_unknown(report: ReportSet, files_there: Mapping[str, Stored], folder: Folder) -> bool:
+def _is_age_unknown(report: ReportSet, files_there: Mapping[str, StoredFile], folder: Folder) -> bool:
     address, manifest = report.address, report.stable_places(files_there)[-1]
     theirs = files_there.get(manifest.path)
     if theirs is None or address.always or address.cutoff == address.exported_on:
@@ -230,24 +230,24 @@ def _is_age_unknown(report: ReportSet, files_there: Mapping[str, Stored], folder
     return theirs.content_hash != content_hash(manifest.content) and not _is_archived(theirs, address, folder)
 
 
-def _is_archived(manifest: Stored, address: Address, folder: Folder) -> bool:
+def _is_archived(manifest: StoredFile, address: Destination, folder: Folder) -> bool:
     """Whether a kept set has this very manifest: the stable names and the archive hold the same bytes."""
     kept = (one for day in _archived_days(address, folder) for one in _manifests(day, address, folder))
     return any(one.content_hash == manifest.content_hash for one in kept)
 
 
-def _newer_cutoff(address: Address, folder: Folder) -> date | None:
+def _newer_cutoff(address: Destination, folder: Folder) -> date | None:
     later = (day for day in _archived_days(address, folder) if day > address.cutoff)
     return next((day for day in later if any(_manifests(day, address, folder))), None)
 
 
-def _archived_days(address: Address, folder: Folder) -> list[date]:
+def _archived_days(address: Destination, folder: Folder) -> list[date]:
     """The cut-offs that have a folder in the archive, newest first; none where no archive is kept."""
     names = folder.names(address.archive_home) if address.archive else ()
     return sorted((day for name in names if (day := parse_day(name))), reverse=True)
 
 
-def _manifests(day: date, address: Address, folder: Folder) -> Iterator[Stored]:
+def _manifests(day: date, address: Destination, folder: Folder) -> Iterator[StoredFile]:
     """The manifest of each whole set that is kept as of a day."""
     home = joined(address.archive_home, day.isoformat())
     for name in folder.names(home):

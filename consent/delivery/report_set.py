@@ -13,7 +13,7 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from consent.files import Stored, _parts, content_hash, joined, why_illegal
+from consent.files import StoredFile, _parts, content_hash, joined, why_illegal
 
 if TYPE_CHECKING:
     from consent.files import ReportFile
@@ -23,7 +23,7 @@ SCHEMA = "consent-manifest/1"
 
 
 @dataclass(frozen=True)
-class Address:
+class Destination:
     """Whose report this is, as of which days, and the folder ("/" or "/Reports/x") it is for.
 
     ``always``: a person asked for these very files here, whatever report stands there (``summarise``).
@@ -50,7 +50,7 @@ class Address:
 
 
 @dataclass(frozen=True)
-class Place:
+class TargetFile:
     """One file of a set, where it goes, and its bytes; a manifest's bytes lack the revisions that are still to come."""
 
     path: str
@@ -62,7 +62,7 @@ class Place:
 class ReportSet:
     """The files of one report and whose it is; made by ``report_set``, which refuses what must never be delivered."""
 
-    address: Address
+    address: Destination
     files: "tuple[ReportFile, ...]"
 
     @cached_property
@@ -76,20 +76,20 @@ class ReportSet:
         """The folder in which this very set is kept."""
         return joined(self.address.archive_home, self.address.cutoff.isoformat(), self.set_id)
 
-    def archive_places(self, stored: Mapping[str, Stored]) -> tuple[Place, ...]:
+    def archive_places(self, stored: Mapping[str, StoredFile]) -> tuple[TargetFile, ...]:
         """Where the set is kept, flat, the manifest last; none without an archive."""
         if not self.address.archive:
             return ()
-        manifest = Place(joined(self.archive_folder, self.address.manifest_name), self.manifest(stored), True)
-        return (*(Place(self._archive_path(file), file.content) for file in self.files), manifest)
+        manifest = TargetFile(joined(self.archive_folder, self.address.manifest_name), self.manifest(stored), True)
+        return (*(TargetFile(self._archive_path(file), file.content) for file in self.files), manifest)
 
-    def stable_places(self, stored: Mapping[str, Stored]) -> tuple[Place, ...]:
+    def stable_places(self, stored: Mapping[str, StoredFile]) -> tuple[TargetFile, ...]:
         """Where readers look every week, the manifest last."""
         path = joined(self.address.folder, "data", self.address.manifest_name)
-        manifest = Place(path, self.manifest(stored), True)
-        return (*(Place(self._stable_path(file), file.content) for file in self.files), manifest)
+        manifest = TargetFile(path, self.manifest(stored), True)
+        return (*(TargetFile(self._stable_path(file), file.content) for file in self.files), manifest)
 
-    def manifest(self, stored: Mapping[str, Stored]) -> bytes:
+    def manifest(self, stored: Mapping[str, StoredFile]) -> bytes:
         """The manifest's bytes, given what is stored by now; a revision not known yet is left blank.
 
         The revisions are those of the archived copies, which are never rewritten, or of the stable files where there is
@@ -107,7 +107,7 @@ class ReportSet:
         }
         return (json.dumps(about, ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode()
 
-    def _entry(self, file: "ReportFile", stored: Mapping[str, Stored]) -> dict[str, str | int]:
+    def _entry(self, file: "ReportFile", stored: Mapping[str, StoredFile]) -> dict[str, str | int]:
         vouched = stored.get(self._archive_path(file) if self.address.archive else self._stable_path(file))
         return {
             "name": file.name,
@@ -125,7 +125,7 @@ class ReportSet:
         return joined(self.address.folder, "data" if file.data else "", file.name)
 
 
-def report_set(files: "Sequence[ReportFile]", address: Address) -> ReportSet:
+def report_set(files: "Sequence[ReportFile]", address: Destination) -> ReportSet:
     """Join the files of a report to its address.
 
     Raises ``ValueError`` for an empty file, content that is not bytes, names that are one and the same to Dropbox and
@@ -136,18 +136,18 @@ def report_set(files: "Sequence[ReportFile]", address: Address) -> ReportSet:
             raise ValueError(f"'{file.name}' has no content (bytes), and an empty file must never replace a good one")
     names = [*(file.name for file in files), address.manifest_name]
     for name in [*names, address.title, *_parts(address.folder)]:
-        _refuse_illegal(name)
-    _refuse_clashes([*names, "data", "Archive"])
+        _ensure_legal(name)
+    _ensure_no_clashes([*names, "data", "Archive"])
     return ReportSet(address, tuple(files))
 
 
-def _refuse_illegal(name: str) -> None:
+def _ensure_legal(name: str) -> None:
     if why := why_illegal(name):
         raise ValueError(f"{name!r} is not a legal name on Windows and Dropbox: {why}")
     name.encode()  # half of a surrogate pair is a UnicodeEncodeError, which is a ValueError
 
 
-def _refuse_clashes(names: Sequence[str]) -> None:
+def _ensure_no_clashes(names: Sequence[str]) -> None:
     folded = [unicodedata.normalize("NFC", name).casefold() for name in names]
     clashing = sorted({name for name, key in zip(names, folded, strict=True) if folded.count(key) > 1})
     if clashing:

@@ -117,7 +117,7 @@ class Hashes:
 
 
 @dataclass
-class Arrivals:
+class ReceivedRows:
     """The rows and records that have arrived so far, as hashes.
 
     As long as each record is a single row, in no event and no repeat, one hash names both and is kept once.
@@ -127,7 +127,7 @@ class Arrivals:
     _records: Hashes | None = None
 
     @classmethod
-    def with_room(cls, number: int) -> "Arrivals":
+    def with_room(cls, number: int) -> "ReceivedRows":
         """None yet, and memory for so many rows."""
         return cls(Hashes(number))
 
@@ -137,7 +137,7 @@ class Arrivals:
         return self.rows if self._records is None else self._records
 
     @classmethod
-    def of(cls, rows: Iterable[Row]) -> "Arrivals":
+    def of(cls, rows: Iterable[Row]) -> "ReceivedRows":
         """All of these rows, those of a record side by side."""
         arrivals = cls()
         for _, together in groupby(rows, key=itemgetter(0)):
@@ -158,13 +158,13 @@ class Arrivals:
             self._records = self.rows.copy()
         return self._records
 
-    def add(self, others: "Arrivals") -> None:
+    def add(self, others: "ReceivedRows") -> None:
         """Take in what arrived in another request."""
         if self._records is not None or others._records is not None:
             self._keep_apart().extend(others.records.sorted().tolist())
         self.rows.extend(others.rows.sorted().tolist())
 
-    def found_apart(self) -> frozenset[int]:
+    def split_records(self) -> frozenset[int]:
         """Hashes of the records whose rows did not arrive together."""
         return frozenset(_repeated(self.records))
 
@@ -185,8 +185,8 @@ def hash_of(*parts: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
-def whole_records(
-    rows: Iterable[Row], arrivals: Arrivals, *, held_back: frozenset[int] = frozenset(), size: int = BATCH_ROWS
+def record_batches(
+    rows: Iterable[Row], arrivals: ReceivedRows, *, held_back: frozenset[int] = frozenset(), size: int = BATCH_ROWS
 ) -> Iterator[list[Row]]:
     """Batches of about ``size`` rows that never split a record, in order of arrival; ``arrivals`` notes each record.
 
@@ -216,12 +216,12 @@ def frame_of(rows: list[Row], shape: RowShape) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(shape.frame_columns), dtype=object)
 
 
-def missing_rows(listed: Arrivals, arrived: Arrivals) -> npt.NDArray[np.uint64]:
+def missing_rows(listed: ReceivedRows, arrived: ReceivedRows) -> npt.NDArray[np.uint64]:
     """Hashes of the rows that are listed and did not arrive, sorted."""
     return _absent(listed.rows, arrived.rows)
 
 
-def missing_records(listed: Arrivals, arrived: Arrivals) -> npt.NDArray[np.uint64]:
+def missing_records(listed: ReceivedRows, arrived: ReceivedRows) -> npt.NDArray[np.uint64]:
     """Hashes of the records that are listed and of which nothing arrived, sorted."""
     return _absent(listed.records, arrived.records)
 
@@ -235,7 +235,7 @@ def _absent(listed: Hashes, arrived: Hashes) -> npt.NDArray[np.uint64]:
     return wanted[absent]
 
 
-def refuse_repeated_rows(arrivals: Arrivals, what: str) -> None:
+def ensure_no_repeated_rows(arrivals: ReceivedRows, what: str) -> None:
     """Make sure that no row arrived twice.
 
     Raises:

@@ -14,7 +14,7 @@ import requests
 
 from consent.config.credentials import Secret
 from consent.errors import ConsentReportError, SourceRefusedError, SourceUnavailableError
-from consent.redcap.error_mapping import StrainedError, TooLargeError, TransientError, judge
+from consent.redcap.error_mapping import OverloadedError, TooLargeError, TransientError, error_from_response
 from consent.redcap.responses import beginning, read_nested_rows, read_object, read_rows, read_version
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class RedcapClient:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         read_seconds: float = READ_SECONDS,
-        beat: Callable[[], None] = lambda: None,
+        keep_alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._url = url
         self._token = token
@@ -53,7 +53,7 @@ class RedcapClient:
         self._sleep = sleep
         self._read_seconds = read_seconds
         self._clock = clock
-        self._beat = beat
+        self._beat = keep_alive
         self._first_asked_at: float | None = None
 
     @property
@@ -140,7 +140,7 @@ class RedcapClient:
                 head = {name.lower(): value for name, value in response.headers.items()}
                 body = self._in_time(response.iter_content(PIECE))
                 if response.status_code != 200:
-                    raise judge(response.status_code, head, beginning(_as_far_as_it_comes(body)))
+                    raise error_from_response(response.status_code, head, beginning(_as_far_as_it_comes(body)))
                 result = read(body, head)
                 logger.info("REDCap %s answered in %.1f s", content, self._clock() - started)
                 return result
@@ -153,14 +153,14 @@ class RedcapClient:
             self._first_asked_at = self._clock()
         else:
             self._sleep(PAUSE)
-        self._refuse_when_late()
+        self._ensure_not_late()
 
     def _in_time(self, body: Iterable[bytes]) -> Iterator[bytes]:
         for piece in body:
-            self._refuse_when_late()
+            self._ensure_not_late()
             yield piece
 
-    def _refuse_when_late(self) -> None:
+    def _ensure_not_late(self) -> None:
         self._beat()
         if self._clock() - (self._first_asked_at or 0) > MOST_SECONDS:
             raise SourceUnavailableError(
@@ -181,7 +181,7 @@ class RedcapClient:
                 "Check HTTPS_PROXY and NO_PROXY."
             )
         if isinstance(error, requests.exceptions.ReadTimeout) or "Read timed out" in str(error):
-            return StrainedError(
+            return OverloadedError(
                 f"REDCap at {self.host} took longer than {self._read_seconds:g} s to answer. Try again later."
             )
         if isinstance(error, requests.exceptions.ConnectTimeout):

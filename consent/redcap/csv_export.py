@@ -20,16 +20,16 @@ from consent.redcap.arrivals import (
     INSTANCE,
     INSTRUMENT,
     RECORD,
-    Arrivals,
+    ReceivedRows,
     Row,
     RowShape,
+    ensure_no_repeated_rows,
     frame_of,
-    refuse_repeated_rows,
-    whole_records,
+    record_batches,
 )
 from consent.redcap.dictionary import TIMESTAMP
 from consent.redcap.export import Counts
-from consent.redcap.export_plan import Coding, value_columns
+from consent.redcap.export_plan import ColumnMap, value_columns
 from consent.studies.model import FieldRef, StudyConfig, named_fields
 
 LONGEST_VALUE = 10_000_000  # characters; a notes field can hold a whole letter
@@ -43,14 +43,14 @@ class Counted(Generic[Counts]):
     records: int
 
 
-def coding_of_columns(study: StudyConfig, record_id: str) -> Coding:
+def coding_of_columns(study: StudyConfig, record_id: str) -> ColumnMap:
     """How the study's fields are written in a file, where no data dictionary tells.
 
     A checkbox option's column is computed by REDCap's rule. Which form has a rider cannot be known: every consent
     offers it, and where its own row is blank the answer may stand on a row that holds no consent.
     """
     columns = {ref: RECORD if ref.field == record_id else _column_of(ref) for _, ref in named_fields(study)}
-    return Coding(
+    return ColumnMap(
         columns=columns,
         missing_codes=frozenset(),
         event_order=(),
@@ -63,7 +63,7 @@ def coding_of_columns(study: StudyConfig, record_id: str) -> Coding:
 
 
 def count_file(
-    path: Path, study: StudyConfig, count: Callable[[Coding, pd.DataFrame], Counts], nothing: Counts
+    path: Path, study: StudyConfig, count: Callable[[ColumnMap, pd.DataFrame], Counts], nothing: Counts
 ) -> Counted[Counts]:
     """Count a CSV export.
 
@@ -74,31 +74,31 @@ def count_file(
     Raises:
         SourceDataError: the file is not a whole CSV export with the study's fields.
     """
-    _refuse_other_kinds(path)
+    _ensure_csv(path)
     arrived, counts = _pass(path, study, count, nothing, frozenset())
-    if apart := arrived.found_apart():
+    if apart := arrived.split_records():
         arrived, counts = _pass(path, study, count, nothing, apart)
     if not arrived.rows:
         raise unusable_file(path, "it has a header but no rows", "Export again, with all records")
-    refuse_repeated_rows(arrived, f"The file {path.name}")
+    ensure_no_repeated_rows(arrived, f"The file {path.name}")
     return Counted(counts, arrived.record_count)
 
 
 def _pass(
     path: Path,
     study: StudyConfig,
-    count: Callable[[Coding, pd.DataFrame], Counts],
+    count: Callable[[ColumnMap, pd.DataFrame], Counts],
     nothing: Counts,
     held_back: frozenset[int],
-) -> tuple[Arrivals, Counts]:
-    arrived, counts = Arrivals(), nothing
+) -> tuple[ReceivedRows, Counts]:
+    arrived, counts = ReceivedRows(), nothing
     with path.open(encoding="utf-8-sig", newline="") as file:
         lines = _lines(file, path)
         header = next(lines, [])
-        _refuse_without_record_id(header, study, path)
+        _ensure_record_id(header, study, path)
         coding = coding_of_columns(study, header[0] if header else "")
         shape = _shape(header, value_columns(study, coding.columns), path)
-        for batch in whole_records(_rows(lines, header, shape, path), arrived, held_back=held_back):
+        for batch in record_batches(_rows(lines, header, shape, path), arrived, held_back=held_back):
             counts = counts + count(coding, frame_of(batch, shape))
     return arrived, counts
 
@@ -155,7 +155,7 @@ def _shape(header: list[str], values: tuple[str, ...], path: Path) -> RowShape:
     return RowShape(record_id=header[0], values=values, structure=())
 
 
-def _refuse_without_record_id(header: list[str], study: StudyConfig, path: Path) -> None:
+def _ensure_record_id(header: list[str], study: StudyConfig, path: Path) -> None:
     """The first column names the record, so no field that is counted can stand there, nor its name elsewhere."""
     counted = {_column_of(ref) for key, ref in named_fields(study) if not key.startswith(("leave_out", "only"))}
     if header and header[0] in {EVENT, INSTRUMENT, INSTANCE, *counted}:
@@ -171,7 +171,7 @@ def _column_of(ref: FieldRef) -> str:
     return f"{ref.field}___{re.sub(r'[^a-z0-9_]', '_', ref.code.lower())}"
 
 
-def _refuse_other_kinds(path: Path) -> None:
+def _ensure_csv(path: Path) -> None:
     """Recognise what is no CSV export by its first and last bytes."""
     try:
         with path.open("rb") as file:

@@ -31,11 +31,11 @@ class TooLargeError(SourceUnavailableError):
     """REDCap had not enough memory or time for this request; a smaller one may do."""
 
 
-class StrainedError(TooLargeError, TransientError):
+class OverloadedError(TooLargeError, TransientError):
     """REDCap took too long or gave nothing; a smaller request may do, or the same one later."""
 
 
-def judge(status: int, headers: Mapping[str, str], text: str) -> ConsentReportError:
+def error_from_response(status: int, headers: Mapping[str, str], text: str) -> ConsentReportError:
     """The error that an answer stands for, given its status and (the beginning of) its text.
 
     Called for every answer that is not what was asked for, whatever its status.
@@ -81,9 +81,9 @@ def _trouble(status: int, lowered: str) -> ConsentReportError | None:
             )
         )
     if status in (408, 504):
-        return StrainedError(_say("REDCap took too long to answer", status, "Try again later."))
+        return OverloadedError(_say("REDCap took too long to answer", status, "Try again later."))
     if status in (200, 500) and not lowered.strip():  # so a server also answers when it ran out of memory
-        return StrainedError(_say("REDCap sent an empty answer", status, "Nothing was delivered."))
+        return OverloadedError(_say("REDCap sent an empty answer", status, "Nothing was delivered."))
     if status in (500, 502, 503):
         return TransientError(_say("REDCap is not working at the moment", status, "The next run will try again."))
     if status != 200:
@@ -138,8 +138,8 @@ def _refused_request(status: int, message: str) -> ConsentReportError:
     if faulty := _FAULTY_FIELDS.search(message):
         names = ", ".join(re.findall(r"'([a-z][a-z0-9_]*)'", faulty[2])[:20])
         return DictionaryError(
-            f"REDCap does not know all that the study file names (HTTP {status}):",
             [f"{faulty[1]} {names}: renamed or deleted in REDCap; correct the study file"],
+            f"REDCap does not know all that the study file names (HTTP {status}):",
         )
     return SourceRefusedError(
         _say(

@@ -11,7 +11,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import pandas as pd
 
 from consent.errors import IncompleteExportError, SourceRefusedError, SourceUnavailableError
-from consent.redcap.arrivals import GROUP, Arrivals, Row, frame_of, refuse_repeated_rows, whole_records
+from consent.redcap.arrivals import GROUP, ReceivedRows, Row, ensure_no_repeated_rows, frame_of, record_batches
 from consent.redcap.client import Parameter, RedcapClient
 from consent.redcap.error_mapping import TooLargeError
 from consent.redcap.export_plan import ExportPlan
@@ -70,7 +70,7 @@ def export_registry(
     except TooLargeError as refusal:
         logger.warning("%s Asking in smaller batches.", refusal)
         part, in_batches = _read_in_batches(reading, list_ids(client, plan)), True
-    refuse_repeated_rows(part.arrived, "REDCap's export")
+    ensure_no_repeated_rows(part.arrived, "REDCap's export")
     believed = check_complete(client, plan, listed, part.arrived, in_batches=in_batches)
     return Exported(part.counts, believed.record_count, part.arrived.record_count, part.has_groups)
 
@@ -83,7 +83,7 @@ def try_export(client: RedcapClient, plan: ExportPlan, ids: tuple[str, ...]) -> 
     """
 
     def consume(found: Iterator[dict[str, str]]) -> bool:
-        part = _Part(0, Arrivals(), has_groups=False)
+        part = _Part(0, ReceivedRows(), has_groups=False)
         for _ in _rows(found, plan, part):
             pass
         return part.has_groups
@@ -96,7 +96,7 @@ class _Part(Generic[Counts]):
     """What one or more requests brought."""
 
     counts: Counts
-    arrived: Arrivals
+    arrived: ReceivedRows
     has_groups: bool
 
 
@@ -116,7 +116,7 @@ class _Reading(Generic[Counts]):
         held_back: frozenset[int] = frozenset()
         for _ in range(MOST_PASSES):
             part = self._pass(ids, held_back, received_before)
-            apart = part.arrived.found_apart()
+            apart = part.arrived.split_records()
             if not apart:
                 return part
             logger.info("Rows of %d records came apart; reading again to keep each together", len(apart))
@@ -128,9 +128,9 @@ class _Reading(Generic[Counts]):
 
     def _pass(self, ids: tuple[str, ...], held_back: frozenset[int], received_before: int) -> _Part[Counts]:
         def consume(found: Iterator[dict[str, str]]) -> _Part[Counts]:
-            arrived = Arrivals() if ids else Arrivals.with_room(self.rows_listed)
+            arrived = ReceivedRows() if ids else ReceivedRows.with_room(self.rows_listed)
             part = _Part(self.nothing, arrived, has_groups=False)
-            for batch in whole_records(_rows(found, self.plan, part), arrived, held_back=held_back):
+            for batch in record_batches(_rows(found, self.plan, part), arrived, held_back=held_back):
                 part.counts = part.counts + self.count(frame_of(batch, self.plan.shape))
                 self.progress(received_before + len(arrived.records))
             return part
@@ -185,7 +185,7 @@ def _rows(found: Iterator[dict[str, str]], plan: ExportPlan, part: _Part[Any]) -
 
 def _read_in_batches(reading: _Reading[Counts], bundles: list[str]) -> _Part[Counts]:
     """Read by ids, 800 at a time, fewer when the server cannot manage them."""
-    total = _Part(reading.nothing, Arrivals(), has_groups=False)
+    total = _Part(reading.nothing, ReceivedRows(), has_groups=False)
     size, position = _first_size(len(bundles), len(reading.plan.fields)), 0
     while position < len(bundles):
         size = min(size, len(bundles) - position)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from consent.errors import DictionaryError
 from consent.redcap.arrivals import EVENT, GROUP, INSTANCE, INSTRUMENT, RECORD, RowShape
 from consent.redcap.dictionary import COMPLETE, TIMESTAMP, Project
-from consent.redcap.validation import disagreements
+from consent.redcap.validation import find_mismatches
 from consent.studies.model import FieldRef, Rider, StudyConfig, named_fields
 
 
 @dataclass(frozen=True)
-class Coding:
+class ColumnMap:
     """How the study's fields are written in an export.
 
     Attributes:
@@ -36,7 +36,7 @@ class ExportPlan:
     """What to ask REDCap for, and how to read what comes."""
 
     shape: RowShape
-    coding: Coding
+    coding: ColumnMap
     fields: tuple[str, ...]
     listing_fields: tuple[str, ...]
     survey_fields: bool
@@ -48,10 +48,9 @@ def plan_export(study: StudyConfig, project: Project) -> ExportPlan:
     Raises:
         DictionaryError: everything that the study file names and the project does not have, or codes differently.
     """
-    if problems := list(disagreements(study, project)):
+    if problems := list(find_mismatches(study, project)):
         raise DictionaryError(
-            f"The study file of '{study.key}' and REDCap's data dictionary disagree. Correct one of them:",
-            problems,
+            problems, f"The study file of '{study.key}' and REDCap's data dictionary disagree. Correct one of them:"
         )
     columns = {ref: _column_of(ref, project) for _, ref in named_fields(study)}
     forms = dict.fromkeys(project.form_of(ref.field) for ref in columns)
@@ -66,7 +65,7 @@ def plan_export(study: StudyConfig, project: Project) -> ExportPlan:
     values = value_columns(study, columns)
     return ExportPlan(
         shape=RowShape(record_id=project.record_id, values=values, structure=structure),
-        coding=Coding(
+        coding=ColumnMap(
             columns=columns,
             missing_codes=project.missing_codes,
             event_order=project.events,

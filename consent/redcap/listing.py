@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consent.errors import IncompleteExportError
-from consent.redcap.arrivals import Arrivals, Row, RowShape, missing_records, missing_rows
+from consent.redcap.arrivals import ReceivedRows, Row, RowShape, missing_records, missing_rows
 from consent.redcap.client import Parameter, RedcapClient
 from consent.redcap.export_plan import ExportPlan
 
@@ -19,13 +19,13 @@ FEW_RECORDS, FEW_OF_SMALL, FEW_OF_LARGE = 5, 0.1, 0.02  # may come or go while a
 logger = logging.getLogger(__name__)
 
 
-def list_rows(client: RedcapClient, plan: ExportPlan) -> Arrivals:
+def list_rows(client: RedcapClient, plan: ExportPlan) -> ReceivedRows:
     """Names (hashed) of all rows that an export must bring, by an export of nothing but the forms' status.
 
     Raises:
         IncompleteExportError: REDCap lists no record at all.
     """
-    listed = client.read_rows("record", _listing_parameters(plan), lambda found: Arrivals.of(_listed(found, plan)))
+    listed = client.read_rows("record", _listing_parameters(plan), lambda found: ReceivedRows.of(_listed(found, plan)))
     if not listed.rows:
         raise IncompleteExportError(
             "REDCap lists no record at all, which a busy server also does by mistake. Nothing was delivered. Run "
@@ -60,8 +60,8 @@ def _listed(found: Iterator[dict[str, str]], plan: ExportPlan) -> Iterator[Row]:
 
 
 def check_complete(
-    client: RedcapClient, plan: ExportPlan, listed: Arrivals, arrived: Arrivals, *, in_batches: bool
-) -> Arrivals:
+    client: RedcapClient, plan: ExportPlan, listed: ReceivedRows, arrived: ReceivedRows, *, in_batches: bool
+) -> ReceivedRows:
     """Make sure that every listed row arrived, but for the few that came or went while the export was made.
 
     Returns:
@@ -95,12 +95,12 @@ def check_complete(
     return again
 
 
-def _few_rows(listed: Arrivals) -> int:
+def _few_rows(listed: ReceivedRows) -> int:
     """The rows of so few records that people may have added or deleted them while an export was made."""
     records = listed.record_count
     few = max(1, min(FEW_RECORDS, records * FEW_OF_SMALL), records * FEW_OF_LARGE)
     return math.ceil(few * len(listed.rows) / records)
 
 
-def _still_listed(missing: npt.NDArray[np.uint64], again: Arrivals) -> int:
+def _still_listed(missing: npt.NDArray[np.uint64], again: ReceivedRows) -> int:
     return int(np.isin(missing, again.rows.sorted()).sum())

@@ -23,7 +23,7 @@ class Probe:
     plan: ExportPlan
 
 
-def probe(client: RedcapClient, study: StudyConfig) -> Probe:
+def inspect_project(client: RedcapClient, study: StudyConfig) -> Probe:
     """Ask for version, project and data dictionary, and plan the export.
 
     Raises:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from consent.errors import SourceDataError
-from consent.redcap.error_mapping import BLANK, TransientError, error_text, judge
+from consent.redcap.error_mapping import BLANK, TransientError, error_from_response, error_text
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ def _objects(
                 yield made_of(row)
                 continue
         elif end := _END.match(buffer, position):
-            return _refuse_more(buffer[end.end() :], texts)
+            return _ensure_no_more(buffer[end.end() :], texts)
         elif rest := buffer[position:].strip(" \t\r\n,"):
             raise _instead_of_a_row(rest, texts)
         if (piece := next(texts, None)) is None:
@@ -74,7 +74,7 @@ def read_object(pieces: Iterable[bytes], headers: Mapping[str, str]) -> dict[str
     if not end and text.startswith("{") and _is_json(headers):
         raise TransientError("REDCap's answer broke off before its end. Nothing was counted.")
     if not (isinstance(found, dict) and end == len(text) and _is_json(headers)) or error_text(text) is not None:
-        raise judge(200, headers, text)
+        raise error_from_response(200, headers, text)
     return _flat(found)
 
 
@@ -94,7 +94,7 @@ def read_version(pieces: Iterable[bytes], headers: Mapping[str, str]) -> str:
     """
     text = beginning(pieces).strip(BLANK)
     if not re.fullmatch(r"\d+\.\d+\.\d+", text):
-        raise judge(200, headers, text)
+        raise error_from_response(200, headers, text)
     return text
 
 
@@ -121,7 +121,7 @@ def _opening(texts: Iterator[str], headers: Mapping[str, str]) -> str:
         buffer += text
         if len(buffer) > LONGEST_OBJECT:
             break
-    raise judge(200, headers, buffer)
+    raise error_from_response(200, headers, buffer)
 
 
 def _is_json(headers: Mapping[str, str]) -> bool:
@@ -134,10 +134,10 @@ def _instead_of_a_row(rest: str, texts: Iterator[str]) -> Exception:
         rest += text
         if len(rest) > SMALL_ANSWER:
             break
-    return judge(200, {}, rest) if "ran out of server memory" in rest.lower() else _not_rows()
+    return error_from_response(200, {}, rest) if "ran out of server memory" in rest.lower() else _not_rows()
 
 
-def _refuse_more(rest: str, texts: Iterator[str]) -> None:
+def _ensure_no_more(rest: str, texts: Iterator[str]) -> None:
     if rest.strip() or any(text.strip() for text in texts):
         raise _not_rows()
 

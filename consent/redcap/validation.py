@@ -13,7 +13,7 @@ from consent.studies.model import ConsentForm, FieldRef, Rider, StudyConfig, Ver
 _ONE_ANSWER = ("sites.by", "version.field", "withdrawal.extent")
 
 
-def disagreements(study: StudyConfig, project: Project) -> Iterator[str]:
+def find_mismatches(study: StudyConfig, project: Project) -> Iterator[str]:
     """Everything that the study file names and the project does not have, or codes differently; a sentence each."""
     for key, ref in named_fields(study):
         if why := _why_unusable(ref, key, project):

@@ -314,7 +314,7 @@ def _completeness(study: StudyConfig) -> str:
     told = (
         "REDCap lists its records apart from the export; every record listed must arrive, or nothing is delivered. (A "
         "report made by hand from a file says that this was not checked.) A report whose total or whose consented are "
-        f"below those of the last one by more than 5 and by more than {study.guard.max_fall * 100:g}% is not delivered "
+        f"below those of the last one by more than 5 and by more than {study.guard.max_drop * 100:g}% is not delivered "
         "until a person has confirmed it."
     )
     project = study.redcap.project_id

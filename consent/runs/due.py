@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 from consent.dates import WEEK
-from consent.runs.ledger.record import CLOCK_DIFFERENCE, Claim, RunLedger, RunRecord, scheduled_id
+from consent.runs.ledger.record import CLOCK_DIFFERENCE, LeaseRecord, RunLedger, RunRecord, scheduled_id
 from consent.studies.catalog import Studies
 from consent.studies.model import StudyConfig
 from consent.studies.schedule import GRACE, due_at, latest_monday
@@ -50,7 +50,7 @@ def is_reported(records: Iterable[RunRecord], monday: date, *, sandbox: bool) ->
 
 
 def next_step(
-    study: StudyConfig, records: Sequence[RunRecord], claim: Claim | None, now: datetime, *, sandbox: bool
+    study: StudyConfig, records: Sequence[RunRecord], lease: LeaseRecord | None, now: datetime, *, sandbox: bool
 ) -> Step:
     """What a timer should do about the run of the latest Monday.
 
@@ -65,29 +65,29 @@ def next_step(
     monday = latest_monday(study, now)
     if monday < study.start_date or is_reported(records, monday, sandbox=sandbox):
         return "leave"
-    if claim is not None and claim.is_live(now):
+    if lease is not None and lease.is_live(now):
         return "leave"
     run_id = scheduled_id(study.key, monday, sandbox=sandbox)
     others = [record for record in records if record.run_id != run_id]
-    if any(_is_coming(record, monday, claim, now, sandbox=sandbox) for record in others):
+    if any(_is_coming(record, monday, lease, now, sandbox=sandbox) for record in others):
         return "leave"
     own = next((record for record in records if record.run_id == run_id), None)
     return "record" if own is None else _next_step_of(own, now)
 
 
-def is_stranded(record: RunRecord, claim: Claim | None, now: datetime) -> bool:
+def is_stuck(record: RunRecord, lease: LeaseRecord | None, now: datetime) -> bool:
     """Whether an open run was forgotten: nobody is at work on its study, and nothing was heard for 15 minutes."""
-    if not record.is_open or (claim is not None and claim.is_live(now)):
+    if not record.is_open or (lease is not None and lease.is_live(now)):
         return False
-    heard = (record.queued_at, record.started_at, claim.expires_at if claim else None)
+    heard = (record.queued_at, record.started_at, lease.expires_at if lease else None)
     return not any(_within(STRANDED_AFTER, instant, now) for instant in heard)
 
 
-def shown_state(record: RunRecord, claim: Claim | None, now: datetime) -> str:
+def shown_state(record: RunRecord, lease: LeaseRecord | None, now: datetime) -> str:
     """The state as people should see it: ``lost`` is a run that was begun and whose claim on its study ran out."""
     if record.state != "running":
         return record.state
-    at_work = claim is not None and claim.run_id == record.run_id and claim.is_live(now)
+    at_work = lease is not None and lease.run_id == record.run_id and lease.is_live(now)
     return "running" if at_work else "lost"
 
 
@@ -113,11 +113,11 @@ def is_late(
     )
 
 
-def _is_coming(record: RunRecord, monday: date, claim: Claim | None, now: datetime, *, sandbox: bool) -> bool:
+def _is_coming(record: RunRecord, monday: date, lease: LeaseRecord | None, now: datetime, *, sandbox: bool) -> bool:
     """Whether an open run, asked for by a person, is about to deliver that Monday's report."""
     delivers = not record.dry_run and (record.as_of is None or record.as_of >= monday)
     is_for_it = record.monday == monday and record.sandbox == sandbox
-    return record.is_open and delivers and is_for_it and not is_stranded(record, claim, now)
+    return record.is_open and delivers and is_for_it and not is_stuck(record, lease, now)
 
 
 def _next_step_of(own: RunRecord, now: datetime) -> Step:

@@ -18,7 +18,7 @@ from consent.dates import utc_now
 from consent.runs.ledger.record import RunRecord, asked_id
 from consent.runs.ledger.store import open_ledger
 from consent.runs.pipeline import ReportBefore, RunResult, run_report
-from consent.runs.progress import Watcher
+from consent.runs.progress import Progress
 from consent.runs.services import open_services
 from consent.runs.worker import job, run_at_once
 from consent.studies.model import StudyConfig
@@ -32,10 +32,10 @@ class Wish:
     as_of: date | None = None
     to: Path | None = None
     dry_run: bool = False
-    accept_fall: bool = False
+    accept_drop: bool = False
 
 
-def run_now(study: StudyConfig, settings: Settings, wish: Wish, watcher: Watcher) -> RunResult:
+def run_now(study: StudyConfig, settings: Settings, wish: Wish, progress: Progress) -> RunResult:
     """Report on a study as a person wishes, and come back when it is done.
 
     Raises:
@@ -44,7 +44,7 @@ def run_now(study: StudyConfig, settings: Settings, wish: Wish, watcher: Watcher
         ConsentReportError: the run did not succeed; its record says so too.
     """
     if wish.to is not None:
-        result = _unrecorded(study, settings, wish, watcher, last=None)
+        result = _unrecorded(study, settings, wish, progress, last=None)
         return replace(result, remarks=())  # which would call it the study's first report
     now, sandbox = utc_now(), dropbox_sandbox_url(settings) is not None
     choose_period(start=study.start_date, time_zone=study.time_zone, now=now, as_of=wish.as_of)
@@ -52,10 +52,10 @@ def run_now(study: StudyConfig, settings: Settings, wish: Wish, watcher: Watcher
         if wish.dry_run:
             last = ledger.last_report(study.key, sandbox=sandbox)
             report_before = partial(ledger.report_before, study.key, sandbox=sandbox)
-            return _unrecorded(study, settings, wish, watcher, last=last, report_before=report_before)
+            return _unrecorded(study, settings, wish, progress, last=last, report_before=report_before)
         name = uuid.uuid4().hex
         record = _record_of(study, wish, now, name[:6], sandbox=sandbox)
-        perform = job(settings, ledger, watcher=watcher)
+        perform = job(settings, ledger, progress=progress)
         return run_at_once(record, ledger, perform, now=utc_now, holder=f"command line {name}")
 
 
@@ -69,7 +69,7 @@ def _record_of(study: StudyConfig, wish: Wish, now: datetime, nonce: str, *, san
         queued_at=now,
         sandbox=sandbox,
         as_of=wish.as_of,
-        accept_fall=wish.accept_fall,
+        accept_drop=wish.accept_drop,
     )
 
 
@@ -77,7 +77,7 @@ def _unrecorded(
     study: StudyConfig,
     settings: Settings,
     wish: Wish,
-    watcher: Watcher,
+    progress: Progress,
     *,
     last: RunRecord | None,
     report_before: ReportBefore | None = None,
@@ -88,8 +88,8 @@ def _unrecorded(
             services,
             as_of=wish.as_of,
             dry_run=wish.dry_run,
-            accept_fall=wish.accept_fall,
+            accept_drop=wish.accept_drop,
             last=last,
             report_before=report_before,
-            watcher=watcher,
+            progress=progress,
         )

@@ -18,19 +18,19 @@ from consent.counting.consents import Counting
 from consent.counting.participants import build_participants
 from consent.counting.period import ReportPeriod, choose_period
 from consent.counting.summary import ConsentSummary, Source, summarise
-from consent.counting.tally import Tally, refuse_reworked, tally_participants
+from consent.counting.tally import Tally, ensure_raw_values, tally_participants
 from consent.delivery.plan import Delivery, DeliveryPlan, Folder, deliver, gather, plan_delivery
-from consent.delivery.report_set import Address
+from consent.delivery.report_set import Destination
 from consent.redcap.csv_export import count_file
 from consent.redcap.export import export_registry
-from consent.redcap.export_plan import Coding
-from consent.redcap.project import probe
+from consent.redcap.export_plan import ColumnMap
+from consent.redcap.project import inspect_project
 from consent.reports.render import render_reports
 from consent.runs.changes import NOT_COMPARED, compare
-from consent.runs.lease import Pulse, Unclaimed
+from consent.runs.lease import KeepAlive, NoLease
 from consent.runs.ledger.record import RunRecord
-from consent.runs.plausibility import check_fall
-from consent.runs.progress import Unwatched, Watcher
+from consent.runs.plausibility import check_drop
+from consent.runs.progress import NoProgress, Progress
 from consent.runs.services import Services
 from consent.studies.model import StudyConfig
 
@@ -71,38 +71,38 @@ def run_report(
     *,
     as_of: date | None = None,
     dry_run: bool = False,
-    accept_fall: bool = False,
+    accept_drop: bool = False,
     last: RunRecord | None = None,
     report_before: ReportBefore | None = None,
-    pulse: Pulse | None = None,
-    watcher: Watcher | None = None,
+    lease: KeepAlive | None = None,
+    progress: Progress | None = None,
 ) -> RunResult:
     """Export, count and deliver one report.
 
     Args:
-        last: the run whose report stands there now; one that is much lower is refused, unless ``accept_fall``.
+        last: the run whose report stands there now; one that is much lower is refused, unless ``accept_drop``.
         report_before: finds the report that this one is compared with; without it, it says that it was not.
         pulse: is felt at every step, and before every write; what it raises ends the run there.
 
     Raises:
         ConsentReportError: nothing was delivered, or not all of it; the message says what to do.
     """
-    watcher, pulse, started = watcher or Unwatched(), pulse or Unclaimed(), time.monotonic()
+    progress, lease, started = progress or NoProgress(), lease or NoLease(), time.monotonic()
     period = choose_period(start=study.start_date, time_zone=study.time_zone, now=services.now(), as_of=as_of)
-    watcher.stage("Asking REDCap about the project")
-    found = probe(services.redcap, study)
-    watcher.stage("Exporting records")
+    progress.stage("Asking REDCap about the project")
+    found = inspect_project(services.redcap, study)
+    progress.stage("Exporting records")
     counting = Counting(study, found.plan.coding, period)
-    exported = export_registry(services.redcap, found.plan, _counter(counting), Tally(), watcher.records)
+    exported = export_registry(services.redcap, found.plan, _counter(counting), Tally(), progress.records)
     source = Source(found.redcap_version, found.project_id, exported.records_listed, exported.records_received)
     summary = summarise(
         exported.counts, study, period, source, _notes(study, exported.has_groups, sandbox=services.sandbox)
     )
     changes = compare(summary, report_before(period.cutoff)) if report_before else NOT_COMPARED
     summary = replace(summary, changes=changes)
-    remarks = check_fall(summary, exported.has_groups, last, accept_fall=accept_fall)
+    remarks = check_drop(summary, exported.has_groups, last, accept_drop=accept_drop)
     address = _address(study, period, sandbox=services.sandbox)
-    plan, delivery = _deliver(summary, address, services.folder, dry_run=dry_run, watcher=watcher, pulse=pulse)
+    plan, delivery = _deliver(summary, address, services.folder, dry_run=dry_run, progress=progress, lease=lease)
     state: State = delivery.state if delivery else "planned"
     for note in (*summary.notes, *remarks):
         logger.info("%s: %s", study.key, note)
@@ -126,27 +126,27 @@ def summarise_file(
     place: str,
     now: datetime,
     as_of: date | None = None,
-    watcher: Watcher | None = None,
+    progress: Progress | None = None,
 ) -> RunResult:
     """The same report from a CSV exported by hand, written to a folder.
 
     Raises:
         ConsentReportError: the file cannot be counted, or the folder cannot take the report.
     """
-    watcher = watcher or Unwatched()
+    progress = progress or NoProgress()
     period = choose_period(start=study.start_date, time_zone=study.time_zone, now=now, as_of=as_of)
-    watcher.stage("Counting the file")
+    progress.stage("Counting the file")
 
-    def count(coding: Coding, rows: pd.DataFrame) -> Tally:
+    def count(coding: ColumnMap, rows: pd.DataFrame) -> Tally:
         return _counter(Counting(study, coding, period))(rows)
 
     counted = count_file(path, study, count, Tally())
-    refuse_reworked(counted.counts, path)
+    ensure_raw_values(counted.counts, path)
     source = Source(None, None, None, counted.records)
     summary = summarise(counted.counts, study, period, source, ("From a file: completeness not checked.",))
     summary = replace(summary, changes=NOT_COMPARED)
     address = replace(_address(study, period, sandbox=False), folder="/", archive=False, always=True)
-    plan, delivery = _deliver(summary, address, folder, dry_run=False, watcher=watcher, pulse=Unclaimed())
+    plan, delivery = _deliver(summary, address, folder, dry_run=False, progress=progress, lease=NoLease())
     return RunResult("written", summary, plan, delivery, place, sandbox=False)
 
 
@@ -154,8 +154,8 @@ def _counter(counting: Counting) -> Callable[[pd.DataFrame], Tally]:
     return lambda rows: tally_participants(build_participants(rows, counting), counting.period.start)
 
 
-def _address(study: StudyConfig, period: ReportPeriod, *, sandbox: bool) -> Address:
-    return Address(
+def _address(study: StudyConfig, period: ReportPeriod, *, sandbox: bool) -> Destination:
+    return Destination(
         study_key=study.key,
         title=study.title,
         folder=study.delivery.folder,
@@ -167,18 +167,24 @@ def _address(study: StudyConfig, period: ReportPeriod, *, sandbox: bool) -> Addr
 
 
 def _deliver(
-    summary: ConsentSummary, address: Address, folder: Folder, *, dry_run: bool, watcher: Watcher, pulse: Pulse
+    summary: ConsentSummary,
+    address: Destination,
+    folder: Folder,
+    *,
+    dry_run: bool,
+    progress: Progress,
+    lease: KeepAlive,
 ) -> tuple[DeliveryPlan, Delivery | None]:
     if summary.everyone != summary.source.records_received:
         raise AssertionError(f"{summary.source.records_received} records arrived, {summary.everyone} were counted")
-    watcher.stage("Looking at the folder")
+    progress.stage("Looking at the folder")
     files = render_reports(summary)
-    pulse.beat()
+    lease.keep_alive()
     plan = plan_delivery(files, address, gather(files, address, folder))
     if dry_run:
         return plan, None
-    watcher.stage("Delivering")
-    return plan, deliver(plan, folder, watcher.file, pulse.renew)
+    progress.stage("Delivering")
+    return plan, deliver(plan, folder, progress.file, lease.renew)
 
 
 def _notes(study: StudyConfig, has_groups: bool, *, sandbox: bool) -> tuple[str, ...]:

@@ -8,31 +8,31 @@ import math
 from fractions import Fraction
 
 from consent.counting.summary import ConsentSummary
-from consent.errors import FallenReportError
+from consent.errors import ImplausibleDropError
 from consent.runs.ledger.record import RunRecord
 
 SMALL_FALL = 5
 """So many people fewer are delivered in a registry of any size."""
 
 _ACCEPT = (
-    "If the new report is right, run again with --accept-fall on the command line, or with "
-    '"accept_fall": true in the request.'
+    "If the new report is right, run again with --accept-drop on the command line, or with "
+    '"accept_drop": true in the request.'
 )
 
 
-def check_fall(
-    summary: ConsentSummary, has_groups: bool, last: RunRecord | None, *, accept_fall: bool
+def check_drop(
+    summary: ConsentSummary, has_groups: bool, last: RunRecord | None, *, accept_drop: bool
 ) -> tuple[str, ...]:
     """Compare a report with the last one that was delivered, and say what a person should know before trusting it.
 
-    The participants, and the consented among them, may each be fewer by the larger of 5 and ``max_fall`` of the last
+    The participants, and the consented among them, may each be fewer by the larger of 5 and ``max_drop`` of the last
     number. A report as of an earlier day than the last one's has fewer consents by nature, so there only the
     participants are compared.
 
     Args:
         has_groups: whether REDCap sent the data access group of each record.
         last: the record of the last delivered report of the study, if there is one.
-        accept_fall: a person looked and found the new numbers right.
+        accept_drop: a person looked and found the new numbers right.
 
     Returns:
         Remarks, in totals only: a fall that is small or was accepted, or the total to compare with REDCap's own when
@@ -44,7 +44,7 @@ def check_fall(
     vanished = _vanished_groups(has_groups, last)
     falls = _falls(summary, last)
     large = [text for text, is_large in falls if is_large]
-    if (vanished or large) and not accept_fall:
+    if (vanished or large) and not accept_drop:
         raise _refusal(summary, vanished, large, last)
     found = (*vanished, *(text for text, _ in falls))
     accepted = ("This was accepted by the person who asked for the run.",) if vanished or large else ()
@@ -53,7 +53,7 @@ def check_fall(
 
 def _refusal(
     summary: ConsentSummary, vanished: tuple[str, ...], large: list[str], last: RunRecord | None
-) -> FallenReportError:
+) -> ImplausibleDropError:
     parts = [f"The report of '{summary.study.key}' was not delivered.", *vanished, *large]
     parts.append(
         "Have that user taken out of the group, under User Rights in REDCap."
@@ -62,7 +62,7 @@ def _refusal(
     )
     if large and last and last.study_sha256 != summary.study.sha256:
         parts.append("The study file has changed in between: its new rules may explain it.")
-    return FallenReportError("groups-vanished" if vanished else "shrunk", " ".join([*parts, _ACCEPT]))
+    return ImplausibleDropError("groups-vanished" if vanished else "shrunk", " ".join(parts), _ACCEPT)
 
 
 def _vanished_groups(has_groups: bool, last: RunRecord | None) -> tuple[str, ...]:
@@ -86,16 +86,16 @@ def _falls(summary: ConsentSummary, last: RunRecord | None) -> list[tuple[str, b
         (
             f"{what} fell by {before - after:,}: from {before:,} as of {last.cutoff} "
             f"to {after:,} as of {summary.period.cutoff}.",
-            before - after > allowed_fall(before, summary.study.guard.max_fall),
+            before - after > allowed_fall(before, summary.study.guard.max_drop),
         )
         for what, before, after in pairs
         if after < before
     ]
 
 
-def allowed_fall(before: int, max_fall: float) -> int:
+def allowed_fall(before: int, max_drop: float) -> int:
     """The largest fall from this number that is delivered (0.29 of 100 is 29, which floats do not say)."""
-    return max(SMALL_FALL, math.floor(Fraction(str(max_fall)) * before))
+    return max(SMALL_FALL, math.floor(Fraction(str(max_drop)) * before))
 
 
 def _not_compared(summary: ConsentSummary, last: RunRecord | None) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 
-class Watcher(Protocol):
+class Progress(Protocol):
     """Is told how a run is getting on."""
 
     def stage(self, what: str) -> None:
@@ -16,7 +16,7 @@ class Watcher(Protocol):
         """So many files are stored of those to be written."""
 
 
-class Unwatched:
+class NoProgress:
     """Nobody is looking."""
 
     def stage(self, what: str) -> None:

@@ -12,8 +12,8 @@ from datetime import date, datetime, timedelta
 from functools import partial
 
 from consent.errors import BadMessageError, RecordChangedError, log_text
-from consent.runs.due import is_stranded, next_step
-from consent.runs.ledger.record import Claim, RunLedger, RunRecord, Trigger, asked_id, is_run_id, scheduled_id
+from consent.runs.due import is_stuck, next_step
+from consent.runs.ledger.record import LeaseRecord, RunLedger, RunRecord, Trigger, asked_id, is_run_id, scheduled_id
 from consent.studies.model import StudyConfig
 from consent.studies.schedule import latest_monday
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Asked:
+class QueuedRun:
     """The run that answers a request, and the message to queue for it (None: one is under way)."""
 
     record: RunRecord
@@ -63,7 +63,7 @@ def queue_due(
     went wrong if there is no message at all and a study could not be looked at.
     """
     asking = {study.key: partial(_due_of, ledger, study, trigger, now, sandbox=sandbox) for study in studies}
-    asking["studies that are no longer there"] = partial(_strays, ledger, {*asking}, now)
+    asking["studies that are no longer there"] = partial(_orphaned_runs, ledger, {*asking}, now)
     messages: list[str] = []
     failed: list[Exception] = []
     for whose, ask in asking.items():
@@ -83,12 +83,12 @@ def request_run(
     *,
     as_of: date | None,
     dry_run: bool,
-    accept_fall: bool,
+    accept_drop: bool,
     trigger: Trigger,
     now: datetime,
     sandbox: bool,
     nonce: str,
-) -> Asked:
+) -> QueuedRun:
     """Record a run that a person asks for; while an equal one is open, that one is the answer.
 
     nonce: tells apart runs asked for within the same second.
@@ -104,21 +104,21 @@ def request_run(
         sandbox=sandbox,
         as_of=as_of,
         dry_run=dry_run,
-        accept_fall=accept_fall,
+        accept_drop=accept_drop,
     )
     for record in ledger.runs(study.key, since=now - LOOKED_BACK):
         if record.is_open and _wish(record) == _wish(wanted) and not _is_beyond_the_queue(record):
-            again = _queued_again(ledger, record, ledger.claim_of(study.key), now)
-            return Asked(again or record, message_for(record.run_id) if again else None)
-    return Asked(_added(ledger, wanted), message_for(wanted.run_id))
+            again = _queued_again(ledger, record, ledger.lease_of(study.key), now)
+            return QueuedRun(again or record, message_for(record.run_id) if again else None)
+    return QueuedRun(_added(ledger, wanted), message_for(wanted.run_id))
 
 
 def _due_of(ledger: RunLedger, study: StudyConfig, trigger: Trigger, now: datetime, *, sandbox: bool) -> list[str]:
     ledger.first_seen(study.key, now)
     records = ledger.runs(study.key, since=now - LOOKED_BACK)
-    claim = ledger.claim_of(study.key)
-    queued = [_queued_again(ledger, record, claim, now) for record in records if not _is_beyond_the_queue(record)]
-    step = next_step(study, records, claim, now, sandbox=sandbox)
+    lease = ledger.lease_of(study.key)
+    queued = [_queued_again(ledger, record, lease, now) for record in records if not _is_beyond_the_queue(record)]
+    step = next_step(study, records, lease, now, sandbox=sandbox)
     monday = latest_monday(study, now)
     run_id = scheduled_id(study.key, monday, sandbox=sandbox)
     if step == "record":
@@ -131,17 +131,17 @@ def _due_of(ledger: RunLedger, study: StudyConfig, trigger: Trigger, now: dateti
     return [message_for(run_id) for run_id in found]
 
 
-def _strays(ledger: RunLedger, known: set[str], now: datetime) -> list[str]:
+def _orphaned_runs(ledger: RunLedger, known: set[str], now: datetime) -> list[str]:
     """Runs that got stuck and whose study can no longer be used: tried once more, they are refused and closed."""
     records = [record for record in ledger.runs(since=now - LOOKED_BACK) if record.is_open]
     found = [record for record in records if record.study not in known and not _is_beyond_the_queue(record)]
-    queued = [_queued_again(ledger, record, ledger.claim_of(record.study), now) for record in found]
+    queued = [_queued_again(ledger, record, ledger.lease_of(record.study), now) for record in found]
     return [message_for(record.run_id) for record in queued if record]
 
 
-def _queued_again(ledger: RunLedger, record: RunRecord, claim: Claim | None, now: datetime) -> RunRecord | None:
+def _queued_again(ledger: RunLedger, record: RunRecord, lease: LeaseRecord | None, now: datetime) -> RunRecord | None:
     """The record as it stands once it is to be queued again; None unless it is stuck, or if somebody else did it."""
-    if not is_stranded(record, claim, now):
+    if not is_stuck(record, lease, now):
         return None
     return _changed(ledger, replace(record, state="requested", queued_at=now))
 
@@ -171,4 +171,4 @@ def _is_beyond_the_queue(record: RunRecord) -> bool:
 
 
 def _wish(record: RunRecord) -> tuple[object, ...]:
-    return record.as_of, record.dry_run, record.accept_fall, record.sandbox
+    return record.as_of, record.dry_run, record.accept_drop, record.sandbox

@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from consent.config.checks import check_redcap_url, dropbox_sandbox_url, refuse_sdk_hosts, root_namespace
+from consent.config.checks import check_redcap_url, dropbox_sandbox_url, ensure_no_sdk_hosts, root_namespace
 from consent.config.credentials import KEY, REFRESH_TOKEN, SECRET, Secret, find_secrets
 from consent.config.http_session import usable_network
-from consent.config.settings import HEADING, Network, Problems, Settings
+from consent.config.settings import Network, Problems, Settings
 from consent.dates import utc_now
 from consent.errors import SettingsError
 from consent.studies.model import RedcapSource, StudyConfig
@@ -55,7 +55,7 @@ def open_services(
     now: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
-    beat: Callable[[], None] = lambda: None,
+    keep_alive: Callable[[], None] = lambda: None,
 ) -> Iterator[Services]:
     """What a run of this study works with, delivering to Dropbox, or to the local folder ``to``.
 
@@ -74,7 +74,7 @@ def open_services(
     with contextlib.ExitStack() as opened:
         redcap_session = opened.enter_context(new_session(given.network, given.redcap_url))
         token = given.secrets[study.redcap.token_setting]
-        redcap = RedcapClient(given.redcap_url, token, redcap_session, sleep=sleep, clock=clock, beat=beat)
+        redcap = RedcapClient(given.redcap_url, token, redcap_session, sleep=sleep, clock=clock, keep_alive=keep_alive)
         if to is not None:
             from consent.delivery.local_folder import LocalFolder
 
@@ -82,7 +82,9 @@ def open_services(
             return
         sandbox_url = dropbox_sandbox_url(settings)
         session = opened.enter_context(dropbox_session(given.network, sandbox_url))
-        folder = dropbox_folder(DropboxFolder, settings, given.secrets, session, sleep=sleep, clock=clock, beat=beat)
+        folder = dropbox_folder(
+            DropboxFolder, settings, given.secrets, session, sleep=sleep, clock=clock, keep_alive=keep_alive
+        )
         sandbox = sandbox_url is not None
         place = f"Dropbox folder {study.delivery.folder}" + (" (sandbox)" if sandbox else "")
         yield Services(redcap, folder, place, sandbox=sandbox, now=now)
@@ -115,9 +117,9 @@ def redcap_url(study: AsksRedcap, settings: Settings) -> str:
     setting = study.redcap.url_setting
     url = settings.get(setting)
     if url is None:
-        raise SettingsError(HEADING, [f"{setting} is missing: the https address of REDCap's API, ending in /api/"])
+        raise SettingsError([f"{setting} is missing: the https address of REDCap's API, ending in /api/"])
     if problem := check_redcap_url(url, setting=setting, allow_http=study.redcap.allow_http):
-        raise SettingsError(HEADING, [problem])
+        raise SettingsError([problem])
     return url
 
 
@@ -129,7 +131,7 @@ def dropbox_folder(
     *,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
-    beat: Callable[[], None] = lambda: None,
+    keep_alive: Callable[[], None] = lambda: None,
 ) -> DropboxKind:
     """The Dropbox that settings and secrets lead to, reached through this session; asks nothing yet."""
     return kind(
@@ -140,7 +142,7 @@ def dropbox_folder(
         root_namespace=root_namespace(settings),
         clock=clock,
         sleep=sleep,
-        beat=beat,
+        keep_alive=keep_alive,
     )
 
 
@@ -156,15 +158,15 @@ class _Given:
 def _gather(study: AsksRedcap, settings: Settings, *, to_dropbox: bool) -> _Given:
     needed, optional = [study.redcap.token_setting], []
     problems = Problems()
-    url = problems.noting(lambda: redcap_url(study, settings))
-    network = problems.noting(lambda: usable_network(settings))
-    problems.noting(lambda: refuse_sdk_hosts(settings))
+    url = problems.collect(lambda: redcap_url(study, settings))
+    network = problems.collect(lambda: usable_network(settings))
+    problems.collect(lambda: ensure_no_sdk_hosts(settings))
     if to_dropbox:
         needed, optional = [*needed, KEY, REFRESH_TOKEN], [SECRET]  # a sign-in with PKCE needs no app secret
-        problems.noting(lambda: dropbox_sandbox_url(settings))
-        problems.noting(lambda: root_namespace(settings))
+        problems.collect(lambda: dropbox_sandbox_url(settings))
+        problems.collect(lambda: root_namespace(settings))
     found, unusable = find_secrets(settings, needed, optional=optional)
     problems.add(unusable)
     if url is None or network is None or problems.listed():
-        raise SettingsError(f"{HEADING[:-1]} (read from {settings.searched}):", problems.listed())
+        raise SettingsError(problems.listed(), f"{SettingsError.heading[:-1]} (read from {settings.searched}):")
     return _Given(url, network, found)

@@ -9,24 +9,26 @@ from datetime import UTC, datetime
 from typing import Any
 
 from consent.runs.due import shown_state
-from consent.runs.ledger.record import Claim, RunLedger, RunRecord
+from consent.runs.ledger.record import LeaseRecord, RunLedger, RunRecord
 
 
-def with_claims(ledger: RunLedger, records: Iterable[RunRecord], now: datetime) -> list[tuple[RunRecord, Claim | None]]:
+def with_leases(
+    ledger: RunLedger, records: Iterable[RunRecord], now: datetime
+) -> list[tuple[RunRecord, LeaseRecord | None]]:
     """Each record with the claim on its study, by which a run at work is told from one that was lost.
 
     A record that seems to be of a lost run is read once more: the run may have ended since the first reading.
     """
     found = []
     for record in records:
-        claim = ledger.claim_of(record.study) if record.state == "running" else None
-        if shown_state(record, claim, now) == "lost":
+        lease = ledger.lease_of(record.study) if record.state == "running" else None
+        if shown_state(record, lease, now) == "lost":
             record = ledger.read(record.run_id) or record  # noqa: PLW2901 - the newer reading of the same record
-        found.append((record, claim))
+        found.append((record, lease))
     return found
 
 
-def run_document(record: RunRecord, claim: Claim | None, now: datetime) -> dict[str, Any]:
+def run_document(record: RunRecord, lease: LeaseRecord | None, now: datetime) -> dict[str, Any]:
     """One run: what was asked for, how far it is or how it ended, and which files it left.
 
     claim: the one on its study, which tells a run at work from one that was ``lost``. Instants are UTC, to the second.
@@ -34,7 +36,7 @@ def run_document(record: RunRecord, claim: Claim | None, now: datetime) -> dict[
     return {
         "run_id": record.run_id,
         "study": record.study,
-        "state": shown_state(record, claim, now),
+        "state": shown_state(record, lease, now),
         "reason": record.reason,
         "message": record.message,
         "remarks": list(record.remarks),
@@ -43,7 +45,7 @@ def run_document(record: RunRecord, claim: Claim | None, now: datetime) -> dict[
         "as_of": record.as_of.isoformat() if record.as_of else None,
         "cutoff": record.cutoff.isoformat() if record.cutoff else None,
         "dry_run": record.dry_run,
-        "accept_fall": record.accept_fall,
+        "accept_drop": record.accept_drop,
         "sandbox": record.sandbox,
         "attempt": record.attempt,
         "requested_at": _shown(record.requested_at),

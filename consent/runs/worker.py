@@ -16,17 +16,17 @@ from consent.config.settings import Settings
 from consent.dates import utc_now
 from consent.errors import (
     BadMessageError,
-    ClaimLostError,
     ConfigurationError,
     ConsentReportError,
+    LeaseLostError,
     RecordChangedError,
-    failure_of,
+    error_code,
+    kind_of,
     log_text,
-    reason_of,
-    told_of,
+    public_problem,
 )
 from consent.runs.changes import totals_of, weeks_of
-from consent.runs.lease import HeldClaim, Pulse, take_claim
+from consent.runs.lease import KeepAlive, Lease, acquire_lease
 from consent.runs.ledger.record import RunLedger, RunRecord, asked_id
 from consent.runs.log_context import naming_run
 from consent.runs.scheduler import run_id_in
@@ -36,9 +36,9 @@ from consent.version import __version__
 
 if TYPE_CHECKING:
     from consent.runs.pipeline import RunResult
-    from consent.runs.progress import Watcher
+    from consent.runs.progress import Progress
 
-Perform = Callable[[RunRecord, Pulse], "RunResult"]
+Perform = Callable[[RunRecord, KeepAlive], "RunResult"]
 Clock = Callable[[], datetime]
 
 logger = logging.getLogger(__name__)
@@ -51,16 +51,16 @@ def job(
     now: Clock = utc_now,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
-    watcher: "Watcher | None" = None,
+    progress: "Progress | None" = None,
 ) -> Perform:
     """The real job: find the study, open what it needs, and report; its limits go by ``clock`` (seconds)."""
 
-    def perform(record: RunRecord, pulse: Pulse) -> "RunResult":
+    def perform(record: RunRecord, lease: KeepAlive) -> "RunResult":
         from consent.runs.pipeline import run_report
 
         study = choose_study(load_studies(settings), record.study)
         last = ledger.last_report(study.key, sandbox=record.sandbox)
-        with open_services(study, settings, now=now, sleep=sleep, clock=clock, beat=pulse.beat) as services:
+        with open_services(study, settings, now=now, sleep=sleep, clock=clock, keep_alive=lease.keep_alive) as services:
             if services.sandbox != record.sandbox:
                 raise ConfigurationError(
                     "DROPBOX_SANDBOX_URL was set or removed since this run was asked for. Nothing was delivered; ask "
@@ -71,11 +71,11 @@ def job(
                 services,
                 as_of=record.as_of,
                 dry_run=record.dry_run,
-                accept_fall=record.accept_fall,
+                accept_drop=record.accept_drop,
                 last=last,
                 report_before=partial(ledger.report_before, study.key, sandbox=record.sandbox),
-                pulse=pulse,
-                watcher=watcher,
+                lease=lease,
+                progress=progress,
             )
 
     return perform
@@ -102,9 +102,9 @@ def execute_message(message: str, ledger: RunLedger, perform: Perform, *, now: C
     if not record.is_open:
         logger.info("Run %s has ended as %s before; this message changes nothing", run_id, record.state)
         return record
-    with _claimed(ledger, record, now, holder) as claim:
+    with _leaseed(ledger, record, now, holder) as lease:
         begun = ledger.write(_begun(record, now()))
-        return _carried_out(ledger, begun, claim, perform, now, tried_again=True)[0]
+        return _carried_out(ledger, begun, lease, perform, now, tried_again=True)[0]
 
 
 def run_at_once(record: RunRecord, ledger: RunLedger, perform: Perform, *, now: Clock, holder: str) -> "RunResult":
@@ -114,14 +114,14 @@ def run_at_once(record: RunRecord, ledger: RunLedger, perform: Perform, *, now: 
         BusyError: another run of the study is at work; nothing was recorded.
         ConsentReportError: the run did not succeed.
     """
-    with _claimed(ledger, record, now, holder) as claim:
+    with _leaseed(ledger, record, now, holder) as lease:
         begun = ledger.add(_begun(record, now()))
         if begun is None:
             raise RecordChangedError(f"There is a run {record.run_id} already. Run again.")
-        return _carried_out(ledger, begun, claim, perform, now, tried_again=False)[1]
+        return _carried_out(ledger, begun, lease, perform, now, tried_again=False)[1]
 
 
-def give_up(message: str, ledger: RunLedger, *, now: Clock) -> RunRecord | None:
+def mark_failed(message: str, ledger: RunLedger, *, now: Clock) -> RunRecord | None:
     """Close the run whose message the queue has given up, unless it has ended or is at work.
 
     Returns its record, if there is one. A later timer opens it again if its report is still due.
@@ -135,8 +135,8 @@ def give_up(message: str, ledger: RunLedger, *, now: Clock) -> RunRecord | None:
     if record is None or not record.is_open:
         logger.warning("A message was given up whose run %s", "has ended" if record else "nobody recorded")
         return record
-    claim = ledger.claim_of(record.study)
-    if claim is not None and claim.is_live(now()):
+    lease = ledger.lease_of(record.study)
+    if lease is not None and lease.is_live(now()):
         logger.warning("Run %s was given up while a run of its study is at work; a timer looks after it", run_id)
         return record
     reason, message = (record.reason, record.message) if record.state == "requested" else ("", "")
@@ -146,19 +146,19 @@ def give_up(message: str, ledger: RunLedger, *, now: Clock) -> RunRecord | None:
 
 
 @contextlib.contextmanager
-def _claimed(ledger: RunLedger, record: RunRecord, now: Clock, holder: str) -> Iterator[HeldClaim]:
+def _leaseed(ledger: RunLedger, record: RunRecord, now: Clock, holder: str) -> Iterator[Lease]:
     attempt = record.attempt + 1
-    claim = take_claim(ledger, record.study, record.run_id, attempt, holder, now)
+    lease = acquire_lease(ledger, record.study, record.run_id, attempt, holder, now)
     with naming_run(record.run_id, attempt):
         try:
-            yield claim
+            yield lease
         finally:
-            _release(claim)
+            _release(lease)
 
 
-def _release(claim: HeldClaim) -> None:
+def _release(lease: Lease) -> None:
     try:
-        claim.release()
+        lease.release()
     except ConsentReportError as error:
         logger.warning("The claim was not let go and runs out by itself: %s", error)
 
@@ -168,16 +168,16 @@ def _begun(record: RunRecord, now: datetime) -> RunRecord:
 
 
 def _carried_out(
-    ledger: RunLedger, record: RunRecord, claim: HeldClaim, perform: Perform, now: Clock, *, tried_again: bool
+    ledger: RunLedger, record: RunRecord, lease: Lease, perform: Perform, now: Clock, *, tried_again: bool
 ) -> "tuple[RunRecord, RunResult]":
     try:
-        result = perform(record, claim)
-        claim.prove()
+        result = perform(record, lease)
+        lease.confirm()
         ended = ledger.write(_ended_well(record, result, now()))
-    except ClaimLostError as error:
+    except LeaseLostError as error:
         logger.error("Stopped: %s", error)
         if tried_again:
-            _ask_for_another_look(ledger, record, claim, now())
+            _ask_for_another_look(ledger, record, lease, now())
         else:
             _record_failure(ledger, _failed(record, error, now(), tried_again=False))
         raise
@@ -189,13 +189,13 @@ def _carried_out(
     return ended, result
 
 
-def _ask_for_another_look(ledger: RunLedger, record: RunRecord, claim: HeldClaim, now: datetime) -> None:
+def _ask_for_another_look(ledger: RunLedger, record: RunRecord, lease: Lease, now: datetime) -> None:
     """Record a run that mends the set, should this one's last write have fallen into the other's; a timer queues it."""
-    if claim.may_have_written:
+    if lease.may_have_written:
         run_id = asked_id(record.study, now, f"{record.attempt}-again")
         fresh = RunRecord(run_id, record.study, record.trigger, record.monday, now, now, record.sandbox)
         with contextlib.suppress(ConsentReportError):
-            ledger.add(replace(fresh, as_of=record.as_of, accept_fall=record.accept_fall))
+            ledger.add(replace(fresh, as_of=record.as_of, accept_drop=record.accept_drop))
 
 
 def _record_failure(ledger: RunLedger, record: RunRecord) -> None:
@@ -208,13 +208,13 @@ def _record_failure(ledger: RunLedger, record: RunRecord) -> None:
 
 def _failed(record: RunRecord, error: BaseException, now: datetime, *, tried_again: bool) -> RunRecord:
     if not isinstance(error, Exception):  # Ctrl-C, or the program is told to end
-        passing, reason, message = True, "stopped", "The run was stopped from outside."
+        retryable, reason, message = True, "stopped", "The run was stopped from outside."
     else:
-        passing, reason, message = failure_of(error).passing, reason_of(error), told_of(error)
+        retryable, reason, message = kind_of(error).retryable, error_code(error), str(public_problem(error))
     told = replace(record, reason=reason, message=message)
-    if passing and tried_again:
+    if retryable and tried_again:
         return replace(told, state="requested", queued_at=now)
-    return replace(told, state="failed" if passing else "refused", finished_at=now)
+    return replace(told, state="failed" if retryable else "refused", finished_at=now)
 
 
 def _ended_well(record: RunRecord, result: "RunResult", now: datetime) -> RunRecord:

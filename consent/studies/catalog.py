@@ -11,7 +11,7 @@ from pathlib import Path
 from consent.config.checks import studies_directory
 from consent.config.settings import Settings, read_settings
 from consent.errors import ConfigurationError, StudyNotChosenError, UnknownStudyError
-from consent.studies.model import StudyConfig, refuse_shared_names
+from consent.studies.model import StudyConfig, ensure_no_shared_names
 from consent.studies.parser import parse_study
 
 
@@ -99,7 +99,7 @@ def _sharing_names(studies: list[StudyConfig]) -> dict[str, ConfigurationError]:
     failed: dict[str, ConfigurationError] = {}
     for pair in itertools.combinations(studies, 2):
         try:
-            refuse_shared_names(pair)
+            ensure_no_shared_names(pair)
         except ConfigurationError as error:
             failed |= {study.key: error for study in pair}
     return failed

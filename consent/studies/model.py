@@ -155,9 +155,9 @@ class DeliveryTarget:
 
 @dataclass(frozen=True)
 class Guard:
-    """How far a report may fall below the last one by itself: ``max_fall`` is a fraction of the last one's numbers."""
+    """How far a report may fall below the last one by itself: ``max_drop`` is a fraction of the last one's numbers."""
 
-    max_fall: float
+    max_drop: float
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class StudyConfig:
     sha256: str
 
 
-def refuse_shared_names(studies: Iterable[StudyConfig]) -> None:
+def ensure_no_shared_names(studies: Iterable[StudyConfig]) -> None:
     """Make sure that no two studies would write files of the same names to the same folder.
 
     Raises:

@@ -41,7 +41,7 @@ def parse_study(text: str, key: str) -> StudyConfig:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise StudyFileError(heading, [f"not valid TOML: {error}"]) from None
+        raise StudyFileError([f"not valid TOML: {error}"], heading) from None
     problems: list[str] = []
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", key):
         problems.append(f"the file's name, '{key}': expected lower-case letters, digits, - and _")
@@ -71,7 +71,7 @@ def parse_study(text: str, key: str) -> StudyConfig:
     problems += _repeated("consent: decision and date", (f"{c.decision} on {c.date}" for c in study.consents))
     problems += _versions_unknown(study)
     if problems:
-        raise StudyFileError(heading, problems)
+        raise StudyFileError(problems, heading)
     return study
 
 
@@ -219,7 +219,7 @@ def _delivery(table: TomlTable) -> DeliveryTarget:
 
 
 def _guard(table: TomlTable) -> Guard:
-    guard = Guard(max_fall=table.fraction("max_fall", default=0.02))
+    guard = Guard(max_drop=table.fraction("max_drop", default=0.02))
     table.nothing_else()
     return guard
 

@@ -15,9 +15,9 @@ from consent.delivery.dropbox_session import dropbox_session
 from consent.delivery.plan import Delivery
 from consent.delivery.report_set import Place, ReportSet
 from consent.errors import ConsentReportError, DeliveryUnavailableError, RecordChangedError
-from consent.files import ReportFile, Stored
-from consent.runs.lease import Pulse
-from consent.runs.ledger.record import Claim, RunLedger, RunRecord
+from consent.files import ReportFile, StoredFile
+from consent.runs.lease import KeepAlive
+from consent.runs.ledger.record import LeaseRecord, RunLedger, RunRecord
 from consent.runs.pipeline import RunResult, run_report
 from consent.runs.services import open_services
 from consent.runs.worker import execute_message
@@ -28,7 +28,7 @@ from tests.campaign.workers import Worker
 def naively(message: str, worker: Worker) -> None:
     """Carry out a message without a care."""
 
-    def perform(record: RunRecord, pulse: Pulse) -> RunResult:
+    def perform(record: RunRecord, lease: KeepAlive) -> RunResult:
         study = choose_study(load_studies(worker.settings), record.study)
         with open_services(study, worker.settings, now=worker.now, sleep=worker.sleep, clock=worker.clock) as services:
             unseen = replace(services, folder=_Unseen())
@@ -50,13 +50,13 @@ class _Careless:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)
 
-    def claim_of(self, study: str) -> Claim | None:
+    def lease_of(self, study: str) -> LeaseRecord | None:
         return None
 
-    def put_claim(self, claim: Claim) -> Claim | None:
-        return claim
+    def put_lease(self, lease: LeaseRecord) -> LeaseRecord | None:
+        return lease
 
-    def drop_claim(self, claim: Claim) -> None:
+    def drop_lease(self, lease: LeaseRecord) -> None:
         pass
 
     def write(self, record: RunRecord) -> RunRecord:
@@ -88,7 +88,7 @@ def _stamped(files: tuple[ReportFile, ...], worker: Worker) -> tuple[ReportFile,
     return tuple(stamped(file) for file in files)
 
 
-def _upload_all(report: ReportSet, worker: Worker) -> tuple[Stored, ...]:
+def _upload_all(report: ReportSet, worker: Worker) -> tuple[StoredFile, ...]:
     """Write the archive and the stable names, in the right order at least; the files under the stable names."""
     shown = report.stable_places({})
     with dropbox_session(worker.settings.network, worker.settings.get("DROPBOX_SANDBOX_URL")) as session:
@@ -103,11 +103,11 @@ def _upload_all(report: ReportSet, worker: Worker) -> tuple[Stored, ...]:
     return tuple(stored[place.path] for place in shown)
 
 
-def _upload(client: dropbox.Dropbox, place: Place) -> Stored:
+def _upload(client: dropbox.Dropbox, place: Place) -> StoredFile:
     try:
         found = client.files_upload(place.content, place.path, mode=WriteMode.add, autorename=True)
     except Exception:
         failure: ConsentReportError | None = DeliveryUnavailableError("The naive job gave up an upload.")
     else:
-        return Stored(found.path_display, found.content_hash, found.size, found.rev)
+        return StoredFile(found.path_display, found.content_hash, found.size, found.rev)
     raise failure

@@ -150,7 +150,7 @@ class Platform:
             self._study,
             as_of=AN_OLDER_DAY if self._case.asked == "an older day" else None,
             dry_run=False,
-            accept_fall=self._case.asked == "now",  # or the Monday's own run, being equal, would be the answer
+            accept_drop=self._case.asked == "now",  # or the Monday's own run, being equal, would be the answer
             trigger="http",
             now=worker.now(),
             sandbox=True,

@@ -19,7 +19,7 @@ from consent.counting.tally import Tally, tally_participants
 from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT, RECORD
 from consent.redcap.client import PAUSE, READ_SECONDS, RedcapClient
 from consent.redcap.csv_export import coding_of_columns
-from consent.redcap.export_plan import Coding
+from consent.redcap.export_plan import ColumnMap
 from consent.studies.model import StudyConfig
 from consent.studies.parser import parse_study
 from sandbox.redcap.app import AS_DOCUMENTED, Field, Project, Redcap, Row, Switches, User
@@ -80,13 +80,13 @@ def rows_frame(rows: Iterable[Mapping[str, str]]) -> pd.DataFrame:
     return frame.fillna("")
 
 
-def a_coding(study: StudyConfig, **known: Any) -> Coding:
+def a_coding(study: StudyConfig, **known: Any) -> ColumnMap:
     """How the study's fields are written when the data dictionary is not known, but for what is given."""
     return replace(coding_of_columns(study, RECORD), **known)
 
 
 def a_counting(
-    study: StudyConfig | None = None, period: ReportPeriod | None = None, coding: Coding | None = None
+    study: StudyConfig | None = None, period: ReportPeriod | None = None, coding: ColumnMap | None = None
 ) -> Counting:
     """How to count when the data dictionary is not known."""
     study = study or a_study()

@@ -33,7 +33,7 @@ class Store(Protocol):
     def edit_run(self, run_id: str, column: str, value: Any) -> None:
         """Change a record behind the ledger's back; None empties the column."""
 
-    def edit_claim(self, study: str, column: str, value: Any) -> None:
+    def edit_lease(self, study: str, column: str, value: Any) -> None:
         """Change a claim behind the ledger's back."""
 
     def edit_first_seen(self, study: str, value: Any) -> None:
@@ -53,7 +53,7 @@ class SqliteStore:
     def edit_run(self, run_id: str, column: str, value: Any) -> None:
         self.execute(f'UPDATE runs SET "{column}" = ? WHERE run_id = ?', value, run_id)
 
-    def edit_claim(self, study: str, column: str, value: Any) -> None:
+    def edit_lease(self, study: str, column: str, value: Any) -> None:
         self.execute(f"UPDATE claims SET {column} = ? WHERE study = ?", value, study)
 
     def edit_first_seen(self, study: str, value: Any) -> None:
@@ -85,7 +85,7 @@ class TableStore:
     def edit_run(self, run_id: str, column: str, value: Any) -> None:
         self._edit(RUNS, study_of(run_id), run_id, column, value)
 
-    def edit_claim(self, study: str, column: str, value: Any) -> None:
+    def edit_lease(self, study: str, column: str, value: Any) -> None:
         self._edit(STUDIES, study, "claim", column, value)
 
     def edit_first_seen(self, study: str, value: Any) -> None:

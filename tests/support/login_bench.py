@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from consent.cli.login.prompts import Dialogue
-from consent.cli.login.sign_in import LoggedIn, Login, Tools, Wishes
+from consent.cli.login.sign_in import Login, LoginResult, Tools, Wishes
 from consent.config.settings import read_settings
 from sandbox.dropbox.app import Dropbox
 from sandbox.server import Server
@@ -53,12 +53,14 @@ class LoginBench:
         """What stands in .env."""
         return (self.folder / ".env").read_text(encoding="utf-8")
 
-    def log_in(self, *answers: Answer, **wishes: Any) -> LoggedIn:
+    def log_in(self, *answers: Answer, **wishes: Any) -> LoginResult:
         """Sign in, answering in turn; ``wishes`` are those of the command line (default: to keep it in .env)."""
         usual: dict[str, Any] = {"folder": self.folder, "keep_in": "env"}
         dialogue = Dialogue(Console(file=self.screen, width=80), self._reader(answers), self._opens)
         tools = Tools(sleep=self.time.sleep, clock=self.time.clock, **self.how)
-        return Login(read_settings(directory=self.folder), Wishes(**usual | wishes), dialogue, tools).carry_out()
+        return Login(
+            read_settings(directory=self.folder), Wishes(**usual | wishes), dialogue, tools
+        ).handle_run_message()
 
     def _reader(self, answers: Sequence[Answer]) -> Callable[[], str]:
         left = iter(answers)

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from consent.app.page import StudyOverview, UnusableStudy
-from consent.files import Stored
+from consent.files import StoredFile
 from consent.runs.ledger.record import RunCounts, RunRecord, WeekCounts
 from consent.runs.status import ShownRun
 from consent.studies.model import StudyConfig
@@ -41,7 +41,7 @@ def a_page_report(consented: tuple[int, ...] = CONSENTED, **changes: Any) -> Run
         "requested_at": ASKED_AT,
         "finished_at": ASKED_AT + timedelta(minutes=2),
         "counts": RunCounts(1000, sum(consented), 1003, 1003, taking_part=sum(consented) - 12),
-        "files": (Stored("/Adults.csv", "a" * 64, 4321, "rev"), Stored("/Adults.pdf", "b" * 64, 90_321, "rev")),
+        "files": (StoredFile("/Adults.csv", "a" * 64, 4321, "rev"), StoredFile("/Adults.pdf", "b" * 64, 90_321, "rev")),
         "redcap_version": "16.1.3",
         "app_version": "0.1.0",
         "study_sha256": "c" * 64,

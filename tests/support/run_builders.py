@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from consent.delivery.plan import Delivery, DeliveryPlan, Standing
+from consent.delivery.plan import Delivery, DeliveryPlan, FolderState
 from consent.delivery.report_set import report_set
-from consent.files import Stored
+from consent.files import StoredFile
 from consent.runs.ledger.record import RunCounts, RunLedger, RunRecord, scheduled_id
 from consent.runs.pipeline import RunResult
 from tests.support.builders import a_row, summary_of
@@ -71,12 +71,12 @@ def a_report(**changes: Any) -> RunRecord:
 def a_result(state: Any = "delivered", **changes: Any) -> RunResult:
     """What came of a run; ``changes`` replace its fields."""
     report = report_set(REPORT, an_address())
-    files = (Stored("/Adults.csv", "a" * 64, 10, "rev1"),)
+    files = (StoredFile("/Adults.csv", "a" * 64, 10, "rev1"),)
     plan_state = "delivered" if state == "planned" else state
     result = RunResult(
         state=state,
         summary=summary_of(a_row()),
-        plan=DeliveryPlan(plan_state, report, (), (), Standing({})),
+        plan=DeliveryPlan(plan_state, report, (), (), FolderState({})),
         delivery=None if state == "planned" else Delivery(plan_state, report.set_id, files),
         place="Dropbox folder /",
         sandbox=False,

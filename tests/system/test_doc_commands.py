@@ -43,7 +43,7 @@ RUN_BY = {
     "uv run consent run": _RUN,
     "uv run consent run --as-of 2026-11-16": _RUN,
     "uv run consent run --dry-run": f"{_CLI}a_dry_run_lists_what_it_would_do",
-    "uv run consent run --accept-fall": f"{_CLI}a_fall_that_a_person_accepts_is_delivered",
+    "uv run consent run --accept-drop": f"{_CLI}a_fall_that_a_person_accepts_is_delivered",
     "uv run consent run --to reports": _TO,
     "uv run consent run --to side-by-side": _TO,
     "uv run consent runs": f"{_CLI}the_history_is_newest_first",

@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from consent.cli.check.clock import ServerClocks, examine_clock, examine_first_day, examine_zone, next_report
-from consent.cli.check.context import Tools
+from consent.cli.check.context import CheckContext
 from consent.cli.check.dropbox import examine_dropbox
-from consent.cli.check.findings import Checkup, Notes
+from consent.cli.check.findings import Checkup, FindingCollector
 from consent.cli.check.ledger import examine_ledger
 from consent.cli.check.redcap import examine_redcap
 from consent.cli.check.settings import examine_settings
@@ -22,13 +22,13 @@ from consent.studies.model import StudyConfig
 SETTINGS = "Settings and secrets"
 
 
-def check_up(directory: Path | None, key: str | None, tools: Tools) -> Checkup:
+def check_up(directory: Path | None, key: str | None, tools: CheckContext) -> Checkup:
     """Examine the set-up of one study, or of all.
 
     directory: where local.settings.json and .env are, by default beside host.json. key: of the study, by default of
     every one. Raises UnknownStudyError if there is none of that key.
     """
-    notes = Notes()
+    notes = FindingCollector()
     settings = notes.about(SETTINGS).attempt(lambda: read_settings(directory=directory))
     if settings is None:
         notes.about(SETTINGS).unknown("Nothing else was examined, because of this")
@@ -36,9 +36,9 @@ def check_up(directory: Path | None, key: str | None, tools: Tools) -> Checkup:
     return check_settings(settings, key, tools)
 
 
-def check_settings(settings: Settings, key: str | None, tools: Tools) -> Checkup:
+def check_settings(settings: Settings, key: str | None, tools: CheckContext) -> Checkup:
     """As ``check_up``, with settings that were read before."""
-    notes = Notes()
+    notes = FindingCollector()
     tools.stage("Reading the study files")
     studies = _usable_studies(settings, key, notes)
     for study in studies:
@@ -50,7 +50,7 @@ def check_settings(settings: Settings, key: str | None, tools: Tools) -> Checkup
     return Checkup(notes.findings, tuple(next_report(study, tools.now()) for study in studies))
 
 
-def _usable_studies(settings: Settings, key: str | None, notes: Notes) -> Sequence[StudyConfig]:
+def _usable_studies(settings: Settings, key: str | None, notes: FindingCollector) -> Sequence[StudyConfig]:
     found = notes.about("Study file").attempt(lambda: load_studies(settings))
     if found is None:
         return ()
@@ -60,7 +60,7 @@ def _usable_studies(settings: Settings, key: str | None, notes: Notes) -> Sequen
     return [study for name in keys if (study := _usable(found, name, notes.about("Study file", name)))]
 
 
-def _usable(found: Studies, key: str, notes: Notes) -> StudyConfig | None:
+def _usable(found: Studies, key: str, notes: FindingCollector) -> StudyConfig | None:
     study = notes.attempt(partial(choose_study, found, key), fix=f"Correct it in {key}.toml.")
     if study is not None:
         forms, riders = _number(len(study.consents), "consent form"), _number(len(study.riders), "rider")
@@ -68,7 +68,9 @@ def _usable(found: Studies, key: str, notes: Notes) -> StudyConfig | None:
     return study
 
 
-def _examine_all(studies: Sequence[StudyConfig], settings: Settings, tools: Tools, notes: Notes) -> None:
+def _examine_all(
+    studies: Sequence[StudyConfig], settings: Settings, tools: CheckContext, notes: FindingCollector
+) -> None:
     clocks = ServerClocks(tools.now)
     tools.stage("Looking for settings and secrets")
     access = examine_settings(studies, settings, tools, notes.about(SETTINGS))

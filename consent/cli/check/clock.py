@@ -9,8 +9,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from consent.cli.check.context import Tools
-from consent.cli.check.findings import NextReport, Notes
+from consent.cli.check.context import CheckContext
+from consent.cli.check.findings import FindingCollector, NextReport
 from consent.counting.period import choose_period
 from consent.dates import WEEK, short_day
 from consent.errors import CutoffError
@@ -60,7 +60,7 @@ def _date_in(text: str) -> datetime | None:
     return told if told.tzinfo else told.replace(tzinfo=UTC)
 
 
-def examine_clock(ahead: Mapping[str, timedelta], notes: Notes) -> None:
+def examine_clock(ahead: Mapping[str, timedelta], notes: FindingCollector) -> None:
     """Note whether the clocks agree. Where one server agrees with this computer, it is the others that are wrong."""
     if not ahead:
         notes.unknown("The clock was compared with no server, because none could be asked")
@@ -84,7 +84,7 @@ def _words(ahead: timedelta) -> str:
     return f"{minutes:,} minutes {'ahead of' if ahead > timedelta(0) else 'behind'}"
 
 
-def examine_first_day(study: StudyConfig, tools: Tools, notes: Notes) -> None:
+def examine_first_day(study: StudyConfig, tools: CheckContext, notes: FindingCollector) -> None:
     """Note if there is nothing to report yet, because the study's first day has not come."""
     try:
         choose_period(start=study.start_date, time_zone=study.time_zone, now=tools.now(), as_of=None)
@@ -95,7 +95,7 @@ def examine_first_day(study: StudyConfig, tools: Tools, notes: Notes) -> None:
         )
 
 
-def examine_zone(study: StudyConfig, tools: Tools, notes: Notes) -> None:
+def examine_zone(study: StudyConfig, tools: CheckContext, notes: FindingCollector) -> None:
     """Note what time it is where the study is, so that a wrong zone shows, and whose clock survey timestamps go by."""
     now = tools.now()
     there, here = now.astimezone(ZoneInfo(study.time_zone)), now.astimezone(tools.here)

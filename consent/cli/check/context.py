@@ -14,7 +14,7 @@ from consent.dates import utc_now
 
 
 @dataclass(frozen=True)
-class Tools:
+class CheckContext:
     """Clocks and connections; tests put others in their place.
 
     here: the time zone of this computer (None: as it is set). open_vault: connects to the Key Vault at an address.
@@ -30,7 +30,7 @@ class Tools:
 
 
 @dataclass(frozen=True)
-class Access:
+class ResolvedAccess:
     """What the settings give the examinations: as much of it as could be found.
 
     network: None where it cannot be used. redcap_urls: by study key.

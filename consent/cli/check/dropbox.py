@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from consent.cli.check.clock import ServerClocks
-from consent.cli.check.context import Access, Tools
-from consent.cli.check.findings import Notes
+from consent.cli.check.context import CheckContext, ResolvedAccess
+from consent.cli.check.findings import FindingCollector
 from consent.cli.dropbox_account import DropboxAccount, Owner
 from consent.cli.write_test import TRIAL_NAME, NewAccount, prove_writable
-from consent.config.checks import dropbox_sandbox_url, refuse_sdk_hosts, root_namespace
+from consent.config.checks import dropbox_sandbox_url, ensure_no_sdk_hosts, root_namespace
 from consent.config.credentials import KEY, REFRESH_TOKEN
 from consent.config.settings import Network
 from consent.delivery.dropbox_session import dropbox_session
@@ -21,7 +21,11 @@ from consent.studies.model import StudyConfig
 
 
 def examine_dropbox(
-    studies: Sequence[StudyConfig], access: Access, tools: Tools, clocks: ServerClocks, notes: Notes
+    studies: Sequence[StudyConfig],
+    access: ResolvedAccess,
+    tools: CheckContext,
+    clocks: ServerClocks,
+    notes: FindingCollector,
 ) -> None:
     """Note whether a run could deliver to the folder of each study."""
     first, network = _needed_first(access), access.network
@@ -42,7 +46,9 @@ def examine_dropbox(
 
 
 @contextmanager
-def _reaching(access: Access, network: Network, tools: Tools, clocks: ServerClocks) -> Iterator[NewAccount]:
+def _reaching(
+    access: ResolvedAccess, network: Network, tools: CheckContext, clocks: ServerClocks
+) -> Iterator[NewAccount]:
     with dropbox_session(network, dropbox_sandbox_url(access.settings)) as session:
         clocks.listen(session, "Dropbox")
         yield lambda: dropbox_folder(
@@ -50,20 +56,20 @@ def _reaching(access: Access, network: Network, tools: Tools, clocks: ServerCloc
         )
 
 
-def _needed_first(access: Access) -> str:
+def _needed_first(access: ResolvedAccess) -> str:
     """What must be mended before any address is safe to ask; it was noted already."""
     if missing := access.missing(KEY, REFRESH_TOKEN):
         return missing
     try:
         dropbox_sandbox_url(access.settings)
         root_namespace(access.settings)
-        refuse_sdk_hosts(access.settings)
+        ensure_no_sdk_hosts(access.settings)
     except SettingsError:
         return "the settings named above"
     return ""
 
 
-def note_owner(owner: Owner, chosen: str | None, notes: Notes) -> None:
+def note_owner(owner: Owner, chosen: str | None, notes: FindingCollector) -> None:
     """Note whose space paths start in; chosen: the id of the team space that the settings name."""
     if owner.team_space is None:
         notes.ok(f"A {owner.kind} account; reports go to its own files")
@@ -76,7 +82,7 @@ def note_owner(owner: Owner, chosen: str | None, notes: Notes) -> None:
         notes.ok(f"A {owner.kind} account; paths start at the team space {chosen}")
 
 
-def _examine_folder(folder: str, new_account: NewAccount, notes: Notes) -> None:
+def _examine_folder(folder: str, new_account: NewAccount, notes: FindingCollector) -> None:
     proof = notes.attempt(lambda: prove_writable(new_account, folder))
     if proof is None:
         return

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from consent.errors import ConsentReportError, DictionaryError, SettingsError, StudyFileError
+from consent.errors import ConsentReportError, DictionaryError, StudyFileError
 
 State = Literal["ok", "warning", "problem", "unknown"]
 
@@ -122,7 +122,7 @@ def _apart_at_last_colon(sentence: str) -> tuple[str, str]:
 T = TypeVar("T")
 
 
-class Notes:
+class FindingCollector:
     """The findings so far, to which those about one subject are added; ``about`` turns to another subject."""
 
     def __init__(self, subject: str = "", study: str = "", findings: dict[Finding, None] | None = None) -> None:
@@ -135,9 +135,9 @@ class Notes:
         """Everything noted about any subject, in order, each once."""
         return tuple(self._findings)
 
-    def about(self, subject: str, study: str = "") -> "Notes":
+    def about(self, subject: str, study: str = "") -> "FindingCollector":
         """The same notes, for findings about this subject."""
-        return Notes(subject, study, self._findings)
+        return FindingCollector(subject, study, self._findings)
 
     def ok(self, what: str) -> None:
         """This is as it should be."""
@@ -168,10 +168,10 @@ class Notes:
             return ask()
         except (StudyFileError, DictionaryError) as error:
             for problem in error.problems:
-                self.add(state, problem, fix or "Correct the study file.")
+                self.add(state, str(problem), fix or "Correct the study file.")
         except ConsentReportError as error:
-            for message in error.problems if isinstance(error, SettingsError) else (str(error),):
-                what, advice = what_and_fix(message)
+            for problem in error.problems:
+                what, advice = what_and_fix(str(problem))
                 self.add(state, what, advice or fix)
         return None
 

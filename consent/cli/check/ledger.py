@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from consent.cli.check.context import Tools
-from consent.cli.check.findings import Notes
+from consent.cli.check.context import CheckContext
+from consent.cli.check.findings import FindingCollector
 from consent.config.checks import dropbox_sandbox_url
 from consent.config.settings import Settings
 from consent.runs.ledger.record import RunLedger, RunRecord
@@ -23,7 +23,7 @@ _STORAGE_SETTINGS = tuple(f"{STORAGE_SETTING}{end}" for end in ("", "__accountNa
 
 
 def examine_ledger(
-    studies: Sequence[StudyConfig], settings: Settings, tools: Tools, notes: Notes
+    studies: Sequence[StudyConfig], settings: Settings, tools: CheckContext, notes: FindingCollector
 ) -> dict[str, RunRecord]:
     """Note whether the record of runs can be read, and give the last delivered report of each study that has one."""
     ledger = notes.attempt(lambda: open_ledger(settings, default="table" if settings.in_azure else "sqlite"))
@@ -33,7 +33,7 @@ def examine_ledger(
         file = _file_behind(ledger)
         if file is not None and any(settings.has(name) for name in _STORAGE_SETTINGS):
             _examine_storage(settings, tools, notes.about("Storage, for the function app alone"))
-        if file is not None and not notes.succeeds(file.refuse_unwritable):
+        if file is not None and not notes.succeeds(file.ensure_writable):
             return {}
         if file is not None and not file.path.exists():
             notes.ok(f"Runs will be recorded in {file.path}")
@@ -56,7 +56,7 @@ def _last_reports(ledger: RunLedger, studies: Sequence[StudyConfig], settings: S
     return {key: record for key, record in found.items() if record is not None}
 
 
-def _examine_storage(settings: Settings, tools: Tools, notes: Notes) -> None:
+def _examine_storage(settings: Settings, tools: CheckContext, notes: FindingCollector) -> None:
     """The account that the function app would use, and a run from the command line does not."""
     from consent.runs.ledger.table import TableLedger
 

@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from consent.cli.check.clock import ServerClocks
-from consent.cli.check.context import Access, Tools
-from consent.cli.check.findings import Notes, as_sentence
+from consent.cli.check.context import CheckContext, ResolvedAccess
+from consent.cli.check.findings import FindingCollector, as_sentence
 from consent.config.credentials import Secret
 from consent.config.settings import LOOPBACK_HOSTS, Network
 from consent.errors import ConsentReportError
@@ -21,7 +21,7 @@ from consent.redcap.export import try_export
 from consent.redcap.export_plan import ExportPlan, plan_export
 from consent.redcap.listing import list_ids, list_rows
 from consent.redcap.project import describe_project, expected_project
-from consent.redcap.validation import dead_codes, disagreements
+from consent.redcap.validation import dead_codes, find_mismatches
 from consent.runs.ledger.record import RunRecord
 from consent.runs.plausibility import allowed_fall
 from consent.studies.model import FieldRef, StudyConfig, named_fields
@@ -38,7 +38,7 @@ class SeenRights:
     in_group: bool = False
 
 
-def examine_rights(client: RedcapClient, study: StudyConfig, project: Project, notes: Notes) -> SeenRights:
+def examine_rights(client: RedcapClient, study: StudyConfig, project: Project, notes: FindingCollector) -> SeenRights:
     """Note the rights of the token's user on the study's forms, or whom to ask for them."""
     forms = sorted({project.form_of(ref.field) for _, ref in named_fields(study)} & project.forms)
     try:
@@ -54,7 +54,7 @@ def examine_rights(client: RedcapClient, study: StudyConfig, project: Project, n
     return SeenRights(known=True, in_group=bool(users[0].get("data_access_group")))
 
 
-def note_rights(user: Mapping[str, Any], forms: list[str], notes: Notes) -> None:
+def note_rights(user: Mapping[str, Any], forms: list[str], notes: FindingCollector) -> None:
     """Note what of a user's rights is too little, too much, or about to end."""
     exports = user.get("forms_export") or {}
     short = [f"{form} ({_LESSER[right]})" for form in forms if (right := exports.get(form, _FULL)) in _LESSER]
@@ -76,7 +76,7 @@ def note_rights(user: Mapping[str, Any], forms: list[str], notes: Notes) -> None
         )
 
 
-def _cannot_be_seen(what: str, forms: list[str], notes: Notes) -> None:
+def _cannot_be_seen(what: str, forms: list[str], notes: FindingCollector) -> None:
     notes.unknown(
         what,
         "Ask your REDCap administrator whether the user has API Export, Full Data Set on "
@@ -92,15 +92,15 @@ def examine_records(
     plan: ExportPlan,
     rights: SeenRights,
     last: RunRecord | None,
-    notes: Notes,
+    notes: FindingCollector,
     *,
-    max_fall: float,
+    max_drop: float,
 ) -> None:
-    """Note how many records REDCap lists, and try an export of a few of them; max_fall is that of the study's guard."""
+    """Note how many records REDCap lists, and try an export of a few of them; max_drop is that of the study's guard."""
     listed = notes.attempt(lambda: list_rows(client, plan))
     if listed is None:
         return
-    _note_number(listed.record_count, last, notes, max_fall)
+    _note_number(listed.record_count, last, notes, max_drop)
     has_groups = notes.attempt(lambda: _try_export(client, plan))
     if has_groups is not None:
         notes.ok(f"All {len(plan.shape.columns)} columns arrive (tried with a few records; nothing was kept)")
@@ -112,7 +112,7 @@ def _try_export(client: RedcapClient, plan: ExportPlan) -> bool:
     return try_export(client, plan, tuple(first.split("\x1f")))
 
 
-def _note_number(number: int, last: RunRecord | None, notes: Notes, max_fall: float) -> None:
+def _note_number(number: int, last: RunRecord | None, notes: FindingCollector, max_drop: float) -> None:
     if last is None or last.counts is None:
         notes.unknown(
             f"Records listed: {number:,}. Whether these are all, only you can see",
@@ -120,11 +120,11 @@ def _note_number(number: int, last: RunRecord | None, notes: Notes, max_fall: fl
         )
         return
     participants = last.counts.participants
-    if participants - number > allowed_fall(participants, max_fall):  # there are never more participants than records
+    if participants - number > allowed_fall(participants, max_drop):  # there are never more participants than records
         notes.problem(
             f"Records listed: {number:,}, but the report as of {last.cutoff} was of {participants:,} participants",
             "Look in REDCap whether records were deleted or moved, and whether the token's user still sees them all. "
-            "If so few is right, run once with --accept-fall.",
+            "If so few is right, run once with --accept-drop.",
         )
         return
     before = last.counts.records_listed or last.counts.records_received
@@ -132,7 +132,7 @@ def _note_number(number: int, last: RunRecord | None, notes: Notes, max_fall: fl
 
 
 def _note_group(
-    client: RedcapClient, rights: SeenRights, last: RunRecord | None, notes: Notes, *, has_groups: bool
+    client: RedcapClient, rights: SeenRights, last: RunRecord | None, notes: FindingCollector, *, has_groups: bool
 ) -> None:
     """REDCap leaves the group's column out for a user who is in one, and where there is none."""
     if has_groups:
@@ -165,9 +165,9 @@ def _number_of_groups(client: RedcapClient) -> int | None:
 _EITHER = "Correct the study file, or undo the change in REDCap."
 
 
-def compare_with_dictionary(study: StudyConfig, project: Project, notes: Notes) -> bool:
+def compare_with_dictionary(study: StudyConfig, project: Project, notes: FindingCollector) -> bool:
     """Note every disagreement; whether there is none that stops a run."""
-    problems = list(disagreements(study, project))
+    problems = list(find_mismatches(study, project))
     for sentence in problems:
         what, _, advice = sentence.partition("; ")
         notes.problem(what, as_sentence(advice) or _EITHER)
@@ -200,7 +200,7 @@ def _codes(study: StudyConfig) -> Iterator[tuple[str, FieldRef, tuple[str, ...]]
         yield f"riders[{n}].declined", rider.field, rider.declined
 
 
-def _note_identifiers(study: StudyConfig, project: Project, notes: Notes) -> None:
+def _note_identifiers(study: StudyConfig, project: Project, notes: FindingCollector) -> None:
     asked = dict.fromkeys([project.record_id, *(ref.field for _, ref in named_fields(study))])
     flagged = [name for name in asked if name in project.fields and project.fields[name].identifier]
     if flagged:
@@ -213,7 +213,12 @@ def _note_identifiers(study: StudyConfig, project: Project, notes: Notes) -> Non
 
 
 def examine_redcap(
-    study: StudyConfig, access: Access, tools: Tools, clocks: ServerClocks, last: RunRecord | None, notes: Notes
+    study: StudyConfig,
+    access: ResolvedAccess,
+    tools: CheckContext,
+    clocks: ServerClocks,
+    last: RunRecord | None,
+    notes: FindingCollector,
 ) -> None:
     """Note whether REDCap would let a run of this study export everything, and whether the study file fits it.
 
@@ -239,7 +244,7 @@ def examine_redcap(
 
 @contextmanager
 def _asking(
-    url: str, token: Secret, network: Network, tools: Tools, clocks: ServerClocks, notes: Notes
+    url: str, token: Secret, network: Network, tools: CheckContext, clocks: ServerClocks, notes: FindingCollector
 ) -> Iterator[RedcapClient]:
     from requests.utils import select_proxy
 
@@ -251,7 +256,7 @@ def _asking(
         yield RedcapClient(url, token, session, sleep=tools.sleep, clock=tools.clock)
 
 
-def _note_the_way(url: str, proxy: str | None, notes: Notes) -> None:
+def _note_the_way(url: str, proxy: str | None, notes: FindingCollector) -> None:
     """How the token travels; a proxy's address may hold a password, so only its host is shown."""
     parts = urlsplit(url)
     if parts.scheme == "https":
@@ -268,7 +273,7 @@ def _note_the_way(url: str, proxy: str | None, notes: Notes) -> None:
         notes.ok(f"Asked through the proxy {through}")
 
 
-def _examine_project(client: RedcapClient, study: StudyConfig, notes: Notes) -> Project | None:
+def _examine_project(client: RedcapClient, study: StudyConfig, notes: FindingCollector) -> Project | None:
     answer = notes.attempt(client.project)
     number = answer and notes.attempt(lambda: expected_project(study, answer))
     if answer is None or number is None:
@@ -283,7 +288,7 @@ def _examine_project(client: RedcapClient, study: StudyConfig, notes: Notes) -> 
 
 
 def _examine_contents(
-    client: RedcapClient, study: StudyConfig, project: Project, last: RunRecord | None, notes: Notes
+    client: RedcapClient, study: StudyConfig, project: Project, last: RunRecord | None, notes: FindingCollector
 ) -> None:
     in_step = compare_with_dictionary(study, project, notes.about("Data dictionary", study.key))
     rights = notes.about("Rights in REDCap", study.key)
@@ -291,6 +296,6 @@ def _examine_contents(
     records = notes.about("Records", study.key)
     if in_step:
         plan = plan_export(study, project)
-        examine_records(client, plan, seen, last, records, max_fall=study.guard.max_fall)
+        examine_records(client, plan, seen, last, records, max_drop=study.guard.max_drop)
     else:
         records.unknown("Records were not examined: study file and data dictionary must agree first")

@@ -8,9 +8,9 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from consent.cli.check.context import Access, Tools
-from consent.cli.check.findings import Notes
-from consent.config.checks import dropbox_sandbox_url, heartbeat_url, months_kept, refuse_sdk_hosts, root_namespace
+from consent.cli.check.context import CheckContext, ResolvedAccess
+from consent.cli.check.findings import FindingCollector
+from consent.config.checks import dropbox_sandbox_url, ensure_no_sdk_hosts, heartbeat_url, months_kept, root_namespace
 from consent.config.credentials import KEY, REFRESH_TOKEN, SECRET, KeyVault, Secret, find_secrets
 from consent.config.http_session import usable_network
 from consent.config.settings import Network, Settings
@@ -34,8 +34,8 @@ def find_all_secrets(
     network: Network | None,
     needed: Sequence[str],
     optional: Sequence[str],
-    tools: Tools,
-    notes: Notes,
+    tools: CheckContext,
+    notes: FindingCollector,
 ) -> dict[str, Secret]:
     """Find every secret that can be found; those missing or unusable are noted, each by itself."""
     with contextlib.ExitStack() as opened:
@@ -48,7 +48,7 @@ def find_all_secrets(
     return found
 
 
-def _vault(settings: Settings, network: Network | None, tools: Tools) -> KeyVault | None:
+def _vault(settings: Settings, network: Network | None, tools: CheckContext) -> KeyVault | None:
     url = settings.get("KEY_VAULT_URL")
     return tools.open_vault(url, network) if url and network else None
 
@@ -63,7 +63,9 @@ class _Search:
     identities: as whom Azure let this machine in, so far.
     """
 
-    def __init__(self, settings: Settings, vault: KeyVault | None, identities: Sequence[str], notes: Notes) -> None:
+    def __init__(
+        self, settings: Settings, vault: KeyVault | None, identities: Sequence[str], notes: FindingCollector
+    ) -> None:
         self._settings = settings
         self._vault = vault
         self._identities = identities
@@ -104,7 +106,7 @@ class _Search:
             raise
         self._answered = self._answered or not self._settings.has(name)
         if problems:
-            raise SettingsError("", problems)
+            raise SettingsError(problems)
         return found.get(name)
 
 
@@ -132,7 +134,9 @@ def _noticing_identities() -> Iterator[list[str]]:
         library.propagate = propagates
 
 
-def examine_settings(studies: Sequence[StudyConfig], settings: Settings, tools: Tools, notes: Notes) -> Access:
+def examine_settings(
+    studies: Sequence[StudyConfig], settings: Settings, tools: CheckContext, notes: FindingCollector
+) -> ResolvedAccess:
     """Note what the settings hold for these studies, and give the examinations to come what they can use of it."""
     notes.ok(f"Read from {settings.searched}")
     network = notes.attempt(lambda: usable_network(settings))
@@ -141,10 +145,10 @@ def examine_settings(studies: Sequence[StudyConfig], settings: Settings, tools: 
     found = find_all_secrets(settings, network, list(needed), [SECRET], tools, notes)
     _examine_dropbox_settings(settings, notes)
     _examine_others(settings, notes)
-    return Access(settings, network, urls, found)
+    return ResolvedAccess(settings, network, urls, found)
 
 
-def _redcap_url(study: StudyConfig, settings: Settings, notes: Notes) -> str | None:
+def _redcap_url(study: StudyConfig, settings: Settings, notes: FindingCollector) -> str | None:
     name = study.redcap.url_setting
     url = notes.attempt(lambda: redcap_url(study, settings), fix=_correct_it(name, settings))
     if url is not None:
@@ -152,8 +156,8 @@ def _redcap_url(study: StudyConfig, settings: Settings, notes: Notes) -> str | N
     return url
 
 
-def _examine_dropbox_settings(settings: Settings, notes: Notes) -> None:
-    notes.attempt(lambda: refuse_sdk_hosts(settings))
+def _examine_dropbox_settings(settings: Settings, notes: FindingCollector) -> None:
+    notes.attempt(lambda: ensure_no_sdk_hosts(settings))
     name = "DROPBOX_ROOT_NAMESPACE"
     if notes.attempt(lambda: root_namespace(settings)):
         notes.ok(f"{name}: in {settings.place_of(name)}")
@@ -165,7 +169,7 @@ def _examine_dropbox_settings(settings: Settings, notes: Notes) -> None:
         )
 
 
-def _examine_others(settings: Settings, notes: Notes) -> None:
+def _examine_others(settings: Settings, notes: FindingCollector) -> None:
     """Those that a report does not depend on."""
     rules: Mapping[str, Callable[[Settings], object]] = {
         "HEARTBEAT_URL": heartbeat_url,

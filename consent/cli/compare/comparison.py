@@ -14,7 +14,7 @@ from consent.cli.compare.old_pipeline import CONSENT, Cell, OldReport, parse_old
 from consent.cli.compare.reasons import Compared, Reason, compare_rows
 from consent.counting.consents import Counting
 from consent.counting.period import ReportPeriod, Week, choose_period
-from consent.counting.tally import refuse_reworked
+from consent.counting.tally import ensure_raw_values
 from consent.dates import day_in
 from consent.errors import ConfigurationError, CutoffError
 from consent.redcap.csv_export import count_file
@@ -23,7 +23,7 @@ from consent.studies.model import StudyConfig
 if TYPE_CHECKING:
     import pandas as pd
 
-    from consent.redcap.export_plan import Coding
+    from consent.redcap.export_plan import ColumnMap
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def effects(comparison: Comparison) -> dict[str, tuple[Effect, Effect]]:
     return found
 
 
-def hold_together(report: OldReport, compared: Compared, study: StudyConfig, period: ReportPeriod) -> Comparison:
+def build_comparison(report: OldReport, compared: Compared, study: StudyConfig, period: ReportPeriod) -> Comparison:
     """Put the old report beside what both rules make of the export.
 
     Raises:
@@ -162,12 +162,12 @@ def compare_files(
     report = parse_old_report(_content(old), old.name, study)
     period = _period(report, study, now, as_of)
 
-    def count(coding: "Coding", rows: "pd.DataFrame") -> Compared:
+    def count(coding: "ColumnMap", rows: "pd.DataFrame") -> Compared:
         return compare_rows(rows, Counting(study, coding, period))
 
     compared = count_file(export, study, count, Compared()).counts
-    refuse_reworked(compared.tally, export)
-    return hold_together(report, compared, study, period)
+    ensure_raw_values(compared.tally, export)
+    return build_comparison(report, compared, study, period)
 
 
 def _content(path: Path) -> bytes:

@@ -57,7 +57,7 @@ def parse_old_report(content: bytes, name: str, study: StudyConfig) -> OldReport
     if not lines or lines[-1][0] != "Total":
         raise _unusable(name, "its last row is not 'Total', so it may be cut off")
     *weeks, total = (_numbers(line, len(columns), number, name) for number, line in enumerate(lines, 2))
-    _refuse_other_weeks([line[0] for line in lines[:-1]], study, name)
+    _ensure_same_weeks([line[0] for line in lines[:-1]], study, name)
     for column, numbers, in_all in zip(columns, zip(*weeks, strict=True), total, strict=True):
         if sum(numbers) != in_all:
             raise _unusable(name, f"the weeks of its column '{column}' do not add up to its total")
@@ -91,7 +91,7 @@ def _numbers(line: Sequence[str], expected: int, number: int, name: str) -> list
     return [int(cell) for cell in numbers]
 
 
-def _refuse_other_weeks(periods: Iterable[str], study: StudyConfig, name: str) -> None:
+def _ensure_same_weeks(periods: Iterable[str], study: StudyConfig, name: str) -> None:
     """The weeks must be those of the study file, from its first day on, without a gap."""
     periods = list(periods)
     if not periods:

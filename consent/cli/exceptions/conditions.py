@@ -17,7 +17,7 @@ from consent.cli.exceptions.redcap_logic import (
     is_none_of,
     is_one_of,
 )
-from consent.redcap.export_plan import Coding
+from consent.redcap.export_plan import ColumnMap
 from consent.studies.model import ConsentForm, FieldRef, LeaveOut, Only, Rider, SiteRules, StudyConfig, WithdrawalRules
 
 
@@ -129,7 +129,7 @@ class RecordConditions:
 
     study: StudyConfig
     cells: RuleCells
-    coding: Coding
+    coding: ColumnMap
 
     def counted(self, only: Only) -> str:
         """The record is one of those that the study is about."""

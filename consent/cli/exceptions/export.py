@@ -18,9 +18,9 @@ from consent.counting.period import choose_period
 from consent.counting.worklist import Entry, Worklist, list_exceptions
 from consent.dates import utc_now
 from consent.redcap.export import export_registry
-from consent.redcap.project import ask_project, probe
+from consent.redcap.project import ask_project, inspect_project
 from consent.reports.wording import REASONS
-from consent.runs.progress import Watcher
+from consent.runs.progress import Progress
 from consent.runs.services import open_redcap
 from consent.studies.model import StudyConfig
 
@@ -41,7 +41,7 @@ class Exceptions:
 def find_exceptions(
     study: StudyConfig,
     settings: Settings,
-    watcher: Watcher,
+    progress: Progress,
     *,
     as_of: date | None = None,
     now: Callable[[], datetime] = utc_now,
@@ -54,25 +54,25 @@ def find_exceptions(
     """
     period = choose_period(start=study.start_date, time_zone=study.time_zone, now=now(), as_of=as_of)
     with open_redcap(study, settings) as redcap:
-        watcher.stage("Asking REDCap about the project")
-        plan = probe(redcap, study).plan
-        watcher.stage("Exporting records")
+        progress.stage("Asking REDCap about the project")
+        plan = inspect_project(redcap, study).plan
+        progress.stage("Exporting records")
         counting = Counting(study, plan.coding, period)
         exported = export_registry(
-            redcap, plan, lambda rows: list_exceptions(rows, counting), Worklist(), watcher.records
+            redcap, plan, lambda rows: list_exceptions(rows, counting), Worklist(), progress.records
         )
     return Exceptions(study, period.cutoff, exported.records_received, exported.counts)
 
 
-def find_rules(study: StudyConfig, settings: Settings, watcher: Watcher) -> QualityRules:
+def find_rules(study: StudyConfig, settings: Settings, progress: Progress) -> QualityRules:
     """REDCap's own rules for a study, made for the project as it is now; no record is asked for.
 
     Raises:
         ConsentReportError: REDCap could not or would not answer, or does not fit the study file.
     """
     with open_redcap(study, settings) as redcap:
-        watcher.stage("Asking REDCap about the project")
-        return quality_rules(study, ask_project(redcap), probe(redcap, study).plan.coding)
+        progress.stage("Asking REDCap about the project")
+        return quality_rules(study, ask_project(redcap), inspect_project(redcap, study).plan.coding)
 
 
 def exceptions_csv(exceptions: Exceptions) -> str:

@@ -52,7 +52,7 @@ def begin_study(settings: Settings, *, dictionary: Path | None = None, output: P
     """
     folder = studies_directory(settings) if settings.get(STUDIES) else None
     if output is not None:
-        _refuse_name(output)
+        _ensure_legal_name(output)
     project = read_dictionary(dictionary) if dictionary else _asked(settings)
     path = output or (folder or Path()) / f"{study_key(project.title)}.toml"
     write_new_file(path, study_text(project, study_candidates(project)))
@@ -96,7 +96,7 @@ def _asked(settings: Settings) -> ProjectDescription:
         return ask_project(redcap)
 
 
-def _refuse_name(output: Path) -> None:
+def _ensure_legal_name(output: Path) -> None:
     """Before anything is asked; a study goes by its file's name."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,99}\.toml", output.name):
         raise ConfigurationError(

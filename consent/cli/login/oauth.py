@@ -9,7 +9,6 @@ https://developers.dropbox.com/oauth-guide
 from typing import TYPE_CHECKING, Any
 
 from consent.config.credentials import KEY, REFRESH_TOKEN, Secret
-from consent.config.settings import HEADING
 from consent.errors import ConsentReportError, DeliveryRefusedError, DeliveryUnavailableError, SettingsError
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def _refusal(response: "requests.Response") -> ConsentReportError | None:
         case "invalid_grant":
             return None
         case "invalid_client":
-            return SettingsError(HEADING, [f"{KEY} is no app key that Dropbox knows: copy it from {APP_CONSOLE}"])
+            return SettingsError([f"{KEY} is no app key that Dropbox knows: copy it from {APP_CONSOLE}"])
         case _:
             return DeliveryRefusedError("Dropbox does not take this sign-in (HTTP status 400). Start it once more.")
 

@@ -16,20 +16,20 @@ from consent.cli.dropbox_account import DropboxAccount, Owner
 from consent.cli.login.oauth import APP_CONSOLE, SCOPES, Authorisation
 from consent.cli.login.prompts import Dialogue
 from consent.cli.login.stores import (
-    Kept,
-    LogIn,
+    Credentials,
     OpenVault,
+    SavedCredentials,
     SettableVault,
     chosen_place,
     kept_somewhere,
     places_here,
     what_else,
 )
-from consent.cli.write_test import TRIAL_NAME, Proof, prove_writable
-from consent.config.checks import dropbox_sandbox_url, refuse_sdk_hosts
+from consent.cli.write_test import TRIAL_NAME, WriteTestResult, prove_writable
+from consent.config.checks import dropbox_sandbox_url, ensure_no_sdk_hosts
 from consent.config.credentials import KEY, REFRESH_TOKEN, Secret, find_secrets
 from consent.config.http_session import usable_network
-from consent.config.settings import HEADING, Problems, Settings, read_settings
+from consent.config.settings import Problems, Settings, read_settings
 from consent.errors import ConfigurationError, DeliveryRefusedError, SettingsError
 from consent.studies.catalog import load_studies
 
@@ -122,10 +122,10 @@ class Tools:
 
 
 @dataclass(frozen=True)
-class LoggedIn:
+class LoginResult:
     """What came of it; ``remarks`` is what the person has still to do."""
 
-    kept: Kept
+    kept: SavedCredentials
     space: Space
     sandbox: bool
     remarks: tuple[str, ...]
@@ -144,7 +144,7 @@ class Login:
     dialogue: Dialogue
     tools: Tools = Tools()
 
-    def carry_out(self) -> LoggedIn:
+    def carry_out(self) -> LoginResult:
         """Sign in, prove it, keep it.
 
         Raises:
@@ -164,10 +164,10 @@ class Login:
         with dropbox_session(self.settings.network, sandbox_url) as session:
             token = self._token(Authorisation(app_key, session, sandbox_url))
             space = self._proven_space(self._opener(app_key, token, session))
-        given = LogIn({KEY: app_key, REFRESH_TOKEN: token}, {ROOT_NAMESPACE: space.root_namespace or ""})
+        given = Credentials({KEY: app_key, REFRESH_TOKEN: token}, {ROOT_NAMESPACE: space.root_namespace or ""})
         kept = kept_somewhere(given, place, places, self.dialogue)
         remarks = what_else(given, kept, read_settings(directory=self.wishes.folder))
-        return LoggedIn(kept, space, sandbox_url is not None, remarks)
+        return LoginResult(kept, space, sandbox_url is not None, remarks)
 
     def _app_key(self) -> Secret:
         given = self.settings.get(KEY)
@@ -176,7 +176,7 @@ class Login:
             given = self.dialogue.ask("App key:")
         found, problems = find_secrets(Settings({KEY: given}), [KEY])
         if problems:
-            raise SettingsError(HEADING, problems)
+            raise SettingsError(problems)
         return found[KEY]
 
     def _token(self, authorisation: Authorisation) -> Secret:
@@ -232,11 +232,11 @@ class Login:
 def _checked(settings: Settings) -> str | None:
     """The address of a stand-in, if one is to be used; raises SettingsError with all that must be right before."""
     problems = Problems()
-    problems.noting(lambda: usable_network(settings))
-    problems.noting(lambda: refuse_sdk_hosts(settings))
+    problems.collect(lambda: usable_network(settings))
+    problems.collect(lambda: ensure_no_sdk_hosts(settings))
     for name in (KEY, REFRESH_TOKEN, ROOT_NAMESPACE, "KEY_VAULT_URL"):
-        problems.noting(partial(settings.get, name))
-    sandbox_url = problems.noting(lambda: dropbox_sandbox_url(settings))
+        problems.collect(partial(settings.get, name))
+    sandbox_url = problems.collect(lambda: dropbox_sandbox_url(settings))
     problems.refuse()
     return sandbox_url
 
@@ -255,7 +255,7 @@ def _greeting(owner: Owner) -> str:
     return f"Signed in as {owner.name} ({owner.email}), a {owner.kind} account{team}."
 
 
-def _proof_words(proof: Proof) -> str:
+def _proof_words(proof: WriteTestResult) -> str:
     end = " and deleted again." if proof.removed else f". It could not be deleted: delete {TRIAL_NAME} there."
     written = f"A tiny file was written to {proof.tried_in}{end}"
     if proof.stands:
@@ -267,7 +267,7 @@ _WIDTH = 80
 CONNECTED_APPS = "https://www.dropbox.com/account/connected_apps"
 
 
-def login_lines(done: LoggedIn) -> list[str]:
+def login_lines(done: LoginResult) -> list[str]:
     """What was kept where, what is still to do, how to undo it, and what comes next."""
     kept = done.kept
     sandbox = " (sandbox)" if done.sandbox else ""
@@ -285,7 +285,7 @@ def login_lines(done: LoggedIn) -> list[str]:
     ]
 
 
-def login_document(done: LoggedIn) -> dict[str, Any]:
+def login_document(done: LoginResult) -> dict[str, Any]:
     """The same for scripts."""
     return {
         "state": "signed-in",

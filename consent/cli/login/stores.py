@@ -19,7 +19,7 @@ from typing import Protocol
 from consent.cli.login.prompts import Dialogue
 from consent.cli.login.settings_files import Edited, with_dotenv, with_local_settings
 from consent.config.credentials import SECRET, KeyVault, Secret
-from consent.config.settings import HEADING, Network, Settings, app_folder
+from consent.config.settings import Network, Settings, app_folder
 from consent.errors import ConfigurationError, ConsentReportError, SecretsRefusedError, SettingsError
 
 
@@ -77,7 +77,7 @@ _EDITS: Mapping[str, Callable[[str, Mapping[str, str]], Edited]] = {
 
 
 @dataclass(frozen=True)
-class LogIn:
+class Credentials:
     """What is to be kept: the secrets, and the plain settings; a blank one of these must not be set at all."""
 
     secrets: Mapping[str, Secret]
@@ -89,7 +89,7 @@ class LogIn:
 
 
 @dataclass(frozen=True)
-class Kept:
+class SavedCredentials:
     """What was kept where, by name; ``replaced`` names those that had another value there."""
 
     place: str
@@ -108,7 +108,7 @@ class Place(Protocol):
     def concern(self) -> str | None:
         """What to know before keeping anything there, if there is something; raises ConfigurationError if unfit."""
 
-    def keep(self, log_in: LogIn) -> Kept:
+    def keep(self, log_in: Credentials) -> SavedCredentials:
         """Keep it."""
 
 
@@ -133,13 +133,13 @@ class SettingsFile:
             )
         return f"Make sure that git does not commit {self.path}: it could not be asked." if committed is None else None
 
-    def keep(self, log_in: LogIn) -> Kept:
+    def keep(self, log_in: Credentials) -> SavedCredentials:
         """Put the settings into the file; raises ConfigurationError if it cannot be read or written."""
         values = log_in.values()
         replaced, problem = self._edit(values)
         if problem is not None:
             raise ConfigurationError(f"{self.path} {problem}")
-        return Kept(self.words, tuple(name for name, value in values.items() if value), replaced)
+        return SavedCredentials(self.words, tuple(name for name, value in values.items() if value), replaced)
 
     def _edit(self, values: Mapping[str, str]) -> tuple[tuple[str, ...], str | None]:
         """The names whose value was replaced, or what went wrong: raised here, an error would carry the file along."""
@@ -170,15 +170,15 @@ class VaultPlace:
     def concern(self) -> None:
         """Nothing: what this identity may do there shows only when it does it."""
 
-    def keep(self, log_in: LogIn) -> Kept:
+    def keep(self, log_in: Credentials) -> SavedCredentials:
         """Store the secrets as new versions; raises as ``SettableVault.store`` does."""
         with self.open_vault() as vault:
             for secret in log_in.secrets.values():
                 vault.store(secret)
-        return Kept(self.words, tuple(name.replace("_", "-") for name in log_in.secrets), holds_plain=False)
+        return SavedCredentials(self.words, tuple(name.replace("_", "-") for name in log_in.secrets), holds_plain=False)
 
 
-def what_else(log_in: LogIn, kept: Kept, after: Settings) -> tuple[str, ...]:
+def what_else(log_in: Credentials, kept: SavedCredentials, after: Settings) -> tuple[str, ...]:
     """What the person has still to do before a run uses what was kept, a sentence each.
 
     after: the settings as a run on this machine finds them now.
@@ -252,9 +252,9 @@ def chosen_place(places: Mapping[str, Place], wish: str | None, dialogue: Dialog
     """
     if wish is not None and wish not in places:
         missing = "KEY_VAULT_URL" if wish == VAULT else "--settings"
-        raise SettingsError(HEADING, [f"{missing} must say where, for --keep-in {wish}"])
+        raise SettingsError([f"{missing} must say where, for --keep-in {wish}"])
     if not places:
-        raise SettingsError(HEADING, ["--settings must say which folder the settings files are in, or KEY_VAULT_URL"])
+        raise SettingsError(["--settings must say which folder the settings files are in, or KEY_VAULT_URL"])
     place = places[wish] if wish else _asked(places, "Where shall the log-in be kept?", dialogue, default=0)
     if place is None:
         raise ConfigurationError("No place was chosen, so nothing was kept.")
@@ -263,7 +263,9 @@ def chosen_place(places: Mapping[str, Place], wish: str | None, dialogue: Dialog
     return place
 
 
-def kept_somewhere(log_in: LogIn, place: Place, places: Mapping[str, Place], dialogue: Dialogue) -> Kept:
+def kept_somewhere(
+    log_in: Credentials, place: Place, places: Mapping[str, Place], dialogue: Dialogue
+) -> SavedCredentials:
     """Keep the log-in; where that fails, the person chooses another place, or the same again once it is mended.
 
     Raises:

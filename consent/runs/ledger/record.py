@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, Protocol
 
-from consent.files import Stored
+from consent.files import StoredFile
 
 State = Literal["requested", "running", "delivered", "unchanged", "refused", "failed"]
 Trigger = Literal["monday", "catch_up", "http", "command line"]
@@ -107,7 +107,7 @@ class RunRecord:
     sandbox: bool = False
     as_of: date | None = None
     dry_run: bool = False
-    accept_fall: bool = False
+    accept_drop: bool = False
     state: State = "requested"
     reason: str = ""
     message: str = ""
@@ -118,7 +118,7 @@ class RunRecord:
     counts: RunCounts | None = None
     has_groups: bool | None = None
     set_id: str = ""
-    files: tuple[Stored, ...] = ()
+    files: tuple[StoredFile, ...] = ()
     remarks: tuple[str, ...] = ()
     redcap_version: str = ""
     study_sha256: str = ""
@@ -138,7 +138,7 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
-class Claim:
+class LeaseRecord:
     """Which run is at work on a study, and until when nobody else may be.
 
     holder: names the process, for whoever looks into it. version: of the stored claim; by it those are told apart who
@@ -185,19 +185,19 @@ class RunLedger(Protocol):
     def report_before(self, study: str, cutoff: date, *, sandbox: bool) -> RunRecord | None:
         """The run whose report is the newest under the stable names among those with an earlier cut-off, whole."""
 
-    def claim_of(self, study: str) -> Claim | None:
+    def lease_of(self, study: str) -> LeaseRecord | None:
         """The claim on a study, live or not."""
 
-    def put_claim(self, claim: Claim) -> Claim | None:
+    def put_lease(self, lease: LeaseRecord) -> LeaseRecord | None:
         """Replace the claim of this one's version (none, if that is empty); None if somebody else did first."""
 
-    def drop_claim(self, claim: Claim) -> None:
+    def drop_lease(self, lease: LeaseRecord) -> None:
         """Remove exactly this claim; nothing happens if it is gone or another's."""
 
     def first_seen(self, study: str, now: datetime) -> datetime:
         """When this was first asked of the study; the first time, that is now."""
 
-    def forget_counts(self, before: datetime) -> int:
+    def purge_counts(self, before: datetime) -> int:
         """Drop the counts of ended runs asked for earlier (totals, weeks, sentences), but not of a study's last report.
 
         Returns how many records lost theirs.

@@ -11,8 +11,8 @@ from datetime import UTC, date, datetime
 from typing import Any, TypeVar, get_args
 
 from consent.errors import LedgerRefusedError, RecordChangedError
-from consent.files import Stored
-from consent.runs.ledger.record import Claim, RunCounts, RunRecord, State, Trigger, WeekCounts
+from consent.files import StoredFile
+from consent.runs.ledger.record import LeaseRecord, RunCounts, RunRecord, State, Trigger, WeekCounts
 
 Cell = str | int | bool | bytes | None
 T = TypeVar("T")
@@ -21,7 +21,7 @@ _COUNTS = ("participants", "consented", "records_listed", "records_received")
 _TAKING_PART = "taking_part"  # which older rows have not
 COLUMNS = (
     *("run_id", "study", "trigger", "monday", "requested_at", "queued_at", "sandbox", "as_of", "dry_run"),
-    *("accept_fall", "state", "reason", "message", "attempt", "started_at", "finished_at", "cutoff"),
+    *("accept_drop", "state", "reason", "message", "attempt", "started_at", "finished_at", "cutoff"),
     *(*_COUNTS, _TAKING_PART),
     *("has_groups", "set_id", "files", "remarks", "redcap_version", "study_sha256", "app_version", "week_counts"),
 )
@@ -59,7 +59,7 @@ def row_of(record: RunRecord) -> dict[str, Cell]:
         "sandbox": record.sandbox,
         "as_of": _day_text(record.as_of),
         "dry_run": record.dry_run,
-        "accept_fall": record.accept_fall,
+        "accept_drop": record.accept_drop,
         "state": record.state,
         "reason": _cut(record.reason),
         "message": _cut(record.message),
@@ -87,20 +87,20 @@ def record_in(row: Mapping[str, Any], version: str, *, place: str) -> RunRecord:
     return _understood(lambda: _record(row, version), f"The record of run {row.get('run_id')}", place)
 
 
-def row_of_claim(claim: Claim) -> dict[str, Cell]:
+def row_of_lease(lease: LeaseRecord) -> dict[str, Cell]:
     """The claim as a row, without its version."""
     return {
-        "study": claim.study,
-        "run_id": claim.run_id,
-        "attempt": claim.attempt,
-        "holder": claim.holder,
-        "expires_at": instant_text(claim.expires_at),
+        "study": lease.study,
+        "run_id": lease.run_id,
+        "attempt": lease.attempt,
+        "holder": lease.holder,
+        "expires_at": instant_text(lease.expires_at),
     }
 
 
-def claim_in(row: Mapping[str, Any], version: str, *, place: str) -> Claim:
+def lease_in(row: Mapping[str, Any], version: str, *, place: str) -> LeaseRecord:
     """The claim that a row holds; raises LedgerRefusedError if it cannot be understood."""
-    return _understood(lambda: _claim(row, version), f"The claim on '{row.get('study')}'", place)
+    return _understood(lambda: _lease(row, version), f"The claim on '{row.get('study')}'", place)
 
 
 def first_seen_in(text: object, study: str, *, place: str) -> datetime:
@@ -126,8 +126,8 @@ def _understood(read: Callable[[], T], what: str, place: str) -> T:
         ) from None
 
 
-def _claim(row: Mapping[str, Any], version: str) -> Claim:
-    return Claim(
+def _lease(row: Mapping[str, Any], version: str) -> LeaseRecord:
+    return LeaseRecord(
         study=_text(row["study"]),
         run_id=_text(row["run_id"]),
         attempt=_number(row["attempt"]),
@@ -149,7 +149,7 @@ def _record(row: Mapping[str, Any], version: str) -> RunRecord:
         sandbox=_flag(row["sandbox"]),
         as_of=_day(row.get("as_of")),
         dry_run=_flag(row["dry_run"]),
-        accept_fall=_flag(row["accept_fall"]),
+        accept_drop=_flag(row["accept_drop"]),
         state=_one_of(get_args(State), row["state"]),
         reason=_text(row.get("reason") or ""),
         message=_text(row.get("message") or ""),
@@ -160,7 +160,7 @@ def _record(row: Mapping[str, Any], version: str) -> RunRecord:
         counts=_counts(row),
         has_groups=None if groups is None else _flag(groups),
         set_id=_text(row.get("set_id") or ""),
-        files=tuple(Stored(**file) for file in json.loads(row.get("files") or "[]")),
+        files=tuple(StoredFile(**file) for file in json.loads(row.get("files") or "[]")),
         remarks=tuple(_text(remark) for remark in json.loads(row.get("remarks") or "[]")),
         redcap_version=_text(row.get("redcap_version") or ""),
         study_sha256=_text(row.get("study_sha256") or ""),

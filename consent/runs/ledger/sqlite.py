@@ -16,15 +16,15 @@ from uuid import uuid4
 
 from consent.errors import ConsentReportError, LedgerRefusedError, LedgerUnavailableError
 from consent.runs.ledger.queries import forget_counts_in, last_report_in, newest_first, report_before_in
-from consent.runs.ledger.record import Claim, RunRecord
+from consent.runs.ledger.record import LeaseRecord, RunRecord
 from consent.runs.ledger.serialization import (
     changed_meanwhile,
-    claim_in,
     first_seen_in,
     instant_text,
+    lease_in,
     record_in,
     row_of,
-    row_of_claim,
+    row_of_lease,
 )
 
 WAIT_SECONDS = 5.0  # for whoever else writes at the moment
@@ -33,7 +33,7 @@ _VERSION_1 = (
     """
     CREATE TABLE runs (
         run_id TEXT PRIMARY KEY, study TEXT NOT NULL, "trigger" TEXT, monday TEXT, requested_at TEXT, queued_at TEXT,
-        sandbox INTEGER, as_of TEXT, dry_run INTEGER, accept_fall INTEGER, state TEXT, reason TEXT, message TEXT,
+        sandbox INTEGER, as_of TEXT, dry_run INTEGER, accept_drop INTEGER, state TEXT, reason TEXT, message TEXT,
         attempt INTEGER, started_at TEXT, finished_at TEXT, cutoff TEXT, participants INTEGER, consented INTEGER,
         records_listed INTEGER, records_received INTEGER, has_groups INTEGER, set_id TEXT, files TEXT, remarks TEXT,
         redcap_version TEXT, study_sha256 TEXT, app_version TEXT, week_counts BLOB, version TEXT NOT NULL
@@ -41,7 +41,7 @@ _VERSION_1 = (
     """,
     "CREATE INDEX runs_of_study ON runs (study, requested_at)",
     """
-    CREATE TABLE claims (
+    CREATE TABLE leases (
         study TEXT PRIMARY KEY, run_id TEXT, attempt INTEGER, holder TEXT, expires_at TEXT, version TEXT NOT NULL
     )
     """,
@@ -58,19 +58,19 @@ A column that comes later stands last, as SQLite adds it.
 SCHEMA_VERSION = len(_VERSIONS)
 _PUT_RUN = """
     REPLACE INTO runs VALUES (
-        :run_id, :study, :trigger, :monday, :requested_at, :queued_at, :sandbox, :as_of, :dry_run, :accept_fall, :state,
+        :run_id, :study, :trigger, :monday, :requested_at, :queued_at, :sandbox, :as_of, :dry_run, :accept_drop, :state,
         :reason, :message, :attempt, :started_at, :finished_at, :cutoff, :participants, :consented, :records_listed,
         :records_received, :has_groups, :set_id, :files, :remarks, :redcap_version, :study_sha256, :app_version,
         :week_counts, :version, :taking_part
     )
 """
-_PUT_CLAIM = "REPLACE INTO claims VALUES (:study, :run_id, :attempt, :holder, :expires_at, :version)"
+_PUT_LEASE = "REPLACE INTO leases VALUES (:study, :run_id, :attempt, :holder, :expires_at, :version)"
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR}
 _NO_LEDGER = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH}
 
 
 class SqliteLedger:
-    """Keeps the records and claims of runs in a file of this machine; see ``RunLedger`` for what each method promises.
+    """Keeps the records and leases of runs in a file of this machine; see ``RunLedger`` for what each method promises.
 
     path: the file; it and its folder are made at the first use. wait_seconds: how long to wait for another process.
     """
@@ -110,23 +110,23 @@ class SqliteLedger:
     def report_before(self, study: str, cutoff: date, *, sandbox: bool) -> RunRecord | None:
         return report_before_in(self, study, cutoff, sandbox=sandbox)
 
-    def claim_of(self, study: str) -> Claim | None:
+    def lease_of(self, study: str) -> LeaseRecord | None:
         with self._open() as connection:
-            row = connection.execute("SELECT * FROM claims WHERE study = ?", (study,)).fetchone()
-        return None if row is None else claim_in(dict(row), row["version"], place=self._place)
+            row = connection.execute("SELECT * FROM leases WHERE study = ?", (study,)).fetchone()
+        return None if row is None else lease_in(dict(row), row["version"], place=self._place)
 
-    def put_claim(self, claim: Claim) -> Claim | None:
+    def put_lease(self, lease: LeaseRecord) -> LeaseRecord | None:
         version = _new_version()
         with self._changing() as connection:
-            standing = connection.execute("SELECT version FROM claims WHERE study = ?", (claim.study,)).fetchone()
-            if (standing["version"] if standing else "") != claim.version:
+            standing = connection.execute("SELECT version FROM leases WHERE study = ?", (lease.study,)).fetchone()
+            if (standing["version"] if standing else "") != lease.version:
                 return None
-            connection.execute(_PUT_CLAIM, {**row_of_claim(claim), "version": version})
-        return replace(claim, version=version)
+            connection.execute(_PUT_LEASE, {**row_of_lease(lease), "version": version})
+        return replace(lease, version=version)
 
-    def drop_claim(self, claim: Claim) -> None:
+    def drop_lease(self, lease: LeaseRecord) -> None:
         with self._changing() as connection:
-            connection.execute("DELETE FROM claims WHERE study = ? AND version = ?", (claim.study, claim.version))
+            connection.execute("DELETE FROM leases WHERE study = ? AND version = ?", (lease.study, lease.version))
 
     def first_seen(self, study: str, now: datetime) -> datetime:
         with self._changing() as connection:
@@ -134,10 +134,10 @@ class SqliteLedger:
             row = connection.execute("SELECT first_seen FROM studies WHERE study = ?", (study,)).fetchone()
         return first_seen_in(row["first_seen"], study, place=self._place)
 
-    def forget_counts(self, before: datetime) -> int:
+    def purge_counts(self, before: datetime) -> int:
         return forget_counts_in(self, before)
 
-    def refuse_unwritable(self) -> None:
+    def ensure_writable(self) -> None:
         """Make sure, as far as rights tell, that runs could be recorded; makes no file. Raises LedgerRefusedError."""
         folder = next(each for each in self.path.parents if os.path.lexists(each))
         places = [folder, self.path] if os.path.lexists(self.path) else [folder]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from consent.config.checks import split_url
 from consent.config.credentials import Secret
-from consent.config.settings import HEADING, LOOPBACK_HOSTS, Settings
+from consent.config.settings import LOOPBACK_HOSTS, Settings
 from consent.errors import SettingsError
 
 STORAGE_SETTING = "AzureWebJobsStorage"
@@ -108,4 +108,4 @@ def _checked(url: str, setting: str, *, https_only: bool = False) -> str:
 
 
 def _problem(sentence: str) -> SettingsError:
-    return SettingsError(HEADING, [sentence])
+    return SettingsError([sentence])

@@ -6,7 +6,7 @@ Knows what the settings may say, and nothing of how either store works.
 from pathlib import Path
 from typing import Literal
 
-from consent.config.settings import HEADING, Settings
+from consent.config.settings import Settings
 from consent.errors import SettingsError
 from consent.runs.ledger.record import RunLedger
 
@@ -26,7 +26,7 @@ def open_ledger(settings: Settings, *, default: Literal["table", "sqlite"]) -> R
 
     if settings.in_azure:
         problem = "CONSENT_LEDGER must be `table` in Azure, where no two instances share a disk: correct or remove it"
-        raise SettingsError(HEADING, [problem])
+        raise SettingsError([problem])
     from consent.runs.ledger.sqlite import SqliteLedger
 
     return SqliteLedger(_own_file() if chosen is None else _checked(chosen))
@@ -36,11 +36,10 @@ def _checked(chosen: str) -> Path:
     path = Path(chosen)
     if not path.is_absolute():
         raise SettingsError(
-            HEADING,
             ["CONSENT_LEDGER must be `table` or the whole path of a file: the current folder is not always the same"],
         )
     if path.is_dir():
-        raise SettingsError(HEADING, ["CONSENT_LEDGER names a folder: name a file in it, such as runs.sqlite"])
+        raise SettingsError(["CONSENT_LEDGER names a folder: name a file in it, such as runs.sqlite"])
     return path
 
 
@@ -49,5 +48,5 @@ def _own_file() -> Path:
         from platformdirs import user_state_path
     except ImportError:
         problem = "CONSENT_LEDGER is missing: give `table`, the path of a file, or install platformdirs"
-        raise SettingsError(HEADING, [problem]) from None
+        raise SettingsError([problem]) from None
     return user_state_path("consent-summary") / "runs.sqlite"

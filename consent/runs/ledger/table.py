@@ -12,16 +12,16 @@ from typing import Any
 from consent.config.azure_identity import READ_SECONDS
 from consent.config.settings import Network
 from consent.runs.ledger.queries import forget_counts_in, last_report_in, newest_first, report_before_in
-from consent.runs.ledger.record import Claim, RunRecord, study_of
+from consent.runs.ledger.record import LeaseRecord, RunRecord, study_of
 from consent.runs.ledger.serialization import (
     COLUMNS,
     changed_meanwhile,
-    claim_in,
     first_seen_in,
     instant_text,
+    lease_in,
     record_in,
     row_of,
-    row_of_claim,
+    row_of_lease,
 )
 from consent.runs.ledger.storage_account import TableStorage
 from consent.runs.ledger.table_client import Row, TableService
@@ -29,7 +29,7 @@ from consent.runs.ledger.table_client import Row, TableService
 RUNS = "ConsentRuns"
 STUDIES = "ConsentStudies"
 
-_CLAIM = "claim"
+_CLAIM = "lease"
 _FIRST_SEEN = "first-seen"
 _KEYS = {"study": "PartitionKey", "run_id": "RowKey"}
 _LISTED = ["Timestamp", *(_KEYS.get(name, name) for name in COLUMNS if name != "week_counts")]
@@ -79,24 +79,24 @@ class TableLedger:
     def report_before(self, study: str, cutoff: date, *, sandbox: bool) -> RunRecord | None:
         return report_before_in(self, study, cutoff, sandbox=sandbox)
 
-    def claim_of(self, study: str) -> Claim | None:
+    def lease_of(self, study: str) -> LeaseRecord | None:
         row = self._tables.get(STUDIES, study, _CLAIM)
         if row is None:
             return None
-        return claim_in({**row.values, "study": study}, row.etag, place=f"table {STUDIES}")
+        return lease_in({**row.values, "study": study}, row.etag, place=f"table {STUDIES}")
 
-    def put_claim(self, claim: Claim) -> Claim | None:
-        row = row_of_claim(claim)
+    def put_lease(self, lease: LeaseRecord) -> LeaseRecord | None:
+        row = row_of_lease(lease)
         entity = {"PartitionKey": row.pop("study"), "RowKey": _CLAIM, **row}
-        if claim.version:
-            etag = self._tables.replace(STUDIES, entity, claim.version)
+        if lease.version:
+            etag = self._tables.replace(STUDIES, entity, lease.version)
         else:
             etag = self._tables.insert(STUDIES, entity)
-        return None if etag is None else replace(claim, version=etag)
+        return None if etag is None else replace(lease, version=etag)
 
-    def drop_claim(self, claim: Claim) -> None:
-        if claim.version:
-            self._tables.delete(STUDIES, claim.study, _CLAIM, claim.version)
+    def drop_lease(self, lease: LeaseRecord) -> None:
+        if lease.version:
+            self._tables.delete(STUDIES, lease.study, _CLAIM, lease.version)
 
     def first_seen(self, study: str, now: datetime) -> datetime:
         seen = self._seen(study)
@@ -106,7 +106,7 @@ class TableLedger:
         self._tables.insert(STUDIES, entity)
         return self._seen(study) or now
 
-    def forget_counts(self, before: datetime) -> int:
+    def purge_counts(self, before: datetime) -> int:
         return forget_counts_in(self, before)
 
     def close(self) -> None:

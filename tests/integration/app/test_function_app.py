@@ -11,7 +11,7 @@ from unittest.mock import ANY
 
 import pytest
 
-from consent.runs.ledger.record import Claim, RunCounts, RunRecord, asked_id
+from consent.runs.ledger.record import LeaseRecord, RunCounts, RunRecord, asked_id
 from consent.runs.ledger.sqlite import SqliteLedger
 from sandbox.azurite import Azurite, connection_string
 from sandbox.demo import DemoWorld, demo_world
@@ -190,9 +190,11 @@ class World:
         """Leave something in the ledger's place that is none."""
         self.ledger.path.write_bytes(b"no ledger " * 1_000)
 
-    def claim(self, study: str) -> None:
+    def lease(self, study: str) -> None:
         """Have another run be at work on a study."""
-        self.ledger.put_claim(Claim(study, f"{study}.other", 1, "elsewhere", datetime.now(UTC) + timedelta(minutes=9)))
+        self.ledger.put_lease(
+            LeaseRecord(study, f"{study}.other", 1, "elsewhere", datetime.now(UTC) + timedelta(minutes=9))
+        )
 
 
 @pytest.fixture(name="folder", scope="module")
@@ -445,11 +447,11 @@ def test_a_run_that_is_asked_for_is_queued(world: World) -> None:
 
 
 def test_a_run_that_is_asked_for_is_recorded_as_it_was_wanted(world: World) -> None:
-    asked = b'{"study": "adults", "as_of": "2024-03-03", "dry_run": true, "accept_fall": true}'
+    asked = b'{"study": "adults", "as_of": "2024-03-03", "dry_run": true, "accept_drop": true}'
 
     record = world.record_of(world.post(asked).outputs["message"])
 
-    assert (record.study, record.trigger, record.as_of, record.dry_run, record.accept_fall, record.sandbox) == (
+    assert (record.study, record.trigger, record.as_of, record.dry_run, record.accept_drop, record.sandbox) == (
         "adults",
         "http",
         date(2024, 3, 3),
@@ -497,7 +499,7 @@ def test_a_request_that_cannot_be_met_queues_and_records_nothing(world: World) -
 
 
 def test_every_problem_of_a_request_is_answered_at_once(world: World) -> None:
-    answer = answer_of(world.post(b'{"study": 1, "as_of": "soon", "dry_run": "no", "accept_fall": 1, "x": 1}'))
+    answer = answer_of(world.post(b'{"study": 1, "as_of": "soon", "dry_run": "no", "accept_drop": 1, "x": 1}'))
 
     assert len(answer.json()["problems"]) == 5
 
@@ -789,7 +791,7 @@ def test_a_refusal_is_raised_only_once(world: World) -> None:
 
 def test_a_run_waits_while_another_of_its_study_is_at_work(world: World) -> None:
     message = world.queued()
-    world.claim("adults")
+    world.lease("adults")
 
     invocation = world.execute(message)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from consent.cli.check.checkup import check_up
-from consent.cli.check.context import Tools
+from consent.cli.check.context import CheckContext
 from consent.cli.main import main
 from consent.errors import UnknownStudyError
 from consent.runs.ledger.record import RunCounts
@@ -172,7 +172,7 @@ def test_nothing_is_asked_when_no_study_file_can_be_used(world: CheckWorld) -> N
 def test_it_is_said_from_which_place_a_setting_comes(world: CheckWorld) -> None:
     write_settings(world)
     (world.folder / ".env").write_text("DROPBOX_SECRET=sandbox-secret\n", encoding="utf-8")
-    checkup = check_up(world.folder, None, Tools(sleep=lambda seconds: None))
+    checkup = check_up(world.folder, None, CheckContext(sleep=lambda seconds: None))
     assert found(checkup, "DROPBOX_SECRET: in .env")
 
 
@@ -206,7 +206,7 @@ def test_a_machine_without_an_identity_asks_the_vault_once(world: CheckWorld, mo
 
 def test_settings_that_cannot_be_read_are_the_one_problem(tmp_path: Path) -> None:
     (tmp_path / "local.settings.json").write_text("{", encoding="utf-8")
-    (problem,) = problems(check_up(tmp_path, None, Tools()))
+    (problem,) = problems(check_up(tmp_path, None, CheckContext()))
     assert (problem.subject, "is not JSON" in problem.what) == ("Settings and secrets", True)
 
 

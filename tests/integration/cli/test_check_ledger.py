@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from consent.cli.check.context import Tools
-from consent.cli.check.findings import Finding, Notes
+from consent.cli.check.context import CheckContext
+from consent.cli.check.findings import Finding, FindingCollector
 from consent.cli.check.ledger import examine_ledger
 from consent.config.settings import Settings
 from consent.runs.ledger.sqlite import SqliteLedger
@@ -19,8 +19,8 @@ NOBODY_LISTENS = "http://127.0.0.1:9/devstoreaccount1"
 
 def found_in(**values: str) -> list[Finding]:
     """What is found of the record of runs with these settings."""
-    notes = Notes("Record of runs")
-    examine_ledger([a_study()], Settings(values), Tools(sleep=lambda seconds: None), notes)
+    notes = FindingCollector("Record of runs")
+    examine_ledger([a_study()], Settings(values), CheckContext(sleep=lambda seconds: None), notes)
     return list(notes.findings)
 
 

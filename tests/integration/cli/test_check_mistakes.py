@@ -75,7 +75,7 @@ MISTAKES = [
         stops_a_run=False,
     ),
     Mistake(made.no_record, "Records", "lists no record at all", "really is empty"),
-    Mistake(made.a_registry_that_shrank, "Records", "2, but the report as of .* of 8 participants", "--accept-fall"),
+    Mistake(made.a_registry_that_shrank, "Records", "2, but the report as of .* of 8 participants", "--accept-drop"),
     Mistake(made.an_http_address, "Settings and secrets", "must start with https://", "Correct REDCAP_API_URL"),
     Mistake(made.an_address_without_its_slash, "Settings and secrets", "must end in /api/", "Correct REDCAP_API_URL"),
     Mistake(made.another_path, "REDCap", "no REDCap API at the address", "right host, ending in /api/"),

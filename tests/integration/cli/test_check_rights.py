@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from consent.cli.check.findings import Finding, Notes
+from consent.cli.check.findings import Finding, FindingCollector
 from consent.cli.check.redcap import note_rights
 from sandbox.redcap.app import User
 from tests.support.builders import TOKEN, a_redcap_row
@@ -27,7 +27,7 @@ def _world(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def noted(**user: Any) -> list[Finding]:
     """What is noted of a user with these rights, on the form ``consent``."""
-    notes = Notes()
+    notes = FindingCollector()
     note_rights({"forms_export": {"consent": "1"}, "api_import": "0", "expiration": "", **user}, ["consent"], notes)
     return [finding for finding in notes.findings if finding.state != "ok"]
 

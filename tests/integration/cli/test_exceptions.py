@@ -17,7 +17,7 @@ from consent.cli.exceptions.output import give_exceptions
 from consent.cli.main import main
 from consent.config.settings import Settings
 from consent.counting.worklist import Entry, Worklist
-from consent.runs.progress import Unwatched
+from consent.runs.progress import NoProgress
 from sandbox.demo import DemoWorld, demo_world
 from sandbox.people import people, truth_of
 from sandbox.redcap.app import Redcap
@@ -78,7 +78,7 @@ def on_terminal(found: Exceptions, width: int = 80) -> str:
 
 def test_the_list_has_as_many_records_of_each_code_as_were_made_up(world: DemoWorld) -> None:
     noon = datetime(2026, 11, 16, 17, tzinfo=UTC)
-    found = find_exceptions(OBRI, Settings(world.settings), Unwatched(), now=lambda: noon)
+    found = find_exceptions(OBRI, Settings(world.settings), NoProgress(), now=lambda: noon)
     assert found.worklist.records == dict(truth_of(people(60, today=TODAY)).quality)
 
 
@@ -209,7 +209,7 @@ def test_the_rules_go_to_standard_output_and_how_to_use_them_is_a_message(
 
 
 def test_the_rules_are_made_without_asking_for_a_record(world: DemoWorld) -> None:
-    find_rules(OBRI, Settings(world.settings), Unwatched())
+    find_rules(OBRI, Settings(world.settings), NoProgress())
     assert "record" not in {world.redcap.app.name_of(request) for request in world.redcap.requests}
 
 

@@ -15,11 +15,11 @@ from consent.cli.main import main
 from consent.config.settings import read_settings
 from consent.dates import utc_now
 from consent.delivery.local_folder import LocalFolder
-from consent.runs.ledger.record import Claim
+from consent.runs.ledger.record import LeaseRecord
 from consent.runs.ledger.sqlite import SqliteLedger
 from consent.runs.on_demand import Wish, run_now
 from consent.runs.pipeline import RunResult, summarise_file
-from consent.runs.progress import Unwatched
+from consent.runs.progress import NoProgress
 from consent.studies.catalog import choose_study, load_studies
 from consent.studies.model import StudyConfig
 from sandbox.demo import DemoWorld, demo_world
@@ -77,7 +77,7 @@ def delivered_before(folder: Path, participants: int) -> None:
         assert main(["run", "--settings", str(folder), "--as-of", "2026-11-16"]) == 0
 
 
-class Impatient(Unwatched):
+class Impatient(NoProgress):
     """Somebody who presses Ctrl-C when the delivery begins."""
 
     def stage(self, what: str) -> None:
@@ -215,7 +215,7 @@ def test_a_run_to_a_folder_is_not_called_the_first_report(
 def test_a_run_while_another_is_at_work_is_told_so_and_leaves_no_trace(
     world: DemoWorld, tmp_path: Path, ledger: SqliteLedger, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ledger.put_claim(Claim("obri-ibd", "obri-ibd.other", 1, "somebody", utc_now() + timedelta(minutes=9)))
+    ledger.put_lease(LeaseRecord("obri-ibd", "obri-ibd.other", 1, "somebody", utc_now() + timedelta(minutes=9)))
     assert main(["run", "--settings", str(tmp_path)]) == 1
     assert "Another run of 'obri-ibd' is at work" in " ".join(capsys.readouterr().err.split())
     assert (ledger.runs(), world.account.files()) == ([], {})
@@ -248,7 +248,7 @@ def test_a_report_that_shrank_is_refused_with_both_numbers(
     capsys.readouterr()
     assert main(["run", "--settings", str(tmp_path), "--as-of", "2026-11-16", *how]) == 1
     said = " ".join(capsys.readouterr().err.split())
-    assert all(part in said for part in (" 90 ", " 60 ", "--accept-fall"))
+    assert all(part in said for part in (" 90 ", " 60 ", "--accept-drop"))
     assert world.account.files() == {}
 
 
@@ -266,7 +266,7 @@ def test_a_refused_report_stands_in_the_history_in_words(
 def test_a_fall_that_a_person_accepts_is_delivered(world: DemoWorld, tmp_path: Path) -> None:
     delivered_before(tmp_path, 90)
     use(world, tmp_path)
-    assert main(["run", "--settings", str(tmp_path), "--as-of", "2026-11-16", "--accept-fall"]) == 0
+    assert main(["run", "--settings", str(tmp_path), "--as-of", "2026-11-16", "--accept-drop"]) == 0
     assert world.account.files() != {}
 
 
@@ -278,7 +278,7 @@ def test_a_run_that_is_stopped_lets_the_next_one_begin_and_says_what_became_of_i
     with pytest.raises(KeyboardInterrupt, match="Delivering"):
         run_now(study, settings, Wish(as_of=date(2026, 11, 16)), Impatient())
     (record,) = ledger.runs()
-    assert (record.state, record.reason, ledger.claim_of("obri-ibd")) == ("failed", "stopped", None)
+    assert (record.state, record.reason, ledger.lease_of("obri-ibd")) == ("failed", "stopped", None)
 
 
 def test_serve_names_what_it_needs_and_ends_with_two(

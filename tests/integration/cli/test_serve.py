@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consent.cli.serve import NeedsError, serve
+from consent.cli.serve import MissingDependencyError, serve
 from consent.config.settings import Settings
 from consent.errors import ConfigurationError
 from sandbox.azurite import Azurite
@@ -21,7 +21,7 @@ def host(*, demo: bool = True, port: int = 0, **settings: str) -> None:
 def test_without_microsofts_runtime_it_names_the_python_that_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "azure_functions_runtime", None)
 
-    with pytest.raises(NeedsError, match=r"^Needs Python 3\.13"):
+    with pytest.raises(MissingDependencyError, match=r"^Needs Python 3\.13"):
         host()
 
 
@@ -29,7 +29,7 @@ def test_without_microsofts_runtime_it_names_the_python_that_it_needs(monkeypatc
 def test_without_node_it_says_that_it_needs_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    with pytest.raises(NeedsError, match=r"^Needs Node\.js"):
+    with pytest.raises(MissingDependencyError, match=r"^Needs Node\.js"):
         host()
 
 

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from consent.cli.dropbox_account import DropboxAccount
-from consent.cli.write_test import Proof, prove_writable
+from consent.cli.write_test import WriteTestResult, prove_writable
 from consent.config.credentials import Secret
 from consent.config.settings import Network
 from consent.delivery.dropbox_session import dropbox_session
@@ -71,7 +71,7 @@ def test_a_folder_that_takes_files_is_proven_and_nothing_is_left_in_it(account_o
 
     proof = prove_writable(account_of(app), folder)
 
-    assert (proof, everything_in(app)) == (Proof(folder, folder), ["/Reports"])
+    assert (proof, everything_in(app)) == (WriteTestResult(folder, folder), ["/Reports"])
 
 
 def test_a_file_was_really_written_and_deleted(account_of: OpenAccount, server: Server) -> None:
@@ -264,7 +264,7 @@ def test_a_folder_from_which_nothing_can_be_deleted_is_proven_all_the_same(
     account = account_of(Dropbox())
     server.faults[:] = [no_right_to_delete()]
 
-    assert prove_writable(account, "/") == Proof("/", "/", removed=False)
+    assert prove_writable(account, "/") == WriteTestResult("/", "/", removed=False)
 
 
 def test_a_file_that_may_be_left_behind_is_named(account_of: OpenAccount, server: Server) -> None:

@@ -19,14 +19,14 @@ from consent.config.credentials import Secret
 from consent.config.settings import Network
 from consent.delivery.dropbox_folder import DropboxFolder
 from consent.delivery.dropbox_session import dropbox_session
-from consent.delivery.plan import Address, Delivery, content_hash, deliver, gather, plan_delivery
+from consent.delivery.plan import Delivery, Destination, content_hash, deliver, gather, plan_delivery
 from consent.delivery.report_set import report_set
 from consent.errors import (
-    ClaimLostError,
     ConsentReportError,
     DeliveryRefusedError,
     DeliveryUnavailableError,
     DeliveryUnverifiedError,
+    LeaseLostError,
 )
 from consent.files import ReportFile
 from sandbox.dropbox.app import DELIVERY_SCOPES, Dropbox
@@ -34,7 +34,7 @@ from sandbox.dropbox.faults import lock_contention_409, lock_contention_429, rat
 from sandbox.server import Fault, Server
 
 MONDAY = date(2026, 11, 16)
-ADDRESS = Address("obri-ibd", "Consent", "/", archive=True, cutoff=MONDAY, exported_on=MONDAY, sandbox=True)
+ADDRESS = Destination("obri-ibd", "Consent", "/", archive=True, cutoff=MONDAY, exported_on=MONDAY, sandbox=True)
 A_WEEK_LATER = replace(ADDRESS, cutoff=date(2026, 11, 23), exported_on=date(2026, 11, 23))
 REPORT = (ReportFile("Consent.csv", b"a,b\n1,2\n"), ReportFile("Consent.json", b"{}", data=True))
 NEXT_REPORT = (replace(REPORT[0], content=b"a,b\n1,3\n"), replace(REPORT[1], content=b"[]"))
@@ -84,7 +84,7 @@ class Bench:
         }
         return DropboxFolder(**usual | changes)  # type: ignore[arg-type]
 
-    def deliver(self, files: tuple[ReportFile, ...] = REPORT, address: Address = ADDRESS) -> Delivery:
+    def deliver(self, files: tuple[ReportFile, ...] = REPORT, address: Destination = ADDRESS) -> Delivery:
         folder = self.folder()
         return deliver(plan_delivery(files, address, gather(files, address, folder)), folder)
 
@@ -130,7 +130,7 @@ def changed(**changes: object) -> Callable[[bytes], bytes]:
     return change
 
 
-def archived(name: str, files: tuple[ReportFile, ...] = REPORT, address: Address = ADDRESS) -> str:
+def archived(name: str, files: tuple[ReportFile, ...] = REPORT, address: Destination = ADDRESS) -> str:
     return f"{report_set(files, address).archive_folder}/{name}"
 
 
@@ -343,12 +343,12 @@ def test_a_team_space_that_is_gone_is_refused_and_no_other_takes_its_place(team:
 def test_a_run_that_must_stop_does_not_upload_a_second_time(bench: Bench) -> None:
     def stop_once_uploaded() -> None:
         if bench.uploads():
-            raise ClaimLostError("another run took over")
+            raise LeaseLostError("another run took over")
 
     bench.fail(Fault("answer", "files/upload", status=503))
 
-    with pytest.raises(ClaimLostError, match="took over"):
-        bench.folder(beat=stop_once_uploaded).put("/a.csv", b"a,b\n", replace=True)
+    with pytest.raises(LeaseLostError, match="took over"):
+        bench.folder(keep_alive=stop_once_uploaded).put("/a.csv", b"a,b\n", replace=True)
 
     assert len(bench.uploads()) == 1
 

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from consent.delivery.local_folder import LocalFolder
-from consent.delivery.plan import Address, content_hash, deliver, gather, plan_delivery
+from consent.delivery.plan import Destination, content_hash, deliver, gather, plan_delivery
 from consent.errors import DeliveryRefusedError, DeliveryUnverifiedError
 from consent.files import ReportFile
 from tests.support.plain_account import open_to_all, without_root
 
 MONDAY = date(2026, 11, 16)
-ADDRESS = Address("obri-ibd", "Consent", "/", archive=True, cutoff=MONDAY, exported_on=MONDAY, sandbox=False)
+ADDRESS = Destination("obri-ibd", "Consent", "/", archive=True, cutoff=MONDAY, exported_on=MONDAY, sandbox=False)
 REPORT = (ReportFile("Consent.csv", b"a,b\n1,2\n"), ReportFile("Consent.json", b"{}", data=True))
 NEXT_REPORT = (replace(REPORT[0], content=b"a,b\n1,3\n"), replace(REPORT[1], content=b"[]"))
 ON_WINDOWS = sys.platform == "win32"

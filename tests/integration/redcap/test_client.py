@@ -19,9 +19,9 @@ from consent.config.credentials import Secret
 from consent.config.http_session import new_session
 from consent.config.settings import Network
 from consent.errors import (
-    ClaimLostError,
     ConfigurationError,
     ConsentReportError,
+    LeaseLostError,
     SourceDataError,
     SourceRefusedError,
     SourceUnavailableError,
@@ -480,10 +480,10 @@ def test_all_questions_of_a_run_together_have_a_limit(redcap: Asking) -> None:
             late.version()
 
 
-def beating(redcap: Asking, session: requests.Session, beat: Callable[[], None]) -> RedcapClient:
+def beating(redcap: Asking, session: requests.Session, keep_alive: Callable[[], None]) -> RedcapClient:
     """A client whose steps are felt by ``beat``."""
     secret = Secret("REDCAP_ACCESS_TOKEN", TOKEN)
-    return RedcapClient(f"{redcap.server.url}/api/", secret, session, sleep=redcap.slept.append, beat=beat)
+    return RedcapClient(f"{redcap.server.url}/api/", secret, session, sleep=redcap.slept.append, keep_alive=keep_alive)
 
 
 def test_each_attempt_and_each_piece_of_an_answer_is_felt(redcap: Asking) -> None:
@@ -496,9 +496,9 @@ def test_each_attempt_and_each_piece_of_an_answer_is_felt(redcap: Asking) -> Non
 
 def test_a_run_that_must_stop_asks_nothing_more(redcap: Asking) -> None:
     def stop() -> None:
-        raise ClaimLostError("another run took over")
+        raise LeaseLostError("another run took over")
 
-    with new_session(Network()) as session, pytest.raises(ClaimLostError, match="took over"):
+    with new_session(Network()) as session, pytest.raises(LeaseLostError, match="took over"):
         beating(redcap, session, stop).version()
     assert redcap.server.requests == []
 
@@ -506,9 +506,9 @@ def test_a_run_that_must_stop_asks_nothing_more(redcap: Asking) -> None:
 def test_a_run_that_must_stop_stops_within_an_answer(redcap: Asking) -> None:
     def stop_once_asked() -> None:
         if redcap.server.requests:
-            raise ClaimLostError("another run took over")
+            raise LeaseLostError("another run took over")
 
-    with new_session(Network()) as session, pytest.raises(ClaimLostError, match="took over"):
+    with new_session(Network()) as session, pytest.raises(LeaseLostError, match="took over"):
         beating(redcap, session, stop_once_asked).rows("metadata")
     assert len(redcap.server.requests) == 1
 

@@ -26,7 +26,7 @@ from consent.errors import (
 )
 from consent.redcap.arrivals import GROUP, RECORD
 from consent.redcap.export import Exported, export_registry
-from consent.redcap.project import probe
+from consent.redcap.project import inspect_project
 from consent.studies.model import StudyConfig
 from sandbox.redcap import faults
 from sandbox.redcap.app import Field, Project, Redcap, Row, Switches, User
@@ -66,7 +66,7 @@ def count(frame: pd.DataFrame) -> Counter[object]:
 
 def export(redcap: Asking, study: StudyConfig | None = None) -> Exported[Counter[object]]:
     """The whole way: what REDCap is, then all of its records."""
-    return export_registry(redcap.client, probe(redcap.client, study or a_study()).plan, count, Counter())
+    return export_registry(redcap.client, inspect_project(redcap.client, study or a_study()).plan, count, Counter())
 
 
 def counts_of(rows: Iterable[Row]) -> Counter[object]:
@@ -313,7 +313,9 @@ def test_the_group_of_a_record_comes_through_where_it_is_the_site(open_redcap: O
     rows = [Row("1", TWO_PARTICIPANTS[0].values, group="north"), Row("2", TWO_PARTICIPANTS[1].values)]
     client = open_redcap(a_redcap_project(*rows, groups=["north"])).client
     groups: Counter[str] = Counter()
-    exported = export_registry(client, probe(client, study).plan, lambda rows: Counter(rows[GROUP].tolist()), groups)
+    exported = export_registry(
+        client, inspect_project(client, study).plan, lambda rows: Counter(rows[GROUP].tolist()), groups
+    )
     assert exported.counts == {"north": 1, "": 1}
 
 
@@ -343,7 +345,7 @@ def test_columns_that_nobody_asked_for_are_ignored(redcap: Asking) -> None:
 
 
 def test_an_export_says_what_it_rests_on(redcap: Asking) -> None:
-    found = probe(redcap.client, a_study())
+    found = inspect_project(redcap.client, a_study())
     exported = export(redcap)
     assert (found.redcap_version, found.project_id) == ("15.8.2", 14)
     assert (exported.records_listed, exported.records_received, exported.has_groups) == (2, 2, False)
@@ -351,7 +353,7 @@ def test_an_export_says_what_it_rests_on(redcap: Asking) -> None:
 
 def test_progress_is_told_in_records(redcap: Asking) -> None:
     told: list[tuple[int, int]] = []
-    plan = probe(redcap.client, a_study()).plan
+    plan = inspect_project(redcap.client, a_study()).plan
     export_registry(redcap.client, plan, count, Counter(), lambda received, listed: told.append((received, listed)))
     assert told == [(2, 2)]
 
@@ -531,7 +533,7 @@ def test_a_token_of_another_project_is_refused_before_any_record_is_asked_for(re
 
 def test_a_token_of_the_expected_project_is_accepted(open_redcap: Open) -> None:
     redcap = open_redcap(a_redcap_project(project_id=99))
-    assert probe(redcap.client, a_study(consents=EXPECTS_99)).project_id == 99
+    assert inspect_project(redcap.client, a_study(consents=EXPECTS_99)).project_id == 99
 
 
 @pytest.mark.parametrize("description", [{}, {"project_id": ""}, {"project_id": CANARY}, {"status": "ok"}])
@@ -556,7 +558,7 @@ def test_a_renamed_field_stops_the_run_before_any_record_is_asked_for(open_redca
 
 def test_a_field_renamed_a_moment_ago_is_named(open_redcap: Open, redcap_server: Server) -> None:
     redcap = open_redcap()
-    plan = probe(redcap.client, a_study()).plan
+    plan = inspect_project(redcap.client, a_study()).plan
     redcap_server.app = Redcap([a_redcap_project(fields=without_field("rider_a"))])
     with pytest.raises(DictionaryError, match="fields rider_a: renamed or deleted in REDCap"):
         export_registry(redcap.client, plan, count, Counter())
@@ -564,7 +566,7 @@ def test_a_field_renamed_a_moment_ago_is_named(open_redcap: Open, redcap_server:
 
 def test_a_field_renamed_a_moment_ago_is_missed_by_an_old_server_too(open_redcap: Open, redcap_server: Server) -> None:
     redcap = open_redcap()
-    plan = probe(redcap.client, a_study()).plan
+    plan = inspect_project(redcap.client, a_study()).plan
     project = a_redcap_project(fields=without_field("rider_a"))
     redcap_server.app = Redcap([project], switches=Switches(ignore_unknown_fields=True))
     with pytest.raises(SourceRefusedError, match="did not send the column rider_a"):
@@ -889,7 +891,7 @@ def test_a_batch_is_gone_when_the_next_one_is_counted(open_redcap: Open) -> None
         earlier.append(weakref.ref(frame))
         return Counter(rows=len(frame))
 
-    export_registry(redcap.client, probe(redcap.client, a_study()).plan, look_back, Counter())
+    export_registry(redcap.client, inspect_project(redcap.client, a_study()).plan, look_back, Counter())
     assert still_there == [0, 0, 0]
 
 
@@ -899,7 +901,7 @@ def test_a_batch_is_gone_when_the_next_one_is_counted(open_redcap: Open) -> None
 def tallied(redcap: Asking, study: StudyConfig | None = None) -> Tally:
     """The counts of the real thing."""
     study = study or a_study()
-    plan = probe(redcap.client, study).plan
+    plan = inspect_project(redcap.client, study).plan
     counting = Counting(study, plan.coding, a_period())
 
     def count_participants(frame: pd.DataFrame) -> Tally:

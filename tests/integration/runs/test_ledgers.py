@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consent.errors import LedgerRefusedError, RecordChangedError
-from consent.files import Stored
-from consent.runs.ledger.record import Claim, RunCounts, RunLedger, RunRecord, State, Trigger, WeekCounts
+from consent.files import StoredFile
+from consent.runs.ledger.record import LeaseRecord, RunCounts, RunLedger, RunRecord, State, Trigger, WeekCounts
 from consent.runs.ledger.serialization import COLUMNS, MOST_BYTES, MOST_MESSAGE, instant_in, instant_text, row_of
 from sandbox.azurite import Azurite
 from tests.support.ledger_stores import SqliteStore, Store, TableStore, at_once, kept, there
@@ -47,13 +47,13 @@ def ledger(store: Store) -> RunLedger:
     return store.open()
 
 
-def a_claim(holder: str = "one", **changes: Any) -> Claim:
-    claim = Claim("adults", "adults.2026-11-16", 1, holder, NOW + timedelta(minutes=10))
-    return replace(claim, **changes)
+def a_lease(holder: str = "one", **changes: Any) -> LeaseRecord:
+    lease = LeaseRecord("adults", "adults.2026-11-16", 1, holder, NOW + timedelta(minutes=10))
+    return replace(lease, **changes)
 
 
-def held(ledger: RunLedger, claim: Claim) -> Claim:
-    return there(ledger.put_claim(claim))
+def held(ledger: RunLedger, lease: LeaseRecord) -> LeaseRecord:
+    return there(ledger.put_lease(lease))
 
 
 def add_all(ledger: RunLedger, records: list[RunRecord]) -> None:
@@ -113,7 +113,7 @@ def test_a_record_that_is_not_there_is_nothing(ledger: RunLedger, run_id: str) -
 
 
 def test_nothing_is_there_at_first(ledger: RunLedger) -> None:
-    found = (ledger.runs(), ledger.last_report("adults", sandbox=False), ledger.claim_of("adults"))
+    found = (ledger.runs(), ledger.last_report("adults", sandbox=False), ledger.lease_of("adults"))
 
     assert found == ([], None, None)
 
@@ -333,30 +333,30 @@ def years(ledger: RunLedger) -> RunLedger:
 
 
 def test_counts_of_older_runs_are_forgotten_but_for_the_last_reports(years: RunLedger) -> None:
-    years.forget_counts(NOW + timedelta(weeks=9))
+    years.purge_counts(NOW + timedelta(weeks=9))
 
     assert counted(years) == {"adults.2", "adults.sandbox", "others.1"}
 
 
 def test_counts_of_newer_runs_are_kept(years: RunLedger) -> None:
-    years.forget_counts(NOW + timedelta(weeks=1))
+    years.purge_counts(NOW + timedelta(weeks=1))
 
     assert counted(years) == {"adults.1", "adults.2", "adults.sandbox", "others.1"}
 
 
 def test_it_is_said_how_many_lost_their_counts(years: RunLedger) -> None:
-    assert years.forget_counts(NOW + timedelta(weeks=9)) == 2
+    assert years.purge_counts(NOW + timedelta(weeks=9)) == 2
 
 
 def test_counts_are_forgotten_once(years: RunLedger) -> None:
-    years.forget_counts(NOW + timedelta(weeks=9))
+    years.purge_counts(NOW + timedelta(weeks=9))
 
-    assert years.forget_counts(NOW + timedelta(weeks=9)) == 0
+    assert years.purge_counts(NOW + timedelta(weeks=9)) == 0
 
 
 def test_a_run_whose_counts_are_forgotten_keeps_all_else(years: RunLedger) -> None:
     before = there(years.read("adults.0"))
-    years.forget_counts(NOW + timedelta(weeks=9))
+    years.purge_counts(NOW + timedelta(weeks=9))
     after = there(years.read("adults.0"))
 
     assert after == replace(before, counts=None, week_counts=None, version=after.version)
@@ -364,14 +364,14 @@ def test_a_run_whose_counts_are_forgotten_keeps_all_else(years: RunLedger) -> No
 
 def test_sentences_that_may_name_totals_are_forgotten_too(ledger: RunLedger) -> None:
     ledger.add(a_run(state="refused", reason="shrunk", message="From 1,000 to 10.", remarks=("First.",)))
-    ledger.forget_counts(NOW + timedelta(weeks=9))
+    ledger.purge_counts(NOW + timedelta(weeks=9))
 
     forgotten = there(ledger.read(a_run().run_id))
     assert (forgotten.state, forgotten.reason, forgotten.message, forgotten.remarks) == ("refused", "shrunk", "", ())
 
 
 def test_the_last_report_keeps_its_weekly_counts(years: RunLedger) -> None:
-    years.forget_counts(NOW + timedelta(weeks=9))
+    years.purge_counts(NOW + timedelta(weeks=9))
 
     assert there(years.last_report("adults", sandbox=False)).week_counts == WEEKS
 
@@ -379,99 +379,99 @@ def test_the_last_report_keeps_its_weekly_counts(years: RunLedger) -> None:
 # --- claims
 
 
-def test_a_claim_is_read_back_as_it_was_put(ledger: RunLedger) -> None:
-    put = held(ledger, a_claim())
+def test_a_lease_is_read_back_as_it_was_put(ledger: RunLedger) -> None:
+    put = held(ledger, a_lease())
 
-    assert ledger.claim_of("adults") == put
-
-
-def test_a_claim_is_of_one_study(ledger: RunLedger) -> None:
-    held(ledger, a_claim())
-
-    assert ledger.put_claim(a_claim(study="others")) is not None
+    assert ledger.lease_of("adults") == put
 
 
-def test_a_claim_that_stands_is_not_taken_unseen(ledger: RunLedger) -> None:
-    held(ledger, a_claim())
+def test_a_lease_is_of_one_study(ledger: RunLedger) -> None:
+    held(ledger, a_lease())
 
-    assert ledger.put_claim(a_claim("two")) is None
-
-
-def test_a_claim_is_taken_over_by_whoever_has_seen_it(ledger: RunLedger) -> None:
-    first = held(ledger, a_claim())
-    ledger.put_claim(a_claim("two", version=first.version))
-
-    assert there(ledger.claim_of("adults")).holder == "two"
+    assert ledger.put_lease(a_lease(study="others")) is not None
 
 
-def test_a_claim_that_was_taken_over_cannot_be_renewed(ledger: RunLedger) -> None:
-    first = held(ledger, a_claim())
-    held(ledger, a_claim("two", version=first.version))
+def test_a_lease_that_stands_is_not_taken_unseen(ledger: RunLedger) -> None:
+    held(ledger, a_lease())
 
-    assert ledger.put_claim(replace(first, expires_at=LATER)) is None
+    assert ledger.put_lease(a_lease("two")) is None
 
 
-def test_a_renewed_claim_lasts_longer(ledger: RunLedger) -> None:
-    renewed = held(ledger, replace(held(ledger, a_claim()), expires_at=LATER))
+def test_a_lease_is_taken_over_by_whoever_has_seen_it(ledger: RunLedger) -> None:
+    first = held(ledger, a_lease())
+    ledger.put_lease(a_lease("two", version=first.version))
 
-    assert ledger.claim_of("adults") == replace(renewed, expires_at=LATER)
+    assert there(ledger.lease_of("adults")).holder == "two"
+
+
+def test_a_lease_that_was_taken_over_cannot_be_renewed(ledger: RunLedger) -> None:
+    first = held(ledger, a_lease())
+    held(ledger, a_lease("two", version=first.version))
+
+    assert ledger.put_lease(replace(first, expires_at=LATER)) is None
+
+
+def test_a_renewed_lease_lasts_longer(ledger: RunLedger) -> None:
+    renewed = held(ledger, replace(held(ledger, a_lease()), expires_at=LATER))
+
+    assert ledger.lease_of("adults") == replace(renewed, expires_at=LATER)
 
 
 @pytest.mark.parametrize("same_holder", [True, False], ids=["one holder", "a holder each"])
-def test_of_many_that_claim_a_free_study_at_once_one_does(store: Store, same_holder: bool) -> None:
+def test_of_many_that_lease_a_free_study_at_once_one_does(store: Store, same_holder: bool) -> None:
     holders = ["one"] * MANY if same_holder else [str(number) for number in range(MANY)]
 
-    taken = at_once(MANY, lambda number: store.open().put_claim(a_claim(holders[number])))
+    taken = at_once(MANY, lambda number: store.open().put_lease(a_lease(holders[number])))
 
-    assert len([claim for claim in taken if claim is not None]) == 1
+    assert len([lease for lease in taken if lease is not None]) == 1
 
 
 @pytest.mark.parametrize("same_holder", [True, False], ids=["one holder", "a holder each"])
-def test_of_many_that_take_an_expired_claim_over_at_once_one_does(store: Store, same_holder: bool) -> None:
-    version = held(store.open(), a_claim()).version
+def test_of_many_that_take_an_expired_lease_over_at_once_one_does(store: Store, same_holder: bool) -> None:
+    version = held(store.open(), a_lease()).version
     holders = ["two"] * MANY if same_holder else [str(number) for number in range(MANY)]
 
-    taken = at_once(MANY, lambda number: store.open().put_claim(a_claim(holders[number], version=version)))
+    taken = at_once(MANY, lambda number: store.open().put_lease(a_lease(holders[number], version=version)))
 
-    assert len([claim for claim in taken if claim is not None]) == 1
-
-
-def test_a_dropped_claim_is_gone(ledger: RunLedger) -> None:
-    ledger.drop_claim(held(ledger, a_claim()))
-
-    assert ledger.claim_of("adults") is None
+    assert len([lease for lease in taken if lease is not None]) == 1
 
 
-def test_a_claim_of_somebody_else_is_not_dropped(ledger: RunLedger) -> None:
-    first = held(ledger, a_claim())
-    second = held(ledger, a_claim("two", version=first.version))
-    ledger.drop_claim(first)
+def test_a_dropped_lease_is_gone(ledger: RunLedger) -> None:
+    ledger.drop_lease(held(ledger, a_lease()))
 
-    assert ledger.claim_of("adults") == second
+    assert ledger.lease_of("adults") is None
+
+
+def test_a_lease_of_somebody_else_is_not_dropped(ledger: RunLedger) -> None:
+    first = held(ledger, a_lease())
+    second = held(ledger, a_lease("two", version=first.version))
+    ledger.drop_lease(first)
+
+    assert ledger.lease_of("adults") == second
 
 
 @pytest.mark.parametrize("version", ["", "dropped"])
-def test_a_claim_that_is_gone_can_be_dropped_again(ledger: RunLedger, version: str) -> None:
-    claim = held(ledger, a_claim())
-    ledger.drop_claim(claim)
-    ledger.drop_claim(replace(claim, version=version and claim.version))
+def test_a_lease_that_is_gone_can_be_dropped_again(ledger: RunLedger, version: str) -> None:
+    lease = held(ledger, a_lease())
+    ledger.drop_lease(lease)
+    ledger.drop_lease(replace(lease, version=version and lease.version))
 
-    assert ledger.claim_of("adults") is None
-
-
-def test_a_claim_that_never_was_kept_is_not_dropped(ledger: RunLedger) -> None:
-    standing = held(ledger, a_claim())
-    ledger.drop_claim(a_claim())
-
-    assert ledger.claim_of("adults") == standing
+    assert ledger.lease_of("adults") is None
 
 
-def test_a_claim_that_was_dropped_and_taken_again_is_another(ledger: RunLedger) -> None:
-    first = held(ledger, a_claim())
-    ledger.drop_claim(first)
-    held(ledger, a_claim())
+def test_a_lease_that_never_was_kept_is_not_dropped(ledger: RunLedger) -> None:
+    standing = held(ledger, a_lease())
+    ledger.drop_lease(a_lease())
 
-    assert ledger.put_claim(first) is None
+    assert ledger.lease_of("adults") == standing
+
+
+def test_a_lease_that_was_dropped_and_taken_again_is_another(ledger: RunLedger) -> None:
+    first = held(ledger, a_lease())
+    ledger.drop_lease(first)
+    held(ledger, a_lease())
+
+    assert ledger.put_lease(first) is None
 
 
 # --- first sight
@@ -524,7 +524,7 @@ RECORD = st.builds(
     sandbox=st.booleans(),
     as_of=st.none() | DAY,
     dry_run=st.booleans(),
-    accept_fall=st.booleans(),
+    accept_drop=st.booleans(),
     state=st.sampled_from(get_args(State)),
     reason=TEXT,
     message=TEXT,
@@ -535,7 +535,7 @@ RECORD = st.builds(
     counts=st.none() | st.builds(RunCounts, NUMBER, NUMBER, NUMBER, NUMBER, st.none() | NUMBER),
     has_groups=st.none() | st.booleans(),
     set_id=TEXT,
-    files=st.lists(st.builds(Stored, TEXT, TEXT, NUMBER, TEXT), max_size=3).map(tuple),
+    files=st.lists(st.builds(StoredFile, TEXT, TEXT, NUMBER, TEXT), max_size=3).map(tuple),
     remarks=st.lists(TEXT, max_size=3).map(tuple),
     redcap_version=TEXT,
     study_sha256=TEXT,
@@ -675,13 +675,13 @@ def test_an_edited_record_of_one_study_does_not_hide_another(store: Store) -> No
 
 
 @pytest.mark.parametrize(("column", "value"), [("expires_at", "soon"), ("attempt", "first"), ("holder", None)])
-def test_a_claim_that_was_edited_beyond_understanding_is_named(store: Store, column: str, value: Any) -> None:
+def test_a_lease_that_was_edited_beyond_understanding_is_named(store: Store, column: str, value: Any) -> None:
     ledger = store.open()
-    held(ledger, a_claim())
-    store.edit_claim("adults", column, value)
+    held(ledger, a_lease())
+    store.edit_lease("adults", column, value)
 
     with pytest.raises(LedgerRefusedError, match=r"claim on 'adults' in .* cannot be understood: .* delete that row"):
-        ledger.claim_of("adults")
+        ledger.lease_of("adults")
 
 
 def test_a_first_sight_that_was_edited_beyond_understanding_is_named(store: Store) -> None:

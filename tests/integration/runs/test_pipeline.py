@@ -14,7 +14,7 @@ from consent.delivery.local_folder import LocalFolder
 from consent.errors import (
     ConsentReportError,
     DeliveryRefusedError,
-    FallenReportError,
+    ImplausibleDropError,
     IncompleteExportError,
     SourceRefusedError,
 )
@@ -177,13 +177,13 @@ def test_without_a_record_of_runs_a_report_says_that_it_was_not_compared(study: 
 
 
 def test_a_report_much_lower_than_the_last_is_not_delivered(study: StudyConfig, world: DemoWorld) -> None:
-    with pytest.raises(FallenReportError, match="from 500 as of 2026-11-16 to 400 as of 2026-11-22"):
+    with pytest.raises(ImplausibleDropError, match="from 500 as of 2026-11-16 to 400 as of 2026-11-22"):
         run_once(study, world, last=a_last_report(500))
     assert world.account.files() == {}
 
 
 def test_a_fall_that_a_person_accepts_is_delivered_and_said(study: StudyConfig, world: DemoWorld) -> None:
-    result = run_once(study, world, last=a_last_report(500), accept_fall=True)
+    result = run_once(study, world, last=a_last_report(500), accept_drop=True)
     assert (result.state, ["from 500" in remark for remark in result.remarks]) == ("delivered", [True, False])
 
 
@@ -204,7 +204,7 @@ def test_remarks_are_in_no_delivered_file(study: StudyConfig, world: DemoWorld) 
 def test_a_report_of_one_site_alone_is_not_delivered(study: StudyConfig, world: DemoWorld) -> None:
     project = registry(PEOPLE, today=TODAY)
     world.redcap.app = Redcap([replace(project, users=[User("consent_reports", TOKEN, group=project.groups[0])])])
-    with pytest.raises(FallenReportError, match="sees the records of that one site"):
+    with pytest.raises(ImplausibleDropError, match="sees the records of that one site"):
         run_once(study, world, last=replace(a_last_report(0), has_groups=True))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from consent.errors import LedgerRefusedError, LedgerUnavailableError
-from consent.runs.ledger.record import Claim, RunCounts
+from consent.runs.ledger.record import LeaseRecord, RunCounts
 from consent.runs.ledger.sqlite import SCHEMA_VERSION, SqliteLedger
 from tests.support.ledger_stores import SqliteStore, at_once, there
 from tests.support.run_builders import COUNTS, NOW, a_report, a_run
@@ -41,7 +41,7 @@ VERSION_1 = (
     """
     CREATE TABLE runs (
         run_id TEXT PRIMARY KEY, study TEXT NOT NULL, "trigger" TEXT, monday TEXT, requested_at TEXT, queued_at TEXT,
-        sandbox INTEGER, as_of TEXT, dry_run INTEGER, accept_fall INTEGER, state TEXT, reason TEXT, message TEXT,
+        sandbox INTEGER, as_of TEXT, dry_run INTEGER, accept_drop INTEGER, state TEXT, reason TEXT, message TEXT,
         attempt INTEGER, started_at TEXT, finished_at TEXT, cutoff TEXT, participants INTEGER, consented INTEGER,
         records_listed INTEGER, records_received INTEGER, has_groups INTEGER, set_id TEXT, files TEXT, remarks TEXT,
         redcap_version TEXT, study_sha256 TEXT, app_version TEXT, week_counts BLOB, version TEXT NOT NULL
@@ -115,7 +115,7 @@ def test_a_file_that_another_process_holds_for_too_long_may_be_free_later(store:
     deeds = {
         "add": lambda: ledger.add(a_run(run_id="adults.new")),
         "read": lambda: ledger.read("adults.new"),
-        "claim": lambda: ledger.put_claim(Claim("adults", "adults.new", 1, "one", NOW)),
+        "claim": lambda: ledger.put_lease(LeaseRecord("adults", "adults.new", 1, "one", NOW)),
     }
 
     with locked(store.path), pytest.raises(LedgerUnavailableError, match=r"another process holds it.*may work later"):

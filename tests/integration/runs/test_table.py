@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from consent.errors import ConsentReportError, LedgerRefusedError, LedgerUnavailableError, RecordChangedError
-from consent.runs.ledger.record import Claim, RunLedger, RunRecord
+from consent.runs.ledger.record import LeaseRecord, RunLedger, RunRecord
 from consent.runs.ledger.table import RUNS, STUDIES, TableLedger
 from sandbox.azurite import ACCOUNT, KEY, Azurite
 from sandbox.server import Fault, Server
@@ -37,7 +37,7 @@ class Bench:
     ledger: TableLedger
     clear: TableLedger
     record: RunRecord
-    claim: Claim
+    lease: LeaseRecord
 
     def fail(self, kind: str, match: str = "", **how: Any) -> None:
         self.server.faults.append(Fault(kind, match, **how))
@@ -59,16 +59,16 @@ def bench(azurite: Azurite, way: Server) -> Iterator[Bench]:
     clear = TableStore(azurite.table_url)
     behind = TableStore(f"{way.url}/{ACCOUNT}")
     ledger = clear.open()
-    claim = there(ledger.put_claim(a_claim()))
-    bench = Bench(way, behind, behind.open(), ledger, kept(ledger, a_run()), claim)
+    lease = there(ledger.put_lease(a_lease()))
+    bench = Bench(way, behind, behind.open(), ledger, kept(ledger, a_run()), lease)
     way.requests.clear()
     yield bench
     behind.opened.close()
     clear.close()
 
 
-def a_claim(holder: str = "one", **changes: Any) -> Claim:
-    return replace(Claim("adults", "adults.2026-11-16", 1, holder, NOW + timedelta(minutes=10)), **changes)
+def a_lease(holder: str = "one", **changes: Any) -> LeaseRecord:
+    return replace(LeaseRecord("adults", "adults.2026-11-16", 1, holder, NOW + timedelta(minutes=10)), **changes)
 
 
 def a_new_run() -> RunRecord:
@@ -82,8 +82,8 @@ DEEDS: dict[str, Do] = {
     "write": lambda ledger, bench: ledger.write(replace(bench.record, state="running")),
     "list": lambda ledger, bench: ledger.runs("adults"),
     "last report": lambda ledger, bench: ledger.last_report("adults", sandbox=False),
-    "claim": lambda ledger, bench: ledger.put_claim(a_claim(study="others")),
-    "renew": lambda ledger, bench: ledger.put_claim(replace(bench.claim, expires_at=LATER)),
+    "claim": lambda ledger, bench: ledger.put_lease(a_lease(study="others")),
+    "renew": lambda ledger, bench: ledger.put_lease(replace(bench.lease, expires_at=LATER)),
     "first seen": lambda ledger, bench: ledger.first_seen("adults", NOW),
 }
 RUBBISH: dict[str, dict[str, Any]] = {
@@ -184,28 +184,28 @@ def test_a_record_whose_answer_was_lost_is_written_once(bench: Bench) -> None:
     assert bench.clear.read(bench.record.run_id) == written
 
 
-def test_a_claim_whose_answer_was_lost_is_held(bench: Bench) -> None:
+def test_a_lease_whose_answer_was_lost_is_held(bench: Bench) -> None:
     bench.fail("lost", f"POST {STUDIES}")
 
-    put = there(bench.ledger.put_claim(a_claim(study="others")))
+    put = there(bench.ledger.put_lease(a_lease(study="others")))
 
-    assert bench.clear.claim_of("others") == put
+    assert bench.clear.lease_of("others") == put
 
 
 def test_a_renewal_whose_answer_was_lost_is_held(bench: Bench) -> None:
     bench.fail("lost", f"PUT {STUDIES}")
 
-    renewed = there(bench.ledger.put_claim(replace(bench.claim, expires_at=LATER)))
+    renewed = there(bench.ledger.put_lease(replace(bench.lease, expires_at=LATER)))
 
-    assert bench.clear.claim_of("adults") == renewed
+    assert bench.clear.lease_of("adults") == renewed
 
 
-def test_a_claim_that_was_dropped_without_an_answer_is_gone(bench: Bench) -> None:
+def test_a_lease_that_was_dropped_without_an_answer_is_gone(bench: Bench) -> None:
     bench.fail("lost", f"DELETE {STUDIES}")
 
-    bench.ledger.drop_claim(bench.claim)
+    bench.ledger.drop_lease(bench.lease)
 
-    assert bench.clear.claim_of("adults") is None
+    assert bench.clear.lease_of("adults") is None
 
 
 def test_a_first_sight_whose_answer_was_lost_is_kept(bench: Bench) -> None:
@@ -228,20 +228,20 @@ def test_an_addition_is_not_taken_for_done_because_an_equal_one_was(bench: Bench
     assert bench.ledger.add(a_new_run()) is None
 
 
-def test_of_many_that_claim_at_once_one_does_though_answers_are_lost(bench: Bench) -> None:
+def test_of_many_that_lease_at_once_one_does_though_answers_are_lost(bench: Bench) -> None:
     bench.fail("lost", f"POST {STUDIES}", times=5)
 
-    taken = at_once(6, lambda _: bench.store.open().put_claim(a_claim(study="others")))
+    taken = at_once(6, lambda _: bench.store.open().put_lease(a_lease(study="others")))
 
-    assert len([claim for claim in taken if claim is not None]) == 1
+    assert len([lease for lease in taken if lease is not None]) == 1
 
 
 def test_of_many_that_take_over_at_once_one_does_though_answers_are_lost(bench: Bench) -> None:
     bench.fail("lost", f"PUT {STUDIES}", times=5)
 
-    taken = at_once(6, lambda _: bench.store.open().put_claim(a_claim("two", version=bench.claim.version)))
+    taken = at_once(6, lambda _: bench.store.open().put_lease(a_lease("two", version=bench.lease.version)))
 
-    assert len([claim for claim in taken if claim is not None]) == 1
+    assert len([lease for lease in taken if lease is not None]) == 1
 
 
 @pytest.mark.parametrize("deed", ["add", "write", "claim", "renew"])
@@ -349,7 +349,7 @@ def test_nothing_has_changed_after_a_failure_before_the_work(bench: Bench, deed:
     with pytest.raises(LedgerUnavailableError, match="cannot be reached"):
         DEEDS[deed](bench.ledger, bench)
 
-    assert (bench.clear.runs("adults"), bench.clear.claim_of("adults")) == ([bench.record], bench.claim)
+    assert (bench.clear.runs("adults"), bench.clear.lease_of("adults")) == ([bench.record], bench.lease)
 
 
 def test_a_store_that_cannot_be_reached_is_said_to_be(azurite: Azurite) -> None:
@@ -371,7 +371,7 @@ def test_a_store_is_given_up_after_four_tries_and_two_short_waits(bench: Bench) 
 def test_a_store_that_asks_for_an_hour_is_not_waited_for_that_long(bench: Bench) -> None:
     bench.fail("answer", status=503, headers={"Retry-After": "3600"})
 
-    bench.ledger.claim_of("adults")
+    bench.ledger.lease_of("adults")
 
     assert bench.store.waits == [5.0]
 

@@ -20,7 +20,7 @@ NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
 @dataclass
-class LogIn:
+class Credentials:
     """A log-in by the real library, and the page it points to, moved to the stand-in."""
 
     server: Server
@@ -54,12 +54,12 @@ def _session(server: Server) -> Iterator[requests.Session]:
         yield session
 
 
-def a_login(server: Server, session: requests.Session, app: Dropbox | None = None, **changes: Any) -> LogIn:
+def a_login(server: Server, session: requests.Session, app: Dropbox | None = None, **changes: Any) -> Credentials:
     server.app = app or Dropbox()
     usual = {"use_pkce": True, "token_access_type": "offline", "scope": sorted(DELIVERY_SCOPES)}
     flow = sdk.DropboxOAuth2FlowNoRedirect(changes.pop("app_key", "sandbox-key"), **usual | changes)
     flow.requests_session = session
-    return LogIn(server, flow)
+    return Credentials(server, flow)
 
 
 @pytest.mark.parametrize("words", ["Consent Summary would like to:", "Allow", "Cancel", MEMBER.email, *DELIVERY_SCOPES])

@@ -55,7 +55,7 @@ def test_no_step_takes_more_than_five_minutes(seconds: float) -> None:
     assert timedelta(seconds=seconds) <= LONGEST_STEP
 
 
-def test_a_claim_outlasts_the_longest_step() -> None:
+def test_a_lease_outlasts_the_longest_step() -> None:
     assert LONGEST_STEP < CLAIM_LENGTH
 
 

@@ -33,7 +33,7 @@ STATUSES = [
     (errors.CutoffError("What. Next."), 400, "cutoff"),
     (unknown_run(), 404, "unknown-run"),
     (errors.UnknownStudyError("What. Next."), 404, "unknown-study"),
-    (errors.BusyError("What. Next."), 409, "busy"),
+    (errors.RunInProgressError("What. Next."), 409, "busy"),
     (errors.SettingsError("Heading:", ["first"]), 500, "configuration"),
     (errors.LedgerUnavailableError("What. Next."), 503, "ledger-unavailable"),
     (KeyError("000417"), 500, "fault"),
@@ -63,17 +63,17 @@ def a_fault() -> Exception:
 
 @pytest.mark.parametrize("nothing", [b"", b" \r\n", b"{}"])
 def test_an_empty_request_asks_for_todays_report_of_the_only_study(nothing: bytes) -> None:
-    assert parse_run_request(nothing) == RunRequest(study=None, as_of=None, dry_run=False, accept_fall=False)
+    assert parse_run_request(nothing) == RunRequest(study=None, as_of=None, dry_run=False, accept_drop=False)
 
 
 def test_a_full_request_is_read() -> None:
-    request = parse_run_request(body(study="obri-ibd", as_of="2026-11-16", dry_run=True, accept_fall=True))
+    request = parse_run_request(body(study="obri-ibd", as_of="2026-11-16", dry_run=True, accept_drop=True))
 
-    assert request == RunRequest("obri-ibd", date(2026, 11, 16), dry_run=True, accept_fall=True)
+    assert request == RunRequest("obri-ibd", date(2026, 11, 16), dry_run=True, accept_drop=True)
 
 
 def test_to_accept_a_fall_is_not_to_ask_for_a_dry_run() -> None:
-    assert parse_run_request(body(accept_fall=True)) == RunRequest(accept_fall=True)
+    assert parse_run_request(body(accept_drop=True)) == RunRequest(accept_drop=True)
 
 
 def test_a_byte_order_mark_before_the_request_is_no_problem() -> None:
@@ -92,7 +92,7 @@ def test_a_byte_order_mark_before_the_request_is_no_problem() -> None:
         pytest.param(b"null", "the body is not a JSON object", id="null"),
         pytest.param(b" " * 10_000 + b"{}", "the body is longer than 10 kB", id="too long"),
         pytest.param(
-            body(studdy="obri-ibd"), '"studdy": unknown; expected study, as_of, dry_run, accept_fall', id="misspelt"
+            body(studdy="obri-ibd"), '"studdy": unknown; expected study, as_of, dry_run, accept_drop', id="misspelt"
         ),
         pytest.param(b'{"dry_run": false, "dry_run": true}', '"dry_run": given 2 times', id="twice"),
         pytest.param(body(study=7), "study: expected", id="study is a number"),
@@ -106,7 +106,7 @@ def test_a_byte_order_mark_before_the_request_is_no_problem() -> None:
         pytest.param(body(as_of=None), "as_of: expected", id="as_of is null"),
         pytest.param(body(dry_run="yes"), "dry_run: expected true or false", id="dry_run is text"),
         pytest.param(body(dry_run=1), "dry_run: expected true or false", id="dry_run is a number"),
-        pytest.param(body(accept_fall=None), "accept_fall: expected true or false", id="accept_fall is null"),
+        pytest.param(body(accept_drop=None), "accept_drop: expected true or false", id="accept_drop is null"),
     ],
 )
 def test_a_request_that_cannot_be_used_is_refused(request_body: bytes, problem: str) -> None:

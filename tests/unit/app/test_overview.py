@@ -10,7 +10,7 @@ import pytest
 from consent.app.overview import overview_of, overviews_of
 from consent.app.page import RUNS_SHOWN, StudyOverview, UnusableStudy
 from consent.errors import ConfigurationError
-from consent.runs.ledger.record import Claim, RunRecord
+from consent.runs.ledger.record import LeaseRecord, RunRecord
 from consent.runs.ledger.sqlite import SqliteLedger
 from consent.studies.catalog import Studies
 from tests.support.page_builders import a_page_study, page_counts
@@ -109,7 +109,7 @@ def test_a_run_whose_process_died_is_told_as_lost(ledger: SqliteLedger) -> None:
 
 
 def test_a_run_at_work_is_told_as_such(ledger: SqliteLedger) -> None:
-    ledger.put_claim(Claim("adults", "adults.2026-11-16", 1, "me", AFTERNOON + timedelta(minutes=9)))
+    ledger.put_lease(LeaseRecord("adults", "adults.2026-11-16", 1, "me", AFTERNOON + timedelta(minutes=9)))
 
     assert seen(ledger, a_run(state="running")).runs[0].state == "running"
 

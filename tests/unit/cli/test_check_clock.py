@@ -7,8 +7,8 @@ import pytest
 import requests
 
 from consent.cli.check.clock import ServerClocks, examine_clock, examine_zone, next_report
-from consent.cli.check.context import Tools
-from consent.cli.check.findings import Finding, Notes
+from consent.cli.check.context import CheckContext
+from consent.cli.check.findings import Finding, FindingCollector
 from consent.studies.model import StudyConfig
 from tests.support.builders import CONSENT, a_study
 
@@ -17,14 +17,14 @@ NOW = datetime(2026, 11, 16, 13, 0, tzinfo=UTC)  # Monday 08:00 in Toronto, an h
 
 def clock_of(**minutes_ahead: float) -> Finding:
     """The first finding when these servers are so much ahead of this computer."""
-    notes = Notes("Clock")
+    notes = FindingCollector("Clock")
     examine_clock({server: timedelta(minutes=by) for server, by in minutes_ahead.items()}, notes)
     return notes.findings[-1]
 
 
 def zone_of(study: StudyConfig, here: str = "America/Toronto") -> list[Finding]:
-    notes = Notes("Time zone")
-    examine_zone(study, Tools(now=lambda: NOW, here=ZoneInfo(here)), notes)
+    notes = FindingCollector("Time zone")
+    examine_zone(study, CheckContext(now=lambda: NOW, here=ZoneInfo(here)), notes)
     return list(notes.findings)
 
 

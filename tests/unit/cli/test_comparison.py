@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consent.cli.compare.comparison import Comparison, Effect, effects, hold_together
+from consent.cli.compare.comparison import Comparison, Effect, build_comparison, effects
 from consent.cli.compare.old_pipeline import CONSENT, OldReport
 from consent.cli.compare.output import comparison_document, reasons_of, verdict
 from consent.cli.compare.reasons import Compared, compare_rows
@@ -35,7 +35,7 @@ def compared(*rows: dict[str, str], counting: Counting = COUNTING) -> Compared:
 def a_comparison(*rows: dict[str, str], more: dict[tuple[int, str], int] | None = None) -> Comparison:
     """These rows beside what the old rule made of them, and so many more in some cells."""
     found = compared(*rows)
-    return hold_together(a_report({**(found.old + Counter(more or {}))}), found, COUNTING.study, COUNTING.period)
+    return build_comparison(a_report({**(found.old + Counter(more or {}))}), found, COUNTING.study, COUNTING.period)
 
 
 def said(comparison: Comparison) -> str:
@@ -51,7 +51,7 @@ def test_the_old_number_the_data_and_the_rules_add_up_to_todays(
     weeks = len(counting.period.weeks)
     report = a_report({(n // 2, (CONSENT, "rider a")[n % 2]): reported[n] for n in range(2 * weeks)}, weeks)
 
-    comparison = hold_together(report, compared(*rows, counting=counting), counting.study, counting.period)
+    comparison = build_comparison(report, compared(*rows, counting=counting), counting.study, counting.period)
 
     assert [n.reported + n.data_changed + sum(n.reasons.values()) for n in comparison.everything] == [
         n.now for n in comparison.everything
@@ -62,7 +62,7 @@ def test_a_number_that_nobody_can_explain_is_a_fault_of_the_program() -> None:
     found = compared(a_row())
 
     with pytest.raises(AssertionError, match="2 differences are not explained"):
-        hold_together(a_report({}), replace(found, old=Counter({(0, CONSENT): 7})), COUNTING.study, COUNTING.period)
+        build_comparison(a_report({}), replace(found, old=Counter({(0, CONSENT): 7})), COUNTING.study, COUNTING.period)
 
 
 def test_totals_are_the_sums_of_the_weeks() -> None:
@@ -124,7 +124,7 @@ def test_several_other_weeks_are_not_named() -> None:
     days = {"1": "2023-09-20", "2": "2023-09-27"}
     rows = [row for who, day in days.items() for row in (a_row(who, rider_a="0"), a_row(who, consent_date=day))]
     found = compared(*rows, counting=counting)
-    comparison = hold_together(a_report({}, weeks=3), found, counting.study, counting.period)
+    comparison = build_comparison(a_report({}, weeks=3), found, counting.study, counting.period)
 
     assert reasons_of(comparison.numbers[1], comparison) == ["+2 other_week"]
 

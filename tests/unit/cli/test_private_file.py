@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from consent.cli.private_file import refuse_shared_folder, write_new_file, write_private_file
+from consent.cli.private_file import ensure_not_shared_folder, write_new_file, write_private_file
 from consent.delivery.report_set import SCHEMA
 from consent.errors import ConfigurationError
 
@@ -82,25 +82,25 @@ def test_a_file_that_cannot_be_written_to_its_end_is_not_left_behind(folder: Pat
 )
 def test_a_folder_that_is_copied_to_others_is_refused_however_deep(folder: Path, name: str, service: str) -> None:
     with pytest.raises(ConfigurationError, match=f"a folder of {service}, which is copied to others"):
-        refuse_shared_folder(folder / name / "Documents" / "lists")
+        ensure_not_shared_folder(folder / name / "Documents" / "lists")
 
 
 def test_the_libraries_that_an_organisation_shares_are_known_by_its_onedrive_beside_them(folder: Path) -> None:
     (folder / "OneDrive - Hamilton Health").mkdir()
     with pytest.raises(ConfigurationError, match="a folder of SharePoint"):
-        refuse_shared_folder(folder / "Hamilton Health" / "Registry - Documents")
+        ensure_not_shared_folder(folder / "Hamilton Health" / "Registry - Documents")
 
 
 @pytest.mark.parametrize("name", ["dropboxes of mail", "my onedrives", "boxes", "lists", "data"])
 def test_a_folder_with_another_name_is_not_refused(folder: Path, name: str) -> None:
-    refuse_shared_folder(folder / name)
+    ensure_not_shared_folder(folder / name)
 
 
 @pytest.mark.parametrize("mark", [".dropbox", ".dropbox.cache", ".tmp.driveupload"])
 def test_a_synced_folder_of_another_name_is_known_by_its_mark(folder: Path, mark: str) -> None:
     (folder / mark).mkdir()
     with pytest.raises(ConfigurationError, match="which is copied to others"):
-        refuse_shared_folder(folder / "lists")
+        ensure_not_shared_folder(folder / "lists")
 
 
 @pytest.mark.not_windows  # a link needs rights there
@@ -108,22 +108,22 @@ def test_a_link_into_a_synced_folder_is_followed(folder: Path) -> None:
     (folder / "Dropbox" / "lists").mkdir(parents=True)
     (folder / "lists").symlink_to(folder / "Dropbox" / "lists")
     with pytest.raises(ConfigurationError, match="a folder of Dropbox"):
-        refuse_shared_folder(folder / "lists")
+        ensure_not_shared_folder(folder / "lists")
 
 
 @pytest.mark.parametrize("place", ["data", "Archive/OBRI Consent Summary/2026-11-16/6121bd75"])
 def test_a_folder_of_delivered_reports_is_refused_wherever_in_it(folder: Path, place: str) -> None:
     a_manifest(folder / place)
     with pytest.raises(ConfigurationError, match="delivered reports are in it"):
-        refuse_shared_folder(folder / place)
+        ensure_not_shared_folder(folder / place)
 
 
 def test_the_folder_that_holds_the_stable_names_is_refused(folder: Path) -> None:
     a_manifest(folder / "data")
     with pytest.raises(ConfigurationError, match="delivered reports are in it"):
-        refuse_shared_folder(folder)
+        ensure_not_shared_folder(folder)
 
 
 def test_a_manifest_of_something_else_is_no_delivered_report(folder: Path) -> None:
     (folder / "app.manifest.json").write_text('{"name": "app"}', encoding="utf-8")
-    refuse_shared_folder(folder)
+    ensure_not_shared_folder(folder)

@@ -19,7 +19,7 @@ from consent.counting.period import ReportPeriod
 from consent.counting.worklist import Worklist, list_exceptions
 from consent.redcap.arrivals import RECORD
 from consent.redcap.export import export_registry
-from consent.redcap.project import ask_project, probe
+from consent.redcap.project import ask_project, inspect_project
 from consent.studies.catalog import choose_study, load_studies
 from consent.studies.model import StudyConfig
 from sandbox.people import TOKEN as PEOPLES_TOKEN
@@ -100,7 +100,7 @@ class _Whole:
 
 def compared(asking: Asking, study: StudyConfig, today: date = TODAY) -> tuple[dict[str, set[str]], QualityRules]:
     """Of each code that the rules can say, the records that they list, once these are those of the worklist."""
-    found, project = probe(asking.client, study), ask_project(asking.client)
+    found, project = inspect_project(asking.client, study), ask_project(asking.client)
     counting = Counting(study, found.plan.coding, ReportPeriod(study.start_date, today, today))
 
     def count(frame: pd.DataFrame) -> _Whole:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consent.cli.login.stores import Kept, LogIn, SettingsFile, what_else, would_be_committed
+from consent.cli.login.stores import Credentials, SavedCredentials, SettingsFile, what_else, would_be_committed
 from consent.config.credentials import Secret
 from consent.config.settings import Settings, read_settings
 from consent.errors import ConfigurationError
@@ -17,8 +17,8 @@ BOTH = pytest.mark.parametrize("name", [".env", "local.settings.json"])
 on_posix = pytest.mark.not_windows  # which keeps rights elsewhere
 
 
-def a_log_in(token: str = "the-token", root: str = "") -> LogIn:
-    return LogIn({TOKEN: Secret(TOKEN, token)}, {ROOT: root})
+def a_log_in(token: str = "the-token", root: str = "") -> Credentials:
+    return Credentials({TOKEN: Secret(TOKEN, token)}, {ROOT: root})
 
 
 @BOTH
@@ -149,19 +149,19 @@ def settings_with(place: str, **values: str) -> Settings:
 def test_a_setting_with_the_same_value_elsewhere_is_no_trouble() -> None:
     found = settings_with("the environment", **{TOKEN: "the-token"})
 
-    assert what_else(a_log_in(), Kept(".env", (TOKEN,)), found) == ()
+    assert what_else(a_log_in(), SavedCredentials(".env", (TOKEN,)), found) == ()
 
 
 def test_a_namespace_that_must_not_be_set_is_named_where_it_is() -> None:
     found = settings_with("the environment", **{TOKEN: "the-token", ROOT: "7"})
 
-    [remark] = what_else(a_log_in(), Kept(".env", (TOKEN,)), found)
+    [remark] = what_else(a_log_in(), SavedCredentials(".env", (TOKEN,)), found)
 
     assert remark.startswith(f"{ROOT} is also set in the environment, which counts before what was kept")
 
 
 def test_a_namespace_that_a_vault_cannot_hold_is_to_be_set_by_hand() -> None:
-    kept = Kept("Key Vault", (TOKEN,), holds_plain=False)
+    kept = SavedCredentials("Key Vault", (TOKEN,), holds_plain=False)
 
     [remark] = what_else(a_log_in(root="7"), kept, Settings({}))
 

@@ -13,8 +13,8 @@ import consent.config.settings
 from consent.config.checks import (
     check_redcap_url,
     dropbox_sandbox_url,
+    ensure_no_sdk_hosts,
     months_kept,
-    refuse_sdk_hosts,
     root_namespace,
     studies_directory,
 )
@@ -308,18 +308,18 @@ def test_the_dropbox_stand_in_is_refused_inside_azure() -> None:
 )
 def test_a_variable_that_redirects_the_dropbox_library_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match=f"{name} would send Dropbox tokens to another host"):
-        refuse_sdk_hosts(Settings({name: "evil.example.org"}))
+        ensure_no_sdk_hosts(Settings({name: "evil.example.org"}))
 
 
 def test_every_such_variable_is_named_even_if_azure_left_it_unresolved() -> None:
     with pytest.raises(SettingsError, match="must be changed first") as caught:
-        refuse_sdk_hosts(Settings({"DROPBOX_API_HOST": UNRESOLVED, "DROPBOX_DOMAIN": "evil.example.org"}))
+        ensure_no_sdk_hosts(Settings({"DROPBOX_API_HOST": UNRESOLVED, "DROPBOX_DOMAIN": "evil.example.org"}))
 
     assert [problem.split()[0] for problem in caught.value.problems] == ["DROPBOX_API_HOST", "DROPBOX_DOMAIN"]
 
 
 def test_settings_without_such_a_variable_pass() -> None:
-    refuse_sdk_hosts(Settings({"DROPBOX_KEY": "k", "DROPBOX_SANDBOX_URL": "http://127.0.0.1:4000"}))
+    ensure_no_sdk_hosts(Settings({"DROPBOX_KEY": "k", "DROPBOX_SANDBOX_URL": "http://127.0.0.1:4000"}))
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,18 @@ from datetime import date
 import pytest
 
 from consent.delivery.plan import (
-    Address,
     Delivery,
     DeliveryPlan,
+    Destination,
     Folder,
-    Stored,
+    StoredFile,
     content_hash,
     deliver,
     gather,
     plan_delivery,
 )
 from consent.delivery.report_set import report_set
-from consent.errors import ClaimLostError, DeliveryRefusedError, DeliveryUnavailableError
+from consent.errors import DeliveryRefusedError, DeliveryUnavailableError, LeaseLostError
 from consent.files import ReportFile
 
 TITLE = "OBRI Consent Summary"
@@ -32,9 +32,9 @@ NEXT_REPORT = (replace(CSV, content=b"a,b\n1,3\n"), PDF, replace(JSON, content=b
 STABLE = [f"/{TITLE}.csv", f"/{TITLE}.pdf", f"/data/{TITLE}.json", f"/data/{TITLE}.manifest.json"]
 
 
-def an_address(**changes: object) -> Address:
+def an_address(**changes: object) -> Destination:
     monday = date(2026, 11, 16)
-    usual = Address("obri-ibd", TITLE, "/", archive=True, cutoff=monday, exported_on=monday, sandbox=False)
+    usual = Destination("obri-ibd", TITLE, "/", archive=True, cutoff=monday, exported_on=monday, sandbox=False)
     return replace(usual, **changes)
 
 
@@ -53,11 +53,11 @@ class MemoryFolder:
     revisions: int = 0
     after_put: Callable[[str], object] = lambda path: None
 
-    def look(self, path: str) -> Stored | None:
+    def look(self, path: str) -> StoredFile | None:
         if path not in self.files:
             return None
         content, rev = self.files[path]
-        return Stored(path, content_hash(content), len(content), rev)
+        return StoredFile(path, content_hash(content), len(content), rev)
 
     def names(self, path: str) -> tuple[str, ...]:
         return tuple(
@@ -69,7 +69,7 @@ class MemoryFolder:
         if self.held_open:
             raise DeliveryRefusedError("a file is held open")
 
-    def put(self, path: str, content: bytes, *, replace: bool) -> Stored:
+    def put(self, path: str, content: bytes, *, replace: bool) -> StoredFile:
         if self.puts_left == 0:
             raise DeliveryUnavailableError("the line is dead")
         assert replace or path not in self.files
@@ -77,7 +77,7 @@ class MemoryFolder:
         self.revisions += 1
         self.files[path] = (content, f"{self.revisions:09x}")
         self.journal.append(path)
-        stored = Stored(path, content_hash(content), len(content), self.files[path][1])
+        stored = StoredFile(path, content_hash(content), len(content), self.files[path][1])
         self.after_put(path)
         return stored
 
@@ -93,23 +93,23 @@ class MemoryFolder:
         return {path: content for path, (content, _) in self.files.items()}
 
 
-def planned(folder: Folder, address: Address | None = None, files: tuple[ReportFile, ...] = REPORT) -> DeliveryPlan:
+def planned(folder: Folder, address: Destination | None = None, files: tuple[ReportFile, ...] = REPORT) -> DeliveryPlan:
     address = address or an_address()
     return plan_delivery(files, address, gather(files, address, folder))
 
 
-def delivered(folder: Folder, address: Address | None = None, files: tuple[ReportFile, ...] = REPORT) -> Delivery:
+def delivered(folder: Folder, address: Destination | None = None, files: tuple[ReportFile, ...] = REPORT) -> Delivery:
     return deliver(planned(folder, address, files), folder)
 
 
-def a_delivered_folder(address: Address | None = None, files: tuple[ReportFile, ...] = REPORT) -> MemoryFolder:
+def a_delivered_folder(address: Destination | None = None, files: tuple[ReportFile, ...] = REPORT) -> MemoryFolder:
     folder = MemoryFolder()
     delivered(folder, address, files)
     folder.journal.clear()
     return folder
 
 
-def archived(name: str, address: Address | None = None, files: tuple[ReportFile, ...] = REPORT) -> str:
+def archived(name: str, address: Destination | None = None, files: tuple[ReportFile, ...] = REPORT) -> str:
     return f"{report_set(files, address or an_address()).archive_folder}/{name}"
 
 
@@ -200,9 +200,9 @@ def test_a_run_that_may_no_longer_write_stops_before_its_next_file() -> None:
 
     def ask() -> None:
         if next(allowed, "no more") is not None:
-            raise ClaimLostError("another run took over")
+            raise LeaseLostError("another run took over")
 
-    with pytest.raises(ClaimLostError, match="took over"):
+    with pytest.raises(LeaseLostError, match="took over"):
         deliver(planned(folder), folder, before_write=ask)
     assert len(folder.written) == 3
 
@@ -211,9 +211,9 @@ def test_a_run_that_may_not_write_sets_nothing_aside() -> None:
     folder = MemoryFolder()
 
     def refuse() -> None:
-        raise ClaimLostError("another run took over")
+        raise LeaseLostError("another run took over")
 
-    with pytest.raises(ClaimLostError, match="took over"):
+    with pytest.raises(LeaseLostError, match="took over"):
         deliver(planned(folder), folder, before_write=refuse)
     assert folder.journal == ["release"]
 

@@ -76,7 +76,7 @@ def delivered(folder: Path) -> None:
 def on_time_at_the_daily_look(folder: Path) -> None:
     ledger = ledger_in(folder)
     ledger.write(replace(a_report(), version=kept(ledger).version))
-    doors.keep_house(settings_in(folder), LATER)
+    doors.run_daily_maintenance(settings_in(folder), LATER)
 
 
 def given_up(folder: Path) -> None:
@@ -90,7 +90,7 @@ def no_run_in_it(folder: Path) -> None:
 
 
 def late_at_the_daily_look(folder: Path) -> None:
-    doors.keep_house(settings_in(folder), LATER)
+    doors.run_daily_maintenance(settings_in(folder), LATER)
 
 
 def broken_study(folder: Path) -> None:
@@ -99,7 +99,7 @@ def broken_study(folder: Path) -> None:
 
 
 def broken_record(folder: Path) -> None:
-    doors.keep_house(settings_in(folder, CONSENT_LEDGER=str(folder)), NOW)
+    doors.run_daily_maintenance(settings_in(folder, CONSENT_LEDGER=str(folder)), NOW)
 
 
 def asked_for_health(folder: Path, **changes: str) -> None:

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from consent.errors import IncompleteExportError
 from consent.redcap.arrivals import (
-    Arrivals,
+    ReceivedRows,
     Row,
     RowShape,
+    ensure_no_repeated_rows,
     frame_of,
     hash_of,
     missing_records,
     missing_rows,
-    refuse_repeated_rows,
-    whole_records,
+    record_batches,
 )
 
 EVENTS = "redcap_event_name"
@@ -31,10 +31,10 @@ def a_row(record: str = "1", event: str = "", instrument: str = "", instance: st
 
 def batches_of(rows: list[Row], size: int) -> list[list[Row]]:
     """The rows in batches of whole records, read again as often as rows of one record come apart."""
-    arrivals = Arrivals()
-    batches = list(whole_records(rows, arrivals, size=size))
-    if apart := arrivals.found_apart():
-        return list(whole_records(rows, Arrivals(), held_back=apart, size=size))
+    arrivals = ReceivedRows()
+    batches = list(record_batches(rows, arrivals, size=size))
+    if apart := arrivals.split_records():
+        return list(record_batches(rows, ReceivedRows(), held_back=apart, size=size))
     return batches
 
 
@@ -60,7 +60,7 @@ def test_every_row_is_in_exactly_one_batch(rows: list[Row], size: int) -> None:
 @settings(deadline=None)
 @given(ROWS, ROWS)
 def test_what_is_missing_is_what_is_listed_and_did_not_arrive(listed: list[Row], arrived: list[Row]) -> None:
-    missing = missing_rows(Arrivals.of(listed), Arrivals.of(arrived))
+    missing = missing_rows(ReceivedRows.of(listed), ReceivedRows.of(arrived))
     assert set(missing.tolist()) == {hash_of(*row) for row in {*listed} - {*arrived}}
 
 
@@ -71,17 +71,17 @@ def test_rows_of_a_record_keep_their_order_when_they_are_gathered() -> None:
 
 def test_a_batch_is_handed_on_before_the_next_rows_are_read() -> None:
     rows = iter([a_row("1"), a_row("2"), a_row("3"), a_row("4")])
-    next(whole_records(rows, Arrivals(), size=1))
+    next(record_batches(rows, ReceivedRows(), size=1))
     assert next(rows) == a_row("3")
 
 
 @pytest.mark.parametrize("other", SIMILAR_IDS[1:])
 def test_similar_ids_are_different_records(other: str) -> None:
-    assert Arrivals.of([a_row("1"), a_row(other)]).record_count == 2
+    assert ReceivedRows.of([a_row("1"), a_row(other)]).record_count == 2
 
 
 def test_every_one_of_many_similar_ids_is_a_record() -> None:
-    assert Arrivals.of(map(a_row, SIMILAR_IDS)).record_count == len(SIMILAR_IDS)
+    assert ReceivedRows.of(map(a_row, SIMILAR_IDS)).record_count == len(SIMILAR_IDS)
 
 
 @pytest.mark.parametrize(
@@ -89,24 +89,24 @@ def test_every_one_of_many_similar_ids_is_a_record() -> None:
     [a_row("1", "x2"), a_row("1", "x", "2"), a_row("1x"), a_row("1", "", "x"), a_row("1", "", "", "x")],
 )
 def test_event_form_and_instance_are_not_mistaken_for_one_another(other: Row) -> None:
-    assert missing_rows(Arrivals.of([a_row("1", "x")]), Arrivals.of([other])).size == 1
+    assert missing_rows(ReceivedRows.of([a_row("1", "x")]), ReceivedRows.of([other])).size == 1
 
 
 def test_values_do_not_make_another_row() -> None:
-    assert missing_rows(Arrivals.of([a_row("1")]), Arrivals.of([a_row("1", "", "", "", "agreed")])).size == 0
+    assert missing_rows(ReceivedRows.of([a_row("1")]), ReceivedRows.of([a_row("1", "", "", "", "agreed")])).size == 0
 
 
 def test_everything_is_missing_when_nothing_arrived() -> None:
-    assert missing_rows(Arrivals.of([a_row("1"), a_row("2")]), Arrivals()).size == 2
+    assert missing_rows(ReceivedRows.of([a_row("1"), a_row("2")]), ReceivedRows()).size == 2
 
 
 def test_nothing_is_missing_when_nothing_is_listed() -> None:
-    assert missing_rows(Arrivals(), Arrivals.of([a_row("1")])).size == 0
+    assert missing_rows(ReceivedRows(), ReceivedRows.of([a_row("1")])).size == 0
 
 
 def test_a_record_is_missing_only_when_none_of_its_rows_arrived() -> None:
-    listed = Arrivals.of([a_row("1", "x"), a_row("1", "y"), a_row("2", "x")])
-    assert missing_records(listed, Arrivals.of([a_row("1", "y")])).tolist() == [hash_of("2")]
+    listed = ReceivedRows.of([a_row("1", "x"), a_row("1", "y"), a_row("2", "x")])
+    assert missing_records(listed, ReceivedRows.of([a_row("1", "y")])).tolist() == [hash_of("2")]
 
 
 def test_a_record_with_damaged_letters_still_has_a_name() -> None:
@@ -115,22 +115,22 @@ def test_a_record_with_damaged_letters_still_has_a_name() -> None:
 
 def test_a_row_that_arrived_twice_is_refused_without_saying_whose_it_is() -> None:
     with pytest.raises(IncompleteExportError, match=r"holds 1 row more than once") as caught:
-        refuse_repeated_rows(Arrivals.of([a_row("CANARY"), a_row("CANARY"), a_row("2")]), "The export")
+        ensure_no_repeated_rows(ReceivedRows.of([a_row("CANARY"), a_row("CANARY"), a_row("2")]), "The export")
     assert "CANARY" not in str(caught.value)
 
 
 def test_rows_that_arrived_once_pass() -> None:
-    refuse_repeated_rows(Arrivals.of([a_row("1", "x"), a_row("1", "y"), a_row("2")]), "The export")
+    ensure_no_repeated_rows(ReceivedRows.of([a_row("1", "x"), a_row("1", "y"), a_row("2")]), "The export")
 
 
 def test_a_row_that_came_in_two_answers_is_found() -> None:
-    arrivals = Arrivals.of([a_row("1")])
-    arrivals.add(Arrivals.of([a_row("1")]))
+    arrivals = ReceivedRows.of([a_row("1")])
+    arrivals.add(ReceivedRows.of([a_row("1")]))
     assert arrivals.repeated_rows() == 1
 
 
 def test_arrivals_remember_no_record_id() -> None:
-    assert "CANARY" not in repr(Arrivals.of([a_row("CANARY")]))
+    assert "CANARY" not in repr(ReceivedRows.of([a_row("CANARY")]))
 
 
 def test_an_object_becomes_a_row_in_the_shapes_order() -> None:

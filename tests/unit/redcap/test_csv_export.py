@@ -21,7 +21,7 @@ from consent.counting.tally import Tally, tally_participants
 from consent.errors import ConfigurationError, SourceDataError
 from consent.redcap.arrivals import RECORD
 from consent.redcap.csv_export import Counted, coding_of_columns, count_file
-from consent.redcap.export_plan import Coding
+from consent.redcap.export_plan import ColumnMap
 from consent.studies.model import FieldRef, StudyConfig
 from tests.support.builders import CONSENT, RIDER, a_period, a_study
 
@@ -42,7 +42,7 @@ def counted(path: Path, study: StudyConfig | None = None) -> Counted[Tally]:
     """The counts of this file, as a report would have them."""
     study, period = study or a_study(), a_period()
 
-    def tally(coding: Coding, rows: pd.DataFrame) -> Tally:
+    def tally(coding: ColumnMap, rows: pd.DataFrame) -> Tally:
         return tally_participants(build_participants(rows, Counting(study, coding, period)), period.start)
 
     return count_file(path, study, tally, Tally())

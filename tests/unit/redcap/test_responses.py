@@ -16,7 +16,7 @@ from consent.errors import (
     SourceRefusedError,
     SourceUnavailableError,
 )
-from consent.redcap.error_mapping import StrainedError, TooLargeError, TransientError, judge
+from consent.redcap.error_mapping import OverloadedError, TooLargeError, TransientError, error_from_response
 from consent.redcap.responses import read_object, read_rows, read_version
 from sandbox.redcap.faults import DATABASE_PASSWORD
 from sandbox.redcap.formats import MEMORY_TEXT
@@ -221,7 +221,7 @@ def test_the_error_about_bytes_that_are_not_text_carries_none_of_them() -> None:
         (406, OTHER, SourceRefusedError, "refused the request"),
         (408, "", TooLargeError, "took too long"),
         (413, LOGIN, TooLargeError, "too little memory"),
-        (500, "", StrainedError, "empty answer"),
+        (500, "", OverloadedError, "empty answer"),
         (500, OTHER, TransientError, "not working at the moment"),
         (500, json.dumps({"error": MEMORY_TEXT}), TooLargeError, "too little memory"),
         (502, LOGIN, TransientError, "not working at the moment"),
@@ -233,13 +233,13 @@ def test_an_answer_is_the_error_that_it_stands_for(
     status: int, text: str, kind: type[ConsentReportError], words: str
 ) -> None:
     with pytest.raises(kind, match=words) as caught:
-        raise judge(status, HTML, text)
+        raise error_from_response(status, HTML, text)
     assert CANARY not in all_texts_of(caught.value)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_names_the_new_host_alone(status: int) -> None:
-    error = judge(status, {"location": f"https://user:{CANARY}@new.example.org/api/?{CANARY}"}, "")
+    error = error_from_response(status, {"location": f"https://user:{CANARY}@new.example.org/api/?{CANARY}"}, "")
     assert "redirects to new.example.org; the token was not sent there" in str(error)
     assert CANARY not in str(error)
 
@@ -247,18 +247,18 @@ def test_a_redirect_names_the_new_host_alone(status: int) -> None:
 @pytest.mark.parametrize("location", ["/api/", "", "https://[broken", "http://[::1"])
 def test_a_redirect_to_nowhere_in_particular_is_still_explained(location: str) -> None:
     with pytest.raises(ConfigurationError, match="redirects to another path of the same server"):
-        raise judge(302, {"location": location}, "")
+        raise error_from_response(302, {"location": location}, "")
 
 
 @pytest.mark.parametrize("text", ["", DATABASE, TABS, LOGIN, OTHER, "gibberish"])
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 406, 501])
 def test_a_refusal_by_status_never_counts_as_passing(status: int, text: str) -> None:
-    assert not isinstance(judge(status, HTML, text), SourceUnavailableError)
+    assert not isinstance(error_from_response(status, HTML, text), SourceUnavailableError)
 
 
 def test_what_redcap_says_beyond_the_names_of_unknown_fields_is_not_repeated() -> None:
     text = json.dumps({"error": f"{UNKNOWN_FIELD}, 'other_field' for {CANARY.lower()} of jane doe"})
-    error = judge(400, JSON, text)
+    error = error_from_response(400, JSON, text)
     assert "fields consent_dat, other_field: renamed" in str(error)
     assert "jane" not in str(error)
 

@@ -75,7 +75,7 @@ target_date = 2028-06-30
 approved = 3456
 approval_date = 2025-05-05
 [guard]
-max_fall = 0.035
+max_drop = 0.035
 [delivery]
 folder = "/Somewhere"
 """

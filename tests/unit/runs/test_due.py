@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consent.runs.due import awaited_monday, is_late, is_reported, is_stranded, next_step, shown_state
-from consent.runs.ledger.record import Claim, RunRecord, scheduled_id
+from consent.runs.due import awaited_monday, is_late, is_reported, is_stuck, next_step, shown_state
+from consent.runs.ledger.record import LeaseRecord, RunRecord, scheduled_id
 from consent.studies.model import Schedule, StudyConfig
 from consent.studies.schedule import due_at, latest_monday
 from tests.support.builders import a_study
@@ -51,14 +51,14 @@ def a_report(**changes: Any) -> RunRecord:
     return a_run(**{"state": "delivered", "cutoff": MONDAY, "finished_at": NOON - HOUR, **changes})
 
 
-def a_claim(ends_in: timedelta, run_id: str = OWN_ID) -> Claim:
+def a_lease(ends_in: timedelta, run_id: str = OWN_ID) -> LeaseRecord:
     """A claim on the study that ends so long after noon."""
-    return Claim(STUDY.key, run_id, 1, "a process", NOON + ends_in)
+    return LeaseRecord(STUDY.key, run_id, 1, "a process", NOON + ends_in)
 
 
-def step(*records: RunRecord, claim: Claim | None = None, now: datetime = NOON) -> str:
+def step(*records: RunRecord, lease: LeaseRecord | None = None, now: datetime = NOON) -> str:
     """What the timer does at noon, unless told otherwise."""
-    return next_step(STUDY, records, claim, now, sandbox=False)
+    return next_step(STUDY, records, lease, now, sandbox=False)
 
 
 def late(*records: RunRecord, first_seen: datetime = LONG_AGO, now: datetime, study: StudyConfig = STUDY) -> bool:
@@ -285,11 +285,11 @@ def test_a_study_that_begins_on_a_monday_reports_on_it() -> None:
 
 @pytest.mark.parametrize("run_id", [OWN_ID, "a-study.asked"])
 def test_a_study_with_a_run_at_work_is_left_alone(run_id: str) -> None:
-    assert step(a_run(state="failed"), claim=a_claim(MINUTE, run_id)) == "leave"
+    assert step(a_run(state="failed"), lease=a_lease(MINUTE, run_id)) == "leave"
 
 
-def test_a_claim_that_ran_out_holds_nothing_up() -> None:
-    assert step(claim=a_claim(-SECOND)) == "record"
+def test_a_lease_that_ran_out_holds_nothing_up() -> None:
+    assert step(lease=a_lease(-SECOND)) == "record"
 
 
 def test_a_run_that_waits_its_turn_is_left_alone() -> None:
@@ -363,8 +363,8 @@ runs = st.builds(
 
 @settings(deadline=None)
 @given(st.lists(runs, max_size=4, unique_by=lambda run: run.run_id), st.timedeltas(SECOND, 15 * MINUTE))
-def test_a_study_with_a_live_claim_is_left_alone_whatever_its_runs(records: list[RunRecord], left: timedelta) -> None:
-    assert step(*records, claim=a_claim(left)) == "leave"
+def test_a_study_with_a_live_lease_is_left_alone_whatever_its_runs(records: list[RunRecord], left: timedelta) -> None:
+    assert step(*records, lease=a_lease(left)) == "leave"
 
 
 @settings(deadline=None)
@@ -377,7 +377,7 @@ def test_a_scheduled_run_is_recorded_once(records: list[RunRecord]) -> None:
 @given(st.lists(runs, max_size=4, unique_by=lambda run: run.run_id))
 def test_an_hour_after_everybody_fell_silent_a_missing_report_is_asked_for(records: list[RunRecord]) -> None:
     silent = [replace(run, queued_at=LONG_AGO, started_at=None, finished_at=LONG_AGO, cutoff=None) for run in records]
-    stuck = any(is_stranded(run, None, NOON) for run in silent)
+    stuck = any(is_stuck(run, None, NOON) for run in silent)
 
     assert stuck or step(*silent) != "leave"
 
@@ -400,7 +400,7 @@ def test_an_hour_after_everybody_fell_silent_a_missing_report_is_asked_for(recor
     ],
 )
 def test_an_open_run_is_stranded_after_a_quarter_of_an_hours_silence(changes: dict[str, Any], stranded: bool) -> None:
-    assert is_stranded(a_run(**changes), None, NOON) == stranded
+    assert is_stuck(a_run(**changes), None, NOON) == stranded
 
 
 @pytest.mark.parametrize(
@@ -412,12 +412,12 @@ def test_an_open_run_is_stranded_after_a_quarter_of_an_hours_silence(changes: di
         (HOUR, True),  # nobody claims that far ahead: a clock was wrong
     ],
 )
-def test_a_claim_is_a_sign_of_life_until_a_quarter_of_an_hour_after_its_end(ends_in: timedelta, stranded: bool) -> None:
-    assert is_stranded(a_run(queued_at=NOON - HOUR), a_claim(ends_in), NOON) == stranded
+def test_a_lease_is_a_sign_of_life_until_a_quarter_of_an_hour_after_its_end(ends_in: timedelta, stranded: bool) -> None:
+    assert is_stuck(a_run(queued_at=NOON - HOUR), a_lease(ends_in), NOON) == stranded
 
 
 def test_a_run_that_waits_for_another_is_not_stranded() -> None:
-    assert not is_stranded(a_run(queued_at=NOON - HOUR), a_claim(MINUTE, "a-study.asked"), NOON)
+    assert not is_stuck(a_run(queued_at=NOON - HOUR), a_lease(MINUTE, "a-study.asked"), NOON)
 
 
 @pytest.mark.parametrize("state", ["requested", "delivered", "unchanged", "refused", "failed"])
@@ -426,16 +426,16 @@ def test_a_run_that_is_not_at_work_is_shown_as_it_is_stored(state: str) -> None:
 
 
 def test_a_run_at_work_is_shown_as_running() -> None:
-    assert shown_state(a_run(state="running"), a_claim(MINUTE), NOON) == "running"
+    assert shown_state(a_run(state="running"), a_lease(MINUTE), NOON) == "running"
 
 
 @pytest.mark.parametrize(
     "claim",
-    [None, a_claim(-SECOND), a_claim(HOUR), a_claim(MINUTE, "a-study.asked")],
+    [None, a_lease(-SECOND), a_lease(HOUR), a_lease(MINUTE, "a-study.asked")],
     ids=["no claim", "ran out", "by a wrong clock", "of another run"],
 )
-def test_a_run_that_was_cut_off_is_shown_as_lost(claim: Claim | None) -> None:
-    assert shown_state(a_run(state="running"), claim, NOON) == "lost"
+def test_a_run_that_was_cut_off_is_shown_as_lost(lease: LeaseRecord | None) -> None:
+    assert shown_state(a_run(state="running"), lease, NOON) == "lost"
 
 
 # When silence is an alarm

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consent.counting.summary import ConsentSummary, Participants
-from consent.errors import FallenReportError
+from consent.errors import ImplausibleDropError
 from consent.runs.ledger.record import RunCounts, RunRecord
-from consent.runs.plausibility import check_fall
+from consent.runs.plausibility import check_drop
 from consent.studies.model import Guard
 from tests.support.builders import a_row, a_study, summary_of
 
@@ -38,27 +38,27 @@ def a_last(*, participants: int = 1000, consented: int = 900, **changes: Any) ->
 
 
 def a_summary(
-    participants: int = 1000, consented: int = 900, *, max_fall: float = 0.02, cutoff: str = "2023-10-02"
+    participants: int = 1000, consented: int = 900, *, max_drop: float = 0.02, cutoff: str = "2023-10-02"
 ) -> ConsentSummary:
     """The numbers of a report of this Monday."""
     return replace(
         OF_ONE,
-        study=replace(OF_ONE.study, guard=Guard(max_fall)),
+        study=replace(OF_ONE.study, guard=Guard(max_drop)),
         period=replace(OF_ONE.period, cutoff=date.fromisoformat(cutoff)),
         participants=Participants(consented, participants - consented, 0, 0, {}),
     )
 
 
 def check(
-    summary: ConsentSummary, last: RunRecord | None, *, has_groups: bool = True, accept_fall: bool = False
+    summary: ConsentSummary, last: RunRecord | None, *, has_groups: bool = True, accept_drop: bool = False
 ) -> tuple[str, ...]:
     """The guard's remarks on a report with groups that nobody has accepted, unless told otherwise."""
-    return check_fall(summary, has_groups, last, accept_fall=accept_fall)
+    return check_drop(summary, has_groups, last, accept_drop=accept_drop)
 
 
-def refusal_of(summary: ConsentSummary, last: RunRecord | None, *, has_groups: bool = True) -> FallenReportError:
+def refusal_of(summary: ConsentSummary, last: RunRecord | None, *, has_groups: bool = True) -> ImplausibleDropError:
     """What the person is told of a report that is held back."""
-    with pytest.raises(FallenReportError, match="The report of 'a-study' was not delivered") as caught:
+    with pytest.raises(ImplausibleDropError, match="The report of 'a-study' was not delivered") as caught:
         check(summary, last, has_groups=has_groups)
     return caught.value
 
@@ -115,12 +115,12 @@ def test_a_report_that_did_not_fall_needs_no_remark(now: tuple[int, int]) -> Non
 
 
 def test_a_study_without_patience_holds_back_all_but_five() -> None:
-    assert refusal_of(a_summary(994, 900, max_fall=0.0), a_last()).reason == "shrunk"
+    assert refusal_of(a_summary(994, 900, max_drop=0.0), a_last()).reason == "shrunk"
 
 
-@pytest.mark.parametrize(("last", "max_fall", "fall"), [(100, 0.29, 29), (1000, 0.07, 70), (700, 0.01, 7)])
-def test_a_fall_of_just_the_fraction_is_delivered(last: int, max_fall: float, fall: int) -> None:
-    (remark,) = check(a_summary(last - fall, 0, max_fall=max_fall), a_last(participants=last, consented=0))
+@pytest.mark.parametrize(("last", "max_drop", "fall"), [(100, 0.29, 29), (1000, 0.07, 70), (700, 0.01, 7)])
+def test_a_fall_of_just_the_fraction_is_delivered(last: int, max_drop: float, fall: int) -> None:
+    (remark,) = check(a_summary(last - fall, 0, max_drop=max_drop), a_last(participants=last, consented=0))
 
     assert remark.startswith(f"Participants fell by {fall}:")
 
@@ -137,7 +137,7 @@ def test_the_refusal_names_every_number_that_fell_too_far() -> None:
     )
 
 
-@pytest.mark.parametrize("way", ["Look in REDCap", "--accept-fall", '"accept_fall": true'])
+@pytest.mark.parametrize("way", ["Look in REDCap", "--accept-drop", '"accept_drop": true'])
 def test_the_refusal_says_what_to_do(way: str) -> None:
     assert way in str(refusal_of(a_summary(600, 500), a_last()))
 
@@ -151,20 +151,20 @@ def test_the_refusal_does_not_suspect_a_study_file_that_is_the_same() -> None:
 
 
 def test_a_fall_that_was_accepted_is_delivered_with_its_numbers() -> None:
-    assert check(a_summary(600, 900), a_last(), accept_fall=True) == (
+    assert check(a_summary(600, 900), a_last(), accept_drop=True) == (
         "Participants fell by 400: from 1,000 as of 2023-09-25 to 600 as of 2023-10-02.",
         "This was accepted by the person who asked for the run.",
     )
 
 
 def test_nothing_is_accepted_where_nothing_fell() -> None:
-    assert check(a_summary(), a_last(), accept_fall=True) == ()
+    assert check(a_summary(), a_last(), accept_drop=True) == ()
 
 
 @settings(deadline=None)
 @given(st.integers(0, 5000), st.integers(0, 5000), st.sampled_from([0.0, 0.02, 0.5, 0.99]))
-def test_a_report_that_a_person_accepts_is_never_held_back(before: int, after: int, max_fall: float) -> None:
-    remarks = check(a_summary(after, 0, max_fall=max_fall), a_last(participants=before, consented=0), accept_fall=True)
+def test_a_report_that_a_person_accepts_is_never_held_back(before: int, after: int, max_drop: float) -> None:
+    remarks = check(a_summary(after, 0, max_drop=max_drop), a_last(participants=before, consented=0), accept_drop=True)
 
     assert bool(remarks) == (after < before)
 
@@ -197,7 +197,7 @@ def test_the_refusal_says_that_the_user_may_see_one_site_alone() -> None:
     )
 
 
-@pytest.mark.parametrize("way", ["User Rights in REDCap", "--accept-fall", '"accept_fall": true'])
+@pytest.mark.parametrize("way", ["User Rights in REDCap", "--accept-drop", '"accept_drop": true'])
 def test_the_refusal_says_how_to_see_every_site_again(way: str) -> None:
     assert way in str(refusal_of(a_summary(), a_last(), has_groups=False))
 
@@ -217,7 +217,7 @@ def test_lost_groups_are_noticed_when_the_counts_are_no_longer_kept() -> None:
 
 
 def test_lost_groups_that_were_accepted_are_a_remark() -> None:
-    first, *_ = check(a_summary(), a_last(), has_groups=False, accept_fall=True)
+    first, *_ = check(a_summary(), a_last(), has_groups=False, accept_drop=True)
 
     assert "REDCap told the data access group of each record, and now it no longer does" in first
 

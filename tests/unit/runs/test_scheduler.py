@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from consent.errors import BadMessageError, LedgerUnavailableError
-from consent.runs.ledger.record import Claim, RunLedger, RunRecord
+from consent.runs.ledger.record import LeaseRecord, RunLedger, RunRecord
 from consent.runs.ledger.sqlite import SqliteLedger
-from consent.runs.scheduler import Asked, message_for, queue_due, request_run, run_id_in
+from consent.runs.scheduler import QueuedRun, message_for, queue_due, request_run, run_id_in
 from consent.studies.model import StudyConfig
 from consent.studies.parser import parse_study
 from tests.support.builders import CONSENT, STUDY
@@ -37,9 +37,9 @@ def queued(ledger: RunLedger, clock: Clock, *keys: str, **how: Any) -> list[str]
     return [run_id_in(message) for message in messages]
 
 
-def asked(ledger: RunLedger, clock: Clock, nonce: str = "1", **wish: Any) -> Asked:
+def asked(ledger: RunLedger, clock: Clock, nonce: str = "1", **wish: Any) -> QueuedRun:
     """What comes of asking for a run of the study ``adults``."""
-    wanted = {"as_of": None, "dry_run": False, "accept_fall": False} | wish
+    wanted = {"as_of": None, "dry_run": False, "accept_drop": False} | wish
     return request_run(
         ledger,
         a_named_study(),
@@ -80,15 +80,15 @@ def test_queueing_again_is_itself_not_repeated_at_once(ledger: RunLedger) -> Non
     assert queued(ledger, later(minutes=20)) == []
 
 
-def test_a_run_that_died_is_queued_again_once_its_claim_is_long_over(ledger: RunLedger) -> None:
+def test_a_run_that_died_is_queued_again_once_its_lease_is_long_over(ledger: RunLedger) -> None:
     ledger.add(a_run(**OPEN))
-    ledger.put_claim(Claim("adults", SCHEDULED, 1, "dead", NOW + timedelta(minutes=10)))
+    ledger.put_lease(LeaseRecord("adults", SCHEDULED, 1, "dead", NOW + timedelta(minutes=10)))
 
     assert [queued(ledger, later(minutes=m)) for m in (9, 20, 26)] == [[], [], [SCHEDULED]]
 
 
 def test_a_study_at_work_is_left_alone(ledger: RunLedger) -> None:
-    ledger.put_claim(Claim("adults", "adults.other", 1, "busy", NOW + timedelta(minutes=10)))
+    ledger.put_lease(LeaseRecord("adults", "adults.other", 1, "busy", NOW + timedelta(minutes=10)))
 
     assert queued(ledger, Clock()) == []
 
@@ -187,15 +187,15 @@ def test_a_run_asked_for_is_recorded_and_queued(ledger: RunLedger) -> None:
 
 
 def test_what_was_asked_for_is_recorded(ledger: RunLedger) -> None:
-    record = asked(ledger, Clock(), as_of=date(2026, 3, 1), dry_run=True, accept_fall=True).record
+    record = asked(ledger, Clock(), as_of=date(2026, 3, 1), dry_run=True, accept_drop=True).record
 
-    assert (record.as_of, record.dry_run, record.accept_fall, record.monday) == (date(2026, 3, 1), True, True, MONDAY)
+    assert (record.as_of, record.dry_run, record.accept_drop, record.monday) == (date(2026, 3, 1), True, True, MONDAY)
 
 
 def test_an_equal_request_is_answered_with_the_open_run(ledger: RunLedger) -> None:
     first = asked(ledger, Clock(), nonce="1")
 
-    assert asked(ledger, later(minutes=1), nonce="2") == Asked(first.record, None)
+    assert asked(ledger, later(minutes=1), nonce="2") == QueuedRun(first.record, None)
 
 
 def test_asking_while_the_scheduled_run_is_open_is_answered_with_that_one(ledger: RunLedger) -> None:
@@ -204,7 +204,7 @@ def test_asking_while_the_scheduled_run_is_open_is_answered_with_that_one(ledger
     assert asked(ledger, later(minutes=1)).record.run_id == SCHEDULED
 
 
-@pytest.mark.parametrize("wish", [{"as_of": date(2026, 3, 1)}, {"dry_run": True}, {"accept_fall": True}])
+@pytest.mark.parametrize("wish", [{"as_of": date(2026, 3, 1)}, {"dry_run": True}, {"accept_drop": True}])
 def test_another_wish_is_another_run(ledger: RunLedger, wish: dict[str, Any]) -> None:
     asked(ledger, Clock(), nonce="1")
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from consent.files import Stored
+from consent.files import StoredFile
 from consent.runs.due import shown_state
-from consent.runs.ledger.record import Claim, RunRecord, WeekCounts
+from consent.runs.ledger.record import LeaseRecord, RunRecord, WeekCounts
 from consent.runs.ledger.sqlite import SqliteLedger
-from consent.runs.status import run_document, with_claims
+from consent.runs.status import run_document, with_leases
 from tests.support.run_builders import NOW, a_report, a_run
 
 WEEKS = WeekCounts(date(2023, 9, 11), 1, (417, 3), {"rider a": (416, 2)})
@@ -19,8 +19,8 @@ NOT_TOLD = {"queued_at", "has_groups", "week_counts", "version"}
 TOLD_TOGETHER = {"redcap_version", "study_sha256", "app_version"}
 
 
-def a_claim(record: RunRecord, *, minutes: float) -> Claim:
-    return Claim(record.study, record.run_id, record.attempt, "here", NOW + timedelta(minutes=minutes))
+def a_lease(record: RunRecord, *, minutes: float) -> LeaseRecord:
+    return LeaseRecord(record.study, record.run_id, record.attempt, "here", NOW + timedelta(minutes=minutes))
 
 
 def test_a_run_that_was_just_asked_for_is_told() -> None:
@@ -38,7 +38,7 @@ def test_a_run_that_was_just_asked_for_is_told() -> None:
         "as_of": "2026-11-09",
         "cutoff": None,
         "dry_run": True,
-        "accept_fall": False,
+        "accept_drop": False,
         "sandbox": False,
         "attempt": 0,
         "requested_at": "2026-11-16T13:00:00Z",
@@ -62,7 +62,7 @@ def test_a_delivered_report_is_told_with_its_totals() -> None:
 
 
 def test_a_delivered_file_is_told_with_its_hash_and_revision() -> None:
-    record = a_report(files=(Stored("/Adults.csv", "a" * 64, 10, "rev1"),))
+    record = a_report(files=(StoredFile("/Adults.csv", "a" * 64, 10, "rev1"),))
 
     assert run_document(record, None, NOW)["files"] == [
         {"path": "/Adults.csv", "size": 10, "content_hash": "a" * 64, "rev": "rev1"}
@@ -80,10 +80,10 @@ def test_the_versions_that_made_a_report_are_told() -> None:
 
 
 @pytest.mark.parametrize(("minutes", "state"), [(5, "running"), (-5, "lost")])
-def test_a_run_whose_claim_ran_out_is_lost(minutes: float, state: str) -> None:
+def test_a_run_whose_lease_ran_out_is_lost(minutes: float, state: str) -> None:
     record = a_run(state="running", attempt=1, started_at=NOW)
 
-    assert run_document(record, a_claim(record, minutes=minutes), NOW)["state"] == state
+    assert run_document(record, a_lease(record, minutes=minutes), NOW)["state"] == state
 
 
 def test_counts_by_week_are_never_told() -> None:
@@ -111,18 +111,18 @@ def test_what_is_told_is_plain_json() -> None:
 class EndsMeanwhile(SqliteLedger):
     """A ledger in which a run ends just as its claim is asked for."""
 
-    def claim_of(self, study: str) -> Claim | None:
+    def lease_of(self, study: str) -> LeaseRecord | None:
         """End the run, then find no claim."""
         running = self.read(a_run().run_id)
         assert running is not None
         self.write(replace(running, state="delivered"))
-        return super().claim_of(study)
+        return super().lease_of(study)
 
 
 def test_a_run_that_ends_while_it_is_looked_up_is_not_told_as_lost(tmp_path: Path) -> None:
     ledger = EndsMeanwhile(tmp_path / "runs.sqlite")
     ledger.add(a_run(state="running", started_at=NOW))
 
-    [(record, claim)] = with_claims(ledger, ledger.runs(), NOW)
+    [(record, lease)] = with_leases(ledger, ledger.runs(), NOW)
 
-    assert shown_state(record, claim, NOW) == "delivered"
+    assert shown_state(record, lease, NOW) == "delivered"

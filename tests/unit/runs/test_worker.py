@@ -9,27 +9,27 @@ import pytest
 
 from consent.errors import (
     BadMessageError,
-    BusyError,
-    ClaimLostError,
     ConsentReportError,
-    FallenReportError,
+    ImplausibleDropError,
+    LeaseLostError,
     LedgerUnavailableError,
+    RunInProgressError,
     SourceRefusedError,
     SourceUnavailableError,
 )
-from consent.runs.lease import Pulse
-from consent.runs.ledger.record import Claim, RunLedger, RunRecord
+from consent.runs.lease import KeepAlive
+from consent.runs.ledger.record import LeaseRecord, RunLedger, RunRecord
 from consent.runs.ledger.sqlite import SqliteLedger
 from consent.runs.pipeline import RunResult
 from consent.runs.scheduler import message_for, queue_due
-from consent.runs.worker import Perform, execute_message, give_up, run_at_once
+from consent.runs.worker import Perform, execute_message, mark_failed, run_at_once
 from consent.studies.fingerprints import rule_fingerprints
 from tests.support.run_builders import NOW, Clock, a_report, a_result, a_run, kept, later
 
 SCHEDULED = "adults.2026-11-16"
 DOWN = SourceUnavailableError("REDCap is down. Wait.")
 REFUSED = SourceRefusedError("REDCap refused the token. Renew it.")
-FALLEN = FallenReportError("shrunk", "1,000 before, 10 now.")
+FALLEN = ImplausibleDropError("shrunk", "1,000 before, 10 now.")
 
 
 @pytest.fixture(name="ledger")
@@ -41,13 +41,13 @@ def _ledger(tmp_path: Path) -> RunLedger:
 
 def performing(result: RunResult | None = None) -> Perform:
     """A run that goes well."""
-    return lambda record, pulse: result or a_result()
+    return lambda record, lease: result or a_result()
 
 
 def failing(error: BaseException) -> Perform:
     """A run that does not."""
 
-    def perform(record: RunRecord, pulse: Pulse) -> RunResult:
+    def perform(record: RunRecord, lease: KeepAlive) -> RunResult:
         raise error
 
     return perform
@@ -68,7 +68,7 @@ def failed(ledger: RunLedger, error: BaseException, **how: Clock) -> RunRecord:
 def test_while_it_is_carried_out_the_record_says_running(ledger: RunLedger) -> None:
     seen: list[str] = []
 
-    def perform(record: RunRecord, pulse: Pulse) -> RunResult:
+    def perform(record: RunRecord, lease: KeepAlive) -> RunResult:
         seen.append(kept(ledger).state)
         return a_result()
 
@@ -77,16 +77,16 @@ def test_while_it_is_carried_out_the_record_says_running(ledger: RunLedger) -> N
     assert seen == ["running"]
 
 
-def test_while_it_is_carried_out_the_study_is_claimed(ledger: RunLedger) -> None:
-    seen: list[Claim | None] = []
+def test_while_it_is_carried_out_the_study_is_leaseed(ledger: RunLedger) -> None:
+    seen: list[LeaseRecord | None] = []
 
-    def perform(record: RunRecord, pulse: Pulse) -> RunResult:
-        seen.append(ledger.claim_of("adults"))
+    def perform(record: RunRecord, lease: KeepAlive) -> RunResult:
+        seen.append(ledger.lease_of("adults"))
         return a_result()
 
     execute(ledger, perform)
 
-    assert [(claim.run_id, claim.attempt, claim.holder) for claim in seen if claim] == [(SCHEDULED, 1, "me")]
+    assert [(lease.run_id, lease.attempt, lease.holder) for lease in seen if lease] == [(SCHEDULED, 1, "me")]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_the_rules_of_a_report_are_kept_with_its_weeks(ledger: RunLedger) -> Non
 def test_afterwards_the_study_is_free(ledger: RunLedger) -> None:
     execute(ledger, performing())
 
-    assert ledger.claim_of("adults") is None
+    assert ledger.lease_of("adults") is None
 
 
 def test_a_message_that_comes_twice_changes_nothing(ledger: RunLedger) -> None:
@@ -161,16 +161,16 @@ def test_a_message_that_comes_twice_changes_nothing(ledger: RunLedger) -> None:
 
 
 def test_while_another_run_is_at_work_the_message_goes_back_to_the_queue(ledger: RunLedger) -> None:
-    ledger.put_claim(Claim("adults", "adults.other", 1, "other", NOW + timedelta(minutes=10)))
+    ledger.put_lease(LeaseRecord("adults", "adults.other", 1, "other", NOW + timedelta(minutes=10)))
 
-    with pytest.raises(BusyError, match="Another run of 'adults' is at work"):
+    with pytest.raises(RunInProgressError, match="Another run of 'adults' is at work"):
         execute(ledger, performing())
 
 
 def test_a_run_that_found_another_at_work_is_still_open_and_untried(ledger: RunLedger) -> None:
-    ledger.put_claim(Claim("adults", "adults.other", 1, "other", NOW + timedelta(minutes=10)))
+    ledger.put_lease(LeaseRecord("adults", "adults.other", 1, "other", NOW + timedelta(minutes=10)))
 
-    with pytest.raises(BusyError, match="is at work"):
+    with pytest.raises(RunInProgressError, match="is at work"):
         execute(ledger, performing())
 
     assert (kept(ledger).state, kept(ledger).attempt) == ("requested", 0)
@@ -178,7 +178,7 @@ def test_a_run_that_found_another_at_work_is_still_open_and_untried(ledger: RunL
 
 def test_a_run_whose_process_died_is_taken_up_again(ledger: RunLedger) -> None:
     ledger.write(replace(kept(ledger), state="running", attempt=1, started_at=NOW))
-    ledger.put_claim(Claim("adults", SCHEDULED, 1, "dead", NOW + timedelta(minutes=10)))
+    ledger.put_lease(LeaseRecord("adults", SCHEDULED, 1, "dead", NOW + timedelta(minutes=10)))
 
     record = execute(ledger, performing(), clock=later(minutes=11))
 
@@ -204,7 +204,7 @@ def test_a_passing_failure_leaves_the_run_open_and_says_why(ledger: RunLedger) -
 def test_after_a_failure_the_study_is_free(ledger: RunLedger) -> None:
     failed(ledger, DOWN)
 
-    assert ledger.claim_of("adults") is None
+    assert ledger.lease_of("adults") is None
 
 
 def test_the_next_attempt_is_counted(ledger: RunLedger) -> None:
@@ -243,8 +243,8 @@ def test_a_run_that_was_stopped_from_outside_is_tried_again(ledger: RunLedger) -
     assert (failed(ledger, SystemExit(1)).state, kept(ledger).reason) == ("requested", "stopped")
 
 
-def test_a_run_that_lost_its_claim_leaves_the_record_to_the_other(ledger: RunLedger) -> None:
-    record = failed(ledger, ClaimLostError("Another run has taken over."))
+def test_a_run_that_lost_its_lease_leaves_the_record_to_the_other(ledger: RunLedger) -> None:
+    record = failed(ledger, LeaseLostError("Another run has taken over."))
 
     assert (record.state, record.reason) == ("running", "")
 
@@ -252,19 +252,19 @@ def test_a_run_that_lost_its_claim_leaves_the_record_to_the_other(ledger: RunLed
 def overtaken(ledger: RunLedger, *, wrote: bool) -> Perform:
     """A run that freezes in its last write, while another run of the study takes over and lets go again."""
 
-    def perform(record: RunRecord, pulse: Pulse) -> RunResult:
-        before_write = pulse.renew if wrote else pulse.beat
+    def perform(record: RunRecord, lease: KeepAlive) -> RunResult:
+        before_write = lease.renew if wrote else lease.keep_alive
         before_write()
-        claim = ledger.claim_of("adults")
-        assert claim is not None
-        ledger.drop_claim(claim)
+        lease = ledger.lease_of("adults")
+        assert lease is not None
+        ledger.drop_lease(lease)
         return a_result()
 
     return perform
 
 
 def test_a_run_that_was_overtaken_in_its_last_write_does_not_say_delivered(ledger: RunLedger) -> None:
-    with pytest.raises(ClaimLostError, match="taken over"):
+    with pytest.raises(LeaseLostError, match="taken over"):
         execute(ledger, overtaken(ledger, wrote=True))
 
     assert kept(ledger).state == "running"
@@ -274,14 +274,14 @@ def test_a_run_that_was_overtaken_in_its_last_write_does_not_say_delivered(ledge
 def test_after_a_write_that_may_have_fallen_into_anothers_set_one_more_run_is_asked_for(
     ledger: RunLedger, wrote: bool, runs: int
 ) -> None:
-    with pytest.raises(ClaimLostError, match="taken over"):
+    with pytest.raises(LeaseLostError, match="taken over"):
         execute(ledger, overtaken(ledger, wrote=wrote))
 
     assert len(ledger.runs("adults")) == runs
 
 
 def test_the_run_that_is_asked_for_to_mend_the_set_is_queued_by_the_next_timer(ledger: RunLedger) -> None:
-    with pytest.raises(ClaimLostError, match="taken over"):
+    with pytest.raises(LeaseLostError, match="taken over"):
         execute(ledger, overtaken(ledger, wrote=True))
     mending = [run.run_id for run in ledger.runs("adults") if run.run_id != SCHEDULED]
 
@@ -291,11 +291,11 @@ def test_the_run_that_is_asked_for_to_mend_the_set_is_queued_by_the_next_timer(l
 
 
 def test_a_run_that_another_ended_meanwhile_does_not_overwrite_its_record(ledger: RunLedger) -> None:
-    def perform(record: RunRecord, pulse: Pulse) -> RunResult:
+    def perform(record: RunRecord, lease: KeepAlive) -> RunResult:
         ledger.write(replace(kept(ledger), state="delivered", set_id="theirs"))
         return a_result()
 
-    with pytest.raises(BusyError, match="changed by somebody else"):
+    with pytest.raises(RunInProgressError, match="changed by somebody else"):
         execute(ledger, perform)
 
     assert kept(ledger).set_id == "theirs"
@@ -327,7 +327,7 @@ def test_a_run_whose_end_could_not_be_recorded_is_tried_again(tmp_path: Path) ->
 
 
 def test_every_line_of_a_run_names_it(ledger: RunLedger, caplog: pytest.LogCaptureFixture) -> None:
-    def perform(record: RunRecord, pulse: Pulse) -> RunResult:
+    def perform(record: RunRecord, lease: KeepAlive) -> RunResult:
         logging.getLogger("dropbox").warning("100%% of %s", "something")
         return a_result()
 
@@ -341,7 +341,7 @@ def test_every_line_of_a_run_names_it(ledger: RunLedger, caplog: pytest.LogCaptu
 def test_a_message_given_up_closes_its_run_and_keeps_the_reason(ledger: RunLedger) -> None:
     failed(ledger, DOWN)
 
-    give_up(message_for(SCHEDULED), ledger, now=later(hours=1))
+    mark_failed(message_for(SCHEDULED), ledger, now=later(hours=1))
 
     assert (kept(ledger).state, kept(ledger).reason, kept(ledger).finished_at) == (
         "failed",
@@ -353,7 +353,7 @@ def test_a_message_given_up_closes_its_run_and_keeps_the_reason(ledger: RunLedge
 def test_a_run_whose_every_process_died_is_closed_as_lost(ledger: RunLedger) -> None:
     ledger.write(replace(kept(ledger), state="running", attempt=10))
 
-    give_up(message_for(SCHEDULED), ledger, now=Clock())
+    mark_failed(message_for(SCHEDULED), ledger, now=Clock())
 
     assert (kept(ledger).state, kept(ledger).reason) == ("failed", "lost")
 
@@ -362,15 +362,15 @@ def test_a_run_cut_off_after_an_earlier_failure_is_closed_as_lost_and_not_for_th
     failed(ledger, DOWN)
     ledger.write(replace(kept(ledger), state="running", attempt=2))
 
-    give_up(message_for(SCHEDULED), ledger, now=later(hours=1))
+    mark_failed(message_for(SCHEDULED), ledger, now=later(hours=1))
 
     assert (kept(ledger).reason, kept(ledger).message) == ("lost", "")
 
 
 def test_giving_up_leaves_a_run_at_work_alone(ledger: RunLedger) -> None:
-    ledger.put_claim(Claim("adults", SCHEDULED, 1, "me", NOW + timedelta(minutes=10)))
+    ledger.put_lease(LeaseRecord("adults", SCHEDULED, 1, "me", NOW + timedelta(minutes=10)))
 
-    give_up(message_for(SCHEDULED), ledger, now=Clock())
+    mark_failed(message_for(SCHEDULED), ledger, now=Clock())
 
     assert kept(ledger).state == "requested"
 
@@ -378,14 +378,14 @@ def test_giving_up_leaves_a_run_at_work_alone(ledger: RunLedger) -> None:
 def test_giving_up_leaves_a_run_that_has_ended_alone(ledger: RunLedger) -> None:
     execute(ledger, performing())
 
-    give_up(message_for(SCHEDULED), ledger, now=Clock())
+    mark_failed(message_for(SCHEDULED), ledger, now=Clock())
 
     assert kept(ledger).state == "delivered"
 
 
 @pytest.mark.parametrize("message", ["", "[]", message_for("adults.2020-01-06")])
 def test_giving_up_a_message_of_no_run_is_done_with(ledger: RunLedger, message: str) -> None:
-    assert give_up(message, ledger, now=Clock()) is None
+    assert mark_failed(message, ledger, now=Clock()) is None
 
 
 def at_once(ledger: RunLedger, perform: Perform) -> RunResult:
@@ -410,7 +410,7 @@ def test_a_run_without_a_queue_is_recorded_when_it_ends(ledger: RunLedger) -> No
         (REFUSED, "refused"),
         (KeyError("x"), "failed"),
         (KeyboardInterrupt(), "failed"),
-        (ClaimLostError("taken over"), "failed"),
+        (LeaseLostError("taken over"), "failed"),
     ],
 )
 def test_a_run_without_a_queue_is_closed_whatever_it_fails_of(
@@ -419,13 +419,13 @@ def test_a_run_without_a_queue_is_closed_whatever_it_fails_of(
     with pytest.raises(type(error)):
         at_once(ledger, failing(error))
 
-    assert (kept(ledger, AT_ONCE).state, ledger.claim_of("adults")) == (state, None)
+    assert (kept(ledger, AT_ONCE).state, ledger.lease_of("adults")) == (state, None)
 
 
 def test_a_run_without_a_queue_records_nothing_while_another_is_at_work(ledger: RunLedger) -> None:
-    ledger.put_claim(Claim("adults", SCHEDULED, 1, "other", NOW + timedelta(minutes=10)))
+    ledger.put_lease(LeaseRecord("adults", SCHEDULED, 1, "other", NOW + timedelta(minutes=10)))
 
-    with pytest.raises(BusyError, match="is at work"):
+    with pytest.raises(RunInProgressError, match="is at work"):
         at_once(ledger, performing())
 
     assert ledger.read(AT_ONCE) is None

@@ -23,7 +23,7 @@ from consent.studies.model import (
     SiteRules,
     StudyConfig,
     WithdrawalRules,
-    refuse_shared_names,
+    ensure_no_shared_names,
 )
 from consent.studies.parser import parse_study
 from tests.support.builders import CONSENT, RIDER, STUDY, a_counting, a_study, summary_of
@@ -121,12 +121,12 @@ def test_a_folder_is_kept_without_its_last_stroke(written: str, meant: str) -> N
 
 
 def test_a_report_may_fall_by_two_in_a_hundred_unless_told() -> None:
-    assert a_study().guard == Guard(max_fall=0.02)
+    assert a_study().guard == Guard(max_drop=0.02)
 
 
 @pytest.mark.parametrize(("written", "meant"), [("0", 0.0), ("0.1", 0.1), ("0.999", 0.999)])
 def test_a_study_says_how_far_its_report_may_fall(written: str, meant: float) -> None:
-    assert a_study(more=f"[guard]\nmax_fall = {written}").guard.max_fall == meant
+    assert a_study(more=f"[guard]\nmax_drop = {written}").guard.max_drop == meant
 
 
 def test_a_report_is_due_at_seven_unless_told() -> None:
@@ -143,7 +143,7 @@ def test_a_study_says_when_its_report_is_due(written: str, meant: time) -> None:
 
 def test_the_packaged_study_falls_and_is_due_as_its_comments_say() -> None:
     text = OBRI.read_text(encoding="utf-8")
-    commented = re.sub(r"(?m)^# (\[guard\]|\[schedule\]|max_fall|not_before)", r"\1", text)
+    commented = re.sub(r"(?m)^# (\[guard\]|\[schedule\]|max_drop|not_before)", r"\1", text)
 
     said, usual = parse_study(commented, OBRI.stem), parse_study(text, OBRI.stem)
 
@@ -333,13 +333,13 @@ def test_a_key_that_is_not_known_is_a_problem(more: str, key: str) -> None:
         ("[delivery]\nfolder = '/what?'", "delivery.folder"),
         ("[delivery]\nfolder = 'C:\\Reports'", "delivery.folder"),
         ("[delivery]\narchive = 'yes'", "delivery.archive"),
-        ("[[guard]]\nmax_fall = 0.02", "guard"),
-        ("[guard]\nmax_fall = '0.02'", "guard.max_fall"),
-        ("[guard]\nmax_fall = true", "guard.max_fall"),
-        ("[guard]\nmax_fall = 2", "guard.max_fall"),
-        ("[guard]\nmax_fall = 1.0", "guard.max_fall"),
-        ("[guard]\nmax_fall = -0.01", "guard.max_fall"),
-        ("[guard]\nmax_fall = nan", "guard.max_fall"),
+        ("[[guard]]\nmax_drop = 0.02", "guard"),
+        ("[guard]\nmax_drop = '0.02'", "guard.max_drop"),
+        ("[guard]\nmax_drop = true", "guard.max_drop"),
+        ("[guard]\nmax_drop = 2", "guard.max_drop"),
+        ("[guard]\nmax_drop = 1.0", "guard.max_drop"),
+        ("[guard]\nmax_drop = -0.01", "guard.max_drop"),
+        ("[guard]\nmax_drop = nan", "guard.max_drop"),
         ("[schedule]\nnot_before = 07:00:00", "schedule.not_before"),
         ("[schedule]\nnot_before = 7", "schedule.not_before"),
         ("[schedule]\nnot_before = ''", "schedule.not_before"),
@@ -548,22 +548,22 @@ def a_named_study(key: str, title: str = "OBRI", folder: str = "/") -> StudyConf
 )
 def test_two_studies_that_would_write_the_same_names_are_refused(title: str, folder: str) -> None:
     with pytest.raises(ConfigurationError, match=r"The studies one and two .* overwrite each other's reports"):
-        refuse_shared_names([a_named_study("two", title, folder), a_named_study("one")])
+        ensure_no_shared_names([a_named_study("two", title, folder), a_named_study("one")])
 
 
 def test_folders_that_differ_in_case_alone_are_one_folder() -> None:
     with pytest.raises(ConfigurationError, match="one and two"):
-        refuse_shared_names([a_named_study("one", folder="/Weekly"), a_named_study("two", folder="/weekly/")])
+        ensure_no_shared_names([a_named_study("one", folder="/Weekly"), a_named_study("two", folder="/weekly/")])
 
 
 def test_two_ways_to_write_one_letter_are_one_name() -> None:
     with pytest.raises(ConfigurationError, match="one and two"):
-        refuse_shared_names([a_named_study("one", "Étude"), a_named_study("two", "E\u0301tude")])
+        ensure_no_shared_names([a_named_study("one", "Étude"), a_named_study("two", "E\u0301tude")])
 
 
 @pytest.mark.parametrize(("title", "folder"), [("OBRI 2", "/"), ("OBRI", "/two")])
 def test_studies_of_other_names_or_folders_are_taken(title: str, folder: str) -> None:
-    refuse_shared_names([a_named_study("one"), a_named_study("two", title, folder)])
+    ensure_no_shared_names([a_named_study("one"), a_named_study("two", title, folder)])
 
 
 # The fingerprint of the rules
