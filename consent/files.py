@@ -1,11 +1,15 @@
-"""Which names of files and folders Windows and Dropbox both accept.
+"""Report files: their legal names, their content hash, and plain JSON values.
 
-Pure. https://learn.microsoft.com/windows/win32/fileio/naming-a-file and https://help.dropbox.com/organize/file-names
+https://learn.microsoft.com/windows/win32/fileio/naming-a-file and https://help.dropbox.com/organize/file-names
 """
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -67,3 +71,18 @@ class ReportFile:
     name: str
     content: bytes
     data: bool = False
+
+
+def to_json(value: Any) -> Any:
+    """Return a value as plain JSON values: a dataclass by its fields, an instant in UTC to the second."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [to_json(item) for item in (sorted(value) if isinstance(value, (set, frozenset)) else value)]
+    return str(value) if isinstance(value, Path) else value
