@@ -12,11 +12,11 @@ from typing import Literal, get_args
 FIRST_SEED = 20261123
 
 Place = Literal["redcap", "dropbox", "storage"]
-ApiFailure = Literal["down", "slow", "resetting", "rubbish", "answers lost", "answers cut"]
+Trouble = Literal["down", "slow", "resetting", "rubbish", "answers lost", "answers cut"]
 Asked = Literal["nothing", "now", "an older day"]
 
 PLACES: tuple[Place, ...] = get_args(Place)
-TROUBLES: tuple[ApiFailure, ...] = get_args(ApiFailure)
+TROUBLES: tuple[Trouble, ...] = get_args(Trouble)
 AT_ONCE, FROZEN, CLOCKS = "two workers at once", "a worker frozen", "clocks differ"
 KILLED, FORGOTTEN = "process killed", "message lost"
 FAMILIES = (
@@ -33,7 +33,7 @@ class Spell:
     """Bad weather at one place, from the first tick on; how it comes and goes is up to its own seed."""
 
     place: Place
-    trouble: ApiFailure
+    trouble: Trouble
     lasts: timedelta
     seed: int
 

@@ -13,7 +13,7 @@ from dropbox.files import WriteMode
 
 from consent.delivery.dropbox_session import dropbox_session
 from consent.delivery.plan import Delivery
-from consent.delivery.report_set import Place, ReportSet
+from consent.delivery.report_set import ReportSet, TargetFile
 from consent.errors import ConsentReportError, DeliveryUnavailableError, RecordChangedError
 from consent.files import ReportFile, StoredFile
 from consent.runs.lease import KeepAlive
@@ -103,7 +103,7 @@ def _upload_all(report: ReportSet, worker: Worker) -> tuple[StoredFile, ...]:
     return tuple(stored[place.path] for place in shown)
 
 
-def _upload(client: dropbox.Dropbox, place: Place) -> StoredFile:
+def _upload(client: dropbox.Dropbox, place: TargetFile) -> StoredFile:
     try:
         found = client.files_upload(place.content, place.path, mode=WriteMode.add, autorename=True)
     except Exception:

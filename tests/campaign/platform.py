@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from consent.errors import ConsentReportError
 from consent.runs.ledger.record import Trigger
 from consent.runs.scheduler import queue_due, request_run, run_id_in
-from consent.runs.worker import give_up
+from consent.runs.worker import mark_failed
 from consent.studies.model import StudyConfig
 from tests.campaign.cases import Case
 from tests.campaign.queue import Message, SimulatedQueue
@@ -169,7 +169,7 @@ class Platform:
     def _give_up(self, message: Message) -> None:
         worker = self.anybody
         try:
-            give_up(message.text, worker.ledger, now=worker.now)
+            mark_failed(message.text, worker.ledger, now=worker.now)
             self.poison.done(message)
         except ConsentReportError as error:
             self._note(error)

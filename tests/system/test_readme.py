@@ -11,7 +11,8 @@ import pytest
 from consent.cli.main import _VERBS
 from consent.cli.parser import build_parser
 from consent.config.settings import DEFAULT_SCHEDULE
-from consent.errors import _FAILURES, _FAULT, Failure
+from consent.errors import INTERNAL, ErrorKind
+from consent.errors import KINDS as KIND_BY_ERROR
 from consent.runs.due import REST_AFTER_REFUSAL
 from consent.runs.lease import LONGEST_RUN
 from consent.runs.ledger.record import CLAIM_LENGTH
@@ -48,7 +49,7 @@ MESSAGES = [
 ]
 REASONS = {row[0].strip("`"): row[1] for row in rows_below("reason", OPERATIONS)}
 SETTINGS = [name for row in rows_below("setting", README) for name in re.findall(r"`(\w+)`", row[0])]
-KINDS = [*(kind for _, kind in _FAILURES), _FAULT]
+KINDS = [*KIND_BY_ERROR.values(), INTERNAL]
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
@@ -81,7 +82,7 @@ def test_the_messages_are_found_in_the_page() -> None:
 
 
 def test_every_reason_of_a_run_is_explained_and_no_other() -> None:
-    kinds = {kind.name for kind in KINDS} - {"fallen"}  # which the record calls by what fell
+    kinds = {kind.code for kind in KINDS} - {"fallen"}  # which the record calls by what fell
     assert set(REASONS) == kinds | {"shrunk", "groups-vanished", "lost", "stopped"}
 
 
@@ -90,9 +91,9 @@ def test_the_reasons_that_are_no_kind_of_failure_are_the_program_s_own(name: str
     assert name in PRODUCT
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.name != "fallen"], ids=lambda kind: kind.name)
-def test_it_says_of_each_reason_whether_the_queue_tries_again(kind: Failure) -> None:
-    assert REASONS[kind.name] == ("yes" if kind.passing else "no")
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.code != "fallen"], ids=lambda kind: kind.code)
+def test_it_says_of_each_reason_whether_the_queue_tries_again(kind: ErrorKind) -> None:
+    assert REASONS[kind.code] == ("yes" if kind.passing else "no")
 
 
 @pytest.mark.parametrize("route", sorted(set(ROUTES_TOLD)))

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from consent.cli.console import show_runs
-from consent.errors import _FAILURES, _FAULT
+from consent.errors import INTERNAL, KINDS
 from consent.runs.ledger.record import RunCounts, RunRecord
 from consent.runs.status import REASONS, ShownRun
 
@@ -76,6 +76,6 @@ def test_the_words_of_an_older_refusal_are_not_repeated() -> None:
     assert "Look in REDCap first." not in shown(a_run(), a_run("refused", message="Look in REDCap first."))
 
 
-@pytest.mark.parametrize("reason", [failure.name for _, failure in _FAILURES] + [_FAULT.name])
+@pytest.mark.parametrize("reason", [kind.code for kind in [*KINDS.values(), INTERNAL]])
 def test_every_kind_of_failure_has_its_words(reason: str) -> None:
     assert REASONS[reason]

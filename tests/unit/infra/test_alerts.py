@@ -17,7 +17,7 @@ from consent.config.settings import Settings
 from consent.errors import SourceUnavailableError
 from consent.runs.ledger.sqlite import SqliteLedger
 from consent.runs.scheduler import message_for
-from consent.runs.worker import execute_message, give_up
+from consent.runs.worker import execute_message, mark_failed
 from tests.support.bicep import resource, variable
 from tests.support.builders import CONSENT, RIDER, STUDY
 from tests.support.run_builders import NOW, Clock, a_report, a_result, a_run, kept, later
@@ -82,11 +82,11 @@ def on_time_at_the_daily_look(folder: Path) -> None:
 def given_up(folder: Path) -> None:
     with pytest.raises(SourceUnavailableError, match="REDCap is down"):
         execute_message(MESSAGE, ledger_in(folder), failing(DOWN), now=Clock(), holder="me")
-    give_up(MESSAGE, ledger_in(folder), now=later(hours=1))
+    mark_failed(MESSAGE, ledger_in(folder), now=later(hours=1))
 
 
 def no_run_in_it(folder: Path) -> None:
-    give_up("[]", ledger_in(folder), now=Clock())
+    mark_failed("[]", ledger_in(folder), now=Clock())
 
 
 def late_at_the_daily_look(folder: Path) -> None:

@@ -430,7 +430,7 @@ def test_a_run_at_work_is_shown_as_running() -> None:
 
 
 @pytest.mark.parametrize(
-    "claim",
+    "lease",
     [None, a_lease(-SECOND), a_lease(HOUR), a_lease(MINUTE, "a-study.asked")],
     ids=["no claim", "ran out", "by a wrong clock", "of another run"],
 )

@@ -29,7 +29,7 @@ from tests.support.run_builders import NOW, Clock, a_report, a_result, a_run, ke
 SCHEDULED = "adults.2026-11-16"
 DOWN = SourceUnavailableError("REDCap is down. Wait.")
 REFUSED = SourceRefusedError("REDCap refused the token. Renew it.")
-FALLEN = ImplausibleDropError("shrunk", "1,000 before, 10 now.")
+FALLEN = ImplausibleDropError("shrunk", "1,000 before, 10 now.", "Look in REDCap.")
 
 
 @pytest.fixture(name="ledger")
