@@ -1,4 +1,4 @@
-"""What holds for every test: no way out of this machine, none of its settings, and nothing kept on it."""
+"""Applies to every test: no connection leaves this machine, none of its settings are read, nothing is kept on it."""
 
 import ipaddress
 import os
@@ -7,20 +7,25 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from consent.config.settings import LOOPBACK_HOSTS
 from sandbox.redcap.app import Redcap
 from sandbox.server import Server
-from tests.campaign.score import SCORE
+from tests.campaign.score import SCORE, Score
 from tests.support.builders import Asking, Open, a_redcap_project, asking
 
 if TYPE_CHECKING:
     from sandbox.azurite import Azurite
 
 IN_CI = os.environ.get("CI") == "true"
+settings.register_profile("quick", max_examples=20, deadline=None)
+settings.register_profile("thorough", max_examples=100, deadline=None)
+settings.load_profile("thorough" if IN_CI else "quick")
+
 _SETTINGS = (
     *("REDCAP_", "DROPBOX_", "CONSENT_", "KEY_VAULT_URL", "HEARTBEAT_URL"),
     *("AZURE_", "AZUREWEBJOBS", "AZUREFUNCTIONSJOBHOST_", "FUNCTIONS_", "IDENTITY_", "WEBSITE_"),
@@ -30,19 +35,26 @@ _NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_B
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How much of the fault campaign is played."""
+    """Add the options of the fault campaign."""
     group = parser.getgroup("fault campaign")
     runs = 300 if IN_CI else 60
-    group.addoption("--campaign-runs", type=int, default=runs, help="how many cases are played (60; in CI 300)")
-    group.addoption("--campaign-seed", type=int, help="play the one case of this seed")
+    group.addoption("--campaign-runs", type=int, default=runs, help="number of cases (60; in CI 300)")
+    group.addoption("--campaign-seed", type=int, help="play only the case of this seed")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print what the fault campaign tried, and what held."""
+    """Print the result of the fault campaign."""
     if score := config.stash.get(SCORE, None):
         terminalreporter.section("fault campaign")
         for line in score.lines():
             terminalreporter.write_line(line)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add what one of several test processes scored in the fault campaign."""
+    if scored := getattr(node, "workeroutput", {}).get("campaign"):
+        node.config.stash.setdefault(SCORE, Score()).add_all(scored)
 
 
 @pytest.fixture(autouse=True)
@@ -116,29 +128,31 @@ def redcap(open_redcap: Open) -> Asking:
     return open_redcap()
 
 
-def needs_another_job(item: pytest.Item) -> str:
-    """Why a test cannot run on this Python or system, though another job of CI runs it; "" where it can."""
+def reason_to_leave_out(item: pytest.Item) -> str:
+    """Return why a test cannot run on this Python or system, though another CI job runs it; "" where it can."""
     if item.get_closest_marker("runtime") and sys.version_info < (3, 13):
         return "the Azure Functions runtime needs Python 3.13"
     if item.get_closest_marker("windows") and sys.platform != "win32":
-        return "this is of Windows alone"
-    return "Windows has no such thing" if item.get_closest_marker("not_windows") and sys.platform == "win32" else ""
+        return "only Windows has this"
+    return "Windows does not have this" if item.get_closest_marker("not_windows") and sys.platform == "win32" else ""
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that need another Python or system are left to the job that has it; elsewhere they say so."""
-    elsewhere = {item: reason for item in items if (reason := needs_another_job(item))}
+    """Leave tests that need another Python or system to the CI job that has it; elsewhere skip them with the reason."""
+    left_out = {item: reason for item in items if (reason := reason_to_leave_out(item))}
     if IN_CI:
-        config.hook.pytest_deselected(items=[*elsewhere])
-        items[:] = [item for item in items if item not in elsewhere]
+        config.hook.pytest_deselected(items=[*left_out])
+        items[:] = [item for item in items if item not in left_out]
         return
-    for item, reason in elsewhere.items():
+    for item, reason in left_out.items():
         item.add_marker(pytest.mark.skip(reason=f"NOT RUN: {reason}"))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In CI a skipped test is a failure: nothing may be left out without anybody noticing."""
+    """Fail a CI run that skipped a test, and hand the campaign's score to the process that prints it."""
+    if hasattr(session.config, "workeroutput") and (score := session.config.stash.get(SCORE, None)):
+        session.config.workeroutput["campaign"] = score.as_plain()
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if IN_CI and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

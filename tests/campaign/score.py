@@ -1,8 +1,9 @@
 """Adds up what a fault campaign tried and what held, and prints it as a table."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,15 @@ class Score:
             self.tried[name] += 1
             self.held[name] += held
             self.with_duplicates[name] += case.duplicated
+
+    def as_plain(self) -> dict[str, Any]:
+        """The tally as plain values, which can be sent to another process."""
+        return {name: dict(value) if isinstance(value, Counter) else value for name, value in vars(self).items()}
+
+    def add_all(self, other: Mapping[str, Any]) -> None:
+        """Add the tally of another process."""
+        for name, value in other.items():
+            setattr(self, name, getattr(self, name) + (Counter(value) if isinstance(value, dict) else value))
 
     def lines(self) -> Iterator[str]:
         """The table, line by line."""
