@@ -18,7 +18,6 @@ from consent.app.page_model import (
     BAR_SLOTS,
     GAP,
     WEEKS_LISTED,
-    WEEKS_RECENT,
     bars_of,
     changed_weeks,
     chart_words,
@@ -29,6 +28,7 @@ from consent.app.page_model import (
     rules_sentence,
     weeks_of,
 )
+from consent.counting.period import RECENT_WEEKS
 from consent.dates import WEEK, long_day, short_day, weekday_of
 from consent.runs.ledger.record import RunRecord
 from consent.runs.status import TRIGGERS, ShownRun, outcome
@@ -124,7 +124,7 @@ def study_page(overview: StudyOverview) -> str:
         highest=highest_of(drawn),
         chart_words=chart_words(drawn) if drawn else "",
         riders=riders_of(report, study) if report else (),
-        recent=WEEKS_RECENT,
+        recent=RECENT_WEEKS,
         before=overview.before,
         changed=changed_weeks(weeks, overview.before),
         rules_sentence=rules_sentence(report, overview.before) if report else "",

@@ -9,12 +9,13 @@ from datetime import date, timedelta
 from functools import partial
 from itertools import accumulate
 
+from consent.counting.period import DRAWN_WEEKS, RECENT_WEEKS
 from consent.dates import WEEK, day_in, days_counted, span
 from consent.runs.ledger.record import RunRecord
 from consent.studies.fingerprints import changed_rules, changed_rules_sentence
 from consent.studies.model import StudyConfig
 
-WEEKS_DRAWN, WEEKS_LISTED, WEEKS_RECENT = 52, 12, 4
+WEEKS_LISTED = 12
 GAP = 0.12  # on either side of a column
 BAR_SLOTS = 26  # a chart of fewer weeks is as wide as this, lest one week be a wall
 
@@ -118,7 +119,7 @@ def latest_weeks(weeks: Sequence[PageWeek]) -> tuple[PageWeek, ...]:
 
 def drawn_weeks(weeks: Sequence[PageWeek]) -> Sequence[PageWeek]:
     """The weeks that the chart shows: the last year's."""
-    return weeks[-WEEKS_DRAWN:]
+    return weeks[-DRAWN_WEEKS:]
 
 
 def highest_of(drawn: Sequence[PageWeek]) -> int:
@@ -157,7 +158,7 @@ def riders_of(report: RunRecord, study: StudyConfig) -> tuple[PageRider, ...]:
         PageRider(
             label=labels.get(key, key),
             agreed=sum(counts.riders[key]),
-            recent=sum(counts.riders[key][: counts.complete][-WEEKS_RECENT:]),
+            recent=sum(counts.riders[key][: counts.complete][-RECENT_WEEKS:]),
         )
         for key in keys
     )

@@ -20,7 +20,7 @@ from consent.counting.consents import (
     latest_consents,
     read_batch,
 )
-from consent.counting.period import ReportPeriod
+from consent.counting.period import RECENT_WEEKS, ReportPeriod
 from consent.counting.riders import agreed_without_consent, answer_riders, unknown_answers
 from consent.counting.sites import find_sites, unknown_sites
 from consent.counting.withdrawals import NEVER, Agreements, Withdrawals, find_withdrawals
@@ -39,8 +39,6 @@ QUALITY_CODES = (
     "withdrawal_undated",
 )
 """What a data manager should look at; each counts participants, whatever their class."""
-
-RECENT_WEEKS = 4
 
 
 def build_participants(rows: pd.DataFrame, counting: Counting) -> pd.DataFrame:

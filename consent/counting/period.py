@@ -3,11 +3,27 @@
 Knows no clock: the instant is handed in.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from consent.dates import WEEK, day_in
 from consent.errors import CutoffError
+
+DRAWN_WEEKS = 52
+"""The most weeks that a chart of consents per week shows."""
+
+RECENT_WEEKS = 4
+"""The complete weeks that count as recent."""
+
+RATE_WEEKS, FEWEST_RATE_WEEKS = 12, 4
+"""The complete weeks that the average per week is taken over: at most, and at least."""
+
+
+def average_per_week(complete_weeks: Sequence[int]) -> float | None:
+    """Return the mean of the last ``RATE_WEEKS`` counts, oldest first; None for fewer than ``FEWEST_RATE_WEEKS``."""
+    recent = complete_weeks[-RATE_WEEKS:]
+    return sum(recent) / len(recent) if len(recent) >= FEWEST_RATE_WEEKS else None
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from datetime import date
 
 from consent.counting.consents import CONSENTED, DECLINED
 from consent.counting.participants import LEFT_OUT, NOT_COUNTED, OUTSIDE, PENDING, REFUSED_LATER, TAKING_PART, WITHDRAWN
+from consent.counting.period import average_per_week
 from consent.counting.tally import Tally
 from consent.studies.model import AccrualGoals, StudyConfig
 
-RATE_WEEKS, FEWEST_RATE_WEEKS = 12, 4
 WARN_FROM = 0.9
 """The part of the approved number from which on the report warns that it will be passed."""
 
@@ -57,12 +57,11 @@ def measure_accrual(tally: Tally, goals: AccrualGoals, complete_weeks: Sequence[
     Args:
         complete_weeks: the consents of each complete week, oldest first.
     """
-    recent = complete_weeks[-RATE_WEEKS:]
     needed = _needed_per_week(goals, tally.classes[CONSENTED, ""], cutoff)
     return Accrual(
         target=goals.target,
         target_date=goals.target_date,
-        recent_per_week=sum(recent) / len(recent) if len(recent) >= FEWEST_RATE_WEEKS else None,
+        recent_per_week=average_per_week(complete_weeks),
         needed_per_week=needed,
         approved=goals.approved,
         approval_date=goals.approval_date,
@@ -115,12 +114,12 @@ def renewal_table(tally: Tally, study: StudyConfig) -> tuple[RenewalRow, ...]:
         ended.insert(0, withdrawn if study.withdrawal.date else replace(withdrawn, since_approval=None))
     return (
         _decided("Consented", (TAKING_PART, WITHDRAWN, REFUSED_LATER), tally),
-        _decided("– taking part now", (TAKING_PART,), tally),
+        _decided("– still taking part", (TAKING_PART,), tally),
         *ended,
         _decided("Declined", (DECLINED,), tally),
         RenewalRow("Not counted", None, _classed(tally, NOT_COUNTED)),
         RenewalRow("Not yet decided", None, _classed(tally, PENDING)),
-        RenewalRow("In all", None, tally.classes.total() - _classed(tally, LEFT_OUT) - _classed(tally, OUTSIDE)),
+        RenewalRow("Total", None, tally.classes.total() - _classed(tally, LEFT_OUT) - _classed(tally, OUTSIDE)),
     )
 
 

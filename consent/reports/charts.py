@@ -18,18 +18,16 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
+from consent.counting.period import DRAWN_WEEKS
 from consent.counting.summary import ConsentSummary, RiderCount, WeekCount
 from consent.dates import WEEK, short_day, span
 from consent.reports.headline import progress
 from consent.reports.wording import share_words
 
-WEEKS_DRAWN = 52
-"""How many weeks the chart of weekly consents goes back, at most."""
-
 
 def drawn_weeks(summary: ConsentSummary) -> tuple[WeekCount, ...]:
     """The weeks that the chart of weekly consents shows."""
-    return summary.weeks[-WEEKS_DRAWN:]
+    return summary.weeks[-DRAWN_WEEKS:]
 
 
 def weekly_alt(summary: ConsentSummary) -> str:

@@ -1,40 +1,75 @@
-"""The few sentences that a report opens and closes with: what is new, what it adds up to, when the next one comes.
+"""The sentences that open and close a report: what is new, the totals, and when the next report is due.
 
-Counts nothing itself and knows no clock: every number is one of the summary's.
+Loads nothing that counts, so that the status page can use the same sentences.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from consent.counting.period import ReportPeriod
-from consent.counting.summary import Changes, ConsentSummary, WeekChange, WeekCount
+from consent.counting.period import RATE_WEEKS, ReportPeriod, average_per_week
 from consent.dates import WEEK, days_counted, long_day, short_day, span, weekday_of
 from consent.studies.fingerprints import changed_rules_sentence
 from consent.studies.schedule import GRACE, due_at
 
+if TYPE_CHECKING:
+    from consent.counting.summary import Changes, ConsentSummary, WeekChange, WeekCount
+
 WEEKS_NAMED = 3
-"""How many changed weeks a headline names; all of them stand in the report."""
+"""The most changed weeks that a headline names; the report lists all of them."""
 
 
-def headline(summary: ConsentSummary) -> tuple[str, ...]:
-    """What a reader wants to know first, a sentence each; weeks still running are said to be.
-
-    A warning that the approved number is (nearly) passed comes last, and stands beside that number as well.
-    """
+def headline(summary: "ConsentSummary") -> tuple[str, ...]:
+    """Return the sentences that open a report; a warning about the approved number comes last."""
     cutoff = summary.period.cutoff
+    complete = [week for week in summary.weeks if week.complete]
     return (
-        *_since_last(summary.changes, cutoff),
-        *(_week(week, summary.period) for week in _latest_weeks(summary)),
-        f"In all {summary.participants.consented:,}; taking part now {summary.taking_part:,}.",
+        _since_last(summary.changes, cutoff),
+        *(week_sentence(_days(week, cutoff), [c.consented for c in complete]) for week in complete[-1:]),
+        *(
+            running_week_sentence(_days(week, cutoff), week.consented, progress(week, summary.period))
+            for week in summary.weeks
+            if not week.complete
+        ),
+        totals_sentence(summary.participants.consented, summary.taking_part),
         *_restated(summary.changes, cutoff),
         *((summary.accrual.warning,) if summary.accrual and summary.accrual.warning else ()),
     )
 
 
-def next_report(summary: ConsentSummary) -> str:
-    """When the next report is due and whom to tell if it does not come; "" for one made by hand from a file.
+def week_sentence(days: str, complete_weeks: Sequence[int]) -> str:
+    """Return ``4 new consents in the week of 16–22 Nov (3 the week before; 12-week average 6.0).``
 
-    It is due on the first Monday after the export, and late once an alarm would be raised (see ``due.py``).
+    Args:
+        days: the last complete week.
+        complete_weeks: the consents of each complete week up to that one, oldest first. A single week is compared with
+            nothing; an average needs four.
+    """
+    compared = [f"{count:,} the week before" for count in complete_weeks[-2:-1]]
+    average = average_per_week(complete_weeks)
+    if average is not None:
+        compared.append(f"{min(len(complete_weeks), RATE_WEEKS)}-week average {average:,.1f}")
+    new = complete_weeks[-1]
+    beside = f" ({'; '.join(compared)})" if compared else ""
+    return f"{new:,} new {_consents(new)} in the week of {days}{beside}."
+
+
+def running_week_sentence(days: str, consented: int, progress: str) -> str:
+    """Return ``2 so far in the week of 23–29 Nov (in progress, 1 of 7 days).``"""
+    return f"{consented:,} so far in the week of {days} ({progress})."
+
+
+def totals_sentence(consented: int, taking_part: int) -> str:
+    """Return ``812 people have consented; 812 are still taking part.``"""
+    people = "person has" if consented == 1 else "people have"
+    return f"{consented:,} {people} consented; {taking_part:,} {'is' if taking_part == 1 else 'are'} still taking part."
+
+
+def next_report(summary: "ConsentSummary") -> str:
+    """Return when the next report is due and whom to tell if it is missing; "" for a report made from a file.
+
+    It is due on the first Monday after the export, and late when the alarm would be raised.
     """
     if summary.source.records_listed is None:
         return ""
@@ -49,50 +84,45 @@ def signed(number: int) -> str:
     return f"{number:+,}".replace("-", "−") if number else "0"
 
 
-def progress(week: WeekCount, period: ReportPeriod) -> str:
-    """What marks a week that is not complete, as ``in progress, 1 of 7 days``; "" for any other."""
+def progress(week: "WeekCount", period: ReportPeriod) -> str:
+    """Return the mark of an incomplete week, as ``in progress, 1 of 7 days``; "" for a complete one."""
     if week.complete:
         return ""
     return days_counted(week.first_day, cutoff=period.cutoff, exported_on=period.exported_on)
 
 
-def change_in(week: WeekChange, cutoff: date) -> str:
-    """A week that was complete in the last report, and what it gained or lost since: ``2–8 Nov +2``."""
-    return f"{span(week.first_day, week.last_day, seen_from=cutoff)} {signed(week.now - week.before)}"
-
-
-def rules_sentence(changes: Changes) -> str:
-    """That the counting rules are not those of the last report; "" where they are."""
+def rules_sentence(changes: "Changes") -> str:
+    """Return that the counting rules have changed since the last report; "" where they have not."""
     return changed_rules_sentence(changes.rules_changed)
 
 
-def _since_last(changes: Changes | None, cutoff: date) -> tuple[str, ...]:
+def _since_last(changes: "Changes | None", cutoff: date) -> str:
     if changes and changes.first:
-        return ("This is the first report.",)
+        return "This is the first report."
     if not changes or not changes.since:
-        return ("The last report is not known here, so nothing is compared with it.",)
-    since = short_day(changes.since, seen_from=cutoff)
-    return (f"Since the last report ({since}): {signed(changes.new_consents)}.",)
+        return "The last report is not available here, so changes are not shown."
+    number, then = changes.new_consents, f"the last report (as of {short_day(changes.since, seen_from=cutoff)})"
+    if not number:
+        return f"As many consents as in {then}."
+    return f"{abs(number):,} {'more' if number > 0 else 'fewer'} {_consents(number)} than in {then}."
 
 
-def _latest_weeks(summary: ConsentSummary) -> list[WeekCount]:
-    """The last complete week and the running one, where there are such."""
-    complete = [week for week in summary.weeks if week.complete]
-    return complete[-1:] + [week for week in summary.weeks if not week.complete]
+def _consents(number: int) -> str:
+    return "consent" if abs(number) == 1 else "consents"
 
 
-def _week(week: WeekCount, period: ReportPeriod) -> str:
-    marked = f", {progress(week, period)}" if progress(week, period) else ""
-    return f"Week {span(week.first_day, week.last_day, seen_from=period.cutoff)}{marked}: {week.consented:,}."
+def _days(week: "WeekCount | WeekChange", cutoff: date) -> str:
+    return span(week.first_day, week.last_day, seen_from=cutoff)
 
 
-def _restated(changes: Changes | None, cutoff: date) -> tuple[str, ...]:
+def _restated(changes: "Changes | None", cutoff: date) -> tuple[str, ...]:
+    """The earlier weeks whose counts have changed, and the rules that have changed."""
     if not changes or not changes.since:
         return ()
-    named = [change_in(week, cutoff) for week in changes.weeks[-WEEKS_NAMED:]]
+    named = [f"{_days(week, cutoff)} {signed(week.now - week.before)}" for week in changes.weeks[-WEEKS_NAMED:]]
     more = len(changes.weeks) - len(named)
-    told = ", ".join(named) + (f" and {more} more" if more else "")
-    weeks = (f"Earlier weeks counted anew: {told}.",) if named else ()
+    listed = ", ".join(named) + (f" and {more:,} more" if more else "")
+    weeks = (f"Earlier weeks with a new count: {listed}.",) if named else ()
     return tuple(filter(None, (*weeks, rules_sentence(changes))))
 
 

@@ -444,7 +444,10 @@ def test_results_go_to_stdout_and_progress_to_stderr(
 def test_the_headline_comes_first_on_the_screen(export: Path) -> None:
     lines = shown(a_result(export)).splitlines()
     assert lines[1].startswith("OBRI Consent Summary, as of 1 Oct 2023 (exported ")
-    assert lines[3:5] == ["Week 25 Sep–1 Oct: 0.", "In all 2; taking part now 2."]
+    assert lines[3:5] == [
+        "0 new consents in the week of 25 Sep–1 Oct (1 the week before).",
+        "2 people have consented; 2 are still taking part.",
+    ]
 
 
 def test_the_demo_is_the_first_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

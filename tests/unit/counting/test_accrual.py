@@ -255,7 +255,7 @@ def test_the_consented_are_told_by_what_became_of_them() -> None:
     found = renewal_of(*rows, refused, more=WITHDRAWAL)
 
     assert {label: columns(row) for label, row in found.items() if label.startswith("–")} == {
-        "– taking part now": (2, 2),
+        "– still taking part": (2, 2),
         "– withdrawn from taking part": (1, 1),
         "– refused later": (1, 1),
     }
@@ -316,7 +316,7 @@ def test_the_table_adds_up_to_the_report(rows: Rows, counting: Counting) -> None
     since_start = {label: number for label, (_, number) in table_of(summary).items()}
     people = summary.participants
 
-    assert [since_start[label] for label in ("Consented", "Declined", "Not yet decided", "In all")] == [
+    assert [since_start[label] for label in ("Consented", "Declined", "Not yet decided", "Total")] == [
         people.consented,
         people.declined,
         people.pending,

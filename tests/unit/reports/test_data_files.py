@@ -259,7 +259,7 @@ def test_a_site_of_the_document_has_its_numbers() -> None:
 
 
 def test_a_line_of_the_renewal_table_without_a_date_has_one_number() -> None:
-    assert with_every_part()["renewal"][-1] == {"label": "In all", "since_start": 2}
+    assert with_every_part()["renewal"][-1] == {"label": "Total", "since_start": 2}
 
 
 def test_both_dates_are_in_the_document() -> None:

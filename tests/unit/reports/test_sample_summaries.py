@@ -102,11 +102,11 @@ def the_renewal_is_that_of_the_classes(summary: ConsentSummary) -> bool:
     rows, people = since_start(summary), summary.participants
     expected = {
         "Consented": people.consented,
-        "– taking part now": summary.taking_part,
+        "– still taking part": summary.taking_part,
         "Declined": people.declined,
         "Not counted": sum(people.not_counted.values()),
         "Not yet decided": people.pending,
-        "In all": people.total,
+        "Total": people.total,
     }
     return not rows or {label: n for label, n in rows.items() if label in expected} == expected
 
