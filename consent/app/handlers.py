@@ -72,17 +72,7 @@ def accept_run(body: bytes, settings: Settings, now: datetime, nonce: str) -> Qu
     study = choose_study(load_studies(settings), wanted.study)
     choose_period(start=study.start_date, time_zone=study.time_zone, now=now, as_of=wanted.as_of)
     with _opened(settings) as ledger:
-        return request_run(
-            ledger,
-            study,
-            as_of=wanted.as_of,
-            dry_run=wanted.dry_run,
-            accept_drop=wanted.accept_drop,
-            trigger="http",
-            now=now,
-            sandbox=_sandbox(settings),
-            nonce=nonce,
-        )
+        return request_run(ledger, study, wanted, now, sandbox=_sandbox(settings), nonce=nonce)
 
 
 def list_runs(parameters: Mapping[str, str], settings: Settings, now: datetime) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 from consent.dates import parse_day
 from consent.errors import BadRequestError, UnknownRunError, error_document, kind_of
 from consent.runs.ledger.record import RunRecord, is_run_id
+from consent.runs.request import RunRequest
 
 JSON, PROBLEM = "application/json", "application/problem+json"  # https://www.rfc-editor.org/rfc/rfc9457
 LONGEST_BODY = 10_000  # bytes
@@ -25,19 +26,6 @@ ASK_AGAIN_SECONDS = 10  # after which a caller may look how its run is getting o
 
 _LONGEST_KEY = 40  # characters of an unknown key that are repeated to the caller
 _OF_THE_PLATFORM = {"code", "clientId"}  # parameters that carry the function key
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """A run asked for: of which study (None: the only one), as of which day (None: today), and whether to write.
-
-    accept_drop: a person has looked at REDCap and says that a lower report is right.
-    """
-
-    study: str | None = None
-    as_of: date | None = None
-    dry_run: bool = False
-    accept_drop: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +49,7 @@ def parse_run_request(body: bytes) -> RunRequest:
         return RunRequest()
     problems: list[str] = []
     document = _json_object(body, problems)
-    known = [field.name for field in fields(RunRequest)]
+    known = ["study", "as_of", "dry_run", "accept_drop"]
     problems += [f"{_shown(key)}: unknown; expected {', '.join(known)}" for key in document if key not in known]
     study = _study(document, problems)
     as_of = _day(document, problems)

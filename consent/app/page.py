@@ -92,7 +92,7 @@ class StudyOverview:
     def trouble(self) -> ShownRun | None:
         """The latest run, if it did not end well or has to be tried again."""
         latest = next(iter(self.runs), None)
-        return latest if latest and (latest.state in _UNWELL or latest.record.message) else None
+        return latest if latest and (latest.state in _UNWELL or latest.record.what) else None
 
 
 @dataclass(frozen=True)

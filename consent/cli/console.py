@@ -228,7 +228,7 @@ def show_runs(runs: Sequence[ShownRun], out: Console) -> None:
     out.print(table)
     latest = runs[0]
     if latest.state in ("refused", "failed"):
-        out.print(f"\nThe latest: {latest.record.message}", soft_wrap=not out.is_terminal)
+        out.print(f"\nThe latest: {latest.record.what} {latest.record.fix}", soft_wrap=not out.is_terminal)
 
 
 def _cells(run: ShownRun) -> tuple[str, ...]:

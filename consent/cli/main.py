@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +65,7 @@ def _failed(error: BaseException, message: str, status: int, options: argparse.N
 def _demo(options: argparse.Namespace, screen: "Screen") -> None:
     from consent.dates import day_in, utc_now
     from consent.delivery.local_folder import LocalFolder
+    from consent.runs.changes import PastReports
     from consent.runs.pipeline import run_report
     from consent.runs.services import open_services
     from consent.studies.catalog import choose_study, load_studies
@@ -75,7 +75,8 @@ def _demo(options: argparse.Namespace, screen: "Screen") -> None:
     _ensure_no_real_reports(options.output, study)
     with demo_world(options.participants, today=day_in(study.time_zone, utc_now())) as world, screen.watching():
         with open_services(study, Settings(world.settings)) as services:
-            result = run_report(study, services, report_before=_no_report_before, progress=screen)
+            past = PastReports(before=lambda cutoff: None)  # the registry is new each time: its report is the first
+            result = run_report(study, services, past=past, progress=screen)
         screen.stage("Saving what was delivered")
         output, delivered = LocalFolder(options.output), world.account.files()
         try:
@@ -90,10 +91,6 @@ def _demo(options: argparse.Namespace, screen: "Screen") -> None:
         screen.problem(f"Nothing on this machine can show it: open {pdf} yourself.")
 
 
-def _no_report_before(cutoff: date) -> None:
-    """The demo's registry is made up each time: its report is always the first."""
-
-
 def _ensure_no_real_reports(output: Path, study: StudyConfig) -> None:
     """Invented people must never take the place of a real report."""
     manifest = output / "data" / f"{study.title}.manifest.json"
@@ -104,14 +101,15 @@ def _ensure_no_real_reports(output: Path, study: StudyConfig) -> None:
 
 
 def _run(options: argparse.Namespace, screen: "Screen") -> None:
-    from consent.runs.on_demand import Wish, run_now
+    from consent.runs.on_demand import run_now
+    from consent.runs.request import RunRequest
     from consent.studies.catalog import choose_study, load_studies
 
     settings = read_settings(directory=options.settings)
     study = choose_study(load_studies(settings), options.study)
-    wish = Wish(options.as_of, options.to, options.dry_run, options.accept_drop)
+    request = RunRequest(study.key, options.as_of, options.dry_run, options.accept_drop, options.to)
     with screen.watching():
-        result = run_now(study, settings, wish, screen)
+        result = run_now(study, settings, request, screen)
     _show(result, screen, as_json=options.json)
 
 

@@ -8,12 +8,13 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from consent.errors import BadMessageError, RecordChangedError, log_text
 from consent.runs.due import is_stuck, next_step
 from consent.runs.ledger.record import LeaseRecord, RunLedger, RunRecord, Trigger, asked_id, is_run_id, scheduled_id
+from consent.runs.request import RunRequest
 from consent.studies.model import StudyConfig
 from consent.studies.schedule import latest_monday
 
@@ -77,24 +78,14 @@ def queue_due(
     return messages
 
 
-def request_run(
-    ledger: RunLedger,
-    study: StudyConfig,
-    *,
-    as_of: date | None,
-    dry_run: bool,
-    accept_drop: bool,
-    trigger: Trigger,
-    now: datetime,
-    sandbox: bool,
-    nonce: str,
-) -> QueuedRun:
-    """Record a run that a person asks for; while an equal one is open, that one is the answer.
+def new_record(
+    study: StudyConfig, request: RunRequest, trigger: Trigger, now: datetime, *, sandbox: bool, nonce: str
+) -> RunRecord:
+    """Return the record of a run that a person requests now.
 
-    nonce: tells apart runs asked for within the same second.
+    nonce: makes the ids of runs requested within the same second different.
     """
-    ledger.first_seen(study.key, now)
-    wanted = RunRecord(
+    return RunRecord(
         run_id=asked_id(study.key, now, nonce),
         study=study.key,
         trigger=trigger,
@@ -102,12 +93,24 @@ def request_run(
         requested_at=now,
         queued_at=now,
         sandbox=sandbox,
-        as_of=as_of,
-        dry_run=dry_run,
-        accept_drop=accept_drop,
+        as_of=request.as_of,
+        dry_run=request.dry_run,
+        accept_drop=request.accept_drop,
     )
+
+
+def request_run(
+    ledger: RunLedger, study: StudyConfig, request: RunRequest, now: datetime, *, sandbox: bool, nonce: str
+) -> QueuedRun:
+    """Record a run that a person requests over HTTP; an equal open run is returned instead.
+
+    nonce: makes the ids of runs requested within the same second different.
+    """
+    ledger.first_seen(study.key, now)
+    wanted = new_record(study, request, "http", now, sandbox=sandbox, nonce=nonce)
     for record in ledger.runs(study.key, since=now - LOOKED_BACK):
-        if record.is_open and _wish(record) == _wish(wanted) and not _is_beyond_the_queue(record):
+        is_same = record.request == wanted.request and record.sandbox == sandbox
+        if record.is_open and is_same and not _is_beyond_the_queue(record):
             again = _queued_again(ledger, record, ledger.lease_of(study.key), now)
             return QueuedRun(again or record, message_for(record.run_id) if again else None)
     return QueuedRun(_added(ledger, wanted), message_for(wanted.run_id))
@@ -148,7 +151,7 @@ def _queued_again(ledger: RunLedger, record: RunRecord, lease: LeaseRecord | Non
 
 def _reopened(ledger: RunLedger, record: RunRecord, now: datetime) -> RunRecord | None:
     fresh = replace(record, state="requested", requested_at=now, queued_at=now, finished_at=None)
-    return _changed(ledger, replace(fresh, reason="", message=""))
+    return _changed(ledger, replace(fresh, reason="", what="", fix=""))
 
 
 def _changed(ledger: RunLedger, record: RunRecord) -> RunRecord | None:
@@ -168,7 +171,3 @@ def _added(ledger: RunLedger, record: RunRecord) -> RunRecord:
 def _is_beyond_the_queue(record: RunRecord) -> bool:
     """A run of the command line was never in the queue, and whoever started it has seen how it ended."""
     return record.trigger == "command line"
-
-
-def _wish(record: RunRecord) -> tuple[object, ...]:
-    return record.as_of, record.dry_run, record.accept_drop, record.sandbox

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 from consent.config.settings import Settings
@@ -19,6 +18,7 @@ from consent.errors import (
     ConfigurationError,
     ConsentReportError,
     LeaseLostError,
+    Problem,
     RecordChangedError,
     error_code,
     kind_of,
@@ -56,27 +56,17 @@ def job(
     """The real job: find the study, open what it needs, and report; its limits go by ``clock`` (seconds)."""
 
     def perform(record: RunRecord, lease: KeepAlive) -> "RunResult":
+        from consent.runs.changes import PastReports
         from consent.runs.pipeline import run_report
 
         study = choose_study(load_studies(settings), record.study)
-        last = ledger.last_report(study.key, sandbox=record.sandbox)
+        past = PastReports.of(ledger, study.key, sandbox=record.sandbox)
         with open_services(study, settings, now=now, sleep=sleep, clock=clock, keep_alive=lease.keep_alive) as services:
             if services.sandbox != record.sandbox:
                 raise ConfigurationError(
-                    "DROPBOX_SANDBOX_URL was set or removed since this run was asked for. Nothing was delivered; ask "
-                    "for it once more."
+                    "DROPBOX_SANDBOX_URL was set or removed after this run was requested.", "Request the run again."
                 )
-            return run_report(
-                study,
-                services,
-                as_of=record.as_of,
-                dry_run=record.dry_run,
-                accept_drop=record.accept_drop,
-                last=last,
-                report_before=partial(ledger.report_before, study.key, sandbox=record.sandbox),
-                lease=lease,
-                progress=progress,
-            )
+            return run_report(study, services, record.request, past=past, lease=lease, progress=progress)
 
     return perform
 
@@ -139,9 +129,10 @@ def mark_failed(message: str, ledger: RunLedger, *, now: Clock) -> RunRecord | N
     if lease is not None and lease.is_live(now()):
         logger.warning("Run %s was given up while a run of its study is at work; a timer looks after it", run_id)
         return record
-    reason, message = (record.reason, record.message) if record.state == "requested" else ("", "")
-    closed = replace(record, state="failed", reason=reason or "lost", message=message, finished_at=now())
-    logger.error("Run %s failed for good after attempt %s: %s", run_id, record.attempt, message or closed.reason)
+    if record.state == "running" or not record.reason:
+        record = replace(record, reason="lost", what="", fix="")
+    closed = replace(record, state="failed", finished_at=now())
+    logger.error("Run %s failed for good after attempt %s: %s", run_id, record.attempt, closed.reason)
     return ledger.write(closed)
 
 
@@ -208,10 +199,10 @@ def _record_failure(ledger: RunLedger, record: RunRecord) -> None:
 
 def _failed(record: RunRecord, error: BaseException, now: datetime, *, tried_again: bool) -> RunRecord:
     if not isinstance(error, Exception):  # Ctrl-C, or the program is told to end
-        retryable, reason, message = True, "stopped", "The run was stopped from outside."
+        retryable, reason, problem = True, "stopped", Problem("The run was stopped by a person or by the machine.")
     else:
-        retryable, reason, message = kind_of(error).retryable, error_code(error), str(public_problem(error))
-    told = replace(record, reason=reason, message=message)
+        retryable, reason, problem = kind_of(error).retryable, error_code(error), public_problem(error)
+    told = replace(record, reason=reason, what=problem.what, fix=problem.fix)
     if retryable and tried_again:
         return replace(told, state="requested", queued_at=now)
     return replace(told, state="failed" if retryable else "refused", finished_at=now)
@@ -224,7 +215,8 @@ def _ended_well(record: RunRecord, result: "RunResult", now: datetime) -> RunRec
         record,
         state="unchanged" if result.state in ("unchanged", "planned") else "delivered",
         reason=reasons.get(result.state, ""),
-        message="",
+        what="",
+        fix="",
         finished_at=now,
         cutoff=summary.period.cutoff,
         counts=totals_of(summary),

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from consent.errors import ConsentReportError
 from consent.runs.ledger.record import Trigger
+from consent.runs.request import RunRequest
 from consent.runs.scheduler import queue_due, request_run, run_id_in
 from consent.runs.worker import mark_failed
 from consent.studies.model import StudyConfig
@@ -148,11 +149,11 @@ class Platform:
         asked = request_run(
             worker.ledger,
             self._study,
-            as_of=AN_OLDER_DAY if self._case.asked == "an older day" else None,
-            dry_run=False,
-            accept_drop=self._case.asked == "now",  # or the Monday's own run, being equal, would be the answer
-            trigger="http",
-            now=worker.now(),
+            RunRequest(
+                as_of=AN_OLDER_DAY if self._case.asked == "an older day" else None,
+                accept_drop=self._case.asked == "now",  # or the Monday's own run, being equal, would be the answer
+            ),
+            worker.now(),
             sandbox=True,
             nonce="asked",
         )

@@ -82,7 +82,7 @@ def an_overview(**changes: Any) -> StudyOverview:
 def a_late_overview(**changes: Any) -> StudyOverview:
     """The same on the afternoon of a Monday whose run was refused."""
     message = "The report of 'adults' was not delivered.\nLook in REDCap whether records were deleted or moved."
-    refused = a_page_run("refused", reason="shrunk", message=message)
+    refused = a_page_run("refused", reason="shrunk", what=message)
     usual = {"now": NOW + timedelta(hours=8), "awaited": CUTOFF, "is_due": True, "is_late": True, "runs": (refused,)}
     return an_overview(**usual | changes)
 
@@ -91,7 +91,7 @@ def an_odd_overview() -> StudyOverview:
     """A study in whose words lies everything that a page could trip over."""
     study = a_page_study(title=f"{GREEK} {ODD}", contact=f"=cmd|'/c calc'!A1 {ODD} {CHINESE}")
     riders = tuple(replace(rider, label=f"{CHINESE} {ODD}") for rider in study.riders)
-    run = a_page_run("failed", reason=ODD, message=f"{ODD} & {GREEK}")
+    run = a_page_run("failed", reason=ODD, what=f"{ODD} & {GREEK}")
     return a_late_overview(study=replace(study, riders=riders), runs=(run,))
 
 

@@ -53,7 +53,7 @@ def forget_counts_in(ledger: RunLedger, before: datetime) -> int:
 
 
 def _tells_numbers(record: RunRecord) -> bool:
-    return not record.is_open and bool(record.counts or record.message or record.remarks)
+    return not record.is_open and bool(record.counts or record.what or record.remarks)
 
 
 def _last_reports(records: Sequence[RunRecord]) -> list[RunRecord]:
@@ -66,7 +66,7 @@ def _last_reports(records: Sequence[RunRecord]) -> list[RunRecord]:
 
 def _forgot(ledger: RunLedger, record: RunRecord) -> bool:
     try:
-        ledger.write(replace(record, counts=None, week_counts=None, message="", remarks=()))
+        ledger.write(replace(record, counts=None, week_counts=None, what="", fix="", remarks=()))
     except RecordChangedError:
         return False
     return True

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from consent.files import StoredFile
+from consent.runs.request import RunRequest
 
 State = Literal["requested", "running", "delivered", "unchanged", "refused", "failed"]
 Trigger = Literal["monday", "catch_up", "http", "command line"]
@@ -91,8 +92,8 @@ class RunRecord:
         sandbox: the run goes to a stand-in, and counts only among its like.
         requested_at: when it was asked for; ``queued_at`` when a message for it was last known to be in the queue.
         attempt: how often it was begun.
-        reason: why it is not (yet) delivered, in one word such as ``shrunk``; ``archived`` and ``dry-run`` tell why a
-            run that went well is no report of its Monday. ``message`` says it in full, without any record's data.
+        reason: the error code of the last attempt, or ``archived``, ``dry-run``, ``lost`` or ``stopped``. ``what`` and
+            ``fix`` are the error's two sentences.
         remarks: what the person who asked should know of a run that went well.
         week_counts: kept of delivered reports; not filled in by a listing.
         version: of the stored record, given by the ledger; a record is only replaced by one of the same version.
@@ -110,7 +111,8 @@ class RunRecord:
     accept_drop: bool = False
     state: State = "requested"
     reason: str = ""
-    message: str = ""
+    what: str = ""
+    fix: str = ""
     attempt: int = 0
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -125,6 +127,11 @@ class RunRecord:
     app_version: str = ""
     week_counts: WeekCounts | None = None
     version: str = ""
+
+    @property
+    def request(self) -> RunRequest:
+        """What was asked for."""
+        return RunRequest(self.study, self.as_of, self.dry_run, self.accept_drop)
 
     @property
     def is_open(self) -> bool:

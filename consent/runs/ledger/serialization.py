@@ -21,7 +21,7 @@ _COUNTS = ("participants", "consented", "records_listed", "records_received")
 _TAKING_PART = "taking_part"  # which older rows have not
 COLUMNS = (
     *("run_id", "study", "trigger", "monday", "requested_at", "queued_at", "sandbox", "as_of", "dry_run"),
-    *("accept_drop", "state", "reason", "message", "attempt", "started_at", "finished_at", "cutoff"),
+    *("accept_drop", "state", "reason", "what", "fix", "attempt", "started_at", "finished_at", "cutoff"),
     *(*_COUNTS, _TAKING_PART),
     *("has_groups", "set_id", "files", "remarks", "redcap_version", "study_sha256", "app_version", "week_counts"),
 )
@@ -62,7 +62,8 @@ def row_of(record: RunRecord) -> dict[str, Cell]:
         "accept_drop": record.accept_drop,
         "state": record.state,
         "reason": _cut(record.reason),
-        "message": _cut(record.message),
+        "what": _cut(record.what),
+        "fix": _cut(record.fix),
         "attempt": record.attempt,
         "started_at": record.started_at and instant_text(record.started_at),
         "finished_at": record.finished_at and instant_text(record.finished_at),
@@ -152,7 +153,8 @@ def _record(row: Mapping[str, Any], version: str) -> RunRecord:
         accept_drop=_flag(row["accept_drop"]),
         state=_one_of(get_args(State), row["state"]),
         reason=_text(row.get("reason") or ""),
-        message=_text(row.get("message") or ""),
+        what=_text(row.get("what") or ""),
+        fix=_text(row.get("fix") or ""),
         attempt=_number(row["attempt"]),
         started_at=_instant(row.get("started_at")),
         finished_at=_instant(row.get("finished_at")),

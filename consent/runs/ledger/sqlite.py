@@ -33,7 +33,7 @@ _VERSION_1 = (
     """
     CREATE TABLE runs (
         run_id TEXT PRIMARY KEY, study TEXT NOT NULL, "trigger" TEXT, monday TEXT, requested_at TEXT, queued_at TEXT,
-        sandbox INTEGER, as_of TEXT, dry_run INTEGER, accept_drop INTEGER, state TEXT, reason TEXT, message TEXT,
+        sandbox INTEGER, as_of TEXT, dry_run INTEGER, accept_drop INTEGER, state TEXT, reason TEXT, what TEXT, fix TEXT,
         attempt INTEGER, started_at TEXT, finished_at TEXT, cutoff TEXT, participants INTEGER, consented INTEGER,
         records_listed INTEGER, records_received INTEGER, has_groups INTEGER, set_id TEXT, files TEXT, remarks TEXT,
         redcap_version TEXT, study_sha256 TEXT, app_version TEXT, week_counts BLOB, version TEXT NOT NULL
@@ -59,7 +59,7 @@ SCHEMA_VERSION = len(_VERSIONS)
 _PUT_RUN = """
     REPLACE INTO runs VALUES (
         :run_id, :study, :trigger, :monday, :requested_at, :queued_at, :sandbox, :as_of, :dry_run, :accept_drop, :state,
-        :reason, :message, :attempt, :started_at, :finished_at, :cutoff, :participants, :consented, :records_listed,
+        :reason, :what, :fix, :attempt, :started_at, :finished_at, :cutoff, :participants, :consented, :records_listed,
         :records_received, :has_groups, :set_id, :files, :remarks, :redcap_version, :study_sha256, :app_version,
         :week_counts, :version, :taking_part
     )

@@ -11,6 +11,7 @@ import pytest
 
 from consent.cli.check.findings import checkup_document
 from consent.errors import ConsentReportError
+from consent.runs.changes import PastReports
 from consent.runs.ledger.record import RunCounts
 from consent.runs.ledger.sqlite import SqliteLedger
 from consent.runs.ledger.store import open_ledger
@@ -163,7 +164,7 @@ def run(world: CheckWorld) -> RunResult:
     with closing(open_ledger(settings, default="sqlite")) as ledger:
         last = ledger.last_report(study.key, sandbox=True)
         with open_services(study, settings, sleep=lambda seconds: None) as services:
-            return run_report(study, services, last=last)
+            return run_report(study, services, past=PastReports(last))
 
 
 @each_mistake

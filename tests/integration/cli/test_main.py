@@ -17,9 +17,10 @@ from consent.dates import utc_now
 from consent.delivery.local_folder import LocalFolder
 from consent.runs.ledger.record import LeaseRecord
 from consent.runs.ledger.sqlite import SqliteLedger
-from consent.runs.on_demand import Wish, run_now
+from consent.runs.on_demand import run_now
 from consent.runs.pipeline import RunResult, summarise_file
 from consent.runs.progress import NoProgress
+from consent.runs.request import RunRequest
 from consent.studies.catalog import choose_study, load_studies
 from consent.studies.model import StudyConfig
 from sandbox.demo import DemoWorld, demo_world
@@ -276,7 +277,7 @@ def test_a_run_that_is_stopped_lets_the_next_one_begin_and_says_what_became_of_i
     settings = read_settings(directory=tmp_path)
     study = choose_study(load_studies(settings), None)
     with pytest.raises(KeyboardInterrupt, match="Delivering"):
-        run_now(study, settings, Wish(as_of=date(2026, 11, 16)), Impatient())
+        run_now(study, settings, RunRequest(as_of=date(2026, 11, 16)), Impatient())
     (record,) = ledger.runs()
     assert (record.state, record.reason, ledger.lease_of("obri-ibd")) == ("failed", "stopped", None)
 

@@ -18,9 +18,10 @@ from consent.errors import (
     IncompleteExportError,
     SourceRefusedError,
 )
-from consent.runs.changes import FIRST, NOT_COMPARED
+from consent.runs.changes import FIRST, NOT_COMPARED, PastReports
 from consent.runs.ledger.record import RunCounts, RunRecord
 from consent.runs.pipeline import RunResult, run_report, summarise_file
+from consent.runs.request import RunRequest
 from consent.runs.services import open_services
 from consent.studies.catalog import choose_study, load_studies
 from consent.studies.model import StudyConfig
@@ -108,12 +109,12 @@ def test_a_second_run_changes_nothing(study: StudyConfig, world: DemoWorld) -> N
 def test_an_older_cutoff_is_kept_without_replacing_the_newer_report(study: StudyConfig, world: DemoWorld) -> None:
     run_once(study, world)
     before = {path: world.account.files()[path] for path in STABLE}
-    assert run_once(study, world, as_of=date(2026, 11, 16)).state == "archived"
+    assert run_once(study, world, request=RunRequest(as_of=date(2026, 11, 16))).state == "archived"
     assert {path: world.account.files()[path] for path in STABLE} == before
 
 
 def test_a_dry_run_writes_nothing_and_says_what_it_would(study: StudyConfig, world: DemoWorld) -> None:
-    result = run_once(study, world, dry_run=True)
+    result = run_once(study, world, request=RunRequest(dry_run=True))
     assert world.account.files() == {}
     assert {step.path for step in result.plan.steps} > STABLE
 
@@ -167,7 +168,7 @@ def test_a_doubtful_export_never_becomes_a_report(
 def test_a_report_is_compared_with_the_one_before_its_cut_off(study: StudyConfig, world: DemoWorld) -> None:
     asked: list[date] = []
 
-    result = run_once(study, world, report_before=asked.append)
+    result = run_once(study, world, past=PastReports(before=asked.append))
 
     assert (asked, result.summary.changes) == ([TODAY], FIRST)
 
@@ -178,17 +179,17 @@ def test_without_a_record_of_runs_a_report_says_that_it_was_not_compared(study: 
 
 def test_a_report_much_lower_than_the_last_is_not_delivered(study: StudyConfig, world: DemoWorld) -> None:
     with pytest.raises(ImplausibleDropError, match="from 500 as of 2026-11-16 to 400 as of 2026-11-22"):
-        run_once(study, world, last=a_last_report(500))
+        run_once(study, world, past=PastReports(a_last_report(500)))
     assert world.account.files() == {}
 
 
 def test_a_fall_that_a_person_accepts_is_delivered_and_said(study: StudyConfig, world: DemoWorld) -> None:
-    result = run_once(study, world, last=a_last_report(500), accept_drop=True)
+    result = run_once(study, world, request=RunRequest(accept_drop=True), past=PastReports(a_last_report(500)))
     assert (result.state, ["from 500" in remark for remark in result.remarks]) == ("delivered", [True, False])
 
 
 def test_a_small_fall_is_delivered_and_said(study: StudyConfig, world: DemoWorld) -> None:
-    result = run_once(study, world, last=a_last_report(403))
+    result = run_once(study, world, past=PastReports(a_last_report(403)))
     assert (result.state, len(result.remarks)) == ("delivered", 1)
 
 
@@ -205,7 +206,7 @@ def test_a_report_of_one_site_alone_is_not_delivered(study: StudyConfig, world: 
     project = registry(PEOPLE, today=TODAY)
     world.redcap.app = Redcap([replace(project, users=[User("consent_reports", TOKEN, group=project.groups[0])])])
     with pytest.raises(ImplausibleDropError, match="sees the records of that one site"):
-        run_once(study, world, last=replace(a_last_report(0), has_groups=True))
+        run_once(study, world, past=PastReports(replace(a_last_report(0), has_groups=True)))
 
 
 def test_a_revoked_dropbox_token_is_said_plainly(study: StudyConfig, world: DemoWorld) -> None:

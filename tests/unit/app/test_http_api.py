@@ -9,7 +9,6 @@ from consent import errors
 from consent.app.http_api import (
     BadRequestError,
     HistoryRequest,
-    RunRequest,
     UnknownRunError,
     accepted,
     parse_history_request,
@@ -20,6 +19,7 @@ from consent.app.http_api import (
     unknown_run,
 )
 from consent.errors import ConsentReportError, log_text
+from consent.runs.request import RunRequest
 from tests.support.run_builders import a_run
 
 RECORD = "000417"

@@ -246,13 +246,13 @@ def test_why_the_latest_run_did_not_deliver_is_said_in_full() -> None:
 
 
 def test_why_an_older_run_did_not_deliver_is_left_to_the_record() -> None:
-    runs = (a_page_run(), a_page_run("failed", message="Look in REDCap."))
+    runs = (a_page_run(), a_page_run("failed", what="Look in REDCap."))
 
     assert "Look in REDCap." not in said(an_overview(runs=runs))
 
 
 def test_a_run_that_is_tried_again_says_what_went_wrong_so_far() -> None:
-    runs = (a_page_run("requested", reason="source-unavailable", message="REDCap is down. Wait."),)
+    runs = (a_page_run("requested", reason="source-unavailable", what="REDCap is down. Wait."),)
 
     assert "The latest run: waiting REDCap could not be reached REDCap is down. Wait." in said(an_overview(runs=runs))
 

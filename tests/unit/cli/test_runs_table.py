@@ -68,12 +68,12 @@ def test_the_table_fits_eighty_columns() -> None:
 
 
 def test_the_latest_run_s_own_words_follow_if_it_was_refused() -> None:
-    refused = a_run("refused", message="Look in REDCap first.")
+    refused = a_run("refused", what="Look in REDCap first.")
     assert "The latest: Look in REDCap first." in shown(refused, a_run())
 
 
 def test_the_words_of_an_older_refusal_are_not_repeated() -> None:
-    assert "Look in REDCap first." not in shown(a_run(), a_run("refused", message="Look in REDCap first."))
+    assert "Look in REDCap first." not in shown(a_run(), a_run("refused", what="Look in REDCap first."))
 
 
 @pytest.mark.parametrize("reason", [kind.code for kind in [*KINDS.values(), INTERNAL]])

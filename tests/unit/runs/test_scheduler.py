@@ -10,6 +10,7 @@ import pytest
 from consent.errors import BadMessageError, LedgerUnavailableError
 from consent.runs.ledger.record import LeaseRecord, RunLedger, RunRecord
 from consent.runs.ledger.sqlite import SqliteLedger
+from consent.runs.request import RunRequest
 from consent.runs.scheduler import QueuedRun, message_for, queue_due, request_run, run_id_in
 from consent.studies.model import StudyConfig
 from consent.studies.parser import parse_study
@@ -39,16 +40,7 @@ def queued(ledger: RunLedger, clock: Clock, *keys: str, **how: Any) -> list[str]
 
 def asked(ledger: RunLedger, clock: Clock, nonce: str = "1", **wish: Any) -> QueuedRun:
     """What comes of asking for a run of the study ``adults``."""
-    wanted = {"as_of": None, "dry_run": False, "accept_drop": False} | wish
-    return request_run(
-        ledger,
-        a_named_study(),
-        trigger="http",
-        now=clock(),
-        sandbox=False,
-        nonce=nonce,
-        **wanted,  # type: ignore[arg-type]
-    )
+    return request_run(ledger, a_named_study(), RunRequest(**wish), clock(), sandbox=False, nonce=nonce)
 
 
 def test_a_study_whose_monday_has_come_is_recorded_and_queued(ledger: RunLedger) -> None:
