@@ -1,8 +1,7 @@
-"""A stand-in for a REDCap server's HTTP API, for reading one or more made-up projects.
+"""A stand-in for a REDCap server's HTTP API, to read one or more invented projects.
 
-Answers as the documented and recorded servers do, including their silent losses; what nobody could confirm is a
-switch. Deliberately not here: anything that writes, REDCap's logic language, its log, files and reports, which are
-refused as ``not simulated``; failures, which are faults (``sandbox.redcap.faults``).
+It answers as the documented and recorded servers do, including their silent losses. What nobody could confirm is a
+switch. What it cannot do is refused as ``not simulated``. Failures are faults (``sandbox.redcap.faults``).
 """
 
 import re
@@ -22,7 +21,6 @@ from sandbox.redcap.formats import (
     one_object,
     out_of_memory,
     small_table,
-    xml_pieces,
 )
 from sandbox.redcap.project import Field, Project, Row, User
 from sandbox.redcap.records import Table, record_table
@@ -42,7 +40,6 @@ NOT_FOUND_PAGE = b"""<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">
 AS_DOCUMENTED = Switches()
 NO_PERMISSION = "You do not have permissions to use the API"
 HTML = "text/html; charset=utf-8"
-_DELIMITERS = {",": ",", "tab": "\t", ";": ";", "|": "|", "^": "^"}
 
 
 class Redcap:
@@ -65,7 +62,7 @@ class Redcap:
         if request.path != self.path:
             return Response(404, {"Content-Type": HTML}, NOT_FOUND_PAGE)
         if request.method != "POST":
-            return _reply(501, CONTENT_TYPES["xml"], error_body("xml", "The requested method is not implemented."))
+            return _reply(501, CONTENT_TYPES["json"], error_body("json", "The requested method is not implemented."))
         switches = self.switches
         call = read_call(request, max_keys=switches.max_keys, refuse_comma_lists=switches.refuse_comma_lists)
         try:
@@ -82,7 +79,7 @@ class Redcap:
                     return self._admit(AuthorisedCall(call, project, user, self.switches))
         if re.fullmatch("[0-9A-Fa-f]{32}", token):
             raise Refusal(403, NO_PERMISSION)
-        raise Refusal(self.switches.malformed_token_status, self.switches.unknown_text)
+        raise Refusal(401, self.switches.unknown_text)
 
     def _admit(self, asked: AuthorisedCall) -> AuthorisedCall:
         if asked.user.expired or asked.user.deleted:
@@ -99,16 +96,18 @@ class Redcap:
             raise not_simulated("this content, action or format")
         if content != "record" and content not in ("version", "project", *CONTENTS):
             raise Refusal(400, 'The value of the parameter "content" is not valid')
+        if content == "version":
+            return _reply(200, HTML, asked.project.version.encode())
+        if kind == "xml":
+            raise not_simulated("format xml")
         if kind not in CONTENT_TYPES:
             raise Refusal(400, self.switches.unknown_text)
         if content == "record":
             return self._records(asked)
-        if content == "version":
-            return _reply(200, self.switches.version_content_type, asked.project.version.encode())
         if content == "project":
             return _reply(200, CONTENT_TYPES[kind], one_object(kind, project_info(asked)))
         how = CONTENTS[content]
-        body = small_table(kind, how.rows(asked), root=how.root, spread=how.spread, end=how.end)
+        body = small_table(kind, how.rows(asked), spread=how.spread, end=how.end)
         return _reply(200, CONTENT_TYPES[kind], body)
 
     def _records(self, asked: AuthorisedCall) -> Response:
@@ -131,11 +130,7 @@ def _pieces(asked: AuthorisedCall, table: Table) -> Iterator[bytes]:
     call, switches = asked.call, asked.switches
     if call.format == "json":
         return json_pieces(table.names, table.rows(), switches)
-    if call.format == "xml":
-        return xml_pieces(table.names, table.rows(), switches)
-    labels = call.text("rawOrLabelHeaders") == "label" and call.text("type", "flat") == "flat"
-    delimiter = _DELIMITERS.get(call.text("csvDelimiter"), ",")
-    return csv_pieces(table.headings if labels else table.names, table.rows(), switches, delimiter)
+    return csv_pieces(table.names, table.rows(), switches)
 
 
 def _reply(status: int, content_type: str, body: bytes) -> Response:

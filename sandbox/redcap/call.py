@@ -62,14 +62,13 @@ class Call:
 
     @property
     def format(self) -> str:
-        """Format of the data: csv, json or xml (the default)."""
+        """Return the format of the data: csv, json or xml (the default, which is not simulated)."""
         return self.text("format", "xml")
 
     @property
     def error_format(self) -> str:
-        """Format of error replies: ``returnFormat``, else the format, else xml."""
-        asked = self.text("returnFormat", self.format)
-        return asked if asked in ("csv", "json") else "xml"
+        """Return the format of error replies: ``returnFormat``, else the format; json in place of xml."""
+        return "csv" if self.text("returnFormat", self.format) == "csv" else "json"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,4 @@
-"""Which columns a record export has: what was asked for, less what the user's rights withhold.
-
-Deliberately not here: the rows. A withheld column is absent, not blank, and nothing says so, as on the real server.
-"""
+"""Which columns a record export has. A column that the user's rights withhold is absent, without a message."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -9,15 +6,14 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from sandbox.redcap.call import AuthorisedCall, Refusal, invalid_values
-from sandbox.redcap.project import Column, Field, Project, Row, User, event_label, option_column
+from sandbox.redcap.project import Column, Field, Project, Row, User, option_column
 
 
 @dataclass(frozen=True)
 class Structure:
-    """A column that says which record, event, repeat or group a row is: its name, its heading, its value."""
+    """A column that says which record, event, repeat or group a row is."""
 
     name: str
-    heading: str
     value: Callable[[Row], str]
 
 
@@ -61,7 +57,7 @@ def _known_forms(asked: AuthorisedCall) -> set[str] | None:
         return None
     forms = [name.replace(" ", "_") for name in names]
     unknown = [form for form in forms if form not in asked.project.form_names]
-    if unknown and not asked.switches.ignore_unknown_forms_and_events:
+    if unknown:
         raise invalid_values("forms", unknown)
     return set(forms)
 
@@ -79,7 +75,7 @@ def _may_export(asked: AuthorisedCall, column: Column) -> bool:
 
 def _withheld_when_deidentified(asked: AuthorisedCall, source: Field) -> bool:
     free_text = source.type == "notes" or (source.type == "text" and not source.validation)
-    dated = source.validation.startswith("date") and not asked.switches.keep_dates_when_deidentified
+    dated = source.validation.startswith("date")
     return free_text or dated
 
 
@@ -105,29 +101,21 @@ def structure_columns(asked: AuthorisedCall, *, with_id: bool) -> list[Structure
     project, user, call = asked.project, asked.user, asked.call
     found = list(_keys(asked)) if with_id else []
     if call.flag("exportDataAccessGroups") and project.groups and user.group is None:
-        found.append(Structure("redcap_data_access_group", "Data Access Group", lambda row: row.group))
+        found.append(Structure("redcap_data_access_group", lambda row: row.group))
     if call.flag("exportSurveyFields") and project.surveys and not _sees_no_identifiers(project, user):
         name = "redcap_survey_identifier"
-        found.append(Structure(name, "Survey Identifier", lambda row: row.values.get(name, "")))
+        found.append(Structure(name, lambda row: row.values.get(name, "")))
     return found
 
 
 def _keys(asked: AuthorisedCall) -> Iterator[Structure]:
-    project, labels = asked.project, asked.call.text("rawOrLabel") == "label"
-    yield Structure(project.id_field.name, project.id_field.label, record_id(asked))
+    project = asked.project
+    yield Structure(project.id_field.name, record_id(asked))
     if project.is_longitudinal:
-        yield Structure("redcap_event_name", "Event Name", lambda row: event_label(row.event) if labels else row.event)
+        yield Structure("redcap_event_name", lambda row: row.event)
     if project.has_repeats:
-        yield Structure(
-            "redcap_repeat_instrument",
-            "Repeat Instrument",
-            lambda row: project.form_label(row.instrument) if labels and row.instrument else row.instrument,
-        )
-        yield Structure(
-            "redcap_repeat_instance",
-            "Repeat Instance",
-            lambda row: "" if row.instance is None else str(row.instance),
-        )
+        yield Structure("redcap_repeat_instrument", lambda row: row.instrument)
+        yield Structure("redcap_repeat_instance", lambda row: "" if row.instance is None else str(row.instance))
 
 
 def record_id(asked: AuthorisedCall) -> Callable[[Row], str]:
@@ -140,14 +128,3 @@ def record_id(asked: AuthorisedCall) -> Callable[[Row], str]:
 
 def _sees_no_identifiers(project: Project, user: User) -> bool:
     return any(user.right(form) in ("de-identified", "no identifiers") for form in project.form_names)
-
-
-def heading(column: Column) -> str:
-    """What the label form of a CSV header calls this column; several columns may share one."""
-    if column.part == "timestamp":
-        return "Survey Timestamp"
-    if column.source is None:
-        return "Complete?"
-    if column.part == "option":
-        return f"{column.source.label} (choice={column.source.options.get(column.code, column.code)})"
-    return column.source.label

@@ -1,14 +1,11 @@
-"""The small contents of REDCap's API: project, dictionary, events, users, groups.
-
-Deliberately not here: records, and everything that writes.
-"""
+"""The small contents of REDCap's API: project, dictionary, forms by event, repeats, users, groups."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sandbox.redcap.call import AuthorisedCall, Refusal
 from sandbox.redcap.formats import Value
-from sandbox.redcap.project import Column, Project, User, arm_number, columns_of, event_label
+from sandbox.redcap.project import Column, Project, User, arm_number, columns_of
 
 Rows = Sequence[Mapping[str, Value]]
 
@@ -36,10 +33,9 @@ _USER_SWITCHES = (
 
 @dataclass(frozen=True)
 class Content:
-    """One content: its rows, the root its XML has, and two habits of its JSON and CSV."""
+    """One content: its rows, and two habits of its JSON and CSV."""
 
     rows: Callable[[AuthorisedCall], Rows]
-    root: str
     spread: bool = False
     end: str = "\n"
 
@@ -114,47 +110,12 @@ def _is_file(column: Column) -> bool:
     return column.source is not None and column.source.type == "file"
 
 
-def _instruments(asked: AuthorisedCall) -> Rows:
-    project = asked.project
-    return [{"instrument_name": form, "instrument_label": project.form_label(form)} for form in project.form_names]
-
-
-def _events_of(asked: AuthorisedCall, what: str) -> list[str]:
-    if asked.project.events is None:
-        raise Refusal(400, f"You cannot export {what} for classic projects")
-    arms = asked.call.listed("arms")
-    return [event for event in asked.project.events if arms is None or str(arm_number(event)) in arms]
-
-
-def _arm(asked: AuthorisedCall, event: str) -> Value:
-    number = arm_number(event)
-    return str(number) if asked.switches.arm_numbers_as_text else number
-
-
-def _events(asked: AuthorisedCall) -> Rows:
-    return [
-        {
-            "event_name": event_label(event),
-            "arm_num": _arm(asked, event),
-            "unique_event_name": event,
-            "custom_event_label": "",
-            "event_id": number,
-        }
-        for number, event in enumerate(_events_of(asked, "events"), start=1)
-    ]
-
-
-def _arms(asked: AuthorisedCall) -> Rows:
-    first_events = {arm_number(event): event for event in _events_of(asked, "arms")}
-    return [{"arm_num": _arm(asked, event), "name": f"Arm {number}"} for number, event in first_events.items()]
-
-
 def _form_events(asked: AuthorisedCall) -> Rows:
-    chosen = _events_of(asked, "form/event mappings")
+    if asked.project.events is None:
+        raise Refusal(400, "You cannot export form/event mappings for classic projects")
     return [
-        {"arm_num": _arm(asked, event), "unique_event_name": event, "form": form}
-        for event, forms in (asked.project.events or {}).items()
-        if event in chosen
+        {"arm_num": arm_number(event), "unique_event_name": event, "form": form}
+        for event, forms in asked.project.events.items()
         for form in forms
     ]
 
@@ -233,26 +194,16 @@ def _groups(asked: AuthorisedCall) -> Rows:
     ]
 
 
-def _user_groups(asked: AuthorisedCall) -> Rows:
-    _needs(asked.user.dag_right, "Data Access Groups")
-    users = [user for user in asked.project.users if not user.deleted]
-    return [{"username": user.name, "redcap_data_access_group": user.group or ""} for user in users]
-
-
 CONTENTS: Mapping[str, Content] = {
-    "metadata": Content(_metadata, "records", spread=True),
-    "exportFieldNames": Content(_field_names, "fields"),
-    "instrument": Content(_instruments, "items"),
-    "event": Content(_events, "events"),
-    "arm": Content(_arms, "arms", end=""),
-    "formEventMapping": Content(_form_events, "items", end=""),
-    "repeatingFormsEvents": Content(_repeats, "items"),
-    "user": Content(_users, "users", end=""),
-    "dag": Content(_groups, "dags"),
-    "userDagMapping": Content(_user_groups, "items"),
+    "metadata": Content(_metadata, spread=True),
+    "exportFieldNames": Content(_field_names),
+    "formEventMapping": Content(_form_events, end=""),
+    "repeatingFormsEvents": Content(_repeats),
+    "user": Content(_users, end=""),
+    "dag": Content(_groups),
 }
 
 KNOWN_BUT_NOT_SIMULATED = (
-    "project_xml userRole userRoleMapping log file fileRepository report pdf generateNextRecordName surveyLink "
-    "surveyQueueLink surveyReturnCode participantList"
+    "project_xml arm event instrument userDagMapping userRole userRoleMapping log file fileRepository report pdf "
+    "generateNextRecordName surveyLink surveyQueueLink surveyReturnCode participantList"
 )

@@ -1,7 +1,6 @@
-"""What a made-up REDCap project holds: its dictionary, its events, its users and its rows.
+"""An invented REDCap project: its dictionary, its events, its users and its rows.
 
-Deliberately not here: how any of it is sent. Nor does a project check its rows: whatever does not belong to a
-form of the row's event is simply never sent, as REDCap does.
+A project does not check its rows: data that does not belong to a form of the row's event is never sent, as in REDCap.
 """
 
 import re
@@ -13,7 +12,6 @@ Right = Literal["none", "full", "de-identified", "no identifiers"]
 Form = str
 Event = str
 
-STATUS_LABELS = {"0": "Incomplete", "1": "Unverified", "2": "Complete"}
 _BUILT_IN_CHOICES = {"yesno": "1, Yes | 0, No", "truefalse": "1, True | 0, False"}
 _NEVER_EXPORTED = {"descriptive"}
 
@@ -112,7 +110,6 @@ class Project:
     users: Sequence[User] = ()
     project_id: int = 14
     title: str = "Consent registry"
-    forms: Mapping[Form, str] = field(default_factory=dict)
     events: Mapping[Event, Sequence[Form]] | None = None
     repeating_forms: set[tuple[Event | None, Form]] = field(default_factory=set)
     repeating_events: set[Event] = field(default_factory=set)
@@ -150,10 +147,6 @@ class Project:
         """The rows from the beginning."""
         return self.rows() if callable(self.rows) else self.rows
 
-    def form_label(self, form: Form) -> str:
-        """What people call this form."""
-        return self.forms.get(form, form.replace("_", " ").title())
-
     def forms_on(self, row: Row) -> set[Form]:
         """The forms whose data a row of this kind can hold."""
         if row.instrument:
@@ -187,11 +180,6 @@ def columns_of(one: Field) -> list[Column]:
 def option_column(one: Field, code: str) -> Column:
     """The column of one checkbox option: ``field___code``, lower case, other characters as underscores."""
     return Column(f"{one.name}___{re.sub(r'[^a-z0-9_]', '_', code.lower())}", one.form, one.name, "option", one, code)
-
-
-def event_label(event: Event) -> str:
-    """``Event 1`` of ``event_1_arm_1``: unique names are made from labels, here it is the other way round."""
-    return re.sub(r"_arm_\d+$", "", event).replace("_", " ").capitalize()
 
 
 def arm_number(event: Event) -> int:

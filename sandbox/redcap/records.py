@@ -1,45 +1,42 @@
-"""The record export: a call becomes a table that is read row by row, flat or entity-attribute-value.
+"""The record export: a call becomes a flat table that is read row by row."""
 
-Deliberately not here: spelling (JSON, CSV, XML), and what needs REDCap's logic or its log; that is refused.
-"""
-
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
 
-from sandbox.redcap.call import AuthorisedCall, Refusal, invalid_values, not_simulated
-from sandbox.redcap.cells import adjustments, entity_value, labels, stored
-from sandbox.redcap.columns import data_columns, heading, record_id, structure_columns, with_missing_codes
+from sandbox.redcap.call import AuthorisedCall, invalid_values, not_simulated
+from sandbox.redcap.cells import adjustments, stored
+from sandbox.redcap.columns import data_columns, record_id, structure_columns, with_missing_codes
 from sandbox.redcap.project import Column, Project, Row
 
 Cells = list[str]
 
-_NOT_SIMULATED = ("filterLogic", "dateRangeBegin", "dateRangeEnd", "combineCheckboxOptions")
+_NOT_SIMULATED = {
+    **dict.fromkeys(("filterLogic", "dateRangeBegin", "dateRangeEnd", "combineCheckboxOptions", "decimalCharacter")),
+    "type": "flat",
+    "rawOrLabel": "raw",
+    "rawOrLabelHeaders": "raw",
+    "csvDelimiter": ",",
+}
+"""Parameters that are refused, but for this value."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Column names, the headings people see, and the rows, read anew each time ``rows`` is called."""
+    """Column names, and the rows, read anew each time ``rows`` is called."""
 
     names: Cells
-    headings: Cells
     rows: Callable[[], Iterator[Cells]]
 
 
 def record_table(asked: AuthorisedCall) -> Table:
     """The table a record export sends; raises Refusal for what REDCap, or this stand-in, refuses."""
-    for name in _NOT_SIMULATED:
-        if asked.call.text(name):
+    for name, accepted in _NOT_SIMULATED.items():
+        if asked.call.text(name) not in ("", accepted):
             raise not_simulated(name)
-    kind = asked.call.text("type", "flat")
-    if kind not in ("flat", "eav"):
-        raise Refusal(400, asked.switches.unknown_text)
     keep = _keeps(asked)
     with_id, columns = data_columns(asked)
     columns = with_missing_codes(asked.project, columns, lambda: _rows(asked, keep))
-    export = _Export(asked, with_id, columns, lambda: _rows(asked, keep))
-    return export.eav() if kind == "eav" else export.flat()
+    return _Export(asked, with_id, columns, lambda: _rows(asked, keep)).table()
 
 
 def _keeps(asked: AuthorisedCall) -> list[Callable[[Row], bool]]:
@@ -53,7 +50,7 @@ def _keeps(asked: AuthorisedCall) -> list[Callable[[Row], bool]]:
         tests.append(lambda row: id_of(row) in wanted)
     if events is not None and asked.project.events is not None:
         unknown = [event for event in events if event not in asked.project.events]
-        if unknown and not asked.switches.ignore_unknown_forms_and_events:
+        if unknown:
             raise invalid_values("events", unknown)
         tests.append(lambda row: row.event in events)
     return tests
@@ -63,8 +60,6 @@ def _rows(asked: AuthorisedCall, keeps: list[Callable[[Row], bool]]) -> Iterable
     rows = asked.project.read() if asked.switches.row_order == "record" else _events_first(asked.project)
     for keep in keeps:
         rows = filter(keep, rows)
-    if asked.switches.duplicate_rows:
-        return (row for one in rows for row in (one, one))
     return rows
 
 
@@ -84,22 +79,21 @@ class _Export:
     columns: list[Column]
     rows: Callable[[], Iterable[Row]]
 
-    def flat(self) -> Table:
+    def table(self) -> Table:
         """A row for each record, event and repeat."""
         structure = structure_columns(self.asked, with_id=self.with_id)
         names = [one.name for one in structure] + [column.name for column in self.columns]
-        headings = [one.heading for one in structure] + [heading(column) for column in self.columns]
         keys = [one.value for one in structure]
         if self.asked.call.listed("events") is None or self.asked.project.is_longitudinal:
-            return Table(names, headings, lambda: self._flat_rows(keys))
+            return Table(names, lambda: self._rows(keys))
         order = sorted(range(len(names)), key=names.__getitem__)  # what a classic project does when asked for events
 
         def sort(cells: Cells) -> Cells:
             return [cells[place] for place in order]
 
-        return Table(sort(names), sort(headings), lambda: map(sort, self._flat_rows(keys)))
+        return Table(sort(names), lambda: map(sort, self._rows(keys)))
 
-    def _flat_rows(self, keys: list[Callable[[Row], str]]) -> Iterator[Cells]:
+    def _rows(self, keys: list[Callable[[Row], str]]) -> Iterator[Cells]:
         lookups: dict[tuple[str, str], list[tuple[str, str]] | None] = {}
         adjust = list(adjustments(self.asked, self.columns))
         for row in self.rows():
@@ -107,7 +101,7 @@ class _Export:
             if kind not in lookups:
                 lookups[kind] = self._lookup(row)
             lookup = lookups[kind]
-            if lookup is None or not (self.with_id or self._holds_something(row)):
+            if lookup is None or not (self.with_id or any(stored(row, column) for column in self._live(row))):
                 continue
             get = row.values.get
             cells = [get(name) or untouched for name, untouched in lookup]
@@ -131,38 +125,6 @@ class _Export:
             for column in self.columns
         ]
 
-    def _holds_something(self, row: Row) -> bool:
-        return any(stored(row, column) for column in self._live(row))
-
     def _live(self, row: Row) -> list[Column]:
         forms = self.asked.project.forms_on(row)
         return [column for column in self.columns if column.form in forms]
-
-    def eav(self) -> Table:
-        """A row for each stored value; a record's calculated values come after all its others."""
-        keys = {one.name: one.value for one in structure_columns(self.asked, with_id=True)}
-        id_name = self.asked.project.id_field.name
-        kept = ["redcap_event_name"]
-        if self.asked.switches.eav_repeat_columns:
-            kept += ["redcap_repeat_instrument", "redcap_repeat_instance"]
-        kept = [name for name in kept if name in keys]
-        names = ["record", *kept, "field_name", "value"]
-        values = [keys[name] for name in (id_name, *kept)]
-        return Table(names, names, lambda: self._eav_rows(values))
-
-    def _eav_rows(self, keys: list[Callable[[Row], str]]) -> Iterator[Cells]:
-        by_column = labels(self.asked, self.columns)
-        for _, rows in groupby(self.rows(), key=lambda row: row.record):
-            entities = [entity for row in rows for entity in self._entities(row, [key(row) for key in keys], by_column)]
-            yield from (line for calculated, line in sorted(entities, key=itemgetter(0)))
-
-    def _entities(
-        self, row: Row, keys: Cells, by_column: Mapping[str, Mapping[str, str]]
-    ) -> Iterator[tuple[bool, Cells]]:
-        if self.with_id:
-            yield False, [*keys, self.asked.project.id_field.name, keys[0]]
-        for column in self._live(row):
-            if value := stored(row, column):
-                text = by_column.get(column.name, {}).get(value) or entity_value(row, column, value)
-                calculated = column.source is not None and column.source.type == "calc"
-                yield calculated, [*keys, column.field or column.name, text]
