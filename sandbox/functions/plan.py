@@ -13,7 +13,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sandbox.functions.ncrontab import Schedule, parse_schedule
 from sandbox.functions.routes import Route, parse_route
 
 Binding = Mapping[str, Any]
@@ -48,7 +47,7 @@ class HostRules:
 class TimerTrigger:
     """A function that a schedule starts."""
 
-    schedule: Schedule
+    schedule: str
     monitored: bool
     on_start: bool
 
@@ -182,11 +181,21 @@ def _trigger(
         template = _resolved(trigger.get("route") or name, environment)
         return parse_route(name, f"{rules.route_prefix}/{template}", trigger.get("methods") or ())
     if trigger["type"] == "timerTrigger":
-        schedule = parse_schedule(_resolved(trigger["schedule"], environment))
+        schedule = _schedule(_resolved(trigger["schedule"], environment))
         return TimerTrigger(schedule, trigger.get("useMonitor", True) is not False, bool(trigger.get("runOnStartup")))
     if trigger["type"] == "queueTrigger":
         return QueueTrigger(_resolved(trigger["queueName"], environment), _storage(trigger, environment))
     raise ValueError(f"this host knows no trigger of the kind {trigger['type']}")
+
+
+def _schedule(text: str) -> str:
+    """Return an NCRONTAB schedule with its six fields; with five, the second is 0."""
+    from croniter import croniter
+
+    six_fields = f"0 {text}" if len(text.split()) == 5 else text
+    if len(six_fields.split()) != 6 or not croniter.is_valid(six_fields, second_at_beginning=True):
+        raise ValueError(f"the schedule '{text}' must have six valid fields: second minute hour day month day-of-week")
+    return six_fields
 
 
 def _resolved(text: str, environment: Mapping[str, str]) -> str:

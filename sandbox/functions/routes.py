@@ -1,8 +1,7 @@
-"""Which HTTP function a request is for: route templates with tokens, matched as the platform's host does.
+"""Match requests to HTTP functions by their routes, as the platform's host does.
 
-Read are ``{id}``, ``{id?}``, ``{*rest}`` and tokens with one of the constraints below; no others, no default values,
-and no segment that is part text and part token: a function with such a route is reported as not usable.
-https://learn.microsoft.com/aspnet/core/fundamentals/routing#route-templates
+A segment of a route is a word or a whole token such as ``{id}``. A function with another kind of route is reported as
+not usable. https://learn.microsoft.com/aspnet/core/fundamentals/routing#route-templates
 """
 
 import re
@@ -10,26 +9,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-_CONSTRAINTS = {
-    "int": r"-?\d{1,10}",
-    "long": r"-?\d{1,19}",
-    "bool": r"true|false",
-    "alpha": r"[a-z]+",
-    "guid": r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}",
-}
-_TOKEN = re.compile(r"\{(?P<rest>\*{1,2})?(?P<name>\w+)(?::(?P<constraint>\w+))?(?P<optional>\?)?\}")
+_TOKEN = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
 class Route:
-    """Where one function listens; ``rank`` is lower for a route that says more exactly what it wants."""
+    """Where one function listens; ``tokens`` are the names of its variable segments."""
 
     function: str
     template: str
     methods: frozenset[str]
     pattern: re.Pattern[str]
     tokens: tuple[str, ...]
-    rank: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -41,43 +32,26 @@ class Match:
 
 
 def parse_route(function: str, template: str, methods: Iterable[str]) -> Route:
-    """Read a route, prefix included, such as ``api/runs/{id}``; no methods mean all of them.
+    """Read a route with its prefix, such as ``api/runs/{id}``; no methods mean all of them.
 
-    Raises ``ValueError`` for what is not read here.
+    Raises ``ValueError`` for a segment that is neither a word nor a token.
     """
     pattern = ""
-    tokens: list[str] = []
-    rank: list[int] = []
     for segment in filter(None, template.split("/")):
-        token = _TOKEN.fullmatch(segment)
-        if token is None and set(segment) & set("{}"):
+        is_token = _TOKEN.fullmatch(segment) is not None
+        if not is_token and set(segment) & set("{}"):
             raise ValueError(f"the route '{template}' has a part that this host cannot read: {segment}")
-        if token is None:
-            pattern += "/" + re.escape(segment)
-            rank.append(0)
-            continue
-        pattern += _token_pattern(token, template)
-        tokens.append(token["name"])
-        rank.append(3 if token["rest"] else 1 if token["constraint"] else 2)
-    asked = frozenset(method.upper() for method in methods)
-    return Route(function, template, asked, re.compile(pattern, re.IGNORECASE), tuple(tokens), tuple(rank))
+        pattern += "/([^/]+)" if is_token else f"/{re.escape(segment)}"
+    names = tuple(_TOKEN.findall(template))
+    wanted = frozenset(method.upper() for method in methods)
+    return Route(function, template, wanted, re.compile(pattern, re.IGNORECASE), names)
 
 
 def find_function(routes: Sequence[Route], method: str, path: str) -> Match | None:
-    """The function whose route and methods fit, if there is one; the most exact route wins."""
-    for route in sorted(routes, key=lambda route: route.rank):
-        fit = route.pattern.fullmatch(path.rstrip("/"))
-        if fit is not None and (not route.methods or method in route.methods):
-            values = zip(route.tokens, fit.groups(), strict=True)
-            return Match(route.function, {token: unquote(value) for token, value in values if value})
+    """Return the function whose route and methods match; a route with fewer tokens wins."""
+    for route in sorted(routes, key=lambda route: len(route.tokens)):
+        found = route.pattern.fullmatch(path.rstrip("/"))
+        if found is not None and (not route.methods or method in route.methods):
+            values = zip(route.tokens, found.groups(), strict=True)
+            return Match(route.function, {token: unquote(value) for token, value in values})
     return None
-
-
-def _token_pattern(token: re.Match[str], template: str) -> str:
-    if token["rest"]:
-        return "(?:/(.*))?"
-    kind = token["constraint"]
-    if kind is not None and kind.lower() not in _CONSTRAINTS:
-        raise ValueError(f"the route '{template}' has a constraint that this host does not know: {kind}")
-    value = f"({_CONSTRAINTS[kind.lower()] if kind else '[^/]+'})"
-    return f"(?:/{value})?" if token["optional"] else f"/{value}"

@@ -1,7 +1,7 @@
-"""Lets timers go off when their schedules say so, by the clock that it is given.
+"""Fire timers by their schedules and the given clock.
 
-As on the platform, a timer does not go off again while its function runs; what it missed meanwhile is skipped. Not
-kept: when a timer last went off, so that nothing is caught up after a pause of the host.
+As on the platform, a timer does not fire again while its function runs; what it missed is skipped. When a timer last
+fired is not stored, so nothing is caught up after a pause of the host.
 """
 
 import threading
@@ -13,6 +13,14 @@ from sandbox.functions.calls import NEVER, Call, timer_call
 from sandbox.functions.plan import TimerTrigger
 
 LOOK_SECONDS = 0.5
+
+
+def next_after(schedule: str, moment: datetime) -> datetime:
+    """Return the first moment after this one that matches every field of an NCRONTAB schedule, in the same zone."""
+    from croniter import croniter
+
+    found: datetime = croniter(schedule, moment, second_at_beginning=True, day_or=False, ret_type=datetime).get_next()
+    return found
 
 
 @dataclass
@@ -33,7 +41,9 @@ class Timers:
         self._now = now
         self._disabled = disabled
         self._lock = threading.Lock()
-        self._timers = {name: _Timer(trigger, trigger.schedule.next_after(now())) for name, trigger in triggers.items()}
+        self._timers = {
+            name: _Timer(trigger, next_after(trigger.schedule, now())) for name, trigger in triggers.items()
+        }
 
     def take_due(self) -> list[Call]:
         """The calls of the timers whose time has come; each is running until ``ended`` says otherwise."""
@@ -55,7 +65,7 @@ class Timers:
         with self._lock:
             timer = self._timers[name]
             timer.running, timer.last_at = False, timer.next_at
-            timer.next_at = timer.trigger.schedule.next_after(self._now())
+            timer.next_at = next_after(timer.trigger.schedule, self._now())
 
     def next_at(self, name: str) -> datetime:
         """When a timer goes off next."""
