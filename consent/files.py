@@ -1,7 +1,4 @@
-"""Report files: their legal names, their content hash, and plain JSON values.
-
-https://learn.microsoft.com/windows/win32/fileio/naming-a-file and https://help.dropbox.com/organize/file-names
-"""
+"""Report files: their names, paths and content hash, and the JSON form of a value."""
 
 import hashlib
 import re
@@ -13,8 +10,17 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class ReportFile:
+    """One file of a report; ``data`` marks a file for machines."""
+
+    name: str
+    content: bytes
+    data: bool = False
+
+
+@dataclass(frozen=True)
 class StoredFile:
-    """A file as a folder holds it: its Dropbox content hash, its size in bytes and its revision ("" on a disk)."""
+    """A file in a folder: its path, Dropbox content hash, size in bytes and revision ("" on a disk)."""
 
     path: str
     content_hash: str
@@ -22,55 +28,49 @@ class StoredFile:
     rev: str
 
 
-_BLOCK = 4 * 1024 * 1024
+LONGEST_NAME = 255  # characters
+_ILLEGAL = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
+_RESERVED = re.compile(
+    r"(con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³])(\..*)?|desktop\.ini|thumbs\.db|\.ds_store|\.dropbox(\.attr)?"
+)
+
+
+def illegal_name_reason(name: str) -> str | None:
+    """Return why Windows or Dropbox would refuse this file name; None if both accept it.
+
+    https://learn.microsoft.com/windows/win32/fileio/naming-a-file and https://help.dropbox.com/organize/file-names
+    """
+    if not name or len(name) > LONGEST_NAME:
+        return f"it must have 1 to {LONGEST_NAME} characters"
+    if _ILLEGAL.search(name):
+        return 'it contains < > : " / \\ | ? * or a control character'
+    if name.endswith((".", " ")) or name.startswith(" "):
+        return "it starts with a space, or ends with a dot or a space"
+    if _RESERVED.fullmatch(name.lower()):
+        return "Windows or Dropbox reserves it"
+    return None
+
+
+def folder_names(path: str) -> list[str]:
+    """Return the names in a path with slashes."""
+    return [name for name in path.split("/") if name]
+
+
+def join_paths(*paths: str) -> str:
+    """Join paths into one that starts with a slash and does not end with one."""
+    return "/" + "/".join(name for path in paths for name in folder_names(path))
+
+
+_BLOCK = 4 * 1024 * 1024  # bytes
 
 
 def content_hash(content: bytes) -> str:
-    """The fingerprint Dropbox gives a file: SHA-256 over the SHA-256 digests of its 4 MiB blocks, in hex.
+    """Return Dropbox's hash of a file: SHA-256 over the SHA-256 digests of its 4 MiB blocks, in hex.
 
     https://www.dropbox.com/developers/reference/content-hash
     """
     blocks = (content[start : start + _BLOCK] for start in range(0, len(content), _BLOCK))
     return hashlib.sha256(b"".join(hashlib.sha256(block).digest() for block in blocks)).hexdigest()
-
-
-def joined(*paths: str) -> str:
-    """The paths as one, starting with "/" and not ending with it."""
-    return "/" + "/".join(part for path in paths for part in _parts(path))
-
-
-def _parts(path: str) -> list[str]:
-    return [part for part in path.split("/") if part]
-
-
-LONGEST = 255  # characters
-
-_ILLEGAL = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
-_KEPT = re.compile(
-    r"(con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³])(\..*)?|desktop\.ini|thumbs\.db|\.ds_store|\.dropbox(\.attr)?"
-)
-
-
-def why_illegal(name: str) -> str | None:
-    """Why one of them would refuse this name, in words that follow "the name is refused:"; None if both accept it."""
-    if not name or len(name) > LONGEST:
-        return f"it must have 1 to {LONGEST} characters"
-    if _ILLEGAL.search(name):
-        return 'it must not contain < > : " / \\ | ? *'
-    if name.endswith((".", " ")) or name.startswith(" "):
-        return "it must not begin with a space, nor end in a dot or a space"
-    if _KEPT.fullmatch(name.lower()):
-        return "it must not be a name that Windows or Dropbox keeps for itself"
-    return None
-
-
-@dataclass(frozen=True)
-class ReportFile:
-    """One file of a report, its bytes final: ``name`` is its plain name, ``data`` says it is for machines."""
-
-    name: str
-    content: bytes
-    data: bool = False
 
 
 def to_json(value: Any) -> Any:

@@ -16,14 +16,14 @@ from consent.config.checks import dropbox_sandbox_url, months_kept
 from consent.config.settings import Settings
 from consent.counting.period import choose_period
 from consent.dates import utc_now
-from consent.errors import ConfigurationError, UnknownStudyError, log_text
+from consent.errors import ConfigurationError, log_text
 from consent.runs.due import all_reported, late
 from consent.runs.ledger.record import RunLedger, RunRecord, Trigger
 from consent.runs.ledger.store import open_ledger
 from consent.runs.scheduler import QueuedRun, queue_due, request_run
 from consent.runs.status import run_document, with_leases
 from consent.runs.worker import execute_message, job, mark_failed
-from consent.studies.catalog import Studies, choose_study, load_studies
+from consent.studies.catalog import choose_study, ensure_known_study, load_studies
 
 LONGEST_MONTH = timedelta(days=31)
 
@@ -86,7 +86,7 @@ def list_runs(parameters: Mapping[str, str], settings: Settings, now: datetime) 
     with _opened(settings) as ledger:
         records = ledger.runs(wanted.study)[: wanted.limit]
         if not records and wanted.study is not None:
-            _ensure_known(wanted.study, load_studies(settings))
+            ensure_known_study(load_studies(settings), wanted.study)
         return {"runs": _documents(ledger, records, now)}
 
 
@@ -162,11 +162,6 @@ def _opened(settings: Settings) -> "closing[RunLedger]":
 
 def _sandbox(settings: Settings) -> bool:
     return dropbox_sandbox_url(settings) is not None
-
-
-def _ensure_known(key: str, studies: Studies) -> None:
-    if key not in studies.keys:
-        raise UnknownStudyError(f"There is no study '{key}'. Known: {', '.join(studies.keys)}.")
 
 
 def _documents(ledger: RunLedger, records: list[RunRecord], now: datetime) -> list[dict[str, Any]]:

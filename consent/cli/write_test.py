@@ -17,7 +17,7 @@ from consent.errors import (
     DeliveryUnavailableError,
     DeliveryUnverifiedError,
 )
-from consent.files import joined
+from consent.files import join_paths
 
 TRIAL_NAME = "consent-write-test.txt"
 _WORDS = "Written by the command `consent` to see whether it may write here. It can be deleted."
@@ -57,7 +57,7 @@ def prove_writable(new_account: NewAccount, folder: str) -> WriteTestResult:
     """
     dropbox = new_account()
     tried_in = _nearest(dropbox, folder)
-    path = joined(tried_in, TRIAL_NAME)
+    path = join_paths(tried_in, TRIAL_NAME)
     dropbox.look(path)  # which needs the right to see names, before anything is written
     content = f"{_WORDS}\n{uuid.uuid4().hex}\n".encode()  # never the same: Dropbox need not write what it has
     with _nothing_left(new_account, path):

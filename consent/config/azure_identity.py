@@ -1,13 +1,13 @@
-"""How Azure's libraries reach Azure from here: over our own session, with our patience, as an identity that they find.
+"""Azure's client libraries: their HTTP transport over our own session, and the Azure identity of this machine.
 
-Retries nothing itself: the libraries do, and sleep as they are told here.
+The libraries do the retries; their waits are limited here.
 """
 
 import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from consent.errors import SettingsError
+from consent.errors import Problem, SettingsError
 
 if TYPE_CHECKING:
     import requests
@@ -26,9 +26,9 @@ def azure_transport(
     longest_wait: float,
     read_seconds: float = READ_SECONDS,
 ) -> "RequestsTransport":
-    """Carry the requests of one of Azure's libraries over a session, which stays open.
+    """Return a transport that sends a library's requests over this session; the session stays open.
 
-    longest_wait: seconds, whatever a Retry-After asks for.
+    longest_wait: the limit in seconds for any wait, also for one that Retry-After asks for.
     """
     from azure.core.pipeline.transport import RequestsTransport
 
@@ -44,13 +44,13 @@ def azure_transport(
     return transport
 
 
-def found_identity(
+def find_identity(
     transport: "RequestsTransport", retries: dict[str, Any], *, managed: bool = False, client_id: str | None = None
 ) -> "TokenCredential":
-    """Find who this machine is to Azure; asks nobody yet.
+    """Return the Azure identity of this machine; sends no request yet.
 
-    managed: only as a managed identity. client_id: which of several. Raises SettingsError if a setting of the
-    identity library cannot be used.
+    managed: use a managed identity only. client_id: the id of a user-assigned one.
+    Raises SettingsError if Azure's identity library rejects a setting.
     """
     from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
@@ -61,5 +61,5 @@ def found_identity(
         if managed:
             return ManagedIdentityCredential(transport=transport, **retries, **chosen)
         return DefaultAzureCredential(transport=transport, **retries, **chosen)
-    problem = "an AZURE_ setting has a value that Azure's identity library does not take: check AZURE_CLIENT_ID, "
-    raise SettingsError([problem + "AZURE_TENANT_ID and AZURE_TOKEN_CREDENTIALS"])
+    fix = "Check AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_TOKEN_CREDENTIALS."
+    raise SettingsError([Problem("Azure's identity library rejects an AZURE_ setting.", fix)])

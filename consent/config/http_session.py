@@ -1,38 +1,32 @@
-"""Opens the one kind of HTTPS session that REDCap, Dropbox and Key Vault share: proxies and certificates as set.
+"""Open HTTP sessions for REDCap, Dropbox and Azure, with the configured proxies and certificates.
 
-Reads no environment and no .netrc, and retries nothing: whoever uses the session decides that.
+Nothing is read from the environment or .netrc, and nothing is retried.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from consent.config.checks import split_url
 from consent.config.settings import LOOPBACK_HOSTS, Network, Settings
-from consent.errors import SettingsError
+from consent.errors import Problem, SettingsError
 
 if TYPE_CHECKING:
     import requests
 
 
 def usable_network(settings: Settings) -> Network:
-    """How to reach the outside world; the certificates that it names are there.
-
-    Raises:
-        SettingsError: they are not, or Azure left a setting unresolved.
-    """
-
+    """Return the network settings; raises SettingsError if one of them cannot be used."""
     network = settings.network
-    new_session(network).close()  # which checks that the certificates are there
+    new_session(network).close()  # checks certificates and proxies
     return network
 
 
 def new_session(network: Network, *urls: str) -> "requests.Session":
-    """Open a session that reaches these addresses the way this machine's network wants it.
+    """Open a session for these addresses; the caller closes it.
 
-    urls: the addresses it will be used for; those on this machine, or named in NO_PROXY, are reached without a proxy.
-    The caller closes it. Raises SettingsError if the file of certificates is not there, or a proxy is no address.
+    Addresses on this machine, or named in NO_PROXY, are reached without a proxy.
+    Raises SettingsError if the certificate file does not exist or a proxy is not an address.
     """
     import requests
 
@@ -48,34 +42,26 @@ def _certificates(network: Network) -> str | bool:
     if network.ca_bundle is None:
         return True
     if not Path(network.ca_bundle).exists():
-        problem = "REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) names a file that is not there: correct or remove it"
-        raise SettingsError([problem])
+        what = f"The certificate file does not exist: {network.ca_bundle}."
+        raise SettingsError([Problem(what, "Correct or remove REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE).")])
     return network.ca_bundle
 
 
 def _proxies(network: Network, urls: tuple[str, ...]) -> dict[str, str]:
+    from requests.utils import should_bypass_proxies
+
     by_scheme = {"https": network.https_proxy, "http": network.http_proxy}
     proxies = {scheme: proxy for scheme, proxy in by_scheme.items() if proxy}
-    _ensure_proxy_addresses(proxies)
-    for url in urls:
-        parts = urlsplit(url)
-        if parts.hostname in LOOPBACK_HOSTS or _is_exempt(url, network.no_proxy):
-            proxies[f"{parts.scheme}://{parts.hostname}"] = ""  # the more exact key wins, and an empty one means none
-    return proxies
-
-
-def _ensure_proxy_addresses(proxies: Mapping[str, str]) -> None:
-    """Say so of each proxy that is no address; it is not repeated, for it may hold a password."""
     problems = [
-        f"{scheme.upper()}_PROXY is no address of a proxy, such as http://HOST:PORT: correct or remove it"
-        for scheme, proxy in proxies.items()
+        Problem(f"{scheme.upper()}_PROXY is not an address.", "Set it to http://HOST:PORT, or remove it.")
+        for scheme, proxy in proxies.items()  # never shown: a proxy's address may contain a password
         if split_url(proxy if "//" in proxy else f"//{proxy}") is None
     ]
     if problems:
         raise SettingsError(problems)
-
-
-def _is_exempt(url: str, no_proxy: str | None) -> bool:
-    from requests.utils import should_bypass_proxies
-
-    return no_proxy is not None and should_bypass_proxies(url, no_proxy=no_proxy)
+    for url in urls:
+        parts = urlsplit(url)
+        is_exempt = network.no_proxy is not None and should_bypass_proxies(url, no_proxy=network.no_proxy)
+        if parts.hostname in LOOPBACK_HOSTS or is_exempt:
+            proxies[f"{parts.scheme}://{parts.hostname}"] = ""  # the more exact key wins, and an empty one means none
+    return proxies

@@ -1,6 +1,6 @@
-"""What an error of Azure's Key Vault library means for the operator: wait, or ask for a right, and for which.
+"""Turn an error of Azure's Key Vault library into one of ours, which says whether to wait or which right to ask for.
 
-Takes only known words out of an error, never its text: that may quote what the server sent.
+The library's own text is never used: it may quote what the server sent.
 """
 
 from typing import TYPE_CHECKING
@@ -10,61 +10,57 @@ from consent.errors import ConsentReportError, SecretsRefusedError, SecretsUnava
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
 
-_BUSY_STATUSES = (408, 429)
-
 NO_RIGHT_TO_READ = (
-    "this identity may not read it: ask for the role 'Key Vault Secrets User' on the vault "
-    "(where the vault uses access policies: for 'Get' on secrets); a new right can take ten minutes to work"
+    "Give this identity the role 'Key Vault Secrets User' on the vault, or 'Get' on secrets in its access policies. "
+    "A new right can take ten minutes to work."
 )
-_NOT_ACCEPTED = (
-    "the vault does not accept this identity: check that KEY_VAULT_URL is a vault of the identity's own organisation "
-    "(tenant), and that the identity has the role 'Key Vault Secrets User' there"
-)
-_CLOSED_NETWORK = "the vault's network rules keep this machine out: have it allowed under the vault's 'Networking'"
-_WHY_FORBIDDEN = {
-    "SecretDisabled": "the secret is disabled: enable it, or store a new version of it",
-    "ForbiddenByFirewall": _CLOSED_NETWORK,
-    "ForbiddenByConnection": _CLOSED_NETWORK,
+_NETWORK_RULES = ("the vault's network rules block this machine", "Allow it in the vault's 'Networking' settings.")
+_FORBIDDEN = {
+    "SecretDisabled": ("the secret is disabled", "Enable it, or store a new version of it."),
+    "ForbiddenByFirewall": _NETWORK_RULES,
+    "ForbiddenByConnection": _NETWORK_RULES,
 }
 
 
-def explained(error: "AzureError", what: str, no_right: str) -> ConsentReportError:
-    """The error in our words.
+def key_vault_error(error: "AzureError", what: str, no_right: str) -> ConsentReportError:
+    """Return our error for one of the library's.
 
-    what: what did not come about, as the start of a sentence. no_right: the rest of it where a right is missing.
+    what: what failed, as the start of a sentence. no_right: the fix where the identity has no right to do it.
     """
     from azure.core.exceptions import ClientAuthenticationError
 
     status = getattr(error, "status_code", None)
     if status is None and isinstance(error, ClientAuthenticationError):
         return SecretsRefusedError(
-            f"{what}: Azure gave this machine no identity. On your own computer run `az login`; in Azure assign the "
-            "function app a managed identity (and AZURE_CLIENT_ID, if it is a user-assigned one)."
+            f"{what}: this machine has no Azure identity.",
+            "On your own computer run `az login`. In Azure assign the function app a managed identity (and set "
+            "AZURE_CLIENT_ID if it is a user-assigned one).",
         )
     if status is None:
         return SecretsUnavailableError(
-            f"{what}: the vault cannot be reached. Check the address and the network (HTTPS_PROXY, "
-            "REQUESTS_CA_BUNDLE); the same run may work later."
+            f"{what}: the vault cannot be reached.",
+            "Check KEY_VAULT_URL and the network (HTTPS_PROXY, REQUESTS_CA_BUNDLE), or try again later.",
         )
-    where = f"{what} (status {status}, request id {_request_id(error)})"
-    return _explained_by_status(error, status, where, no_right)
+    return _by_status(error, status, what, no_right)
 
 
-def _explained_by_status(error: "AzureError", status: int, where: str, no_right: str) -> ConsentReportError:
+def _by_status(error: "AzureError", status: int, what: str, no_right: str) -> ConsentReportError:
+    what = f"{what} (status {status}, request id {_request_id(error)})"
     if status < 400:
-        return SecretsUnavailableError(
-            f"{where}: something else than Key Vault answered, such as a network's sign-in page. Check the network "
-            "(HTTPS_PROXY); the same run may work later."
-        )
-    if status in _BUSY_STATUSES or status >= 500:
-        return SecretsUnavailableError(f"{where}: the vault is busy or down. The same run may work later.")
-    if status == 403:
-        return SecretsRefusedError(f"{where}: {_WHY_FORBIDDEN.get(_inner_code(error), no_right)}.")
-    if status == 409:
-        return SecretsRefusedError(f"{where}: a deleted secret of that name is still kept. Recover it, then try again.")
-    if status == 401:
-        return SecretsRefusedError(f"{where}: {_NOT_ACCEPTED}.")
-    return SecretsRefusedError(f"{where}: the vault does not take the request. Check the secret's name.")
+        fix = "Check the network (HTTPS_PROXY): a sign-in page may have answered."
+        return SecretsUnavailableError(f"{what}: the response is not from Key Vault.", fix)
+    if status in (408, 429) or status >= 500:
+        return SecretsUnavailableError(f"{what}: the vault is overloaded or down.", "Try again later.")
+    why, fix = {
+        401: (
+            "the vault does not accept this identity",
+            "Check that KEY_VAULT_URL is a vault of the identity's own organisation (tenant), and that the identity "
+            "has the role 'Key Vault Secrets User' there.",
+        ),
+        403: _FORBIDDEN.get(_inner_code(error), ("this identity has no right to do it", no_right)),
+        409: ("a deleted secret of this name still exists", "Recover or purge it, then try again."),
+    }.get(status, ("the vault rejected the request", "Check the secret's name."))
+    return SecretsRefusedError(f"{what}: {why}.", fix)
 
 
 def _inner_code(error: "AzureError") -> str:

@@ -1,6 +1,6 @@
-"""Where things are: the only reader of the process environment, local.settings.json and .env.
+"""Read the settings: the process environment, local.settings.json and .env. No value is ever shown.
 
-Looks nothing up in Key Vault (that is ``credentials.py``), opens no connection, and never shows a value.
+Secrets in Key Vault are looked up by ``credentials.py``.
 """
 
 import json
@@ -13,9 +13,8 @@ from typing import Any, TypeVar
 from consent.errors import Problem, SettingsError
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
-DEFAULT_SCHEDULE = (
-    "0 0 * * * Sun,Mon,Tue"  # hourly: a Monday east of UTC begins on Sunday there, west it ends on Tuesday
-)
+DEFAULT_SCHEDULE = "0 0 * * * Sun,Mon,Tue"
+"""Every hour of three days in UTC: Monday starts on Sunday in the far east, and ends on Tuesday in the far west."""
 
 T = TypeVar("T")
 
@@ -28,15 +27,15 @@ https://github.com/Azure/azure-functions-host/blob/dev/src/WebJobs.Script/Enviro
 
 
 class Problems:
-    """Collects what is wrong with the settings, in order and each once, so that all of it can be said together."""
+    """Collect the problems of several settings, in order and each once, to report them together."""
 
     def __init__(self) -> None:
         self._problems: dict[Problem, None] = {}
 
-    def collect(self, ask: Callable[[], T]) -> T | None:
-        """Give what ``ask`` gives; if it raises SettingsError, note its problems and give nothing."""
+    def collect(self, read: Callable[[], T]) -> T | None:
+        """Return what ``read`` returns; if it raises SettingsError, keep its problems and return None."""
         try:
-            return ask()
+            return read()
         except SettingsError as error:
             self.add(error.problems)
             return None
@@ -46,10 +45,10 @@ class Problems:
         self._problems.update(dict.fromkeys(problems))
 
     def listed(self) -> tuple[Problem, ...]:
-        """Return every problem, each once."""
+        """Return every problem."""
         return tuple(self._problems)
 
-    def refuse(self) -> None:
+    def raise_if_any(self) -> None:
         """Raise SettingsError with every problem, if there is any."""
         if self._problems:
             raise SettingsError(self._problems)
@@ -57,10 +56,7 @@ class Problems:
 
 @dataclass(frozen=True)
 class Network:
-    """How this machine reaches the outside world: proxies and extra certificates, if it needs any.
-
-    A proxy's address may hold a password, so none is shown when this is printed.
-    """
+    """Proxies and extra certificates; a proxy's address may contain a password and is not printed."""
 
     https_proxy: str | None = field(default=None, repr=False)
     http_proxy: str | None = field(default=None, repr=False)
@@ -70,9 +66,10 @@ class Network:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Settings:
-    """What has been set, by name; printing it shows the names alone. ``searched`` says where it was looked for.
+    """All settings by name; printing them shows the names alone.
 
-    Names that differ in case alone are one where ``any_case`` is set, as on Windows, which keeps them in upper case.
+    searched: the places that were read. any_case: names do not depend on case, as on Windows; they are stored in
+    upper case.
     """
 
     _values: Mapping[str, str]
@@ -82,38 +79,35 @@ class Settings:
     _places: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, name: str) -> str | None:
-        """Give a setting's value, or nothing if it is absent or blank.
+        """Return a setting's value, or None if it is absent or blank.
 
-        Raises SettingsError for a Key Vault reference that Azure left unresolved.
+        Raises SettingsError for a Key Vault reference that Azure did not resolve.
         https://learn.microsoft.com/azure/app-service/app-service-key-vault-references
         """
-        value = self._values.get(self._kept_as(name))
+        value = self._values.get(self._stored_name(name))
         if value is not None and value.lower().startswith(_UNRESOLVED):
-            problem = (
-                f"{name} is a Key Vault reference that was not resolved: see why under the function app's "
-                "environment variables in the Azure portal (most often its identity lacks 'Key Vault Secrets User')"
+            fix = (
+                "See the reason in the Azure portal under the function app's environment variables. Most often its "
+                "identity needs the role 'Key Vault Secrets User'."
             )
-            raise SettingsError([problem])
+            raise SettingsError([Problem(f"{name} is a Key Vault reference that was not resolved.", fix)])
         return value
 
     def has(self, name: str) -> bool:
-        """Say whether a setting is there at all, even as a reference that Azure left unresolved."""
-        return self._kept_as(name) in self._values
+        """Return whether a setting exists, resolved or not."""
+        return self._stored_name(name) in self._values
 
     def place_of(self, name: str) -> str:
-        """Say where a setting was found: ``the environment``, ``local.settings.json`` or ``.env``."""
-        return self._places.get(self._kept_as(name), "the settings")
+        """Return where a setting was found: ``the environment``, ``local.settings.json`` or ``.env``."""
+        return self._places.get(self._stored_name(name), "the settings")
 
     def as_environment(self) -> dict[str, str]:
-        """Give everything that has been set, as the environment of another process: secrets too, so never print it."""
+        """Return every setting for another process, secrets included: never print it."""
         return dict(self._values)
 
     @property
     def network(self) -> Network:
-        """How to reach the outside world, from the variables that curl and Python programs share.
-
-        Raises SettingsError with every one of them that Azure left unresolved.
-        """
+        """The variables that curl and Python programs share; raises SettingsError with every unresolved one."""
         problems = Problems()
         network = Network(
             https_proxy=problems.collect(lambda: self.get("https_proxy") or self.get("HTTPS_PROXY")),
@@ -121,10 +115,10 @@ class Settings:
             no_proxy=problems.collect(lambda: self.get("no_proxy") or self.get("NO_PROXY")),
             ca_bundle=problems.collect(lambda: self.get("REQUESTS_CA_BUNDLE") or self.get("CURL_CA_BUNDLE")),
         )
-        problems.refuse()
+        problems.raise_if_any()
         return network
 
-    def _kept_as(self, name: str) -> str:
+    def _stored_name(self, name: str) -> str:
         return name.upper() if self.any_case else name
 
     def __repr__(self) -> str:
@@ -134,113 +128,90 @@ class Settings:
 def read_settings(
     environ: Mapping[str, str] | None = None, directory: Path | None = None, *, any_case: bool = os.name == "nt"
 ) -> Settings:
-    """Collect the settings of this machine: environment first, then local.settings.json, then .env.
+    """Read the settings of this machine: environment first, then local.settings.json, then .env.
 
-    environ: by default the environment of this process. directory: where the two files are, by default beside
-    host.json. any_case: names that differ in case alone are one, as on Windows. Inside Azure only the environment
-    counts. Raises SettingsError if a file cannot be used.
+    In Azure only the environment is read. environ: by default this process's. directory: the folder of the two files,
+    by default beside host.json. Raises SettingsError if a file cannot be used.
     """
     environ = os.environ if environ is None else environ
     in_azure = any(environ.get(name) for name in _AZURE)
-    sources = [("the environment", environ), *(() if in_azure else _read_files(directory))]
+    folder = None if in_azure else directory or app_folder()
     values: dict[str, str] = {}
     places: dict[str, str] = {}
-    for place, source in reversed(sources):
-        pairs = ((name.upper() if any_case else name, value.strip()) for name, value in source.items())
-        given = {name: value for name, value in pairs if value}
+    for source, pairs in reversed([("the environment", environ), *_read_files(folder)]):
+        stripped = {(name.upper() if any_case else name): value.strip() for name, value in pairs.items()}
+        given = {name: value for name, value in stripped.items() if value}
         values |= given
-        places |= dict.fromkeys(given, place)
-    return Settings(values, in_azure, _searched(directory, in_azure), any_case, places)
-
-
-def _searched(directory: Path | None, in_azure: bool) -> str:
-    folder = directory or app_folder()
-    if in_azure or folder is None:
-        return "the environment"
-    files = (folder / name for name in ("local.settings.json", ".env"))
-    found = (f"{file}{'' if file.is_file() else ' (not there)'}" for file in files)
-    return ", ".join(["the environment", *found])
+        places |= dict.fromkeys(given, source)
+    return Settings(values, in_azure, _searched(folder), any_case, places)
 
 
 def timer_schedule(environ: Mapping[str, str] | None = None) -> str:
-    """Say when it is asked which reports are due: as CONSENT_SCHEDULE has it, or every hour of Sunday and Monday, UTC.
+    """Return when the timer starts: as CONSENT_SCHEDULE says, or every hour of Sunday, Monday and Tuesday (UTC).
 
-    The setting is named, not copied, so that Azure resolves it; a name without a value would stop the whole app.
+    Azure resolves the setting's name in % signs; a name without a value would stop the whole app.
     https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer#ncrontab-expressions
     """
     environ = os.environ if environ is None else environ
     return "%CONSENT_SCHEDULE%" if environ.get("CONSENT_SCHEDULE", "").strip() else DEFAULT_SCHEDULE
 
 
-def _read_files(directory: Path | None) -> Iterator[tuple[str, Mapping[str, str]]]:
-    folder = app_folder() if directory is None else directory
-    if folder is None:
-        return
-    if not folder.is_dir():
-        raise SettingsError([f"the settings folder {folder} does not exist: check --settings"])
-    if (folder / "local.settings.json").is_file():
-        yield "local.settings.json", _read_local_settings(folder / "local.settings.json")
-    if (folder / ".env").is_file():
-        yield ".env", _read_dotenv(folder / ".env")
-
-
 def app_folder() -> Path | None:
-    """Give the folder of host.json, where the two settings files are looked for, if the program runs from there."""
+    """Return the folder of host.json, if the program runs from there."""
     folder = Path(__file__).parent.parent.parent
     return folder if (folder / "host.json").is_file() else None
 
 
-def _read_local_settings(path: Path) -> Mapping[str, str]:
-    document, problem = _json_in(path)
-    if problem:
-        raise SettingsError([problem])
-    if not isinstance(document, dict) or not isinstance(document.get("Values", {}), dict):
-        raise SettingsError([f'{path} must be an object with an object "Values", as in the example file'])
-    if str(document.get("IsEncrypted", False)).lower() == "true":
-        raise SettingsError([f"{path} is encrypted: run `func settings decrypt` in its folder"])
-    values: dict[str, str] = document.get("Values", {})
-    _ensure_text_values(path, values.items())
-    return values
+def _searched(folder: Path | None) -> str:
+    files = [folder / name for name in ("local.settings.json", ".env")] if folder else []
+    return ", ".join(["the environment", *(f"{file}{'' if file.is_file() else ' (not found)'}" for file in files)])
 
 
-def _json_in(path: Path) -> tuple[Any, str | None]:
-    """The document, or what is wrong with it: an error raised in ``except`` would carry along one that holds the file.
+def _read_files(folder: Path | None) -> Iterator[tuple[str, Mapping[str, str]]]:
+    if folder is None:
+        return
+    if not folder.is_dir():
+        raise SettingsError([Problem(f"The settings folder {folder} does not exist.", "Correct --settings.")])
+    for name, read in (("local.settings.json", _local_settings), (".env", _dotenv)):
+        if (folder / name).is_file():
+            values, problems = read(folder / name)
+            if problems:
+                raise SettingsError(problems)
+            yield name, values
+
+
+def _local_settings(path: Path) -> tuple[Mapping[str, str], list[Problem]]:
+    """Return the values and the problems: an error raised in ``except`` would carry the file's text along.
 
     https://docs.python.org/3/reference/simple_stmts.html#the-raise-statement (``from None`` hides it, but keeps it)
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig")), None
+        document: Any = json.loads(path.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:
-        return None, f"{path} is not JSON: look at line {error.lineno}"
+        return {}, [Problem(f"{path} is not valid JSON.", f"Correct line {error.lineno}.")]
     except (OSError, UnicodeDecodeError):
-        return None, _unreadable(path)
+        return {}, [_unreadable(path)]
+    values = document.get("Values", {}) if isinstance(document, dict) else None
+    if not isinstance(values, dict):
+        return {}, [Problem(f'{path} has no object "Values".', "Compare it with local.settings.json.example.")]
+    if str(document.get("IsEncrypted", False)).lower() == "true":
+        return {}, [Problem(f"{path} is encrypted.", "Run `func settings decrypt` in its folder.")]
+    others = [name for name, value in values.items() if not isinstance(value, str)]
+    return values, [Problem(f"{name} in {path} is not text.", "Put its value in quotes.") for name in others]
 
 
-def _ensure_text_values(path: Path, items: Iterable[tuple[str, object]]) -> None:
-    problems = [
-        f"{name} in {path} must be text: put its value in quotes" for name, value in items if not isinstance(value, str)
-    ]
-    if problems:
-        raise SettingsError(problems)
-
-
-def _read_dotenv(path: Path) -> Mapping[str, str]:
-    found, problem = _dotenv_in(path)
-    if problem:
-        raise SettingsError([problem])
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _dotenv_in(path: Path) -> tuple[Mapping[str, str | None], str | None]:
+def _dotenv(path: Path) -> tuple[Mapping[str, str], list[Problem]]:
     try:
         from dotenv import dotenv_values
 
-        return dotenv_values(path, interpolate=False, encoding="utf-8-sig"), None
+        found = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
     except ImportError:
-        return {}, f"{path} needs python-dotenv to be read: install it, or move the settings to local.settings.json"
+        fix = "Install it, or move the settings to local.settings.json."
+        return {}, [Problem(f"{path} cannot be read without python-dotenv.", fix)]
     except (OSError, UnicodeDecodeError):
-        return {}, _unreadable(path)
+        return {}, [_unreadable(path)]
+    return {name: value for name, value in found.items() if value is not None}, []
 
 
-def _unreadable(path: Path) -> str:
-    return f"{path} cannot be read: check its rights, and save it as UTF-8"
+def _unreadable(path: Path) -> Problem:
+    return Problem(f"{path} cannot be read.", "Check its permissions, and save it as UTF-8.")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from consent.dates import parse_day
 from consent.delivery.report_set import Destination, ReportSet, TargetFile, report_set
 from consent.errors import DeliveryRefusedError
-from consent.files import StoredFile, content_hash, joined
+from consent.files import StoredFile, content_hash, join_paths
 
 if TYPE_CHECKING:  # the package of renderers loads pandas
     from consent.files import ReportFile
@@ -210,7 +210,7 @@ def _action(place: TargetFile, standing: FolderState) -> Action:
 def _day_to_come(address: Destination, newer: date) -> DeliveryRefusedError:
     return DeliveryRefusedError(
         f"The archive holds a report as of a day still to come ({newer}), and nothing was written now. Check the clock "
-        f"of this machine; if it is right, move the folder '{joined(address.archive_home, newer.isoformat())}' away, "
+        f"of this machine; if it is right, move '{join_paths(address.archive_home, newer.isoformat())}' away, "
         "then run again."
     )
 
@@ -249,7 +249,7 @@ def _archived_days(address: Destination, folder: Folder) -> list[date]:
 
 def _manifests(day: date, address: Destination, folder: Folder) -> Iterator[StoredFile]:
     """The manifest of each whole set that is kept as of a day."""
-    home = joined(address.archive_home, day.isoformat())
+    home = join_paths(address.archive_home, day.isoformat())
     for name in folder.names(home):
-        if _SET_ID.fullmatch(name) and (manifest := folder.look(joined(home, name, address.manifest_name))):
+        if _SET_ID.fullmatch(name) and (manifest := folder.look(join_paths(home, name, address.manifest_name))):
             yield manifest

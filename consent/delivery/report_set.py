@@ -13,7 +13,7 @@ from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from consent.files import StoredFile, _parts, content_hash, joined, why_illegal
+from consent.files import StoredFile, content_hash, folder_names, illegal_name_reason, join_paths
 
 if TYPE_CHECKING:
     from consent.files import ReportFile
@@ -46,7 +46,7 @@ class Destination:
     @property
     def archive_home(self) -> str:
         """The folder that holds the kept sets of this title, one folder a cut-off."""
-        return joined(self.folder, "Archive", self.title)
+        return join_paths(self.folder, "Archive", self.title)
 
 
 @dataclass(frozen=True)
@@ -74,18 +74,18 @@ class ReportSet:
     @property
     def archive_folder(self) -> str:
         """The folder in which this very set is kept."""
-        return joined(self.address.archive_home, self.address.cutoff.isoformat(), self.set_id)
+        return join_paths(self.address.archive_home, self.address.cutoff.isoformat(), self.set_id)
 
     def archive_places(self, stored: Mapping[str, StoredFile]) -> tuple[TargetFile, ...]:
         """Where the set is kept, flat, the manifest last; none without an archive."""
         if not self.address.archive:
             return ()
-        manifest = TargetFile(joined(self.archive_folder, self.address.manifest_name), self.manifest(stored), True)
+        manifest = TargetFile(join_paths(self.archive_folder, self.address.manifest_name), self.manifest(stored), True)
         return (*(TargetFile(self._archive_path(file), file.content) for file in self.files), manifest)
 
     def stable_places(self, stored: Mapping[str, StoredFile]) -> tuple[TargetFile, ...]:
         """Where readers look every week, the manifest last."""
-        path = joined(self.address.folder, "data", self.address.manifest_name)
+        path = join_paths(self.address.folder, "data", self.address.manifest_name)
         manifest = TargetFile(path, self.manifest(stored), True)
         return (*(TargetFile(self._stable_path(file), file.content) for file in self.files), manifest)
 
@@ -119,10 +119,10 @@ class ReportSet:
         }
 
     def _archive_path(self, file: "ReportFile") -> str:
-        return joined(self.archive_folder, file.name)
+        return join_paths(self.archive_folder, file.name)
 
     def _stable_path(self, file: "ReportFile") -> str:
-        return joined(self.address.folder, "data" if file.data else "", file.name)
+        return join_paths(self.address.folder, "data" if file.data else "", file.name)
 
 
 def report_set(files: "Sequence[ReportFile]", address: Destination) -> ReportSet:
@@ -135,14 +135,14 @@ def report_set(files: "Sequence[ReportFile]", address: Destination) -> ReportSet
         if not isinstance(file.content, bytes) or not file.content:
             raise ValueError(f"'{file.name}' has no content (bytes), and an empty file must never replace a good one")
     names = [*(file.name for file in files), address.manifest_name]
-    for name in [*names, address.title, *_parts(address.folder)]:
+    for name in [*names, address.title, *folder_names(address.folder)]:
         _ensure_legal(name)
     _ensure_no_clashes([*names, "data", "Archive"])
     return ReportSet(address, tuple(files))
 
 
 def _ensure_legal(name: str) -> None:
-    if why := why_illegal(name):
+    if why := illegal_name_reason(name):
         raise ValueError(f"{name!r} is not a legal name on Windows and Dropbox: {why}")
     name.encode()  # half of a surrogate pair is a UnicodeEncodeError, which is a ValueError
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from consent.config.checks import check_redcap_url, dropbox_sandbox_url, ensure_no_sdk_hosts, root_namespace
-from consent.config.credentials import KEY, REFRESH_TOKEN, SECRET, Secret, find_secrets
+from consent.config.credentials import DROPBOX_KEY, DROPBOX_SECRET, DROPBOX_TOKEN, Secret, find_secrets
 from consent.config.http_session import usable_network
 from consent.config.settings import Network, Problems, Settings
 from consent.dates import utc_now
-from consent.errors import SettingsError
+from consent.errors import Problem, SettingsError
 from consent.studies.model import RedcapSource, StudyConfig
 
 if TYPE_CHECKING:
@@ -117,7 +117,9 @@ def redcap_url(study: AsksRedcap, settings: Settings) -> str:
     setting = study.redcap.url_setting
     url = settings.get(setting)
     if url is None:
-        raise SettingsError([f"{setting} is missing: the https address of REDCap's API, ending in /api/"])
+        raise SettingsError(
+            [Problem(f"{setting} is missing.", "Set it to the address of REDCap's API, https://HOST/api/.")]
+        )
     if problem := check_redcap_url(url, setting=setting, allow_http=study.redcap.allow_http):
         raise SettingsError([problem])
     return url
@@ -135,9 +137,9 @@ def dropbox_folder(
 ) -> DropboxKind:
     """The Dropbox that settings and secrets lead to, reached through this session; asks nothing yet."""
     return kind(
-        app_key=secrets[KEY],
-        refresh_token=secrets[REFRESH_TOKEN],
-        app_secret=secrets.get(SECRET),
+        app_key=secrets[DROPBOX_KEY],
+        refresh_token=secrets[DROPBOX_TOKEN],
+        app_secret=secrets.get(DROPBOX_SECRET),
         session=session,
         root_namespace=root_namespace(settings),
         clock=clock,
@@ -162,7 +164,8 @@ def _gather(study: AsksRedcap, settings: Settings, *, to_dropbox: bool) -> _Give
     network = problems.collect(lambda: usable_network(settings))
     problems.collect(lambda: ensure_no_sdk_hosts(settings))
     if to_dropbox:
-        needed, optional = [*needed, KEY, REFRESH_TOKEN], [SECRET]  # a sign-in with PKCE needs no app secret
+        needed = [*needed, DROPBOX_KEY, DROPBOX_TOKEN]
+        optional = [DROPBOX_SECRET]  # a sign-in with PKCE needs no app secret
         problems.collect(lambda: dropbox_sandbox_url(settings))
         problems.collect(lambda: root_namespace(settings))
     found, unusable = find_secrets(settings, needed, optional=optional)

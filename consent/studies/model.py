@@ -3,12 +3,9 @@
 Reads no file: ``study_file.py`` makes these values of one's text.
 """
 
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time
-
-from consent.errors import ConfigurationError
 
 NOT_COMPLETED = "[not completed]"
 """What REDCap writes in place of the timestamp of a survey that was begun and never submitted."""
@@ -189,30 +186,6 @@ class StudyConfig:
     guard: Guard
     schedule: Schedule
     sha256: str
-
-
-def ensure_no_shared_names(studies: Iterable[StudyConfig]) -> None:
-    """Make sure that no two studies would write files of the same names to the same folder.
-
-    Raises:
-        ConfigurationError: naming the studies that would overwrite each other.
-    """
-    by_place: dict[tuple[str, str], list[str]] = {}
-    for study in studies:
-        folder, title = _as_folders_see(study.delivery.folder), _as_folders_see(study.title)
-        for stem in (title, f"{title}.manifest"):  # the manifest of one could be the JSON file of another
-            by_place.setdefault((folder, stem), []).append(study.key)
-    for keys in by_place.values():
-        if len(keys) > 1:
-            raise ConfigurationError(
-                f"The studies {' and '.join(sorted(keys))} have the same title and folder (or all but the same) and "
-                "would overwrite each other's reports. Give each its own title or its own delivery folder."
-            )
-
-
-def _as_folders_see(name: str) -> str:
-    """A name without what Windows and Dropbox do not tell apart: case, and how an accent is stored."""
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def named_fields(study: StudyConfig) -> Iterator[tuple[str, FieldRef]]:

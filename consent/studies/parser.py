@@ -1,16 +1,16 @@
-"""A study file's text -> the study, or the list of all its problems.
+"""Parse the text of a study file: return the study, or raise one error with every problem in the file.
 
-Reads no file and no environment; whether REDCap really has these fields is asked in ``redcap/fit.py``.
+Whether REDCap has these fields and codes is checked in ``redcap/validation.py``.
 """
 
 import hashlib
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import time
 
-from consent.errors import StudyFileError
+from consent.errors import Problem, StudyFileError
 from consent.studies.model import (
     AccrualGoals,
     ConsentForm,
@@ -32,59 +32,61 @@ from consent.studies.toml_reader import TomlTable
 
 
 def parse_study(text: str, key: str) -> StudyConfig:
-    """Read a study file's text; ``key`` is the short name that the file goes by.
+    """Parse a study file.
 
-    Raises:
-        StudyFileError: with every problem in the file, each naming its key and what was expected.
+    key: the study's short name, which is the file's name without ``.toml``.
+    Raises StudyFileError with every problem, each naming its key.
     """
-    heading = f"The study file of '{key}' cannot be used. Correct these and run again:"
+    heading = f"The study file of '{key}' cannot be used:"
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise StudyFileError([f"not valid TOML: {error}"], heading) from None
-    problems: list[str] = []
+        problem = Problem(f"The file is not valid TOML: {error}.", "Correct that line.")
+        raise StudyFileError([problem], heading) from None
+    problems: list[Problem] = []
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", key):
-        problems.append(f"the file's name, '{key}': expected lower-case letters, digits, - and _")
-    table = TomlTable(document, "", problems)
-    study = StudyConfig(
-        key=key,
-        title=table.legal_name("title"),
-        start_date=table.day("start_date"),
-        time_zone=table.zone("time_zone"),
-        contact=table.text("contact"),
-        redcap=_redcap(table.table("redcap"), document.get("time_zone")),
-        consents=tuple(_consent(entry) for entry in table.tables("consent", at_least_one=True)),
-        riders=tuple(_rider(entry) for entry in table.tables("riders")),
-        leave_out=tuple(_leave_out(entry) for entry in table.tables("leave_out")),
-        only=_only(table.table("only")) if table.has("only") else None,
-        withdrawal=_withdrawal(table.table("withdrawal")) if table.has("withdrawal") else None,
-        sites=_sites(table.table("sites")) if table.has("sites") else None,
-        version=_version(table.table("version")) if table.has("version") else None,
-        accrual=_accrual(table.table("accrual")) if table.has("accrual") else None,
-        delivery=_delivery(table.table("delivery", optional=True)),
-        guard=_guard(table.table("guard", optional=True)),
-        schedule=_schedule(table.table("schedule", optional=True)),
-        sha256=hashlib.sha256(text.encode()).hexdigest(),
-    )
-    table.nothing_else()
-    problems += _repeated("riders: key", (rider.key.casefold() for rider in study.riders))
-    problems += _repeated("consent: decision and date", (f"{c.decision} on {c.date}" for c in study.consents))
-    problems += _versions_unknown(study)
+        fix = "Rename it: use lower-case letters, digits, - and _ before .toml."
+        problems.append(Problem(f"'{key}' is not a usable name for a study file.", fix))
+    study = _study(TomlTable(document, "", problems), key, hashlib.sha256(text.encode()).hexdigest())
+    problems += _problems_between_tables(study)
     if problems:
         raise StudyFileError(problems, heading)
     return study
 
 
-def _redcap(table: TomlTable, study_zone: object) -> RedcapSource:
-    source = RedcapSource(
+def _study(table: TomlTable, key: str, sha256: str) -> StudyConfig:
+    study = StudyConfig(
+        key=key,
+        title=table.file_name("title"),
+        start_date=table.day("start_date"),
+        time_zone=(time_zone := table.zone("time_zone")),
+        contact=table.text("contact"),
+        redcap=_redcap(table.table("redcap"), time_zone),
+        consents=tuple(map(_consent, table.tables("consent", at_least_one=True))),
+        riders=tuple(map(_rider, table.tables("riders"))),
+        leave_out=tuple(map(_leave_out, table.tables("leave_out"))),
+        only=_only(table.table("only")) if table.has("only") else None,
+        withdrawal=_withdrawal(table.table("withdrawal")) if table.has("withdrawal") else None,
+        sites=_sites(table.table("sites")) if table.has("sites") else None,
+        version=_version(table.table("version")) if table.has("version") else None,
+        accrual=_accrual(table.table("accrual")) if table.has("accrual") else None,
+        delivery=_delivery(table.table("delivery", default={})),
+        guard=Guard(max_drop=table.table("guard", default={}).fraction("max_drop", default=0.02)),
+        schedule=Schedule(table.table("schedule", default={}).time_of_day("not_before", default=time(7, 0))),
+        sha256=sha256,
+    )
+    table.report_unknown_keys()
+    return study
+
+
+def _redcap(table: TomlTable, study_zone: str) -> RedcapSource:
+    return RedcapSource(
         url_setting=table.setting_name("url_setting"),
         token_setting=table.setting_name("token_setting"),
-        project_id=table.whole_number("project_id") if table.has("project_id") else None,
-        time_zone=table.zone("time_zone") if table.has("time_zone") else str(study_zone),
-        allow_http=table.yes_or_no("allow_http", default=False),
+        project_id=table.optional(table.positive_number, "project_id"),
+        time_zone=table.optional(table.zone, "time_zone") or study_zone,
+        allow_http=table.boolean("allow_http", default=False),
     )
-    table.nothing_else()
-    return source
 
 
 def _consent(table: TomlTable) -> ConsentForm:
@@ -96,14 +98,13 @@ def _consent(table: TomlTable) -> ConsentForm:
         pending=table.texts("pending"),
         pending_text=table.texts("pending_text"),
         events=table.texts("events"),
-        form_complete=table.field_name("form_complete") if table.has("form_complete") else None,
+        form_complete=table.optional(table.field_name, "form_complete"),
     )
-    table.apart(agreed=form.agreed, declined=form.declined, pending=form.pending)
+    table.ensure_distinct(agreed=form.agreed, declined=form.declined, pending=form.pending)
     if form.decision.is_checkbox:
-        table.only_codes("agreed", form.agreed, {"1"})
-        table.only_codes("declined", form.declined, set(), "an unticked box is also a form that nobody opened")
-        table.only_codes("pending", form.pending, {"0"})
-    table.nothing_else()
+        table.ensure_checkbox_codes("agreed", form.agreed, "1")
+        table.ensure_checkbox_codes("declined", form.declined)
+        table.ensure_checkbox_codes("pending", form.pending, "0")
     return form
 
 
@@ -118,125 +119,99 @@ def _rider(table: TomlTable) -> Rider:
         offered_in=table.texts("offered_in", at_least_one=True) if table.has("offered_in") else (),
     )
     if key.casefold() in ("period", "consent"):
-        table.problem("key", f"'{key}' is the name of another column of the report")
-    table.apart(agreed=rider.agreed, declined=rider.declined)
-    table.nothing_else()
+        table.add_problem("key", f"'{key}' is the name of another column in the report", "Choose another key.")
+    table.ensure_distinct(agreed=rider.agreed, declined=rider.declined)
     return rider
 
 
 def _leave_out(table: TomlTable) -> LeaveOut:
     by_field, by_id = table.has("field") or table.has("codes"), table.has("id_pattern")
     if by_field == by_id:
-        table.problem("field", "expected either field and codes, or id_pattern")
-    rule = LeaveOut(
+        table.add_problem("field", "the rule needs one way to find records", "Give field and codes, or id_pattern.")
+    return LeaveOut(
         reason=table.label("reason"),
         field=FieldRef(*table.field_ref("field")) if by_field else None,
         codes=table.texts("codes", at_least_one=True) if by_field else (),
         id_pattern=table.pattern("id_pattern") if by_id else None,
     )
-    table.nothing_else()
-    return rule
 
 
 def _only(table: TomlTable) -> Only:
-    only = Only(field=FieldRef(*table.field_ref("field")), codes=table.texts("codes", at_least_one=True))
-    table.nothing_else()
-    return only
+    return Only(field=FieldRef(*table.field_ref("field")), codes=table.texts("codes", at_least_one=True))
 
 
 def _withdrawal(table: TomlTable) -> WithdrawalRules:
-    has_flag, has_extent = table.has("flag") or table.has("codes"), table.has("extent")
+    has_flag = table.has("flag") or table.has("codes")
     if not has_flag and not table.has("date"):
-        table.problem("flag", "expected flag and codes, or date, or both")
+        table.add_problem("flag", "the rule has no field", "Give flag and codes, or date, or both.")
     rules = WithdrawalRules(
         flag=FieldRef(*table.field_ref("flag")) if has_flag else None,
         codes=table.texts("codes", at_least_one=True) if has_flag else (),
-        date=table.field_name("date") if table.has("date") else None,
-        extent=FieldRef(table.field_name("extent")) if has_extent else None,
+        date=table.optional(table.field_name, "date"),
+        extent=FieldRef(table.field_name("extent")) if table.has("extent") else None,
         ends=table.texts("ends", at_least_one=True) if table.has("ends") else (),
         extent_labels=table.labels("extent_labels"),
     )
     if rules.flag and rules.flag.is_checkbox:
-        table.only_codes("codes", rules.codes, {"1"}, "an unticked box is also a form that nobody opened")
+        table.ensure_checkbox_codes("codes", rules.codes, "1")
     for key, given in (("ends", rules.ends), ("extent_labels", rules.extent_labels)):
-        if given and not has_extent:
-            table.problem(key, "expected only together with extent, the field whose codes these are")
-    table.nothing_else()
+        if given and not rules.extent:
+            table.add_problem(key, "there is no extent", "Name the field with these codes under extent.")
     return rules
 
 
 def _sites(table: TomlTable) -> SiteRules:
     by = table.field_name("by")
-    listed = tuple(_site(entry) for entry in table.tables("site"))
-    for code, n in Counter(site.code for site in listed).items():
-        if n > 1:
-            table.problem("site", f"the code '{code}' is used {n} times")
-    table.nothing_else()
+    listed = tuple(map(_site, table.tables("site")))
+    for code in _repeated(site.code for site in listed):
+        table.add_problem("site", f"the code '{code}' appears more than once", "Give each site its own code.")
     return SiteRules(by=None if by == "data_access_group" else FieldRef(by), listed=listed)
 
 
 def _site(table: TomlTable) -> ListedSite:
     code = table.text("code")
-    site = ListedSite(
+    return ListedSite(
         code=code,
         label=table.label("label", default=code),
-        target=table.number_of_people("target") if table.has("target") else None,
-        opened=table.day("opened") if table.has("opened") else None,
+        target=table.optional(table.positive_number, "target"),
+        opened=table.optional(table.day, "opened"),
     )
-    table.nothing_else()
-    return site
 
 
 def _version(table: TomlTable) -> VersionRules:
     rules = VersionRules(field=FieldRef(table.field_name("field")), accepted=table.texts("accepted", at_least_one=True))
-    table.apart(accepted=rules.accepted)
-    table.nothing_else()
+    table.ensure_distinct(accepted=rules.accepted)
     return rules
 
 
 def _accrual(table: TomlTable) -> AccrualGoals:
     goals = AccrualGoals(
-        target=table.number_of_people("target") if table.has("target") else None,
-        target_date=table.day("target_date") if table.has("target_date") else None,
-        approved=table.number_of_people("approved") if table.has("approved") else None,
-        approval_date=table.day("approval_date") if table.has("approval_date") else None,
+        target=table.optional(table.positive_number, "target"),
+        target_date=table.optional(table.day, "target_date"),
+        approved=table.optional(table.positive_number, "approved"),
+        approval_date=table.optional(table.day, "approval_date"),
     )
     if goals == AccrualGoals(None, None, None, None):
-        table.problem("target", "expected target, approved or approval_date, or no [accrual] at all")
+        table.add_problem("target", "the table is empty", "Give target, approved or approval_date, or leave it out.")
     if goals.target_date and not goals.target:
-        table.problem("target_date", "expected only together with target")
-    table.nothing_else()
+        table.add_problem("target_date", "there is no target", "Give target as well.")
     return goals
 
 
 def _delivery(table: TomlTable) -> DeliveryTarget:
-    target = DeliveryTarget(
-        folder=table.folder("folder", default="/"),
-        archive=table.yes_or_no("archive", default=True),
-    )
-    table.nothing_else()
-    return target
+    return DeliveryTarget(folder=table.folder("folder", default="/"), archive=table.boolean("archive", default=True))
 
 
-def _guard(table: TomlTable) -> Guard:
-    guard = Guard(max_drop=table.fraction("max_drop", default=0.02))
-    table.nothing_else()
-    return guard
+def _problems_between_tables(study: StudyConfig) -> Iterator[Problem]:
+    for key in _repeated(rider.key.casefold() for rider in study.riders):
+        yield Problem(f"riders: the key '{key}' appears more than once.", "Give each rider its own key.")
+    for form in _repeated(f"{form.decision} on {form.date}" for form in study.consents):
+        yield Problem(f"consent: '{form}' appears more than once.", "Keep one [[consent]] for this decision and date.")
+    for n, rider in enumerate(study.riders, 1):
+        if rider.offered_in and not study.version:
+            fix = "Add [version]: its field holds the version that was signed."
+            yield Problem(f"riders[{n}].offered_in: there is no [version].", fix)
 
 
-def _schedule(table: TomlTable) -> Schedule:
-    schedule = Schedule(not_before=table.time_of_day("not_before", default=time(7, 0)))
-    table.nothing_else()
-    return schedule
-
-
-def _versions_unknown(study: StudyConfig) -> list[str]:
-    """Which riders ask for the version of a form, where the file does not say in which field it is kept."""
-    asking = [n for n, rider in enumerate(study.riders, 1) if rider.offered_in and not study.version]
-    return [
-        f"riders[{n}].offered_in: expected also [version], whose field says which version was signed" for n in asking
-    ]
-
-
-def _repeated(what: str, values: Iterable[str]) -> list[str]:
-    return [f"{what} '{value}' is used {n} times" for value, n in Counter(values).items() if n > 1]
+def _repeated(values: Iterable[str]) -> list[str]:
+    return [value for value, n in Counter(values).items() if n > 1]

@@ -1,106 +1,119 @@
-"""Typed values out of one table of a TOML file, with every problem noted instead of stopping at the first.
-
-Knows what texts are legal (file names, field names, setting names), not what a study means by them.
-"""
+"""Read typed values from the tables of a study file, and collect every problem instead of stopping at the first."""
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from datetime import date, datetime, time
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from consent.files import why_illegal
+from consent.errors import Problem
+from consent.files import folder_names, illegal_name_reason, join_paths
+
+T = TypeVar("T")
 
 
 class TomlTable:
-    """One table of the file: reads typed values by key and notes a problem instead of stopping at the first."""
+    """One table of a study file; each problem starts with its key, such as ``riders[2].field``.
 
-    def __init__(self, values: dict[str, Any], place: str, problems: list[str]) -> None:
+    A value that cannot be used is replaced by an empty or a default one, so that reading goes on.
+    """
+
+    def __init__(self, values: dict[str, Any], path: str, problems: list[Problem]) -> None:
         self._values = values
-        self._place = place
+        self._path = path
         self._problems = problems
         self._known: list[str] = []
+        self._inner: list[TomlTable] = []
 
-    def problem(self, key: str, expected: str) -> None:
-        self._problems.append(f"{self._place}{key}: {expected}")
+    def add_problem(self, key: str, what: str, fix: str) -> None:
+        """Report a problem of this key; ``what`` has no full stop, ``fix`` is a sentence."""
+        self._problems.append(Problem(f"{self._path}{key}: {what}.", fix))
 
     def has(self, key: str) -> bool:
-        """Whether the file gives this key; asking makes it a known one."""
+        """Return whether the file has this key, and accept the key from now on."""
         self._known.append(key)
         return key in self._values
 
-    def nothing_else(self) -> None:
-        for key in self._values:
-            if key not in self._known:
-                self.problem(key, f"not a known key (known here: {', '.join(dict.fromkeys(self._known))})")
+    def optional(self, read: Callable[[str], T], key: str) -> T | None:
+        """Read a key that may be absent."""
+        return read(key) if self.has(key) else None
 
-    def table(self, key: str, *, optional: bool = False) -> "TomlTable":
-        value = self._value(key, dict, f"expected a table [{self._place}{key}]", {} if optional else None)
-        return TomlTable(value or {}, f"{self._place}{key}.", self._problems)
+    def report_unknown_keys(self) -> None:
+        """Report every key, here and in the tables inside, that nothing has read."""
+        known = list(dict.fromkeys(self._known))
+        for key in self._values:
+            if key not in known:
+                self.add_problem(key, "not a known key", f"Use one of: {', '.join(known)}.")
+        for table in self._inner:
+            table.report_unknown_keys()
+
+    def table(self, key: str, *, default: dict[str, Any] | None = None) -> "TomlTable":
+        """Read a table; without a default it must be there."""
+        values = self._value(key, dict, f"a table [{self._path}{key}]", default)
+        return self._add_inner(values or {}, key)
 
     def tables(self, key: str, *, at_least_one: bool = False) -> list["TomlTable"]:
         self._known.append(key)
         values = self._values.get(key, [])
+        fix = f"Write tables with the heading [[{self._path}{key}]]."
         if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-            self.problem(key, f"expected tables written [[{self._place}{key}]]")
+            self.add_problem(key, "not a list of tables", fix)
             return []
         if at_least_one and not values:
-            self.problem(key, f"expected at least one [[{self._place}{key}]]")
-        return [TomlTable(value, f"{self._place}{key}[{n}].", self._problems) for n, value in enumerate(values, 1)]
+            self.add_problem(key, "missing", fix)
+        return [self._add_inner(value, f"{key}[{n}]") for n, value in enumerate(values, 1)]
 
     def text(self, key: str, *, default: str | None = None) -> str:
-        value = self._value(key, str, "expected text", default)
+        """Read text, without white space around it."""
+        value = self._value(key, str, "text in quotes", default)
         if key in self._values and value is not None and not str(value).strip():
-            self.problem(key, "expected text, found none")
+            self.add_problem(key, "empty", "Write text in quotes.")
         return str(value or "").strip()
 
     def label(self, key: str, *, default: str | None = None) -> str:
-        """Text that is printed in tables; it must not be one that a spreadsheet could run."""
+        """Read text for tables; it cannot start a spreadsheet formula."""
         value = self.text(key, default=default)
         if value and (not value[0].isalnum() or not value.isprintable() or len(value) > 80):
-            self.problem(key, "expected up to 80 printable characters, beginning with a letter or a digit")
+            fix = "Use up to 80 printable characters, and start with a letter or a digit."
+            self.add_problem(key, "not usable in a table", fix)
         return value
 
     def labels(self, key: str) -> dict[str, str]:
-        """What codes mean, in words that are printed; none where the file does not say."""
-        table = self.table(key, optional=True)
-        return {code.strip(): table.label(code) for code in table.given}
+        """Read the labels of codes; empty where the table is absent."""
+        table = self.table(key, default={})
+        return {code.strip(): table.label(code) for code in table._values}
 
-    @property
-    def given(self) -> tuple[str, ...]:
-        """The keys that the file gives here."""
-        return tuple(self._values)
-
-    def legal_name(self, key: str) -> str:
+    def file_name(self, key: str) -> str:
         value = self.label(key)
-        if value and (why := why_illegal(value)) is not None:
-            self.problem(key, f"it names files, so {why}")
+        if value:
+            self._ensure_legal_name(key, value)
         return value
 
     def folder(self, key: str, *, default: str) -> str:
+        """Read a folder from the root, and return it without a slash at its end."""
         value = self.text(key, default=default)
-        parts = [part for part in value.split("/") if part]
         if not value.startswith("/") or "//" in value:
-            self.problem(key, 'expected a folder beginning with /, such as "/Reports"')
-        for why in filter(None, map(why_illegal, parts)):
-            self.problem(key, why)
-        return "/" + "/".join(parts)
+            self.add_problem(key, f"'{value}' is not a full path", 'Start at the root, as in "/Reports".')
+        for name in folder_names(value):
+            self._ensure_legal_name(key, name)
+        return join_paths(value)
 
     def texts(self, key: str, *, at_least_one: bool = False) -> tuple[str, ...]:
-        values = self._value(key, list, 'expected a list of texts, such as ["1"]', None if at_least_one else [])
-        if values is None:
+        expected = 'a list of texts in quotes, such as ["1"]'
+        values = self._value(key, list, expected, None if at_least_one else [])
+        if not all(isinstance(value, str) and value.strip() for value in values or []):
+            self.add_problem(key, "an entry is not text or is empty", f"Write {expected}.")
             return ()
-        if not all(isinstance(value, str) and value.strip() for value in values):
-            self.problem(key, 'expected every entry as text in quotes, such as ["1"]')
-            return ()
-        if at_least_one and not values:
-            self.problem(key, "expected at least one entry")
-        return tuple(value.strip() for value in values)
+        if at_least_one and values == []:
+            self.add_problem(key, "the list is empty", "Write at least one entry.")
+        return tuple(value.strip() for value in values or [])
 
     def day(self, key: str) -> date:
-        value = self._value(key, date, "expected a date, such as 2023-09-11", None)
+        """Read a date without a time."""
+        value = self._value(key, date, "a date without quotes, such as 2023-09-11", None)
         if isinstance(value, datetime):
-            self.problem(key, "expected a date without a time, such as 2023-09-11")
+            self.add_problem(key, "holds a time as well", "Write a date only, such as 2023-09-11.")
         return value if isinstance(value, date) else date.min
 
     def zone(self, key: str, *, default: str | None = None) -> str:
@@ -108,40 +121,33 @@ class TomlTable:
         try:
             ZoneInfo(value or "UTC")
         except (KeyError, ValueError, OSError):
-            self.problem(key, 'expected the name of a time zone, such as "America/Toronto"')
+            self.add_problem(key, f"'{value}' is not a time zone", 'Write its IANA name, such as "America/Toronto".')
         return value
 
-    def yes_or_no(self, key: str, *, default: bool) -> bool:
-        return bool(self._value(key, bool, "expected true or false", default))
+    def boolean(self, key: str, *, default: bool) -> bool:
+        return bool(self._value(key, bool, "true or false", default))
 
-    def whole_number(self, key: str) -> int:
-        value = self._value(key, int, "expected a whole number", None)
-        if isinstance(value, bool):
-            self.problem(key, "expected a whole number")
-        return value if isinstance(value, int) else 0
-
-    def number_of_people(self, key: str) -> int:
-        value = self._values.get(key)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            self.problem(key, "expected a whole number, 1 or more")
-            return 1
-        return value
+    def positive_number(self, key: str) -> int:
+        value = self._value(key, int, "a whole number", None)
+        if value is not None and (isinstance(value, bool) or value < 1):
+            self.add_problem(key, "not a number from 1 up", "Write a whole number, 1 or more.")
+        return value or 1
 
     def fraction(self, key: str, *, default: float) -> float:
-        """A number from 0 up to, but without, 1."""
+        """Read a number from 0 to just below 1."""
         value = self._values.get(key, default)
         self._known.append(key)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-            self.problem(key, "expected a fraction from 0 up to but without 1, such as 0.02 for 2 %")
+            self.add_problem(key, "not a fraction below 1", "Write a number from 0 to below 1: 0.02 is 2 %.")
             return default
         return float(value)
 
     def time_of_day(self, key: str, *, default: time) -> time:
-        """Hours and minutes of a 24-hour clock, in quotes and with two digits each."""
-        expected = 'expected a time of a 24-hour clock in quotes, such as "07:00"'
+        """Read hours and minutes of a 24-hour clock, two digits each."""
+        expected = 'a 24-hour time in quotes, such as "07:00"'
         value = str(self._value(key, str, expected, f"{default:%H:%M}"))
         if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
-            self.problem(key, expected)
+            self.add_problem(key, f"'{value}' is not a 24-hour time", f"Write {expected}.")
             return default
         return time.fromisoformat(value)
 
@@ -150,56 +156,66 @@ class TomlTable:
         try:
             re.compile(value)
         except (re.error, OverflowError, RecursionError) as error:
-            self.problem(key, f"not a usable pattern: {error}")
+            self.add_problem(key, f"not a usable regular expression ({error})", "Correct the expression.")
         return value
 
     def setting_name(self, key: str) -> str:
-        """The name of a setting, in capitals: Windows knows its environment by no other.
+        """Read the name of a setting, in capitals because Windows has no other environment names.
 
-        A value pasted here by mistake is a secret: no message repeats it, and what could be one is no name.
+        The value may be a secret pasted by mistake: it is never repeated, and a possible token is refused.
         """
         value = self.text(key)
         could_be_a_token = re.search(r"[^_]{20}", value) is not None
         if value and (could_be_a_token or not re.fullmatch(r"[A-Z][A-Z0-9_]{0,63}", value)):
-            self.problem(
-                key,
-                'expected the name of a setting in capitals, such as "REDCAP_API_URL", with no part of 20 characters '
-                "or more (what stands here is not repeated: it may be the setting's value)",
-            )
+            fix = 'Write a name in capitals, such as "REDCAP_API_URL", with an underscore in every 20 characters.'
+            self.add_problem(key, "not the name of a setting (the text is not shown: it may be a secret)", fix)
         return value
 
     def field_name(self, key: str) -> str:
         value = self.text(key)
         if value and not re.fullmatch(r"[a-z][a-z0-9_]*", value):
-            self.problem(key, "expected a REDCap field name (lower-case letters, digits, _)")
+            fix = "Use the variable name: lower-case letters, digits and _."
+            self.add_problem(key, f"'{value}' is not a REDCap field name", fix)
         return value
 
     def field_ref(self, key: str) -> tuple[str, str | None]:
-        """A field name and, where one checkbox option is meant, the option's code."""
+        """Read a field name, with the code of a checkbox option if one is given."""
         value = self.text(key)
         match = re.fullmatch(r"([a-z][a-z0-9_]*)(?:\(([^()]+)\))?", value)
         if value and match is None:
-            self.problem(key, 'expected a REDCap field name, or one checkbox option written "field(code)"')
+            fix = 'Use the variable name, or "field(code)" for one option of a checkbox.'
+            self.add_problem(key, f"'{value}' is not a REDCap field name", fix)
         return (match[1], match[2]) if match else (value, None)
 
-    def apart(self, **lists: tuple[str, ...]) -> None:
-        counted = Counter(code for codes in lists.values() for code in codes)
-        for code in (code for code, n in counted.items() if n > 1):
-            self.problem(" / ".join(lists), f"the code '{code}' appears more than once; each has one meaning")
+    def ensure_distinct(self, **lists: tuple[str, ...]) -> None:
+        """Report each code that stands in these lists more than once."""
+        counts = Counter(code for codes in lists.values() for code in codes)
+        for code in (code for code, n in counts.items() if n > 1):
+            self.add_problem(" / ".join(lists), f"the code '{code}' appears more than once", "Keep it in one place.")
 
-    def only_codes(self, key: str, codes: tuple[str, ...], allowed: set[str], why: str = "") -> None:
-        if extra := [code for code in codes if code not in allowed]:
-            reason = why or f'a checkbox option is "1" (ticked) or "0"; expected only {sorted(allowed)}'
-            self.problem(key, f"'{extra[0]}' cannot stand here: {reason}")
+    def ensure_checkbox_codes(self, key: str, codes: tuple[str, ...], *allowed: str) -> None:
+        """Report codes that one checkbox option cannot have, or that would take an unticked box for an answer."""
+        if wrong := [code for code in codes if code not in allowed]:
+            fix = f"Use only {', '.join(map(repr, allowed))}." if allowed else "Leave the list empty."
+            what = "is not a usable value of a checkbox option (an unticked box is also a form that nobody opened)"
+            self.add_problem(key, f"'{wrong[0]}' {what}", fix)
+
+    def _ensure_legal_name(self, key: str, name: str) -> None:
+        if reason := illegal_name_reason(name):
+            self.add_problem(key, f"not a legal file name ({reason})", "Choose another name.")
+
+    def _add_inner(self, values: dict[str, Any], key: str) -> "TomlTable":
+        self._inner.append(TomlTable(values, f"{self._path}{key}.", self._problems))
+        return self._inner[-1]
 
     def _value(self, key: str, kind: type, expected: str, default: Any) -> Any:
         self._known.append(key)
         if key not in self._values:
             if default is None:
-                self.problem(key, f"missing; {expected}")
+                self.add_problem(key, "missing", f"Write {expected}.")
             return default
         value = self._values[key]
         if not isinstance(value, kind):
-            self.problem(key, expected)
+            self.add_problem(key, "wrong kind of value", f"Write {expected}.")
             return default
         return value

@@ -8,7 +8,7 @@ import pytest
 from consent.cli.login.oauth import SCOPES
 from consent.cli.write_test import TRIAL_NAME
 from consent.config.azure_identity import LOGIN_URL
-from consent.config.credentials import KEY, REFRESH_TOKEN, SECRET
+from consent.config.credentials import DROPBOX_KEY, DROPBOX_SECRET, DROPBOX_TOKEN
 from consent.delivery.dropbox_session import _HOSTS
 from tests.support.bicep import NAMES, default, parameters, template, variable
 from tests.support.doc_pages import PAGES, ROOT, anchors_of, links_of, prose_of, quoted_in
@@ -62,7 +62,7 @@ def test_a_setting_that_the_code_reads_is_in_the_readme(name: str) -> None:
     assert name in SETTINGS or REFUSED.match(name) or SET_BY_THE_PLATFORM.match(name)
 
 
-@pytest.mark.parametrize("name", ["REDCAP_ACCESS_TOKEN", KEY, REFRESH_TOKEN, SECRET])
+@pytest.mark.parametrize("name", ["REDCAP_ACCESS_TOKEN", DROPBOX_KEY, DROPBOX_TOKEN, DROPBOX_SECRET])
 def test_a_secret_stands_on_the_page_of_the_vault_under_both_its_names(name: str) -> None:
     assert {name, name.replace("_", "-")} <= set(quoted_in("docs/key-vault.md"))
 

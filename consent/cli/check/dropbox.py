@@ -12,7 +12,7 @@ from consent.cli.check.findings import FindingCollector
 from consent.cli.dropbox_account import DropboxAccount, Owner
 from consent.cli.write_test import TRIAL_NAME, NewAccount, prove_writable
 from consent.config.checks import dropbox_sandbox_url, ensure_no_sdk_hosts, root_namespace
-from consent.config.credentials import KEY, REFRESH_TOKEN
+from consent.config.credentials import DROPBOX_KEY, DROPBOX_TOKEN
 from consent.config.settings import Network
 from consent.delivery.dropbox_session import dropbox_session
 from consent.errors import SettingsError
@@ -58,7 +58,7 @@ def _reaching(
 
 def _needed_first(access: ResolvedAccess) -> str:
     """What must be mended before any address is safe to ask; it was noted already."""
-    if missing := access.missing(KEY, REFRESH_TOKEN):
+    if missing := access.missing(DROPBOX_KEY, DROPBOX_TOKEN):
         return missing
     try:
         dropbox_sandbox_url(access.settings)

@@ -11,7 +11,7 @@ from functools import partial
 from consent.cli.check.context import CheckContext, ResolvedAccess
 from consent.cli.check.findings import FindingCollector
 from consent.config.checks import dropbox_sandbox_url, ensure_no_sdk_hosts, heartbeat_url, months_kept, root_namespace
-from consent.config.credentials import KEY, REFRESH_TOKEN, SECRET, KeyVault, Secret, find_secrets
+from consent.config.credentials import DROPBOX_KEY, DROPBOX_SECRET, DROPBOX_TOKEN, KeyVault, Secret, find_secrets
 from consent.config.http_session import usable_network
 from consent.config.settings import Network, Settings
 from consent.errors import SecretsRefusedError, SecretsUnavailableError, SettingsError
@@ -141,8 +141,8 @@ def examine_settings(
     notes.ok(f"Read from {settings.searched}")
     network = notes.attempt(lambda: usable_network(settings))
     urls = {study.key: url for study in studies if (url := _redcap_url(study, settings, notes))}
-    needed = dict.fromkeys([*(study.redcap.token_setting for study in studies), KEY, REFRESH_TOKEN])
-    found = find_all_secrets(settings, network, list(needed), [SECRET], tools, notes)
+    needed = dict.fromkeys([*(study.redcap.token_setting for study in studies), DROPBOX_KEY, DROPBOX_TOKEN])
+    found = find_all_secrets(settings, network, list(needed), [DROPBOX_SECRET], tools, notes)
     _examine_dropbox_settings(settings, notes)
     _examine_others(settings, notes)
     return ResolvedAccess(settings, network, urls, found)

@@ -8,7 +8,7 @@ https://developers.dropbox.com/oauth-guide
 
 from typing import TYPE_CHECKING, Any
 
-from consent.config.credentials import KEY, REFRESH_TOKEN, Secret
+from consent.config.credentials import DROPBOX_KEY, DROPBOX_TOKEN, Secret
 from consent.errors import ConsentReportError, DeliveryRefusedError, DeliveryUnavailableError, SettingsError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _refusal(response: "requests.Response") -> ConsentReportError | None:
         case "invalid_grant":
             return None
         case "invalid_client":
-            return SettingsError([f"{KEY} is no app key that Dropbox knows: copy it from {APP_CONSOLE}"])
+            return SettingsError([f"{DROPBOX_KEY} is no app key that Dropbox knows: copy it from {APP_CONSOLE}"])
         case _:
             return DeliveryRefusedError("Dropbox does not take this sign-in (HTTP status 400). Start it once more.")
 
@@ -101,4 +101,4 @@ def _refresh_token(granted: Any) -> Secret | ConsentReportError:
         )
     if not granted.refresh_token:
         return DeliveryRefusedError("Dropbox gave no lasting log-in. Sign in again. Nothing was kept.")
-    return Secret(REFRESH_TOKEN, granted.refresh_token)
+    return Secret(DROPBOX_TOKEN, granted.refresh_token)

@@ -27,7 +27,7 @@ from consent.cli.login.stores import (
 )
 from consent.cli.write_test import TRIAL_NAME, WriteTestResult, prove_writable
 from consent.config.checks import dropbox_sandbox_url, ensure_no_sdk_hosts
-from consent.config.credentials import KEY, REFRESH_TOKEN, Secret, find_secrets
+from consent.config.credentials import DROPBOX_KEY, DROPBOX_TOKEN, Secret, find_secrets
 from consent.config.http_session import usable_network
 from consent.config.settings import Problems, Settings, read_settings
 from consent.errors import ConfigurationError, DeliveryRefusedError, SettingsError
@@ -164,20 +164,20 @@ class Login:
         with dropbox_session(self.settings.network, sandbox_url) as session:
             token = self._token(Authorisation(app_key, session, sandbox_url))
             space = self._proven_space(self._opener(app_key, token, session))
-        given = Credentials({KEY: app_key, REFRESH_TOKEN: token}, {ROOT_NAMESPACE: space.root_namespace or ""})
+        given = Credentials({DROPBOX_KEY: app_key, DROPBOX_TOKEN: token}, {ROOT_NAMESPACE: space.root_namespace or ""})
         kept = kept_somewhere(given, place, places, self.dialogue)
         remarks = what_else(given, kept, read_settings(directory=self.wishes.folder))
         return LoginResult(kept, space, sandbox_url is not None, remarks)
 
     def _app_key(self) -> Secret:
-        given = self.settings.get(KEY)
+        given = self.settings.get(DROPBOX_KEY)
         if given is None:
             self.dialogue.tell(f"The app key of your Dropbox app stands under Settings at {APP_CONSOLE}.")
             given = self.dialogue.ask("App key:")
-        found, problems = find_secrets(Settings({KEY: given}), [KEY])
+        found, problems = find_secrets(Settings({DROPBOX_KEY: given}), [DROPBOX_KEY])
         if problems:
             raise SettingsError(problems)
-        return found[KEY]
+        return found[DROPBOX_KEY]
 
     def _token(self, authorisation: Authorisation) -> Secret:
         """Have the person fetch codes until Dropbox takes one."""
@@ -234,10 +234,10 @@ def _checked(settings: Settings) -> str | None:
     problems = Problems()
     problems.collect(lambda: usable_network(settings))
     problems.collect(lambda: ensure_no_sdk_hosts(settings))
-    for name in (KEY, REFRESH_TOKEN, ROOT_NAMESPACE, "KEY_VAULT_URL"):
+    for name in (DROPBOX_KEY, DROPBOX_TOKEN, ROOT_NAMESPACE, "KEY_VAULT_URL"):
         problems.collect(partial(settings.get, name))
     sandbox_url = problems.collect(lambda: dropbox_sandbox_url(settings))
-    problems.refuse()
+    problems.raise_if_any()
     return sandbox_url
 
 

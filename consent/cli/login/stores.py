@@ -18,7 +18,7 @@ from typing import Protocol
 
 from consent.cli.login.prompts import Dialogue
 from consent.cli.login.settings_files import Edited, with_dotenv, with_local_settings
-from consent.config.credentials import SECRET, KeyVault, Secret
+from consent.config.credentials import DROPBOX_SECRET, KeyVault, Secret
 from consent.config.settings import Network, Settings, app_folder
 from consent.errors import ConfigurationError, ConsentReportError, SecretsRefusedError, SettingsError
 
@@ -26,7 +26,7 @@ from consent.errors import ConfigurationError, ConsentReportError, SecretsRefuse
 class SettableVault(KeyVault):
     """Reads and stores secrets, as whoever this machine is signed in to Azure as; see ``KeyVault``."""
 
-    _deed = "stored"
+    _action = "stored"
     _no_right = (
         "this identity may not store it: ask for the role 'Key Vault Secrets Officer' on the vault "
         "(where the vault uses access policies: for 'Set' on secrets); a new right can take ten minutes to work"
@@ -38,9 +38,9 @@ class SettableVault(KeyVault):
         Raises SecretsRefusedError, SecretsUnavailableError, or SettingsError if no Key Vault answers at this address.
         """
         name = secret.name.replace("_", "-")
-        if self._ask(name, lambda client: client.set_secret(name, secret.reveal())) is None:
+        if self._request(name, lambda client: client.set_secret(name, secret.reveal())) is None:
             raise SecretsRefusedError(
-                f"{self._place(name)} was not stored: the vault is not there. Check KEY_VAULT_URL."
+                f"{self._label(name)} was not stored: the vault is not there. Check KEY_VAULT_URL."
             )
 
 
@@ -195,8 +195,10 @@ def what_else(log_in: Credentials, kept: SavedCredentials, after: Settings) -> t
             for name, value in log_in.plain.items()
             if value
         ]
-    if after.has(SECRET):
-        sentences.append(f"{SECRET} (in {after.place_of(SECRET)}) is not needed with this log-in: remove it.")
+    if after.has(DROPBOX_SECRET):
+        sentences.append(
+            f"{DROPBOX_SECRET} (in {after.place_of(DROPBOX_SECRET)}) is not needed with this log-in: remove it."
+        )
     return tuple(sentences)
 
 

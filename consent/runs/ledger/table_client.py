@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from consent.config.azure_identity import LOGIN_URL, READ_SECONDS, azure_transport, found_identity
+from consent.config.azure_identity import LOGIN_URL, READ_SECONDS, azure_transport, find_identity
 from consent.config.http_session import new_session
 from consent.config.settings import Network
 from consent.errors import ConsentReportError, LedgerRefusedError, LedgerUnavailableError
@@ -229,7 +229,7 @@ def _explained_by_status(place: str, asked: str, refusal: _Refusal) -> ConsentRe
 
 def _credential(storage: TableStorage, transport: "RequestsTransport") -> "AzureNamedKeyCredential | TokenCredential":
     if storage.key is None:
-        return found_identity(transport, _RETRIES, managed=storage.managed, client_id=storage.client_id)
+        return find_identity(transport, _RETRIES, managed=storage.managed, client_id=storage.client_id)
     from azure.core.credentials import AzureNamedKeyCredential
 
     return AzureNamedKeyCredential(storage.account, storage.key.reveal())

@@ -118,8 +118,8 @@ def test_a_monitor_is_asked_over_https_or_on_this_machine(url: str) -> None:
         ("https://", "is not a web address"),
         ("https://[::1", "is not a web address"),
         ("https://user:password@monitor.example.org", "is not a web address"),
-        ("http://monitor.example.org", "must start with https://"),
-        ("ftp://127.0.0.1/x", "must start with https://"),
+        ("http://monitor.example.org", "does not start with https://"),
+        ("ftp://127.0.0.1/x", "does not start with https://"),
     ],
 )
 def test_any_other_address_of_a_monitor_is_refused(url: str, problem: str) -> None:

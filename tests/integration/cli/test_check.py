@@ -207,7 +207,7 @@ def test_a_machine_without_an_identity_asks_the_vault_once(world: CheckWorld, mo
 def test_settings_that_cannot_be_read_are_the_one_problem(tmp_path: Path) -> None:
     (tmp_path / "local.settings.json").write_text("{", encoding="utf-8")
     (problem,) = problems(check_up(tmp_path, None, CheckContext()))
-    assert (problem.subject, "is not JSON" in problem.what) == ("Settings and secrets", True)
+    assert (problem.subject, "is not valid JSON" in problem.what) == ("Settings and secrets", True)
 
 
 # --- several studies
@@ -235,7 +235,7 @@ def test_the_other_studys_problem_is_told_under_its_name(two: CheckWorld) -> Non
 
 
 def test_an_unknown_key_is_answered_with_the_known_ones(two: CheckWorld) -> None:
-    with pytest.raises(UnknownStudyError, match="Known: a-study, b-study"):
+    with pytest.raises(UnknownStudyError, match="Use one of: a-study, b-study"):
         two.check("c-study")
 
 

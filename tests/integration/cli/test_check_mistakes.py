@@ -77,17 +77,20 @@ MISTAKES = [
     ),
     Mistake(made.no_record, "Records", "lists no record at all", "really is empty"),
     Mistake(made.a_registry_that_shrank, "Records", "2, but the report as of .* of 8 participants", "--accept-drop"),
-    Mistake(made.an_http_address, "Settings and secrets", "must start with https://", "Correct REDCAP_API_URL"),
-    Mistake(made.an_address_without_its_slash, "Settings and secrets", "must end in /api/", "Correct REDCAP_API_URL"),
+    Mistake(made.an_http_address, "Settings and secrets", "does not start with https://", "Use https"),
+    Mistake(made.an_address_without_its_slash, "Settings and secrets", "does not end in /api/", "with the last slash"),
     Mistake(made.another_path, "REDCap", "no REDCap API at the address", "right host, ending in /api/"),
     Mistake(made.a_login_page, "REDCap", "a web page instead of data", "let this program reach the API"),
     Mistake(made.a_redirect, "REDCap", "redirects to new.example.org", "final https address"),
     Mistake(made.redcap_that_is_down, "REDCap", "took too long to answer", "later"),
     Mistake(made.an_address_with_a_slip, "Settings and secrets", "not a web address", "https://HOST/api/"),
-    Mistake(made.a_proxy_that_is_no_address, "Settings and secrets", "HTTPS_PROXY is no", "Correct"),
+    Mistake(made.a_proxy_that_is_no_address, "Settings and secrets", "HTTPS_PROXY is not an address", "or remove it"),
     Mistake(made.a_proxy_that_is_not_there, "REDCap", "proxy did not let", "Check HTTPS_PROXY and NO_PROXY"),
     Mistake(
-        made.certificates_that_are_not_there, "Settings and secrets", "file that is not there", "Correct or remove it"
+        made.certificates_that_are_not_there,
+        "Settings and secrets",
+        "certificate file does not exist",
+        "Correct or remove",
     ),
     Mistake(made.lacking("account_info.read"), "Dropbox", "lacks the permission account_info.read", LOG_IN_AGAIN),
     Mistake(made.lacking("files.metadata.read"), "Dropbox", "lacks the permission files.metadata.read", LOG_IN_AGAIN),
@@ -104,26 +107,28 @@ MISTAKES = [
         made.another_app_secret, "Dropbox", "app key or app secret is wrong", "Check DROPBOX_KEY and DROPBOX_SECRET"
     ),
     Mistake(made.another_team_space, "Dropbox", "DROPBOX_ROOT_NAMESPACE names", LOG_IN_AGAIN),
-    Mistake(made.a_team_space_that_is_no_id, "Settings and secrets", "ROOT_NAMESPACE is no .* id", LOG_IN_AGAIN),
+    Mistake(
+        made.a_team_space_that_is_no_id, "Settings and secrets", "ROOT_NAMESPACE is not a namespace id", LOG_IN_AGAIN
+    ),
     Mistake(made.a_folder_that_is_read_only, "Dropbox", "may not write there", "right to edit"),
     Mistake(made.a_folder_that_cannot_be_made, "Dropbox", "/Shared/.*may not write there", "right to edit"),
     Mistake(made.a_file_where_the_folder_belongs, "Dropbox", "a file stands at '/Reports'", "Move it away"),
     Mistake(made.a_full_account, "Dropbox", "account is full", "Free some space"),
     Mistake(made.a_first_day_that_has_not_come, "Study file", "begins on 2923-09-11", "wait until then"),
-    Mistake(made.a_wrong_zone, "Study file", "time_zone: expected the name of a time zone", r"a-study\.toml"),
-    Mistake(made.a_wrong_server_zone, "Study file", r"redcap\.time_zone: expected the name of", r"a-study\.toml"),
+    Mistake(made.a_wrong_zone, "Study file", "time_zone: 'America/Torronto' is not a time zone", r"a-study\.toml"),
+    Mistake(made.a_wrong_server_zone, "Study file", r"redcap\.time_zone: .* is not a time zone", r"a-study\.toml"),
     Mistake(
         made.a_vault_that_refuses, "Settings and secrets", "REDCAP-ACCESS-TOKEN .*status 403", "Key Vault Secrets User"
     ),
     Mistake(
-        made.an_address_that_is_no_vault, "Settings and secrets", "KEY_VAULT_URL must be https", "Correct KEY_VAULT_URL"
+        made.an_address_that_is_no_vault, "Settings and secrets", "KEY_VAULT_URL is not the address", "vault.azure.net"
     ),
     Mistake(made.a_missing_setting, "Settings and secrets", "REFRESH_TOKEN is missing", "consent login dropbox"),
-    Mistake(made.a_missing_address, "Settings and secrets", "REDCAP_API_URL is missing", "ending in /api/"),
+    Mistake(made.a_missing_address, "Settings and secrets", "REDCAP_API_URL is missing", "https://HOST/api/"),
     Mistake(
         made.an_unresolved_reference, "Settings and secrets", "ACCESS_TOKEN is a Key Vault ref", "environment variables"
     ),
-    Mistake(made.a_token_with_a_blank, "Settings and secrets", "REFRESH_TOKEN holds a blank", "Copy it once more"),
+    Mistake(made.a_token_with_a_blank, "Settings and secrets", "REFRESH_TOKEN contains whitespace", "Copy it again"),
     Mistake(made.another_host_for_the_library, "Settings and secrets", "to another host", "Remove it"),
     Mistake(made.a_clock_an_hour_ahead, "Clock", "60 minutes ahead of REDCap", "time server", stops_a_run=False),
     Mistake(made.a_clock_an_hour_behind, "Clock", "60 minutes behind REDCap", "time server", stops_a_run=False),

@@ -101,14 +101,14 @@ def test_whoever_may_only_read_is_told_which_role_to_ask_for(vault: SettableVaul
 def test_a_deleted_secret_that_is_still_kept_is_said(vault: SettableVault, azure: Server) -> None:
     azure.faults.append(Fault("answer", match="secrets", skip=1, status=409))
 
-    with pytest.raises(SecretsRefusedError, match=r"a deleted secret of that name is still kept\. Recover it"):
+    with pytest.raises(SecretsRefusedError, match=r"a deleted secret of this name still exists\. Recover"):
         vault.store(Secret(TOKEN, "the-token"))
 
 
 def test_a_vault_that_is_down_is_said(vault: SettableVault, azure: Server) -> None:
     azure.faults.append(Fault("answer", match="secrets", times=99, status=503))
 
-    with pytest.raises(SecretsUnavailableError, match=r"was not stored .*the vault is busy or down"):
+    with pytest.raises(SecretsUnavailableError, match=r"was not stored .*the vault is overloaded or down"):
         vault.store(Secret(TOKEN, "the-token"))
 
 

@@ -106,7 +106,7 @@ def test_certificates_are_always_checked() -> None:
 
 
 def test_a_certificate_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"REQUESTS_CA_BUNDLE .* names a file that is not there"):
+    with pytest.raises(SettingsError, match=r"nowhere\.pem"):
         new_session(Network(ca_bundle=str(tmp_path / "nowhere.pem")))
 
 
@@ -114,7 +114,7 @@ def test_a_certificate_file_that_is_not_there_is_refused(tmp_path: Path) -> None
 def test_a_proxy_that_is_no_address_is_named_but_not_repeated(name: str) -> None:
     network = Network(**{name.lower(): "http://somebody:passw0rd@[proxy"})
 
-    with pytest.raises(SettingsError, match=f"{name} is no address of a proxy") as caught:
+    with pytest.raises(SettingsError, match=f"{name} is not an address") as caught:
         new_session(network)
 
     assert "passw0rd" not in str(caught.value)

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from consent.config.checks import studies_directory
-from consent.config.credentials import KEY, REFRESH_TOKEN, SECRET
+from consent.config.credentials import DROPBOX_KEY, DROPBOX_SECRET, DROPBOX_TOKEN
 from consent.config.settings import Settings
 from consent.runs.ledger.storage_account import STORAGE_SETTING
 from consent.studies.catalog import load_study_file
 from tests.support.bicep import ROOT, app_settings
 
 STUDIES = [load_study_file(path) for path in sorted(studies_directory(Settings({})).glob("*.toml"))]
-IN_THE_VAULT = {KEY, REFRESH_TOKEN, SECRET, *(study.redcap.token_setting for study in STUDIES)}
+IN_THE_VAULT = {DROPBOX_KEY, DROPBOX_TOKEN, DROPBOX_SECRET, *(study.redcap.token_setting for study in STUDIES)}
 NOT_MADE_IN_AZURE = {
     STORAGE_SETTING: "a connection string, hence a key",
     f"{STORAGE_SETTING}__accountName": "the address of each service is given instead",
@@ -60,7 +60,7 @@ def test_a_setting_that_the_code_looks_for_has_its_place(name: str) -> None:
     assert name in {*app_settings(), *IN_THE_VAULT, *NOT_MADE_IN_AZURE} or SET_BY_THE_PLATFORM.match(name)
 
 
-@pytest.mark.parametrize("name", ["CONSENT_SCHEDULE", "KEY_VAULT_URL", f"{STORAGE_SETTING}__clientId", KEY])
+@pytest.mark.parametrize("name", ["CONSENT_SCHEDULE", "KEY_VAULT_URL", f"{STORAGE_SETTING}__clientId", DROPBOX_KEY])
 def test_what_the_code_looks_for_is_found(name: str) -> None:
     assert name in LOOKED_FOR
 

@@ -43,7 +43,7 @@ def problems_of(settings: Settings) -> list[str]:
     """The settings that opening the services of a study complains about, in order."""
     with pytest.raises(SettingsError, match="must be changed first") as caught, open_services(a_study(), settings):
         pass
-    return [problem.split()[0] for problem in caught.value.problems]
+    return [problem.what.split()[0] for problem in caught.value.problems]
 
 
 def test_the_packaged_study_is_found_without_any_setting() -> None:
@@ -117,7 +117,7 @@ def test_the_only_study_file_is_chosen_even_if_it_is_broken(tmp_path: Path) -> N
 
 def test_a_broken_file_leaves_it_open_which_study_is_meant(tmp_path: Path) -> None:
     with_a_broken_file(tmp_path)
-    with pytest.raises(UnknownStudyError, match="say which: borealis, lumen"):
+    with pytest.raises(UnknownStudyError, match="Choose one: borealis, lumen"):
         choose_study(load_studies(a_folder_of_studies(tmp_path, lumen="Lumen")), None)
 
 
@@ -136,13 +136,13 @@ def test_a_study_file_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 def test_an_unknown_study_is_answered_with_the_known_ones(tmp_path: Path) -> None:
     studies = load_studies(a_folder_of_studies(tmp_path, lumen="Lumen", aurora="Aurora"))
-    with pytest.raises(UnknownStudyError, match="Known: aurora, lumen"):
+    with pytest.raises(UnknownStudyError, match="Use one of: aurora, lumen"):
         choose_study(studies, "luna")
 
 
 def test_among_several_studies_one_must_be_named(tmp_path: Path) -> None:
     studies = load_studies(a_folder_of_studies(tmp_path, lumen="Lumen", aurora="Aurora"))
-    with pytest.raises(UnknownStudyError, match="say which: aurora, lumen"):
+    with pytest.raises(UnknownStudyError, match="Choose one: aurora, lumen"):
         choose_study(studies, None)
 
 
@@ -197,7 +197,7 @@ def test_delivering_to_a_folder_asks_for_no_dropbox_secret(tmp_path: Path) -> No
         open_services(a_study(), settings, to=tmp_path),
     ):
         pass
-    assert [problem.split()[0] for problem in caught.value.problems] == ["REDCAP_API_URL", "REDCAP_ACCESS_TOKEN"]
+    assert [problem.what.split()[0] for problem in caught.value.problems] == ["REDCAP_API_URL", "REDCAP_ACCESS_TOKEN"]
 
 
 @pytest.mark.parametrize(

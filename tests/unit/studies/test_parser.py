@@ -1,4 +1,4 @@
-"""Claims about the study file: what it says, and that everything wrong with it is said at once, without any secret."""
+"""Tests of the study file: its values and defaults, every problem reported at once, and no secret repeated."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 import consent.studies
-from consent.errors import ConfigurationError, StudyFileError
+from consent.errors import Problem, StudyFileError
 from consent.reports.data_files import render_csv
 from consent.studies.model import (
     AccrualGoals,
@@ -23,7 +23,6 @@ from consent.studies.model import (
     SiteRules,
     StudyConfig,
     WithdrawalRules,
-    ensure_no_shared_names,
 )
 from consent.studies.parser import parse_study
 from tests.support.builders import CONSENT, RIDER, STUDY, a_counting, a_study, summary_of
@@ -53,16 +52,16 @@ TOKEN = "9A81268476645C4E5F03428B8AC3AA7B"
 URL = "https://redcap.example.org/api/"
 
 
-def problems_of(text: str) -> tuple[str, ...]:
+def problems_of(text: str) -> tuple[Problem, ...]:
     """Every problem that is reported about this study file."""
-    with pytest.raises(StudyFileError, match="The study file of 'a-study' cannot be used") as caught:
+    with pytest.raises(StudyFileError) as caught:
         parse_study(text, "a-study")
     return caught.value.problems
 
 
 def keys_of(text: str) -> list[str]:
     """The keys that the problems name, in the order in which they are reported."""
-    return [problem.partition(":")[0] for problem in problems_of(text)]
+    return [problem.what.partition(":")[0] for problem in problems_of(text)]
 
 
 def with_line(line: str, instead_of: str, text: str = USUAL) -> str:
@@ -71,7 +70,7 @@ def with_line(line: str, instead_of: str, text: str = USUAL) -> str:
     return text.replace(instead_of, line, 1)
 
 
-# What a study file says
+# Values and defaults
 
 
 def test_the_packaged_study_counts_consents_and_eight_riders() -> None:
@@ -92,11 +91,11 @@ def test_a_study_without_delivery_goes_to_the_root_with_an_archive() -> None:
     assert a_study().delivery == DeliveryTarget(folder="/", archive=True)
 
 
-def test_a_riders_label_is_its_key_unless_told() -> None:
+def test_a_riders_label_is_its_key_by_default() -> None:
     assert a_study().riders[0].label == "rider a"
 
 
-def test_the_redcap_servers_zone_is_the_studys_unless_told() -> None:
+def test_the_redcap_servers_zone_is_the_studys_by_default() -> None:
     assert a_study().redcap.time_zone == "America/Toronto"
 
 
@@ -105,7 +104,6 @@ def test_the_redcap_servers_zone_is_the_studys_unless_told() -> None:
     [
         ("consent_obtained", FieldRef("consent_obtained")),
         ("choices(1)", FieldRef("choices", "1")),
-        ("choices(-99)", FieldRef("choices", "-99")),
         ("choices(k>=9)", FieldRef("choices", "k>=9")),
     ],
 )
@@ -113,35 +111,33 @@ def test_a_riders_field_may_be_one_option_of_a_checkbox(written: str, meant: Fie
     assert parse_study(with_line(f'field = "{written}"', 'field = "rider_a"'), "a-study").riders[0].field == meant
 
 
-@pytest.mark.parametrize(
-    ("written", "meant"), [("/", "/"), ("/Reports", "/Reports"), ("/Reports/Weekly/", "/Reports/Weekly")]
-)
-def test_a_folder_is_kept_without_its_last_stroke(written: str, meant: str) -> None:
+@pytest.mark.parametrize(("written", "meant"), [("/", "/"), ("/Reports/Weekly/", "/Reports/Weekly")])
+def test_a_folder_loses_the_slash_at_its_end(written: str, meant: str) -> None:
     assert a_study(more=f'[delivery]\nfolder = "{written}"').delivery.folder == meant
 
 
-def test_a_report_may_fall_by_two_in_a_hundred_unless_told() -> None:
+def test_a_report_may_drop_by_two_per_cent_by_default() -> None:
     assert a_study().guard == Guard(max_drop=0.02)
 
 
-@pytest.mark.parametrize(("written", "meant"), [("0", 0.0), ("0.1", 0.1), ("0.999", 0.999)])
-def test_a_study_says_how_far_its_report_may_fall(written: str, meant: float) -> None:
+@pytest.mark.parametrize(("written", "meant"), [("0", 0.0), ("0.999", 0.999)])
+def test_a_study_sets_how_far_its_report_may_drop(written: str, meant: float) -> None:
     assert a_study(more=f"[guard]\nmax_drop = {written}").guard.max_drop == meant
 
 
-def test_a_report_is_due_at_seven_unless_told() -> None:
+def test_a_report_is_due_at_seven_by_default() -> None:
     assert a_study().schedule == Schedule(not_before=time(7, 0))
 
 
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [("00:00", time(0, 0)), ("09:30", time(9, 30)), ("19:05", time(19, 5)), ("23:59", time(23, 59))],
+    [("00:00", time(0, 0)), ("19:05", time(19, 5)), ("23:59", time(23, 59))],
 )
-def test_a_study_says_when_its_report_is_due(written: str, meant: time) -> None:
+def test_a_study_sets_when_its_report_is_due(written: str, meant: time) -> None:
     assert a_study(more=f"[schedule]\nnot_before = '{written}'").schedule.not_before == meant
 
 
-def test_the_packaged_study_falls_and_is_due_as_its_comments_say() -> None:
+def test_the_comments_of_the_packaged_study_show_the_defaults() -> None:
     text = OBRI.read_text(encoding="utf-8")
     commented = re.sub(r"(?m)^# (\[guard\]|\[schedule\]|max_drop|not_before)", r"\1", text)
 
@@ -150,13 +146,13 @@ def test_the_packaged_study_falls_and_is_due_as_its_comments_say() -> None:
     assert (said.guard, said.schedule, commented != text) == (usual.guard, usual.schedule, True)
 
 
-def test_what_a_study_does_not_ask_for_is_not_there() -> None:
+def test_optional_tables_are_absent_by_default() -> None:
     study = a_study()
 
     assert (study.withdrawal, study.sites, study.version, study.accrual) == (None, None, None, None)
 
 
-def test_a_study_says_how_withdrawals_are_kept() -> None:
+def test_a_study_describes_withdrawals() -> None:
     study = a_study(
         more='[withdrawal]\nflag = "left"\ncodes = ["1"]\ndate = "left_on"\nextent = "how_far"\nends = ["9"]\n'
         'extent_labels = { 1 = "No contact", 9 = "No use" }\n'
@@ -172,7 +168,7 @@ def test_a_study_says_how_withdrawals_are_kept() -> None:
     )
 
 
-def test_a_site_is_labelled_by_its_code_unless_told() -> None:
+def test_a_site_is_labelled_by_its_code_by_default() -> None:
     study = a_study(more='[sites]\nby = "site"\n[[sites.site]]\ncode = "n"\n')
 
     assert study.sites == SiteRules(FieldRef("site"), (ListedSite("n", "n", None, None),))
@@ -184,19 +180,19 @@ def test_sites_may_be_data_access_groups() -> None:
     assert study.sites == SiteRules(by=None, listed=())
 
 
-def test_a_rider_is_in_every_version_of_the_form_unless_told() -> None:
+def test_a_rider_is_offered_in_every_version_by_default() -> None:
     study = a_study(riders=RIDER + RIDER.replace("rider a", "rider b") + 'offered_in = ["2.0"]\n', more=VERSION)
 
     assert [rider.offered_in for rider in study.riders] == [(), ("2.0",)]
 
 
-def test_a_study_says_how_many_are_wanted_and_how_many_approved() -> None:
+def test_a_study_has_accrual_goals() -> None:
     study = a_study(more="[accrual]\ntarget = 900\ntarget_date = 2027-01-31\napproved = 1_000\n")
 
     assert study.accrual == AccrualGoals(900, date(2027, 1, 31), 1000, None)
 
 
-def test_the_packaged_studys_comments_are_examples_that_can_be_taken() -> None:
+def test_the_commented_examples_of_the_packaged_study_are_valid() -> None:
     text = OBRI.read_text(encoding="utf-8")
     commented = re.sub(r"(?m)^# ((\[|\w+ *= ).*)", r"\1", text)
 
@@ -205,8 +201,8 @@ def test_the_packaged_studys_comments_are_examples_that_can_be_taken() -> None:
     assert None not in (study.only, study.withdrawal, study.sites, study.version, study.accrual)
 
 
-@pytest.mark.parametrize("title", ["OBRI Consent Summary", "Étude 2 (Québec)", "1.5 years", "Console", "a, b"])
-def test_a_title_that_every_system_can_store_is_taken(title: str) -> None:
+@pytest.mark.parametrize("title", ["Étude 2 (Québec)", "1.5 years", "Console"])
+def test_a_title_that_every_system_can_store_is_accepted(title: str) -> None:
     assert parse_study(with_line(f'title = "{title}"', 'title = "OBRI Consent Summary"'), "a-study").title == title
 
 
@@ -228,26 +224,24 @@ def test_every_problem_is_reported_at_once_by_its_key() -> None:
     ]
 
 
-def test_the_message_lists_every_problem() -> None:
-    with pytest.raises(StudyFileError, match=r"(?s)title: .*start_date: .*time_zone: .*colour: not a known key"):
-        parse_study(FIVE_MISTAKES, "a-study")
-
-
 def test_an_empty_file_lacks_everything_that_is_needed() -> None:
     missing = ["title", "start_date", "time_zone", "contact", "redcap"]
 
     assert keys_of("") == [*missing, "redcap.url_setting", "redcap.token_setting", "consent"]
 
 
-def test_text_that_is_no_toml_says_where() -> None:
-    with pytest.raises(StudyFileError, match=r"not valid TOML: .*line 1"):
-        parse_study("title = OBRI", "a-study")
+def test_invalid_toml_is_reported_with_its_line() -> None:
+    (problem,) = problems_of("title = OBRI")
+
+    assert problem.what.startswith("The file is not valid TOML: ")
+    assert "line 1" in problem.what
 
 
-@pytest.mark.parametrize("key", ["A-Study", "", "a study", "../a", "-a", "é"])
-def test_the_files_name_must_be_plain(key: str) -> None:
-    with pytest.raises(StudyFileError, match="expected lower-case letters, digits, - and _"):
+@pytest.mark.parametrize("key", ["A-Study", "", "../a", "-a"])
+def test_the_files_name_has_only_plain_characters(key: str) -> None:
+    with pytest.raises(StudyFileError) as caught:
         parse_study(USUAL, key)
+    assert [problem.what for problem in caught.value.problems] == [f"'{key}' is not a usable name for a study file."]
 
 
 @pytest.mark.parametrize(
@@ -258,30 +252,22 @@ def test_the_files_name_must_be_plain(key: str) -> None:
         (f'title = "{"long " * 17}"', 'title = "OBRI Consent Summary"', "title"),
         ('start_date = "2023-09-11"', "start_date = 2023-09-11", "start_date"),
         ("start_date = 2023-09-11T10:00:00", "start_date = 2023-09-11", "start_date"),
-        ("start_date = 20230911", "start_date = 2023-09-11", "start_date"),
-        ('time_zone = "EST5EDT4"', 'time_zone = "America/Toronto"', "time_zone"),
         ('time_zone = "../America/Toronto"', 'time_zone = "America/Toronto"', "time_zone"),
-        ('time_zone = "America"', 'time_zone = "America/Toronto"', "time_zone"),
-        ("time_zone = -5", 'time_zone = "America/Toronto"', "time_zone"),
         ("contact = []", 'contact = "registry office"', "contact"),
         ('[redcap]\nproject_id = "14"', "[redcap]", "redcap.project_id"),
         ("[redcap]\nproject_id = true", "[redcap]", "redcap.project_id"),
         ('[redcap]\nallow_http = "yes"', "[redcap]", "redcap.allow_http"),
         ('[redcap]\ntime_zone = "Home"', "[redcap]", "redcap.time_zone"),
         ('date = "Consent Date"', 'date = "consent_date"', "consent[1].date"),
-        ('date = "choices(1)"', 'date = "consent_date"', "consent[1].date"),
         ('decision = "choices()"', 'decision = "consent_obtained"', "consent[1].decision"),
         ('decision = "choices___1 "\nform_complete = "A"', 'decision = "consent_obtained"', "consent[1].form_complete"),
         ("agreed = []", 'agreed = ["1"]', "consent[1].agreed"),
-        ('agreed = "1"', 'agreed = ["1"]', "consent[1].agreed"),
         ("agreed = [1]", 'agreed = ["1"]', "consent[1].agreed"),
         ('agreed = [" "]', 'agreed = ["1"]', "consent[1].agreed"),
         ('agreed = ["1", "2"]', 'agreed = ["1"]', "consent[1].agreed / declined / pending"),
         ('agreed = ["1", "1 "]', 'agreed = ["1"]', "consent[1].agreed / declined / pending"),
         ('decision = "choices(1)"', 'decision = "consent_obtained"', "consent[1].declined"),
         ('key = "period"', 'key = "rider a"', "riders[1].key"),
-        ('key = "Consent"', 'key = "rider a"', "riders[1].key"),
-        ('key = ""', 'key = "rider a"', "riders[1].key"),
         ('key = "rider a"\nlabel = "=1+1"', 'key = "rider a"', "riders[1].label"),
         ('agreed = ["0"]\ndeclined = ["0"]', 'agreed = ["1"]\ndeclined = ["0"]', "riders[1].agreed / declined"),
     ],
@@ -308,10 +294,10 @@ def test_each_problem_names_its_key(line: str, instead_of: str, key: str) -> Non
         ("[[leave_out]]\nreason = 'test'\nid_pattern = 'T.*'\npattern = 'T'", "leave_out[1].pattern"),
     ],
 )
-def test_a_key_that_is_not_known_is_a_problem(more: str, key: str) -> None:
+def test_an_unknown_key_is_a_problem(more: str, key: str) -> None:
     (problem,) = problems_of(USUAL + more)
 
-    assert problem.startswith(f"{key}: not a known key")
+    assert problem.what == f"{key}: not a known key."
 
 
 @pytest.mark.parametrize(
@@ -324,56 +310,39 @@ def test_a_key_that_is_not_known_is_a_problem(more: str, key: str) -> None:
         ("[[leave_out]]\nid_pattern = 'T'", "leave_out[1].reason"),
         ("[[leave_out]]\nreason = 'test'\nid_pattern = '(T'", "leave_out[1].id_pattern"),
         ("[[leave_out]]\nreason = 'test'\nid_pattern = 'T{99999999999999999999}'", "leave_out[1].id_pattern"),
-        ("[only]\ncodes = ['1']", "only.field"),
         ("[only]\nfield = 'cohort'\ncodes = []", "only.codes"),
         ("[delivery]\nfolder = 'Reports'", "delivery.folder"),
-        ("[delivery]\nfolder = '/../up'", "delivery.folder"),
         ("[delivery]\nfolder = '/a//b'", "delivery.folder"),
         ("[delivery]\nfolder = '/a/NUL/b'", "delivery.folder"),
         ("[delivery]\nfolder = '/what?'", "delivery.folder"),
-        ("[delivery]\nfolder = 'C:\\Reports'", "delivery.folder"),
         ("[delivery]\narchive = 'yes'", "delivery.archive"),
         ("[[guard]]\nmax_drop = 0.02", "guard"),
-        ("[guard]\nmax_drop = '0.02'", "guard.max_drop"),
         ("[guard]\nmax_drop = true", "guard.max_drop"),
-        ("[guard]\nmax_drop = 2", "guard.max_drop"),
         ("[guard]\nmax_drop = 1.0", "guard.max_drop"),
         ("[guard]\nmax_drop = -0.01", "guard.max_drop"),
         ("[guard]\nmax_drop = nan", "guard.max_drop"),
-        ("[schedule]\nnot_before = 07:00:00", "schedule.not_before"),
         ("[schedule]\nnot_before = 7", "schedule.not_before"),
-        ("[schedule]\nnot_before = ''", "schedule.not_before"),
         ("[schedule]\nnot_before = '7:00'", "schedule.not_before"),
         ("[schedule]\nnot_before = '24:00'", "schedule.not_before"),
-        ("[schedule]\nnot_before = '07:60'", "schedule.not_before"),
-        ("[schedule]\nnot_before = '07:00:00'", "schedule.not_before"),
-        ("[schedule]\nnot_before = '07:00 am'", "schedule.not_before"),
         ("[schedule]\nnot_before = '٠٧:٠٠'", "schedule.not_before"),
         ("[withdrawal]", "withdrawal.flag"),
         ("[withdrawal]\nflag = 'withdrawn'", "withdrawal.codes"),
         ("[withdrawal]\ncodes = ['1']", "withdrawal.flag"),
         ("[withdrawal]\nflag = 'withdrawn(1)'\ncodes = ['0']", "withdrawal.codes"),
-        ("[withdrawal]\ndate = 'withdrawn(1)'", "withdrawal.date"),
         ("[withdrawal]\ndate = 'withdrawn_on'\nends = ['1']", "withdrawal.ends"),
         ("[withdrawal]\ndate = 'withdrawn_on'\nextent_labels = { 1 = 'All' }", "withdrawal.extent_labels"),
         ("[withdrawal]\ndate = 'withdrawn_on'\nextent = 'extent'\nends = []", "withdrawal.ends"),
         ("[withdrawal]\ndate = 'd'\nextent = 'e'\nextent_labels = { 1 = '=1+1' }", "withdrawal.extent_labels.1"),
         ("[withdrawal]\ndate = 'd'\nextent = 'e'\nextent_labels = ['1']", "withdrawal.extent_labels"),
         ("[sites]\n[[sites.site]]\ncode = '1'", "sites.by"),
-        ("[sites]\nby = 'site(1)'", "sites.by"),
-        ("[sites]\nby = 'site'\n[[sites.site]]\nlabel = 'North'", "sites.site[1].code"),
         ("[sites]\nby = 'site'\n[[sites.site]]\ncode = '1'\nlabel = '=1+1'", "sites.site[1].label"),
         ("[sites]\nby = 'site'\n[[sites.site]]\ncode = '1'\ntarget = 0", "sites.site[1].target"),
-        ("[sites]\nby = 'site'\n[[sites.site]]\ncode = '1'\nopened = '2023'", "sites.site[1].opened"),
         ("[sites]\nby = 'site'" + 2 * "\n[[sites.site]]\ncode = '1'", "sites.site"),
         ("[version]\nfield = 'version'", "version.accepted"),
-        ("[version]\naccepted = ['2']", "version.field"),
         ("[version]\nfield = 'version'\naccepted = ['2', '2']", "version.accepted"),
         ("[accrual]", "accrual.target"),
         ("[accrual]\ntarget = -1", "accrual.target"),
         ("[accrual]\ntarget = true", "accrual.target"),
-        ("[accrual]\ntarget = '100'", "accrual.target"),
-        ("[accrual]\napproved = 0.5", "accrual.approved"),
         ("[accrual]\ntarget_date = 2026-01-01", "accrual.target_date"),
         ("[accrual]\napproval_date = '1 May'", "accrual.approval_date"),
         (RIDER.replace("rider a", "rider b") + "offered_in = ['2.0']", "riders[2].offered_in"),
@@ -387,14 +356,14 @@ def test_each_problem_of_the_optional_parts_names_its_key(more: str, key: str) -
     assert set(keys_of(USUAL + more)) == {key}
 
 
-def test_a_zone_that_does_not_exist_is_one_problem() -> None:
+def test_an_unknown_time_zone_is_one_problem() -> None:
     assert keys_of(with_line('time_zone = "Ontario"', 'time_zone = "America/Toronto"')) == ["time_zone"]
 
 
-def test_a_checkbox_may_not_take_an_unticked_box_for_a_refusal() -> None:
+def test_an_unticked_box_cannot_mean_declined() -> None:
     box = CONSENT.replace("consent_obtained", "choices(1)").replace('["0"]', "[]").replace('["2"]', '["0"]')
 
-    assert "also a form that nobody opened" in problems_of(STUDY + box)[0]
+    assert keys_of(STUDY + box) == ["consent[1].declined"]
 
 
 # Names that every system can store
@@ -402,33 +371,7 @@ def test_a_checkbox_may_not_take_an_unticked_box_for_a_refusal() -> None:
 
 @pytest.mark.parametrize(
     "title",
-    [
-        "a/b",
-        "a\\\\b",
-        "a:b",
-        "what?",
-        "a*",
-        "a|b",
-        "<a>",
-        "a.",
-        "CON",
-        "nul",
-        "Com1",
-        "lpt9.report",
-        "AUX.2024",
-        "desktop.ini",
-        "Thumbs.db",
-        "a\\tb",
-        "a\\u0007b",
-        "a\\u200Bb",
-        "-a",
-        "=a",
-        "@a",
-        "+a",
-        ".a",
-        "~$a",
-        "'a",
-    ],
+    ["a/b", "a.", "CON", "nul", "lpt9.report", "desktop.ini", "a\\tb", "a\\u200Bb", "-a", "=a", "@a", "+a", ".a"],
 )
 def test_a_title_that_some_system_cannot_store_is_a_problem(title: str) -> None:
     assert set(keys_of(with_line(f'title = "{title}"', 'title = "OBRI Consent Summary"'))) == {"title"}
@@ -443,35 +386,33 @@ def test_a_title_that_some_system_cannot_store_is_a_problem(title: str) -> None:
     [
         TOKEN,
         TOKEN.lower(),
-        TOKEN * 2,
         f" {TOKEN} ",
-        "Zk3XqP7vRm2LtY8wHc5NbJ4sDf6GaE1uTiOpKy9x",
         "ZK3XQP7VRM2LTY8WHC5N",
         "ABC_ZK3XQP7VRM2LTY8WHC5NBJ_DEF",
         "sl.u.AFgH_1x-Kq",
         URL,
-        "redcap.example.org/api/",
     ],
 )
-def test_a_value_in_place_of_a_settings_name_is_not_repeated(setting: str, value: str) -> None:
+def test_a_secret_in_place_of_a_settings_name_is_not_repeated(setting: str, value: str) -> None:
     names = {"url_setting": "REDCAP_API_URL", "token_setting": "REDCAP_ACCESS_TOKEN"}
     text = with_line(f'{setting} = "{value}"', f'{setting} = "{names[setting]}"')
 
-    with pytest.raises(StudyFileError, match=rf"redcap\.{setting}: expected the name of a setting") as caught:
+    with pytest.raises(StudyFileError) as caught:
         parse_study(text, "a-study")
 
+    assert [problem.what.partition(":")[0] for problem in caught.value.problems] == [f"redcap.{setting}"]
     assert value.strip() not in f"{caught.value} {caught.value!r}"
 
 
-@pytest.mark.parametrize("name", ["redcap_access_token", "Redcap_Token", "_TOKEN", "2ND_TOKEN", "A" + 13 * "_TOKEN"])
-def test_a_name_that_a_setting_cannot_have_everywhere_is_a_problem(name: str) -> None:
+@pytest.mark.parametrize("name", ["redcap_access_token", "_TOKEN", "2ND_TOKEN", "A" + 13 * "_TOKEN"])
+def test_a_name_that_no_setting_can_have_is_a_problem(name: str) -> None:
     text = with_line(f'token_setting = "{name}"', 'token_setting = "REDCAP_ACCESS_TOKEN"')
 
     assert keys_of(text) == ["redcap.token_setting"]
 
 
 @pytest.mark.parametrize("name", ["T", "REDCAP_TOKEN_2", "NINETEENLETTERSLONG_TOKEN"])
-def test_a_name_in_capitals_is_taken_for_a_setting(name: str) -> None:
+def test_a_name_in_capitals_is_a_settings_name(name: str) -> None:
     text = with_line(f'token_setting = "{name}"', 'token_setting = "REDCAP_ACCESS_TOKEN"')
 
     assert parse_study(text, "a-study").redcap.token_setting == name
@@ -480,17 +421,17 @@ def test_a_name_in_capitals_is_taken_for_a_setting(name: str) -> None:
 @pytest.mark.parametrize(
     "line", [f"token_setting = {TOKEN}", f"token_setting = '{TOKEN}", f"token_setting = ['{TOKEN}']"]
 )
-def test_a_token_that_is_not_written_as_text_is_not_repeated(line: str) -> None:
-    with pytest.raises(StudyFileError, match="cannot be used") as caught:
+def test_a_token_without_quotes_is_not_repeated(line: str) -> None:
+    with pytest.raises(StudyFileError) as caught:
         parse_study(with_line(line, 'token_setting = "REDCAP_ACCESS_TOKEN"'), "a-study")
 
     assert TOKEN not in f"{caught.value} {caught.value!r}"
 
 
-def test_a_token_under_a_key_of_its_own_is_not_repeated() -> None:
+def test_a_token_under_an_unknown_key_is_not_repeated() -> None:
     (problem,) = problems_of(with_line(f'[redcap]\ntoken = "{TOKEN}"', "[redcap]"))
 
-    assert TOKEN not in problem
+    assert TOKEN not in str(problem)
 
 
 # No text of a study can become a formula
@@ -528,42 +469,6 @@ def test_no_cell_of_the_csv_can_become_a_formula(key: str, label: str) -> None:
     cells = the_csv_cells(parsed_or_rejected(key, label))
 
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
-
-
-# Two studies and one folder
-
-
-def a_named_study(key: str, title: str = "OBRI", folder: str = "/") -> StudyConfig:
-    text = with_line(f'title = "{title}"', 'title = "OBRI Consent Summary"')
-    return parse_study(f'{text}[delivery]\nfolder = "{folder}"', key)
-
-
-@pytest.mark.parametrize(
-    ("title", "folder"),
-    [
-        ("OBRI", "/"),
-        ("obri", "/"),
-        ("OBRI.manifest", "/"),
-    ],
-)
-def test_two_studies_that_would_write_the_same_names_are_refused(title: str, folder: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"The studies one and two .* overwrite each other's reports"):
-        ensure_no_shared_names([a_named_study("two", title, folder), a_named_study("one")])
-
-
-def test_folders_that_differ_in_case_alone_are_one_folder() -> None:
-    with pytest.raises(ConfigurationError, match="one and two"):
-        ensure_no_shared_names([a_named_study("one", folder="/Weekly"), a_named_study("two", folder="/weekly/")])
-
-
-def test_two_ways_to_write_one_letter_are_one_name() -> None:
-    with pytest.raises(ConfigurationError, match="one and two"):
-        ensure_no_shared_names([a_named_study("one", "Étude"), a_named_study("two", "E\u0301tude")])
-
-
-@pytest.mark.parametrize(("title", "folder"), [("OBRI 2", "/"), ("OBRI", "/two")])
-def test_studies_of_other_names_or_folders_are_taken(title: str, folder: str) -> None:
-    ensure_no_shared_names([a_named_study("one"), a_named_study("two", title, folder)])
 
 
 # The fingerprint of the rules
