@@ -1,11 +1,8 @@
-"""An honest stand-in for Dropbox: the routes of its HTTP API that a careful uploader uses, and the page of a log-in.
+"""A stand-in for Dropbox: the routes of its HTTP API that the program uses, and the page of a sign-in.
 
-One account, or two where a log-in shall be able to end up in the wrong one; everything in memory.
-
-It checks what Dropbox checks (hosts, content types, tokens, scopes, path roots, hashes, conflicts) and answers in the
-same shapes. It does not play upload sessions (an ``upload_session_id`` in an error leads nowhere), batches, sharing,
-changes seen through a listing's cursor, ranges, or paths given as ``id:``, ``ns:`` or ``rev:``. The wording of its 400
-texts and the numbers of renamed files are its own. ``dropbox_faults.py`` plays the outages.
+One account, or two where a sign-in may end up in the wrong one; everything in memory. It checks what Dropbox checks
+(hosts, content types, tokens, scopes, path roots, hashes, conflicts) and answers in the same shapes. The wording of its
+400 texts and the numbers of renamed files are its own. ``sandbox.dropbox.faults`` has the outages.
 """
 
 import secrets
@@ -27,8 +24,8 @@ DELIVERY_SCOPES = frozenset({"account_info.read", "files.metadata.read", "files.
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _API_HOST = "api.dropboxapi.com"
 _CONTENT_HOST = "content.dropboxapi.com"
-_HOSTS: dict[Style, str] = {"rpc": _API_HOST, "upload": _CONTENT_HOST, "download": _CONTENT_HOST}
-_CONTENT_TYPES: dict[Style, str] = {"rpc": JSON, "upload": "application/octet-stream", "download": ""}
+_HOSTS: dict[Style, str] = {"rpc": _API_HOST, "upload": _CONTENT_HOST}
+_CONTENT_TYPES: dict[Style, str] = {"rpc": JSON, "upload": "application/octet-stream"}
 
 
 class Dropbox:

@@ -3,7 +3,6 @@
 Routes take decoded arguments and return answers; who may call them, and on which host, is decided elsewhere.
 """
 
-import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,8 +27,6 @@ from sandbox.dropbox.wire import (
     bad_input,
     conflict,
     file_metadata,
-    folder_metadata,
-    instant,
     metadata,
     refusals,
     upload_conflict,
@@ -37,7 +34,7 @@ from sandbox.dropbox.wire import (
 from sandbox.server import Response
 
 MEMBER_FOLDER = "/Franz Ferdinand"
-Style = Literal["rpc", "upload", "download"]
+Style = Literal["rpc", "upload"]
 _T = TypeVar("_T")
 
 
@@ -75,9 +72,9 @@ class Account:
         """Let the file be not found for as many look-ups as the lag says."""
         self._hidden[folded(file.path)] = self.lag
 
-    def look_up(self, path: str, *, deleted: bool = False) -> Entry:
+    def look_up(self, path: str) -> Entry:
         """What a look-up finds at the path, which for a while may be nothing although something stands there."""
-        entry = self.tree.find(path, deleted=deleted)
+        entry = self.tree.find(path)
         left = self._hidden.get(folded(path), 0)
         if left:
             self._hidden[folded(path)] = left - 1
@@ -175,7 +172,7 @@ def _upload(account: Account, call: Call) -> Response:
 
 def _get_metadata(account: Account, call: Call) -> Response:
     with refusals():
-        return as_json(metadata(account.look_up(call.path(), deleted=call.flag("include_deleted")), call.view))
+        return as_json(metadata(account.look_up(call.path()), call.view))
 
 
 def _list_folder(account: Account, call: Call) -> Response:
@@ -183,56 +180,13 @@ def _list_folder(account: Account, call: Call) -> Response:
     with refusals():
         if folder and not isinstance(account.tree.find(folder), Folder):
             raise LookupRefusedError("not_folder")
-    found = account.tree.inside(folder, recursive=call.flag("recursive"), deleted=call.flag("include_deleted"))
+    found = account.tree.inside(folder, recursive=call.flag("recursive"))
     size = min(call.get("limit", int, account.page_size), account.page_size)
     return account.page([metadata(entry, call.view) for entry in found], size)
 
 
 def _list_folder_continue(account: Account, call: Call) -> Response:
     return account.next_page(call.get("cursor", str))
-
-
-def _list_revisions(account: Account, call: Call) -> Response:
-    limit = call.get("limit", int, 10)
-    with refusals():
-        file = account.tree.find_file(call.path(), deleted=True)
-    newest_first = [file_metadata(file, revision, call.view) for revision in reversed(file.revisions)]
-    answer = {"entries": newest_first[:limit], "has_more": len(newest_first) > limit, "is_deleted": False}
-    if file.deleted_at:
-        answer |= {"is_deleted": True, "server_deleted": instant(file.deleted_at)}
-    return as_json(answer)
-
-
-def _restore(account: Account, call: Call) -> Response:
-    with refusals(lookup="path_lookup", write="path_write"):
-        file = account.tree.restore(call.path(), call.get("rev", str))
-    return as_json(file_metadata(file, file.current, call.view))
-
-
-def _download(account: Account, call: Call) -> Response:
-    with refusals():
-        file = account.tree.find_file(call.path())
-    result = json.dumps(file_metadata(file, file.current, call.view))
-    headers = {"Content-Type": "application/octet-stream", "Dropbox-API-Result": result}
-    return Response(200, headers, file.current.content)
-
-
-def _create_folder(account: Account, call: Call) -> Response:
-    with refusals():
-        folder = account.tree.make_folder(call.path(), autorename=call.flag("autorename"))
-    return as_json({"metadata": folder_metadata(folder, call.view)})
-
-
-def _move(account: Account, call: Call) -> Response:
-    source, target = call.path("from_path"), call.path("to_path")
-    if (folded(target) + "/").startswith(folded(source) + "/"):
-        raise conflict("duplicated_or_nested_paths")
-    with refusals(lookup="from_lookup", write="from_write"):
-        entry = account.look_up(source)
-        account.tree.check_permission(source)
-    with refusals(write="to"):
-        moved = account.tree.move(entry, target, autorename=call.flag("autorename"))
-    return as_json({"metadata": metadata(moved, call.view)})
 
 
 def _delete(account: Account, call: Call) -> Response:
@@ -259,11 +213,6 @@ ROUTES = {
     "files/get_metadata": Route("rpc", "files.metadata.read", _get_metadata),
     "files/list_folder": Route("rpc", "files.metadata.read", _list_folder),
     "files/list_folder/continue": Route("rpc", "files.metadata.read", _list_folder_continue),
-    "files/list_revisions": Route("rpc", "files.metadata.read", _list_revisions),
-    "files/restore": Route("rpc", "files.content.write", _restore),
-    "files/download": Route("download", "files.content.read", _download),
-    "files/create_folder_v2": Route("rpc", "files.content.write", _create_folder),
-    "files/move_v2": Route("rpc", "files.content.write", _move),
     "files/delete_v2": Route("rpc", "files.content.write", _delete),
 }
 

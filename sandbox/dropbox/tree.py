@@ -1,13 +1,10 @@
-"""What one Dropbox account holds, files with their revisions and folders, and the rules by which it refuses a change.
-
-Paths are absolute and as seen from the account's root. Knows nothing of HTTP, tokens or JSON; keeps all in memory.
-"""
+"""What one Dropbox account holds, and the rules by which it refuses a change. Paths start at the account's root."""
 
 import hashlib
 import secrets
 import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, count
 from pathlib import PurePosixPath
@@ -125,15 +122,13 @@ class Tree:
         entry = self._entries.get(folded(path))
         return None if entry is None or entry.deleted_at else entry
 
-    def inside(self, folder: str, *, recursive: bool = True, deleted: bool = False) -> list[Entry]:
+    def inside(self, folder: str, *, recursive: bool = True) -> list[Entry]:
         """What a folder holds, sorted by path."""
         start = folded(folder) + "/"
         return [
             entry
             for key, entry in sorted(self._entries.items())
-            if key.startswith(start)
-            and (recursive or "/" not in key[len(start) :])
-            and (deleted or not entry.deleted_at)
+            if key.startswith(start) and (recursive or "/" not in key[len(start) :]) and not entry.deleted_at
         ]
 
     def write(self, path: str, content: bytes, mode: WriteMode, client_modified: datetime | None = None) -> File:
@@ -147,23 +142,11 @@ class Tree:
         now = self._clock()
         return self._put(path, Revision(_new_rev(), content, content_hash(content), client_modified or now, now))
 
-    def restore(self, path: str, rev: str) -> File:
-        """Make an old revision of the file at this path stand again, as its newest revision."""
-        file = self.find_file(path, deleted=True)
-        wanted = [revision for revision in file.revisions if revision.rev == rev]
-        if not wanted:
-            raise RefusedError("invalid_revision")
-        path = self._writable(path)
-        self._check_room(path, wanted[0].content)
-        return self._put(path, replace(wanted[0], rev=_new_rev(), server_modified=self._clock()))
-
-    def make_folder(self, path: str, *, autorename: bool = False) -> Folder:
-        """Make a folder, and the ones above it."""
+    def make_folder(self, path: str) -> Folder:
+        """Create a folder, and the ones above it."""
         path = self._writable(path)
         if standing := self.live_at(path):
-            if not autorename:
-                raise WriteRefusedError("conflict", _kind(standing))
-            path = self._free_path(path, ())
+            raise WriteRefusedError("conflict", _kind(standing))
         return self._put_folder(path)
 
     def delete(self, path: str, *, parent_rev: str | None = None) -> Entry:
@@ -174,20 +157,6 @@ class Tree:
             raise WriteRefusedError("conflict", _kind(entry))
         self._remove(entry)
         return entry
-
-    def move(self, entry: Entry, path: str, *, autorename: bool = False) -> Entry:
-        """Move a file, or a folder with all it holds, to a path where nothing is."""
-        path = self._writable(path)
-        if standing := self.live_at(path):
-            if not autorename:
-                raise WriteRefusedError("conflict", _kind(standing))
-            path = self._free_path(path, ())
-        moved = [entry, *self.inside(entry.path)] if isinstance(entry, Folder) else [entry]
-        start = len(entry.path)
-        for each in moved:
-            self._carry(each, path + each.path[start:])
-        self._remove(entry)
-        return self.find(path)
 
     def check_permission(self, path: str) -> None:
         """Refuse a path in, or at, a folder that is for reading only."""
@@ -240,20 +209,19 @@ class Tree:
                 break
         return candidate
 
-    def _put(self, path: str, revision: Revision, file_id: str | None = None) -> File:
+    def _put(self, path: str, revision: Revision) -> File:
         standing = self._entries.get(folded(path))
         if not isinstance(standing, File):
             standing = File(path=path, id=_new_id())
         if self.live_at(path) is None:
             standing.path = self._spelt(path)
-        standing.id = file_id or standing.id
         standing.deleted_at = None
         standing.revisions.append(revision)
         self._entries[folded(path)] = standing
         return standing
 
-    def _put_folder(self, path: str, folder_id: str | None = None) -> Folder:
-        folder = Folder(path=self._spelt(path), id=folder_id or _new_id())
+    def _put_folder(self, path: str) -> Folder:
+        folder = Folder(path=self._spelt(path), id=_new_id())
         self._entries[folded(path)] = folder
         return folder
 
@@ -264,12 +232,6 @@ class Tree:
             return path
         standing = self.live_at(parent) or self._put_folder(parent)
         return f"{standing.path}/{name}"
-
-    def _carry(self, entry: Entry, path: str) -> None:
-        if isinstance(entry, File):
-            self._put(path, entry.current, entry.id)
-        else:
-            self._put_folder(path, entry.id)
 
     def _remove(self, entry: Entry) -> None:
         below = self.inside(entry.path) if isinstance(entry, Folder) else []

@@ -133,8 +133,6 @@ def folder_metadata(folder: Folder, view: str) -> dict[str, Any]:
 
 def metadata(entry: Entry, view: str) -> dict[str, Any]:
     """Whatever it is, with the tag that says so."""
-    if entry.deleted_at:
-        return {".tag": "deleted", **_names(entry, view)}
     if isinstance(entry, Folder):
         return {".tag": "folder", **folder_metadata(entry, view)}
     return {".tag": "file", **file_metadata(entry, entry.current, view)}

@@ -272,7 +272,7 @@ ON_A_FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 from consent.errors import DeliveryRefusedError
-from consent.local_folder import LocalFolder
+from consent.delivery.local_folder import LocalFolder
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))

@@ -23,7 +23,7 @@ from dropbox.exceptions import (
     PathRootError,
     RateLimitError,
 )
-from dropbox.files import DeletedMetadata, FileMetadata, FolderMetadata
+from dropbox.files import FileMetadata, FolderMetadata
 from dropbox.files import WriteMode as Mode
 from requests.adapters import HTTPAdapter
 
@@ -311,7 +311,7 @@ class TestNames:
 
 class TestInTheWay:
     def test_a_folder_where_the_file_should_be_is_a_conflict(self, here: StandIn) -> None:
-        here.client().files_create_folder_v2("/a.csv")
+        here.app.account.tree.make_folder("/a.csv")
         with pytest.raises(ApiError, match=r"WriteConflictError\('folder'"):
             here.client().files_upload(b"a", "/a.csv", Mode.overwrite)
 
@@ -337,7 +337,7 @@ class TestInTheWay:
             serve(read_only=frozenset({"/Finance"})).client().files_upload(b"a", "/finance/2026/a.csv")
 
     def test_a_refused_upload_names_a_session_as_dropbox_does(self, here: StandIn) -> None:
-        here.client().files_create_folder_v2("/a.csv")
+        here.app.account.tree.make_folder("/a.csv")
         with pytest.raises(ApiError, match="conflict") as refused:
             here.client().files_upload(b"a", "/a.csv")
         assert refused.value.error.get_path().upload_session_id.startswith("pid_upload_session:")
@@ -359,23 +359,12 @@ class TestLookingUp:
         with pytest.raises(ApiError, match=r"LookupError\('not_found'"):
             here.client().files_get_metadata("/a.csv")
 
-    def test_a_deleted_file_is_shown_as_deleted_when_asked(self, here: StandIn) -> None:
-        here.client().files_upload(b"a", "/a.csv")
-        here.client().files_delete_v2("/a.csv")
-        assert isinstance(here.client().files_get_metadata("/a.csv", include_deleted=True), DeletedMetadata)
-
     def test_a_fresh_file_lags_for_as_many_look_ups_as_told(self, serve: Callable[..., StandIn]) -> None:
         there = serve(lag=1)
         there.client().files_upload(b"a", "/a.csv")
         with pytest.raises(ApiError, match=r"LookupError\('not_found'"):
             there.client().files_get_metadata("/a.csv")
         assert there.client().files_get_metadata("/a.csv").size == 1
-
-    def test_a_fresh_file_that_lags_cannot_be_moved_yet(self, serve: Callable[..., StandIn]) -> None:
-        there = serve(lag=1)
-        there.client().files_upload(b"a", "/a.csv")
-        with pytest.raises(ApiError, match=r"from_lookup.*not_found"):
-            there.client().files_move_v2("/a.csv", "/b.csv")
 
     def test_a_file_sent_again_does_not_start_to_lag(self, serve: Callable[..., StandIn]) -> None:
         there = serve()
@@ -420,11 +409,6 @@ class TestListing:
         page = full.client().files_list_folder("/Reports/Archive", recursive=True)
         assert [entry.path_display for entry in page.entries] == ["/Reports/Archive/c.csv"]
 
-    def test_deleted_files_are_listed_when_asked(self, full: StandIn) -> None:
-        full.client().files_delete_v2("/Reports/Archive/c.csv")
-        page = full.client().files_list_folder("/Reports/Archive", include_deleted=True)
-        assert isinstance(page.entries[0], DeletedMetadata)
-
     def test_a_missing_folder_is_not_found(self, full: StandIn) -> None:
         with pytest.raises(ApiError, match=r"LookupError\('not_found'"):
             full.client().files_list_folder("/nowhere")
@@ -434,121 +418,11 @@ class TestListing:
             full.client().files_list_folder("/Reports/a.csv")
 
 
-class TestRevisions:
-    def test_are_listed_newest_first(self, here: StandIn) -> None:
-        revs = [here.client().files_upload(body, "/a.csv", Mode.overwrite).rev for body in (b"a", b"b")]
-        listed = here.client().files_list_revisions("/a.csv")
-        assert [entry.rev for entry in listed.entries] == revs[::-1]
-
-    def test_are_told_to_a_test_oldest_first(self, here: StandIn) -> None:
-        here.client().files_upload(b"a", "/a.csv")
-        here.client().files_upload(b"b", "/a.csv", Mode.overwrite)
-        assert here.app.revisions("/a.csv") == [b"a", b"b"]
-
-    def test_of_a_deleted_file_are_still_there(self, here: StandIn) -> None:
-        here.client().files_upload(b"a", "/a.csv")
-        here.client().files_delete_v2("/a.csv")
-        listed = here.client().files_list_revisions("/a.csv")
-        assert (listed.is_deleted, len(listed.entries)) == (True, 1)
-
-    def test_of_a_folder_do_not_exist(self, here: StandIn) -> None:
-        here.client().files_create_folder_v2("/Reports")
-        with pytest.raises(ApiError, match="not_file"):
-            here.client().files_list_revisions("/Reports")
-
-    def test_can_be_limited(self, here: StandIn) -> None:
-        here.client().files_upload(b"a", "/a.csv")
-        here.client().files_upload(b"b", "/a.csv", Mode.overwrite)
-        listed = here.client().files_list_revisions("/a.csv", limit=1)
-        assert (len(listed.entries), listed.has_more) == (1, True)
-
-    def test_can_be_made_to_stand_again(self, here: StandIn) -> None:
-        first = here.client().files_upload(b"a", "/a.csv")
-        here.client().files_upload(b"b", "/a.csv", Mode.overwrite)
-        here.client().files_restore("/a.csv", first.rev)
-        assert here.app.files() == {"/a.csv": b"a"}
-
-    def test_of_a_deleted_file_can_be_made_to_stand_again(self, here: StandIn) -> None:
-        first = here.client().files_upload(b"a", "/a.csv")
-        here.client().files_delete_v2("/a.csv")
-        here.client().files_restore("/a.csv", first.rev)
-        assert here.app.files() == {"/a.csv": b"a"}
-
-    def test_that_never_were_cannot_be_restored(self, here: StandIn) -> None:
-        here.client().files_upload(b"a", "/a.csv")
-        with pytest.raises(ApiError, match="invalid_revision"):
-            here.client().files_restore("/a.csv", "0123456789abcdef")
-
-
-class TestDownload:
-    def test_gives_the_bytes(self, here: StandIn) -> None:
-        here.client().files_upload(b"abc", "/a.csv")
-        _, answer = here.client().files_download("/a.csv")
-        assert answer.content == b"abc"
-
-    def test_gives_the_metadata_of_a_name_outside_ascii(self, here: StandIn) -> None:
-        here.client().files_upload(b"abc", "/été.csv")
-        stored, _ = here.client().files_download("/été.csv")
-        assert stored.name == "été.csv"
-
-    def test_of_nothing_is_not_found(self, here: StandIn) -> None:
-        with pytest.raises(ApiError, match=r"LookupError\('not_found'"):
-            here.client().files_download("/a.csv")
-
-
 class TestFolders:
-    def test_are_made_once(self, here: StandIn) -> None:
-        here.client().files_create_folder_v2("/Reports")
-        with pytest.raises(ApiError, match=r"WriteConflictError\('folder'"):
-            here.client().files_create_folder_v2("/REPORTS")
-
-    def test_with_autorename_are_made_beside(self, here: StandIn) -> None:
-        here.client().files_create_folder_v2("/Reports")
-        made = here.client().files_create_folder_v2("/Reports", autorename=True)
-        assert unnumbered(made.metadata.name) == "Reports (N)"
-
-    def test_take_what_they_hold_along_when_moved(self, here: StandIn) -> None:
-        here.client().files_upload(b"a", "/Staging/2026/a.csv")
-        here.client().files_move_v2("/Staging", "/Reports/Week 1")
-        assert here.app.files() == {"/Reports/Week 1/2026/a.csv": b"a"}
-
     def test_take_what_they_hold_along_when_deleted(self, here: StandIn) -> None:
         here.client().files_upload(b"a", "/Reports/2026/a.csv")
         here.client().files_delete_v2("/Reports")
         assert here.app.files() == {}
-
-
-class TestMove:
-    def test_takes_the_file_and_its_id_along(self, here: StandIn) -> None:
-        stored = here.client().files_upload(b"a", "/a.csv")
-        assert here.client().files_move_v2("/a.csv", "/b.csv").metadata.id == stored.id
-
-    def test_leaves_nothing_at_the_old_path(self, here: StandIn) -> None:
-        here.client().files_upload(b"a", "/a.csv")
-        here.client().files_move_v2("/a.csv", "/b.csv")
-        assert here.app.files() == {"/b.csv": b"a"}
-
-    def test_of_nothing_is_not_found(self, here: StandIn) -> None:
-        with pytest.raises(ApiError, match=r"from_lookup.*not_found"):
-            here.client().files_move_v2("/a.csv", "/b.csv")
-
-    def test_onto_a_file_is_a_conflict(self, here: StandIn) -> None:
-        here.client().files_upload(b"a", "/a.csv")
-        here.client().files_upload(b"b", "/b.csv")
-        with pytest.raises(ApiError, match=r"'to'.*WriteConflictError\('file'"):
-            here.client().files_move_v2("/a.csv", "/b.csv")
-
-    @pytest.mark.parametrize("target", ["/reports", "/Reports/2026"])
-    def test_to_itself_or_into_itself_is_refused(self, here: StandIn, target: str) -> None:
-        here.client().files_create_folder_v2("/Reports")
-        with pytest.raises(ApiError, match="duplicated_or_nested_paths"):
-            here.client().files_move_v2("/Reports", target)
-
-    def test_out_of_a_folder_for_reading_only_is_refused(self, here: StandIn) -> None:
-        here.client().files_upload(b"a", "/Finance/a.csv")
-        here.app.account.tree.read_only.add("/Finance")
-        with pytest.raises(ApiError, match=r"from_write.*no_write_permission"):
-            here.client().files_move_v2("/Finance/a.csv", "/a.csv")
 
 
 class TestDelete:
@@ -573,8 +447,8 @@ class TestDelete:
 
 class TestScopes:
     def test_that_the_token_lacks_are_named(self, serve: Callable[..., StandIn]) -> None:
-        with pytest.raises(AuthError, match=r"missing_scope.*files\.content\.read"):
-            serve().client().files_download("/a.csv")
+        with pytest.raises(AuthError, match=r"missing_scope.*files\.content\.write"):
+            serve(scopes=frozenset({"account_info.read"}), app_scopes=ALL_SCOPES).client().files_upload(b"a", "/a.csv")
 
     def test_that_the_app_lacks_are_bad_input(self, serve: Callable[..., StandIn]) -> None:
         there = serve(scopes=frozenset({"account_info.read"}))
@@ -852,10 +726,7 @@ class TestOutages:
         ("route", "call"),
         [
             ("files/upload", lambda client: client.files_upload(b"a", "/a.csv")),
-            ("files/create_folder_v2", lambda client: client.files_create_folder_v2("/a")),
             ("files/delete_v2", lambda client: client.files_delete_v2("/a")),
-            ("files/move_v2", lambda client: client.files_move_v2("/a", "/b")),
-            ("files/restore", lambda client: client.files_restore("/a", "0123456789abcdef")),
         ],
     )
     def test_contention_may_come_as_the_routes_own_error(

@@ -62,7 +62,9 @@ def a_login(server: Server, session: requests.Session, app: Dropbox | None = Non
     return Credentials(server, flow)
 
 
-@pytest.mark.parametrize("words", ["Consent Summary would like to:", "Allow", "Cancel", MEMBER.email, *DELIVERY_SCOPES])
+@pytest.mark.parametrize(
+    "words", ["Consent Summary would like to:", "Allow", "Cancel", MEMBER.email, *sorted(DELIVERY_SCOPES)]
+)
 def test_the_page_says_who_asks_for_what_in_whose_account(
     server: Server, session: requests.Session, words: str
 ) -> None:
