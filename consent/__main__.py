@@ -1,4 +1,4 @@
-"""``python -m consent`` is the command ``consent``."""
+"""Run the ``consent`` command with ``python -m consent``."""
 
 import sys
 

@@ -1,3 +1,3 @@
-"""The version that every delivered file, run and page names."""
+"""The version shown in every delivered file, run and page."""
 
 __version__ = "0.1.0"

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import accumulate
 
 from consent.counting.period import DRAWN_WEEKS, RECENT_WEEKS
-from consent.dates import WEEK, day_in, days_counted, span
+from consent.dates import WEEK, date_range, day_in, partial_week_note
 from consent.runs.ledger.record import RunRecord
 from consent.studies.fingerprints import changed_rules, changed_rules_sentence
 from consent.studies.model import StudyConfig
@@ -41,7 +41,7 @@ class PageWeek:
     @property
     def days(self) -> str:
         """``16–22 Nov 2026``."""
-        return span(self.first_day, self.last_day)
+        return date_range(self.first_day, self.last_day)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,9 @@ def weeks_of(report: RunRecord, time_zone: str) -> tuple[PageWeek, ...]:
     if counts is None or report.cutoff is None:
         return ()
     firsts = [counts.first_day + number * WEEK for number in range(len(counts.consented))]
-    running = partial(days_counted, cutoff=report.cutoff, exported_on=_exported_on(report, report.cutoff, time_zone))
+    running = partial(
+        partial_week_note, cutoff=report.cutoff, exported_on=_exported_on(report, report.cutoff, time_zone)
+    )
     return tuple(
         PageWeek(first, number < counts.complete, "" if number < counts.complete else running(first), consented, in_all)
         for number, (first, consented, in_all) in enumerate(
@@ -139,7 +141,7 @@ def bars_of(drawn: Sequence[PageWeek]) -> tuple[Bar, ...]:
 def chart_words(drawn: Sequence[PageWeek]) -> str:
     """What the columns show, for those who cannot see them."""
     most = max(drawn, key=lambda week: week.consented)
-    days = span(drawn[0].first_day, drawn[-1].last_day)
+    days = date_range(drawn[0].first_day, drawn[-1].last_day)
     number = "1 week" if len(drawn) == 1 else f"{len(drawn)} weeks"
     running = [_in_words(week) for week in drawn if not week.complete]
     peak = f"The most were {most.consented:,}, in {most.days}." if most.consented else "There were none."

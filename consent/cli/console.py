@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from consent.counting.summary import ConsentSummary, WeekCount
-from consent.dates import short_day, span
+from consent.dates import date_range, short_day
 from consent.reports.headline import headline, progress
 from consent.reports.wording import REASONS
 from consent.runs.pipeline import RunResult
@@ -211,7 +211,7 @@ def _deliveries(result: RunResult) -> Iterator[str]:
 
 
 def _span(week: WeekCount) -> str:
-    return span(week.first_day, week.last_day)
+    return date_range(week.first_day, week.last_day)
 
 
 _WHEN = "%Y-%m-%d %H:%M"

@@ -20,7 +20,7 @@ from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from consent.counting.period import DRAWN_WEEKS
 from consent.counting.summary import ConsentSummary, RiderCount, WeekCount
-from consent.dates import WEEK, short_day, span
+from consent.dates import WEEK, date_range, short_day
 from consent.reports.headline import progress
 from consent.reports.wording import share_words
 
@@ -85,7 +85,7 @@ def _over_complete_weeks(weeks: Sequence[WeekCount]) -> str:
         return "Bars of consents a week: no week is complete yet."
     counts = [week.consented for week in weeks]
     number = "1 complete week" if len(weeks) == 1 else f"{len(weeks)} complete weeks"
-    days = span(weeks[0].first_day, weeks[-1].last_day)
+    days = date_range(weeks[0].first_day, weeks[-1].last_day)
     spread = f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"
     return f"Bars of consents a week over {number}, {days}: {spread} a week, {counts[-1]:,} in the last."
 
@@ -204,7 +204,7 @@ def _days_on_axis(axes: Axes, days: Sequence[tuple[int, date]]) -> None:
     named = list(days)[::-1][::step][::-1]
     years = [None, *(day.year for _, day in named)]
     texts = [
-        f"{short_day(day, seen_from=day)}\n{'' if day.year == before else day.year}"
+        f"{short_day(day, relative_to=day)}\n{'' if day.year == before else day.year}"
         for (_, day), before in zip(named, years, strict=False)
     ]
     axes.set_xticks([at for at, _ in named], texts, fontproperties=_font(7))

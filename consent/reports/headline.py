@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from consent.counting.period import RATE_WEEKS, ReportPeriod, average_per_week
-from consent.dates import WEEK, days_counted, long_day, short_day, span, weekday_of
+from consent.dates import WEEK, date_range, long_day, partial_week_note, short_day, weekday_of
 from consent.studies.fingerprints import changed_rules_sentence
 from consent.studies.schedule import GRACE, due_at
 
@@ -88,7 +88,7 @@ def progress(week: "WeekCount", period: ReportPeriod) -> str:
     """Return the mark of an incomplete week, as ``in progress, 1 of 7 days``; "" for a complete one."""
     if week.complete:
         return ""
-    return days_counted(week.first_day, cutoff=period.cutoff, exported_on=period.exported_on)
+    return partial_week_note(week.first_day, cutoff=period.cutoff, exported_on=period.exported_on)
 
 
 def rules_sentence(changes: "Changes") -> str:
@@ -101,7 +101,7 @@ def _since_last(changes: "Changes | None", cutoff: date) -> str:
         return "This is the first report."
     if not changes or not changes.since:
         return "The last report is not available here, so changes are not shown."
-    number, then = changes.new_consents, f"the last report (as of {short_day(changes.since, seen_from=cutoff)})"
+    number, then = changes.new_consents, f"the last report (as of {short_day(changes.since, relative_to=cutoff)})"
     if not number:
         return f"As many consents as in {then}."
     return f"{abs(number):,} {'more' if number > 0 else 'fewer'} {_consents(number)} than in {then}."
@@ -112,7 +112,7 @@ def _consents(number: int) -> str:
 
 
 def _days(week: "WeekCount | WeekChange", cutoff: date) -> str:
-    return span(week.first_day, week.last_day, seen_from=cutoff)
+    return date_range(week.first_day, week.last_day, relative_to=cutoff)
 
 
 def _restated(changes: "Changes | None", cutoff: date) -> tuple[str, ...]:

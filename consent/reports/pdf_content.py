@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from consent.counting.summary import Changes, ConsentSummary, RiderCount, WeekCount
-from consent.dates import short_day, span
+from consent.dates import date_range, short_day
 from consent.reports.charts import cumulative_chart, weekly_chart
 from consent.reports.definitions import Definition
 from consent.reports.headline import progress, rules_sentence, signed
@@ -86,7 +86,7 @@ def _riders_beside_weeks(riders: Sequence[RiderCount]) -> Sequence[RiderCount]:
 
 def _week(week: WeekCount, summary: ConsentSummary) -> str:
     marked = progress(week, summary.period)
-    days = span(week.first_day, week.last_day, seen_from=summary.period.cutoff)
+    days = date_range(week.first_day, week.last_day, relative_to=summary.period.cutoff)
     return days + (f" ({marked})" if marked else "")
 
 
@@ -98,7 +98,7 @@ def _changes(changes: Changes, since: date, cutoff: date) -> Section:
     )
     rows = [
         (
-            span(week.first_day, week.last_day, seen_from=cutoff),
+            date_range(week.first_day, week.last_day, relative_to=cutoff),
             number(week.before),
             number(week.now),
             signed(week.now - week.before),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from consent.counting.summary import ConsentSummary, SiteCount, Sites, WeekCount
-from consent.dates import span
+from consent.dates import date_range
 from consent.reports.charts import goal_lines
 from consent.reports.definitions import definitions
 from consent.reports.headline import progress
@@ -119,7 +119,7 @@ def _site(site: SiteCount) -> tuple[Cell, ...]:
 
 def _recently(weeks: Sequence[WeekCount]) -> str:
     complete = [week for week in weeks if week.complete][-4:]
-    days = span(complete[0].first_day, complete[-1].last_day) if complete else "none yet"
+    days = date_range(complete[0].first_day, complete[-1].last_day) if complete else "none yet"
     return f"Consents in the last 4 complete weeks ({days})"
 
 

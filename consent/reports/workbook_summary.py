@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from consent.counting.summary import Accrual, Changes, ConsentSummary, RenewalRow, Versions, WeekCount, Withdrawals
-from consent.dates import short_day, span
+from consent.dates import date_range, short_day
 from consent.reports.headline import headline, progress, rules_sentence
 from consent.reports.wording import EVERY_RECORD, every_record, extent_name, standing
 from consent.reports.workbook_model import Cell, Change, Sheet, Table
@@ -43,14 +43,14 @@ def _glance(summary: ConsentSummary) -> Table:
     rows: list[tuple[Cell, ...]] = [
         ("Consented, in all", summary.participants.consented),
         ("Taking part now", summary.taking_part),
-        *((f"Last complete week, {span(week.first_day, week.last_day)}", week.consented) for week in complete),
+        *((f"Last complete week, {date_range(week.first_day, week.last_day)}", week.consented) for week in complete),
         *((f"Week {_marked(week, summary)}", week.consented) for week in running),
     ]
     return Table("At a glance", ("", "Participants"), tuple(rows))
 
 
 def _marked(week: WeekCount, summary: ConsentSummary) -> str:
-    return f"{span(week.first_day, week.last_day)}, {progress(week, summary.period)}"
+    return f"{date_range(week.first_day, week.last_day)}, {progress(week, summary.period)}"
 
 
 def _classes(summary: ConsentSummary) -> Table:
@@ -64,7 +64,7 @@ def _changes(changes: Changes, since: date) -> Iterator[Table]:
         rows.append((rules_sentence(changes), None))
     yield Table("Changed since the last report", (f"Since {short_day(since)}", "Change"), tuple(rows))
     weeks = tuple(
-        (span(week.first_day, week.last_day), Change(week.now - week.before), week.before, week.now)
+        (date_range(week.first_day, week.last_day), Change(week.now - week.before), week.before, week.now)
         for week in changes.weeks
     )
     if weeks:

@@ -12,7 +12,7 @@ from pypdf import PdfReader
 
 from consent.app.page import study_page
 from consent.counting.summary import ConsentSummary, SiteCount
-from consent.dates import span
+from consent.dates import date_range
 from consent.reports.data_files import document, render_csv
 from consent.reports.pdf import render_pdf
 from consent.reports.wording import REASONS
@@ -112,7 +112,7 @@ def of_workbook(summary: ConsentSummary) -> Facts:
         facts |= named("site", row[1] or "", NUMBERS, (row[3], row[4], row[7], row[8]))
     for row in below("Participants", sheets["Summary"]):
         facts |= named("renewal", row[0], COLUMNS, row[1:3])
-    first_days = {span(week.first_day, week.last_day): f"{week.first_day}" for week in summary.weeks}
+    first_days = {date_range(week.first_day, week.last_day): f"{week.first_day}" for week in summary.weeks}
     for row in below("Week", sheets["Summary"]):
         facts |= named("changed", first_days[row[0]], THEN_AND_NOW, row[2:4])
     facts |= {("quality", row[2]): row[1] for row in below("What was found", sheets["Quality"])}
@@ -138,7 +138,7 @@ def of_pdf(summary: ConsentSummary) -> Facts:
     words = " ".join(" ".join(page.extract_text() for page in reader.pages).split())
     facts: Facts = {("in all",): numbers_after("Since the start", words)[0]}
     for week in summary.weeks[-12:]:
-        days = span(week.first_day, week.last_day, seen_from=summary.period.cutoff)
+        days = date_range(week.first_day, week.last_day, relative_to=summary.period.cutoff)
         facts |= {("week", f"{week.first_day}"): n for n in numbers_after(days, words)[:1]}
     for rider in summary.riders:
         facts |= named("rider", rider.key, ANSWERS, numbers_after(f"{rider.key}: {rider.label}", words))
@@ -158,7 +158,7 @@ def of_pdf(summary: ConsentSummary) -> Facts:
         name = version.version or "(blank)"
         facts |= named("version", version.version, WHO, numbers_after(name, words.partition("Version signed last")[2]))
     for anew in summary.changes.weeks if summary.changes else ():
-        days = span(anew.first_day, anew.last_day, seen_from=summary.period.cutoff)
+        days = date_range(anew.first_day, anew.last_day, relative_to=summary.period.cutoff)
         changed = words.partition("Week Then Now Change")[2]
         facts |= named("changed", f"{anew.first_day}", THEN_AND_NOW, numbers_after(days, changed))
     found = words.partition("To look at")[2]
@@ -184,7 +184,7 @@ def without_target(site: SiteCount, numbers: list[int]) -> list[int]:
 def of_page(summary: ConsentSummary) -> Facts:
     html = study_page(an_overview(study=summary.study, report=record_of(summary), before=None))
     rows = {row[0]: row[1:] for row in Rows(html).rows if row}
-    days = {week.first_day: span(week.first_day, week.last_day) for week in summary.weeks[-12:]}
+    days = {week.first_day: date_range(week.first_day, week.last_day) for week in summary.weeks[-12:]}
     figures = re.findall(r"<dt>([^<]+)</dt><dd>([\d,]+)</dd>", html.replace("\n", ""))
     facts: Facts = {("in all",): number_in(rows[days[summary.weeks[-1].first_day]][-1])}
     facts |= {("in all", rider.key): number_in(rows[rider.label.strip()][0]) for rider in summary.riders}

@@ -1,10 +1,10 @@
-"""Tests of days and spans of days in words."""
+"""Tests of days and date ranges as text."""
 
 from datetime import date
 
 import pytest
 
-from consent.dates import long_day, short_day, span
+from consent.dates import date_range, long_day, short_day
 
 TODAY = date(2026, 11, 16)
 
@@ -14,7 +14,7 @@ def test_a_day_is_written_in_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "with_year", "seen_from_today"),
+    ("first", "last", "with_year", "in_the_same_year"),
     [
         ("2026-11-16", "2026-11-22", "16–22 Nov 2026", "16–22 Nov"),
         ("2026-09-28", "2026-10-04", "28 Sep–4 Oct 2026", "28 Sep–4 Oct"),
@@ -22,7 +22,7 @@ def test_a_day_is_written_in_words() -> None:
         ("2025-11-17", "2025-11-23", "17–23 Nov 2025", "17–23 Nov 2025"),
     ],
 )
-def test_a_span_of_days_repeats_no_month_or_year(first: str, last: str, with_year: str, seen_from_today: str) -> None:
+def test_a_date_range_repeats_no_month_or_year(first: str, last: str, with_year: str, in_the_same_year: str) -> None:
     days = date.fromisoformat(first), date.fromisoformat(last)
 
-    assert (span(*days), span(*days, seen_from=TODAY)) == (with_year, seen_from_today)
+    assert (date_range(*days), date_range(*days, relative_to=TODAY)) == (with_year, in_the_same_year)

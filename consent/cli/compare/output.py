@@ -24,7 +24,7 @@ from consent.cli.compare.reasons import (
     UNDATED_ROW,
     Reason,
 )
-from consent.dates import short_day, span
+from consent.dates import date_range, short_day
 from consent.reports.headline import signed
 from consent.reports.wording import REASONS
 
@@ -113,7 +113,7 @@ def _other_week(part: Sequence[tuple[Reason, int]], comparison: Comparison) -> s
     if more or reason.other_week == NOWHERE:
         return ""
     week = comparison.weeks[reason.other_week]
-    return f" ({'from' if n > 0 else 'to'} {span(week.first_day, week.last_day)})"
+    return f" ({'from' if n > 0 else 'to'} {date_range(week.first_day, week.last_day)})"
 
 
 def show_comparison(comparison: Comparison, out: Console) -> None:
@@ -168,7 +168,7 @@ def _weeks(comparison: Comparison) -> Table:
         if number.week is None or not number.has_changes:
             continue
         week = comparison.weeks[number.week]
-        name = "" if number.week == shown else span(week.first_day, week.last_day)
+        name = "" if number.week == shown else date_range(week.first_day, week.last_day)
         shown = number.week
         why = "\n".join(reasons_of(number, comparison))
         table.add_row(name, number.column, f"{number.reported:,}", f"{number.now:,}", why)
