@@ -1,9 +1,9 @@
-// Who hears when a report does not come, or a person must act. Each rule reads what the app writes into its log:
-// tests/test_alerts.py has the app write it, and holds the phrases against it.
+// The alerts. Each rule matches events that the app logs (`event=...`); tests/unit/infra/test_alerts.py runs the app, and
+// checks that every rule matches its events and no others.
 //
-// A report comes once a week, and a log alert looks back two days at most. So absence is told by the daily look that
-// `catch_up` takes: it says which report is late (rule `late`); and if it is not taken, that is said (rule `silent`).
-// `silent` goes off once when all is new, until the first look at 05:30 UTC: a proof that the mail arrives.
+// A report comes once a week, but a log alert looks back at most two days. So the daily run of `catch_up` logs each late
+// report (rule `late`), and rule `silent` fires if that run is missing. After the first deployment `silent` fires once,
+// until the first run at 05:30 UTC: this proves that the mail arrives.
 param location string
 param tags object
 param email string
@@ -13,37 +13,35 @@ var rules = [
   {
     name: 'needs-a-person'
     severity: 1
-    description: 'A run was refused, or given up after all tries. The run\'s reason says what to do: docs/operations.md'
+    description: 'A run was refused, or failed after all retries. See the reason of the run: docs/operations.md'
     window: 'PT1H'
     every: 'PT15M'
     operator: 'GreaterThan'
     threshold: 0
     query: '''
       AppTraces
-      | where Message contains " has ended as refused before"
-          or Message contains " failed for good after attempt "
-          or Message contains "Given up: "
+      | extend Event = extract("event=([a-z_]+)", 1, Message), State = extract("state=([a-z]+)", 1, Message)
+      | where Event in ("run_failed") and State != "requested"
     '''
   }
   {
     name: 'late'
     severity: 1
-    description: 'A report that was due has not been delivered, or nobody can tell. See the last runs: docs/operations.md'
+    description: 'A report is overdue, or the health check failed. See the latest runs: docs/operations.md'
     window: 'P1D'
     every: 'PT1H'
     operator: 'GreaterThan'
     threshold: 0
     query: '''
       AppTraces
-      | where Message contains " is late: see what became of its last runs"
-          or Message contains "Late, or with an unusable study file: "
-          or Message contains "Nobody can tell whether the reports are on time: "
+      | extend Event = extract("event=([a-z_]+)", 1, Message)
+      | where Event in ("report_late", "health_check_failed")
     '''
   }
   {
     name: 'silent'
     severity: 1
-    description: 'For two days the app has not looked whether every report is delivered: it is down, paused, or not deployed.'
+    description: 'For two days the app has not checked for late reports: it is down, paused, or not deployed.'
     window: 'P2D'
     every: 'PT1H'
     operator: 'LessThan'
@@ -56,15 +54,18 @@ var rules = [
   {
     name: 'timer-failed'
     severity: 2
-    description: 'A timer could not ask for a report, or left something undone. It tries again by itself; look if this lasts.'
+    description: 'A timer could not queue a report, or a maintenance task failed. It is retried; act if the alert stays.'
     window: 'PT6H'
     every: 'PT1H'
     operator: 'GreaterThan'
     threshold: 0
     query: '''
-      union
-        (AppRequests | where Name in ("monday", "catch_up", "run_failed") and Success == false),
-        (AppTraces | where Message contains "Nothing was queued for " or Message contains "Left undone today: ")
+      let failedCalls = AppRequests
+        | where Name in ("monday", "catch_up", "run_failed") and Success == false;
+      let failedEvents = AppTraces
+        | extend Event = extract("event=([a-z_]+)", 1, Message)
+        | where Event in ("timer_failed", "maintenance_failed");
+      union failedCalls, failedEvents
     '''
   }
 ]
@@ -78,7 +79,7 @@ resource people 'Microsoft.Insights/actionGroups@2023-01-01' = {
     enabled: true
     emailReceivers: [
       {
-        name: 'whoever looks after the report'
+        name: 'operator of the consent report'
         emailAddress: email
         useCommonAlertSchema: true
       }
@@ -101,7 +102,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2021-08-01' = [
       evaluationFrequency: rule.every
       windowSize: rule.window
       autoMitigate: true
-      skipQueryValidation: true // the tables of a new workspace may not be there yet
+      skipQueryValidation: true // a new workspace may not have the tables yet
       criteria: {
         allOf: [
           {

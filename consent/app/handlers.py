@@ -1,16 +1,16 @@
-"""What happens behind each door of the function app: queue, accept, show, carry out, give up, keep house.
+"""The work behind each entry point of ``function_app.py``, free of Azure Functions types.
 
-Knows neither the platform nor its bindings (``function_app.py`` does), and holds no rule of its own. The job itself,
-and with it whatever is heavy to import, is loaded only by a run that is carried out.
+Modules that are slow to import are imported by the functions that need them.
 """
 
 import logging
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from consent.app.heartbeat import ping
+from consent.app.heartbeat import send_heartbeat
 from consent.app.http_api import parse_history_request, parse_page_request, parse_run_id, parse_run_request, unknown_run
 from consent.config.checks import dropbox_sandbox_url, months_kept
 from consent.config.settings import Settings
@@ -22,7 +22,6 @@ from consent.runs.ledger.record import RunLedger, RunRecord, Trigger
 from consent.runs.ledger.store import open_ledger
 from consent.runs.scheduler import QueuedRun, queue_due, request_run
 from consent.runs.status import run_document, with_leases
-from consent.runs.worker import execute_message, job, mark_failed
 from consent.studies.catalog import choose_study, ensure_known_study, load_studies
 
 LONGEST_MONTH = timedelta(days=31)
@@ -31,59 +30,71 @@ logger = logging.getLogger(__name__)
 
 
 def queue_reports(settings: Settings, trigger: Trigger, now: datetime) -> list[str]:
-    """Record what is due and give the messages to queue; a study that cannot be looked at costs only itself.
+    """Record the runs that are due and return their queue messages; skip a study whose file cannot be used.
 
     Raises:
         ConfigurationError: no study file can be used.
-        ConsentReportError: the ledger cannot be reached.
+        ConsentReportError: the run history cannot be reached.
     """
     studies = load_studies(settings)
     for key, error in studies.failed.items():
-        logger.error("Nothing was queued for %s: %s", key, log_text(error))
+        logger.error("event=timer_failed study=%s %s", key, log_text(error))
     if not studies.usable:
-        raise ConfigurationError("No study file can be used, so nothing was queued. The log of this call says why.")
-    with _opened(settings) as ledger:
-        return queue_due(ledger, studies.usable, trigger=trigger, now=now, sandbox=_sandbox(settings))
+        raise ConfigurationError("No study file can be used.", "See the log of this invocation for the problems.")
+    with _open_ledger(settings) as ledger:
+        return queue_due(ledger, studies.usable, trigger=trigger, now=now, sandbox=_is_sandbox(settings))
 
 
 def run_daily_maintenance(settings: Settings, now: datetime) -> None:
-    """Once a day: forget old counts, say aloud what is late, tell the monitor that all is well if it is.
+    """Purge old counts, log late reports, and send the heartbeat if every report is delivered.
 
-    Never fails, because then what was queued in the same call would be lost; what goes wrong is logged.
+    Log every error: an error that is raised here would lose the messages queued by the same invocation.
     """
-    for chore in (_forget_counts, _say_what_is_late, _tell_monitor):
+    for task in (_purge_old_counts, log_late_reports, _send_heartbeat_if_reported):
         try:
-            with _opened(settings) as ledger:
-                chore(settings, ledger, now)
+            task(settings, now)
         except Exception as error:
-            logger.error("Left undone today: %s", log_text(error))
+            logger.error("event=maintenance_failed task=%s %s", task.__name__.lstrip("_"), log_text(error))
 
 
-def accept_run(body: bytes, settings: Settings, now: datetime, nonce: str) -> QueuedRun:
-    """Record the run that a caller asks for.
-
-    nonce: tells it apart from others of the same second.
+def log_late_reports(settings: Settings, now: datetime) -> tuple[str, ...]:
+    """Log and return the keys of the studies whose report is late or whose study file cannot be used.
 
     Raises:
-        BadRequestError, CutoffError, UnknownStudyError: it cannot be met as it is.
-        ConsentReportError: it could not be recorded.
+        ConsentReportError: the studies or the run history cannot be read.
+    """
+    with _open_ledger(settings) as ledger:
+        keys = late(ledger, load_studies(settings), now, sandbox=_is_sandbox(settings))
+    for key in keys:
+        logger.error("event=report_late study=%s", key)
+    return keys
+
+
+def start_run(body: bytes, settings: Settings, now: datetime, nonce: str) -> QueuedRun:
+    """Record the run that an HTTP request asks for.
+
+    nonce: distinguishes runs requested within one second.
+
+    Raises:
+        BadRequestError, CutoffError, UnknownStudyError: the request cannot be met.
+        ConsentReportError: the run cannot be recorded.
     """
     wanted = parse_run_request(body)
     study = choose_study(load_studies(settings), wanted.study)
     choose_period(start=study.start_date, time_zone=study.time_zone, now=now, as_of=wanted.as_of)
-    with _opened(settings) as ledger:
-        return request_run(ledger, study, wanted, now, sandbox=_sandbox(settings), nonce=nonce)
+    with _open_ledger(settings) as ledger:
+        return request_run(ledger, study, wanted, now, sandbox=_is_sandbox(settings), nonce=nonce)
 
 
 def list_runs(parameters: Mapping[str, str], settings: Settings, now: datetime) -> dict[str, Any]:
-    """The history that a caller asks for, newest run first, as plain JSON values.
+    """Return the requested part of the run history as plain JSON values, newest run first.
 
     Raises:
-        BadRequestError, UnknownStudyError: it cannot be met as it is.
-        ConsentReportError: the ledger cannot be read.
+        BadRequestError, UnknownStudyError: the request cannot be met.
+        ConsentReportError: the run history cannot be read.
     """
     wanted = parse_history_request(parameters)
-    with _opened(settings) as ledger:
+    with _open_ledger(settings) as ledger:
         records = ledger.runs(wanted.study)[: wanted.limit]
         if not records and wanted.study is not None:
             ensure_known_study(load_studies(settings), wanted.study)
@@ -91,76 +102,69 @@ def list_runs(parameters: Mapping[str, str], settings: Settings, now: datetime) 
 
 
 def show_run(run_id: str, settings: Settings, now: datetime) -> dict[str, Any]:
-    """One run as plain JSON values.
+    """Return one run as plain JSON values.
 
     Raises:
-        UnknownRunError: there is none of that id.
-        ConsentReportError: the ledger cannot be read.
+        UnknownRunError: no run has that id.
+        ConsentReportError: the run history cannot be read.
     """
-    with _opened(settings) as ledger:
+    with _open_ledger(settings) as ledger:
         record = ledger.read(parse_run_id(run_id))
         if record is None:
             raise unknown_run()
         return _documents(ledger, [record], now)[0]
 
 
-def show_page(parameters: Mapping[str, str], settings: Settings, now: datetime) -> tuple[dict[str, str], str]:
-    """The page that a caller asks for, as headers and HTML: of one study, or where there are several the list of them.
+def render_page(parameters: Mapping[str, str], settings: Settings, now: datetime) -> tuple[dict[str, str], str]:
+    """Return headers and HTML of one study's page, or of the list of studies if none of several is named.
 
     Raises:
-        BadRequestError, UnknownStudyError: it cannot be met as it is.
-        ConfigurationError: the file of that study cannot be used.
-        ConsentReportError: the ledger cannot be read.
+        BadRequestError, UnknownStudyError: the request cannot be met.
+        ConfigurationError: the study file cannot be used.
+        ConsentReportError: the run history cannot be read.
     """
-    from consent.app.overview import overview_of, overviews_of
-    from consent.app.page import headers_of_pages, studies_page, study_page
+    from consent.app.overview import overview_of
+    from consent.app.page import page_headers, studies_page, study_page
 
-    key, studies, sandbox = parse_page_request(parameters), load_studies(settings), _sandbox(settings)
-    with _opened(settings) as ledger:
+    key, studies, sandbox = parse_page_request(parameters), load_studies(settings), _is_sandbox(settings)
+    with _open_ledger(settings) as ledger:
+        overview = partial(overview_of, ledger, now=now, sandbox=sandbox)
         if key is None and len(studies.keys) > 1:
-            html = studies_page(overviews_of(ledger, studies, now, sandbox=sandbox), now)
-        else:
-            html = study_page(overview_of(ledger, choose_study(studies, key), now, sandbox=sandbox))
-    return headers_of_pages(), html
-
-
-def late_studies(settings: Settings, now: datetime) -> tuple[str, ...]:
-    """The studies whose report is late or whose file cannot be used.
-
-    Raises:
-        ConsentReportError: nobody can tell.
-    """
-    with _opened(settings) as ledger:
-        return late(ledger, load_studies(settings), now, sandbox=_sandbox(settings))
+            return page_headers(), studies_page([overview(study) for study in studies.usable], studies.failed, now)
+        return page_headers(), study_page(overview(choose_study(studies, key)))
 
 
 def handle_run_message(message: str, settings: Settings, holder: str) -> None:
-    """Carry out the run that a message of the queue asks for, then tell the monitor if now all is well.
+    """Execute the run that a queue message names, then send the heartbeat if every report is delivered.
 
     Raises:
         ConsentReportError: see ``execute_message``.
     """
-    with _opened(settings) as ledger:
+    from consent.runs.worker import execute_message, job
+
+    with _open_ledger(settings) as ledger:
         record = execute_message(message, ledger, job(settings, ledger), now=utc_now, holder=holder)
-        if record.is_report:
-            _tell_monitor(settings, ledger, utc_now())
+    if record.is_report:
+        _send_heartbeat_if_reported(settings, utc_now())
 
 
 def handle_poison_message(message: str, settings: Settings) -> None:
-    """Close the run whose message the queue has given up.
+    """Mark the run of a message as failed after the message's last delivery.
 
     Raises:
-        ConsentReportError: the ledger cannot be reached.
+        ConsentReportError: the run history cannot be reached.
     """
-    with _opened(settings) as ledger:
+    from consent.runs.worker import mark_failed
+
+    with _open_ledger(settings) as ledger:
         mark_failed(message, ledger, now=utc_now)
 
 
-def _opened(settings: Settings) -> "closing[RunLedger]":
+def _open_ledger(settings: Settings) -> "closing[RunLedger]":
     return closing(open_ledger(settings, default="table"))
 
 
-def _sandbox(settings: Settings) -> bool:
+def _is_sandbox(settings: Settings) -> bool:
     return dropbox_sandbox_url(settings) is not None
 
 
@@ -168,21 +172,18 @@ def _documents(ledger: RunLedger, records: list[RunRecord], now: datetime) -> li
     return [run_document(record, lease, now) for record, lease in with_leases(ledger, records, now)]
 
 
-def _forget_counts(settings: Settings, ledger: RunLedger, now: datetime) -> None:
-    forgotten = ledger.purge_counts(now - months_kept(settings) * LONGEST_MONTH)
-    if forgotten:
-        logger.info("Forgot the counts of %s old runs", forgotten)
+def _purge_old_counts(settings: Settings, now: datetime) -> None:
+    with _open_ledger(settings) as ledger:
+        purged = ledger.purge_counts(now - months_kept(settings) * LONGEST_MONTH)
+    logger.info("event=counts_purged runs=%s", purged)
 
 
-def _say_what_is_late(settings: Settings, ledger: RunLedger, now: datetime) -> None:
-    for key in late(ledger, load_studies(settings), now, sandbox=_sandbox(settings)):
-        logger.error("The report of %s is late: see what became of its last runs.", key)
-
-
-def _tell_monitor(settings: Settings, ledger: RunLedger, now: datetime) -> None:
-    """A monitor that cannot be told must not undo what was done; it raises its own alarm."""
+def _send_heartbeat_if_reported(settings: Settings, now: datetime) -> None:
+    """Log every error and continue: without a heartbeat the monitor raises its own alarm."""
     try:
-        if all_reported(ledger, load_studies(settings), now, sandbox=_sandbox(settings)):
-            ping(settings)
+        with _open_ledger(settings) as ledger:
+            reported = all_reported(ledger, load_studies(settings), now, sandbox=_is_sandbox(settings))
+        if reported:
+            send_heartbeat(settings)
     except Exception as error:
-        logger.warning("The monitor was not told: %s", log_text(error))
+        logger.warning("event=heartbeat_failed %s", log_text(error))

@@ -1,26 +1,70 @@
-"""What people are shown of the studies, gathered from the record of runs: the latest report, the runs, what is due.
+"""What the status page shows of a study, read from the run history: latest report, runs, next report."""
 
-Draws nothing (``reports/page.py`` does), changes no run, and asks neither REDCap nor Dropbox.
-"""
+from dataclasses import dataclass
+from datetime import date, datetime
 
-from datetime import datetime
-
-from consent.app.page import RUNS_SHOWN, StudyOverview, UnusableStudy
+from consent.dates import WEEK
 from consent.runs.due import awaited_monday, is_late, shown_state
 from consent.runs.ledger.queries import newest_report
 from consent.runs.ledger.record import RunLedger, RunRecord
 from consent.runs.status import ShownRun
-from consent.studies.catalog import Studies
 from consent.studies.model import StudyConfig
-from consent.studies.schedule import latest_monday
+from consent.studies.schedule import GRACE, due_at, latest_monday
+
+RUNS_SHOWN = 20
+UNSUCCESSFUL = ("refused", "failed", "lost")
+
+
+@dataclass(frozen=True)
+class StudyOverview:
+    """The state of a study at an instant (``now``).
+
+    Attributes:
+        sandbox: the app delivers to a simulated Dropbox.
+        awaited: the Monday of the next report; ``is_due`` says whether its time has come.
+        is_late: a report was not delivered within its grace period.
+        report: the run that delivered the latest report; ``before`` the one with the newest earlier cut-off.
+        runs: the latest ``RUNS_SHOWN`` runs, newest first, of ``run_count``.
+    """
+
+    study: StudyConfig
+    now: datetime
+    sandbox: bool
+    awaited: date
+    is_due: bool
+    is_late: bool
+    report: RunRecord | None
+    before: RunRecord | None
+    runs: tuple[ShownRun, ...]
+    run_count: int
+
+    @property
+    def late_monday(self) -> date:
+        """The Monday whose report is missing, if the study is late."""
+        overdue = self.now > due_at(self.study, self.awaited) + GRACE
+        return self.awaited if overdue else self.awaited - WEEK
+
+    @property
+    def timeliness(self) -> str:
+        """``late``, ``due`` or ``on time``."""
+        if self.is_late:
+            return "late"
+        return "due" if self.is_due else "on time"
+
+    @property
+    def unsuccessful_run(self) -> ShownRun | None:
+        """The latest run, if it was unsuccessful or will be retried."""
+        latest = next(iter(self.runs), None)
+        return latest if latest and (latest.state in UNSUCCESSFUL or latest.record.what) else None
 
 
 def overview_of(ledger: RunLedger, study: StudyConfig, now: datetime, *, sandbox: bool) -> StudyOverview:
-    """One study, with the numbers of its latest report; raises what the ledger raises."""
+    """Return the overview of one study; raise what the ledger raises."""
     records = ledger.runs(study.key)
     newest = newest_report(records, sandbox=sandbox)
     before = newest and newest_report(records, sandbox=sandbox, before=newest.cutoff)
     awaited = awaited_monday(study, records, now, sandbox=sandbox)
+    lease = ledger.lease_of(study.key)
     return StudyOverview(
         study=study,
         now=now,
@@ -30,21 +74,6 @@ def overview_of(ledger: RunLedger, study: StudyConfig, now: datetime, *, sandbox
         is_late=is_late(study, records, ledger.first_seen(study.key, now), now, sandbox=sandbox),
         report=newest and ledger.read(newest.run_id),
         before=before and ledger.read(before.run_id),
-        runs=_shown(ledger, study, records[:RUNS_SHOWN], now),
-        runs_in_all=len(records),
+        runs=tuple(ShownRun(record, shown_state(record, lease, now)) for record in records[:RUNS_SHOWN]),
+        run_count=len(records),
     )
-
-
-def overviews_of(
-    ledger: RunLedger, studies: Studies, now: datetime, *, sandbox: bool
-) -> list[StudyOverview | UnusableStudy]:
-    """Every study, sorted by key; of one whose file cannot be used only why; raises what the ledger raises."""
-    usable = {study.key: overview_of(ledger, study, now, sandbox=sandbox) for study in studies.usable}
-    unusable = {key: UnusableStudy(key, str(error)) for key, error in studies.failed.items()}
-    found: dict[str, StudyOverview | UnusableStudy] = {**usable, **unusable}
-    return [found[key] for key in sorted(found)]
-
-
-def _shown(ledger: RunLedger, study: StudyConfig, records: list[RunRecord], now: datetime) -> tuple[ShownRun, ...]:
-    lease = ledger.lease_of(study.key)
-    return tuple(ShownRun(record, shown_state(record, lease, now)) for record in records)

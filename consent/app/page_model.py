@@ -1,6 +1,6 @@
-"""The numbers of the page, from the record of one delivered report: weeks, bars of a chart, optional consents.
+"""The numbers of the status page, from the run record of one report: weeks, chart, optional consents.
 
-Pure, and light: the page must come fast, so it works on what the record keeps and loads nothing that counts.
+Works on the record alone: the page must load fast, so nothing here imports pandas.
 """
 
 from collections.abc import Sequence
@@ -15,27 +15,27 @@ from consent.runs.ledger.record import RunRecord
 from consent.studies.fingerprints import changed_rules, changed_rules_sentence
 from consent.studies.model import StudyConfig
 
-WEEKS_LISTED = 12
-GAP = 0.12  # on either side of a column
-BAR_SLOTS = 26  # a chart of fewer weeks is as wide as this, lest one week be a wall
+LISTED_WEEKS = 12
+BAR_WIDTH = 0.76  # of a week's slot
+MIN_SLOTS = 26  # a chart of fewer weeks keeps this width, so that its bars stay narrow
 
 
 @dataclass(frozen=True)
 class PageWeek:
-    """One week of the report; ``in_all`` counts from the first.
+    """One week of the report; ``total`` counts from the first week.
 
-    progress: ``in progress, 1 of 7 days`` or the like; "" once it is over.
+    progress: "" for a complete week, otherwise ``in progress, 1 of 7 days`` or similar.
     """
 
     first_day: date
     complete: bool
     progress: str
     consented: int
-    in_all: int
+    total: int
 
     @property
     def last_day(self) -> date:
-        """The seventh of its days."""
+        """The seventh day of the week."""
         return self.first_day + WEEK - timedelta(days=1)
 
     @property
@@ -43,10 +43,15 @@ class PageWeek:
         """``16–22 Nov 2026``."""
         return date_range(self.first_day, self.last_day)
 
+    @property
+    def text(self) -> str:
+        """``23–29 Nov 2026: 6 (in progress, 1 of 7 days)``."""
+        return f"{self.days}: {self.consented:,}" + (f" ({self.progress})" if self.progress else "")
+
 
 @dataclass(frozen=True)
 class Bar:
-    """A week as a column of a chart that is 100 high; ``x`` is its left edge, in weeks."""
+    """A week in the chart; ``x`` is its left edge in weeks, ``height`` a percentage of the chart."""
 
     x: float
     height: float
@@ -55,8 +60,19 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Chart:
+    """Consents per week as bars; ``slots`` is the width in weeks, ``top`` the count at the upper edge."""
+
+    weeks: Sequence[PageWeek]
+    bars: tuple[Bar, ...]
+    slots: int
+    top: int
+    description: str
+
+
+@dataclass(frozen=True)
 class PageRider:
-    """How many of those who consented agreed to an optional consent: in all, and in the last complete weeks."""
+    """How many people who consented agreed to an optional consent: in total, and in the recent complete weeks."""
 
     label: str
     agreed: int
@@ -65,7 +81,7 @@ class PageRider:
 
 @dataclass(frozen=True)
 class ChangedWeek:
-    """A week that was complete in the report before, and counts differently now."""
+    """A week that was complete in the previous report and has another count now."""
 
     days: str
     before: int
@@ -73,84 +89,62 @@ class ChangedWeek:
 
 
 def weeks_of(report: RunRecord, time_zone: str) -> tuple[PageWeek, ...]:
-    """Every week of the report, oldest first; empty if its weekly counts are no longer kept."""
+    """Return every week of the report, oldest first; none if its weekly counts were purged."""
     counts = report.week_counts
     if counts is None or report.cutoff is None:
         return ()
-    firsts = [counts.first_day + number * WEEK for number in range(len(counts.consented))]
-    running = partial(
-        partial_week_note, cutoff=report.cutoff, exported_on=_exported_on(report, report.cutoff, time_zone)
-    )
-    return tuple(
-        PageWeek(first, number < counts.complete, "" if number < counts.complete else running(first), consented, in_all)
-        for number, (first, consented, in_all) in enumerate(
-            zip(firsts, counts.consented, accumulate(counts.consented), strict=True)
-        )
-    )
+    exported_on = report.cutoff
+    if report.as_of is not None:  # the cut-off was requested, so the export may be newer
+        exported_on = day_in(time_zone, report.started_at or report.requested_at)
+    progress = partial(partial_week_note, cutoff=report.cutoff, exported_on=exported_on)
+    numbers = zip(counts.consented, accumulate(counts.consented), strict=True)
+    weeks = []
+    for number, (consented, total) in enumerate(numbers):
+        first_day, complete = counts.first_day + number * WEEK, number < counts.complete
+        weeks.append(PageWeek(first_day, complete, "" if complete else progress(first_day), consented, total))
+    return tuple(weeks)
 
 
-def _exported_on(report: RunRecord, cutoff: date, time_zone: str) -> date:
-    """The day of the export: the cut-off, unless another day was asked for as that."""
-    return cutoff if report.as_of is None else day_in(time_zone, report.started_at or report.requested_at)
+def latest_weeks(weeks: Sequence[PageWeek]) -> tuple[PageWeek, ...]:
+    """Return the last complete week and every week in progress."""
+    complete = [week for week in weeks if week.complete]
+    return (*complete[-1:], *(week for week in weeks if not week.complete))
 
 
 def changed_weeks(weeks: Sequence[PageWeek], before: RunRecord | None) -> tuple[ChangedWeek, ...] | None:
-    """The weeks that were complete in the report before and count differently now; None if it kept no weekly counts."""
+    """Return the weeks that were complete in the previous report and have changed; None without its weekly counts."""
     if not weeks or before is None or before.week_counts is None:
         return None
-    then = before.week_counts.over
+    earlier = before.week_counts.over
     return tuple(
-        ChangedWeek(week.days, then[week.first_day], week.consented)
+        ChangedWeek(week.days, earlier[week.first_day], week.consented)
         for week in weeks
-        if then.get(week.first_day, week.consented) != week.consented
+        if earlier.get(week.first_day, week.consented) != week.consented
     )
 
 
 def rules_sentence(report: RunRecord, before: RunRecord | None) -> str:
-    """That the counting rules are not those of the report before; "" where they are, or are not known."""
+    """Say which counting rules changed since the previous report; "" if none did or they are unknown."""
     if not (report.week_counts and before and before.week_counts):
         return ""
     return changed_rules_sentence(changed_rules(report.week_counts.rules, before.week_counts.rules))
 
 
-def latest_weeks(weeks: Sequence[PageWeek]) -> tuple[PageWeek, ...]:
-    """The last complete week, and those still running."""
-    complete = [week for week in weeks if week.complete]
-    return (*complete[-1:], *(week for week in weeks if not week.complete))
-
-
-def drawn_weeks(weeks: Sequence[PageWeek]) -> Sequence[PageWeek]:
-    """The weeks that the chart shows: the last year's."""
-    return weeks[-DRAWN_WEEKS:]
-
-
-def highest_of(drawn: Sequence[PageWeek]) -> int:
-    """What the top of the chart stands for; at least 1, lest a chart of zeros have no height."""
-    return max([1, *(week.consented for week in drawn)])
-
-
-def bars_of(drawn: Sequence[PageWeek]) -> tuple[Bar, ...]:
-    """The weeks as columns; the highest is 100 high."""
-    highest = highest_of(drawn)
-    return tuple(
-        Bar(round(x + GAP, 2), round(100 * week.consented / highest, 2), week.complete, _in_words(week))
+def chart_of(weeks: Sequence[PageWeek]) -> Chart | None:
+    """Return the chart of the last ``DRAWN_WEEKS`` weeks; None without weeks."""
+    drawn = weeks[-DRAWN_WEEKS:]
+    if not drawn:
+        return None
+    top = max(1, *(week.consented for week in drawn))
+    bars = tuple(
+        Bar(round(x + (1 - BAR_WIDTH) / 2, 2), round(100 * week.consented / top, 2), week.complete, week.text)
         for x, week in enumerate(drawn)
     )
-
-
-def chart_words(drawn: Sequence[PageWeek]) -> str:
-    """What the columns show, for those who cannot see them."""
-    most = max(drawn, key=lambda week: week.consented)
-    days = date_range(drawn[0].first_day, drawn[-1].last_day)
-    number = "1 week" if len(drawn) == 1 else f"{len(drawn)} weeks"
-    running = [_in_words(week) for week in drawn if not week.complete]
-    peak = f"The most were {most.consented:,}, in {most.days}." if most.consented else "There were none."
-    outlined = f" Outlined: {', '.join(running)}." if running else ""
-    return f"Columns of the consents in {number}, {days}. {peak}{outlined}"
+    return Chart(drawn, bars, max(MIN_SLOTS, len(drawn)), top, _description(drawn))
 
 
 def riders_of(report: RunRecord, study: StudyConfig) -> tuple[PageRider, ...]:
-    """Each optional consent of the report, in the study file's order; one that the file no longer has comes last."""
+    """Return the optional consents in the order of the study file; those that it no longer has come last."""
     counts = report.week_counts
     if counts is None:
         return ()
@@ -166,5 +160,12 @@ def riders_of(report: RunRecord, study: StudyConfig) -> tuple[PageRider, ...]:
     )
 
 
-def _in_words(week: PageWeek) -> str:
-    return f"{week.days}: {week.consented:,}" + (f" ({week.progress})" if week.progress else "")
+def _description(drawn: Sequence[PageWeek]) -> str:
+    """Describe the chart for readers who cannot see it."""
+    peak = max(drawn, key=lambda week: week.consented)
+    days = date_range(drawn[0].first_day, drawn[-1].last_day)
+    number = "1 week" if len(drawn) == 1 else f"{len(drawn)} weeks"
+    highest = f"Highest: {peak.consented:,}, in {peak.days}." if peak.consented else "There were none."
+    incomplete = ", ".join(week.text for week in drawn if not week.complete)
+    outlined = f" Outlined: {incomplete}." if incomplete else ""
+    return f"Consents per week for {number}, {days}. {highest}{outlined}"

@@ -64,14 +64,14 @@ def queue_due(
     went wrong if there is no message at all and a study could not be looked at.
     """
     asking = {study.key: partial(_due_of, ledger, study, trigger, now, sandbox=sandbox) for study in studies}
-    asking["studies that are no longer there"] = partial(_orphaned_runs, ledger, {*asking}, now)
+    asking["unknown"] = partial(_orphaned_runs, ledger, {*asking}, now)
     messages: list[str] = []
     failed: list[Exception] = []
     for whose, ask in asking.items():
         try:
             messages += ask()
         except Exception as error:
-            logger.error("Nothing was queued for %s: %s", whose, log_text(error))
+            logger.error("event=timer_failed study=%s %s", whose, log_text(error))
             failed.append(error)
     if failed and not messages:
         raise failed[0]
@@ -130,7 +130,7 @@ def _due_of(ledger: RunLedger, study: StudyConfig, trigger: Trigger, now: dateti
     if step == "reopen":
         queued += [_reopened(ledger, record, now) for record in records if record.run_id == run_id]
     found = [record.run_id for record in queued if record]
-    logger.info("%s: queued %s", study.key, ", ".join(found) or "nothing")
+    logger.info("event=runs_queued study=%s runs=%s", study.key, ",".join(found) or "none")
     return [message_for(run_id) for run_id in found]
 
 

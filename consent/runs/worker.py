@@ -90,7 +90,7 @@ def execute_message(message: str, ledger: RunLedger, perform: Perform, *, now: C
     if record is None:
         raise BadMessageError(f"A message asks for run {run_id}, which nobody recorded. Nothing was run.")
     if not record.is_open:
-        logger.info("Run %s has ended as %s before; this message changes nothing", run_id, record.state)
+        logger.info("event=message_ignored run=%s state=%s", run_id, record.state)
         return record
     with _leaseed(ledger, record, now, holder) as lease:
         begun = ledger.write(_begun(record, now()))
@@ -120,19 +120,25 @@ def mark_failed(message: str, ledger: RunLedger, *, now: Clock) -> RunRecord | N
         run_id = run_id_in(message)
         record = ledger.read(run_id)
     except BadMessageError as error:
-        logger.error("Given up: %s", error)
+        logger.error("event=run_failed state=unknown %s", log_text(error))
         return None
     if record is None or not record.is_open:
-        logger.warning("A message was given up whose run %s", "has ended" if record else "nobody recorded")
+        logger.warning("event=message_ignored run=%s state=%s", run_id, record.state if record else "unknown")
         return record
     lease = ledger.lease_of(record.study)
     if lease is not None and lease.is_live(now()):
-        logger.warning("Run %s was given up while a run of its study is at work; a timer looks after it", run_id)
+        logger.warning("event=message_ignored run=%s state=%s lease=%s", run_id, record.state, lease.run_id)
         return record
     if record.state == "running" or not record.reason:
         record = replace(record, reason="lost", what="", fix="")
     closed = replace(record, state="failed", finished_at=now())
-    logger.error("Run %s failed for good after attempt %s: %s", run_id, record.attempt, closed.reason)
+    logger.error(
+        "event=run_failed run=%s state=failed attempt=%s error=%s %s",
+        run_id,
+        record.attempt,
+        closed.reason,
+        closed.what,
+    )
     return ledger.write(closed)
 
 
@@ -151,7 +157,7 @@ def _release(lease: Lease) -> None:
     try:
         lease.release()
     except ConsentReportError as error:
-        logger.warning("The claim was not let go and runs out by itself: %s", error)
+        logger.warning("event=lease_not_released %s", log_text(error))
 
 
 def _begun(record: RunRecord, now: datetime) -> RunRecord:
@@ -166,17 +172,20 @@ def _carried_out(
         lease.confirm()
         ended = ledger.write(_ended_well(record, result, now()))
     except LeaseLostError as error:
-        logger.error("Stopped: %s", error)
+        logger.error("event=lease_lost %s", log_text(error))
         if tried_again:
             _ask_for_another_look(ledger, record, lease, now())
         else:
             _record_failure(ledger, _failed(record, error, now(), tried_again=False))
         raise
     except BaseException as error:
-        logger.error("Failed: %s", log_text(error) if isinstance(error, Exception) else "stopped from outside")
-        _record_failure(ledger, _failed(record, error, now(), tried_again=tried_again))
+        failed = _failed(record, error, now(), tried_again=tried_again)
+        text = log_text(error) if isinstance(error, Exception) else f"error={failed.reason} {failed.what}"
+        logger.error("event=run_failed state=%s %s", failed.state, text)
+        _record_failure(ledger, failed)
         raise
-    logger.info("Ended as %s in %.1f s", ended.state, (now() - (record.started_at or now())).total_seconds())
+    seconds = (now() - (record.started_at or now())).total_seconds()
+    logger.info("event=run_finished state=%s seconds=%.1f", ended.state, seconds)
     return ended, result
 
 
@@ -194,7 +203,7 @@ def _record_failure(ledger: RunLedger, record: RunRecord) -> None:
     try:
         ledger.write(record)
     except Exception as error:
-        logger.warning("The failure could not be recorded: %s", log_text(error))
+        logger.warning("event=failure_not_recorded %s", log_text(error))
 
 
 def _failed(record: RunRecord, error: BaseException, now: datetime, *, tried_again: bool) -> RunRecord:

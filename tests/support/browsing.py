@@ -1,4 +1,4 @@
-"""A real browser without a window, somebody who visits pages in it, and what shuts people out of a page."""
+"""A headless browser, a visitor with requests and errors recorded, and the accessibility check."""
 
 import shutil
 from collections.abc import Iterator
@@ -28,16 +28,16 @@ def running_browser() -> Iterator[Browser]:
 
 
 class Visitor:
-    """Somebody who looks at the pages in a browser of their own; keeps what it asked for and what it complained of."""
+    """A separate browser profile; it records requested addresses in ``asked`` and console errors in ``complaints``."""
 
-    def __init__(self, browser: Browser, url: str, **how: Any) -> None:
-        self._context = browser.new_context(**how)
+    def __init__(self, browser: Browser, url: str, **options: Any) -> None:
+        self._context = browser.new_context(**options)
         self._url = url
         self.asked: list[str] = []
         self.complaints: list[str] = []
 
     def page(self, name: str) -> Page:
-        """Go to a page and wait until it is there with all that it asks for."""
+        """Open a page and wait until it is loaded."""
         page = self._context.new_page()
         page.on("request", lambda request: self.asked.append(request.url.removeprefix(self._url)))
         page.on("console", lambda message: self.complaints.append(message.text))
@@ -46,12 +46,12 @@ class Visitor:
         return page
 
     def close(self) -> None:
-        """Leave."""
+        """Close the profile."""
         self._context.close()
 
 
 def grave_findings(page: Page) -> list[str]:
-    """What axe-core finds in a page that shuts somebody out, as rule and element."""
+    """The serious and critical findings of axe-core in a page, as rule and element."""
     found = Axe().run(page).response["violations"]
     grave = [finding for finding in found if finding["impact"] in ("serious", "critical")]
     return [f"{finding['id']}: {node['html']}" for finding in grave for node in finding["nodes"]]

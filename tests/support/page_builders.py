@@ -1,10 +1,12 @@
-"""Builders of what the page shows: a study, its report and its runs, each with defaults."""
+"""Builders of the status page's input: a study, its report and its runs, each with defaults."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from consent.app.page import StudyOverview, UnusableStudy
+from consent.app.overview import StudyOverview
+from consent.app.page import studies_page
+from consent.errors import Problem, StudyFileError
 from consent.files import StoredFile
 from consent.runs.ledger.record import RunCounts, RunRecord, WeekCounts
 from consent.runs.status import ShownRun
@@ -13,8 +15,8 @@ from tests.support.builders import RIDER, a_study
 from tests.support.run_builders import a_report, a_run
 
 CUTOFF = date(2026, 11, 23)  # a Monday: the first day of its week
-ASKED_AT = datetime(2026, 11, 23, 12, 5, tzinfo=UTC)  # 07:05 in Toronto
-NOW = ASKED_AT + timedelta(hours=1)
+REQUESTED_AT = datetime(2026, 11, 23, 12, 5, tzinfo=UTC)  # 07:05 in Toronto
+NOW = REQUESTED_AT + timedelta(hours=1)
 START = date(2023, 9, 11)
 CONSENTED = (2, 0, 5, 3, 14, 1, 6) * 24  # 168 weeks, of which the last has just begun
 ODD = "<script>alert(1)</script>"
@@ -22,14 +24,14 @@ GREEK, CHINESE = "Συγκατάθεση για βιοδείγματα", "血液
 
 
 def a_page_study(**changes: Any) -> StudyConfig:
-    """The study that the page is about; ``changes`` replace its fields."""
+    """The study of the page; ``changes`` replace its fields."""
     study = a_study(riders=RIDER.replace("[[riders]]", '[[riders]]\nlabel = "Storage of blood"'))
     usual = {"key": "adults", "title": "Adults", "time_zone": "America/Toronto", "contact": "the registry office"}
     return replace(study, **usual | changes)
 
 
 def page_counts(*consented: int, complete: int | None = None) -> WeekCounts:
-    """Weekly counts, with one rider that all but one in each week agreed to; all weeks but the last are complete."""
+    """Weekly counts; one rider was agreed to by all but one each week, and all weeks but the last are complete."""
     agreed = tuple(max(0, number - 1) for number in consented)
     return WeekCounts(START, len(consented) - 1 if complete is None else complete, consented, {"rider a": agreed})
 
@@ -38,8 +40,8 @@ def a_page_report(consented: tuple[int, ...] = CONSENTED, **changes: Any) -> Run
     """The run that delivered Monday's report."""
     usual = {
         "monday": CUTOFF,
-        "requested_at": ASKED_AT,
-        "finished_at": ASKED_AT + timedelta(minutes=2),
+        "requested_at": REQUESTED_AT,
+        "finished_at": REQUESTED_AT + timedelta(minutes=2),
         "counts": RunCounts(1000, sum(consented), 1003, 1003, taking_part=sum(consented) - 12),
         "files": (StoredFile("/Adults.csv", "a" * 64, 4321, "rev"), StoredFile("/Adults.pdf", "b" * 64, 90_321, "rev")),
         "redcap_version": "16.1.3",
@@ -51,19 +53,20 @@ def a_page_report(consented: tuple[int, ...] = CONSENTED, **changes: Any) -> Run
 
 
 def a_page_run(state: str = "delivered", **changes: Any) -> ShownRun:
-    """A run as it is listed, asked for by Monday's timer."""
-    kept = "running" if state == "lost" else state
-    usual = {"monday": CUTOFF, "requested_at": ASKED_AT, "attempt": 1, "state": kept}
+    """A run requested by Monday's timer, as the page lists it."""
+    recorded = "running" if state == "lost" else state
+    usual = {"monday": CUTOFF, "requested_at": REQUESTED_AT, "attempt": 1, "state": recorded}
     return ShownRun(a_run(**usual | changes), state)
 
 
 def an_overview(**changes: Any) -> StudyOverview:
-    """A study whose Monday report came an hour ago, and another a week before, since when one week was corrected;
+    """A study whose Monday report came an hour ago; one week changed since the report before.
+
     ``changes`` replace its fields.
     """
     report = a_page_report()
-    then = page_counts(*CONSENTED[:164], 9, *CONSENTED[165:167])
-    before = a_page_report(CONSENTED[:-1], cutoff=date(2026, 11, 16), week_counts=then)
+    earlier = page_counts(*CONSENTED[:164], 9, *CONSENTED[165:167])
+    before = a_page_report(CONSENTED[:-1], cutoff=date(2026, 11, 16), week_counts=earlier)
     overview = StudyOverview(
         study=a_page_study(),
         now=NOW,
@@ -74,21 +77,21 @@ def an_overview(**changes: Any) -> StudyOverview:
         report=report,
         before=before,
         runs=(ShownRun(report, "delivered"), ShownRun(before, "delivered")),
-        runs_in_all=2,
+        run_count=2,
     )
     return replace(overview, **changes)
 
 
 def a_late_overview(**changes: Any) -> StudyOverview:
     """The same on the afternoon of a Monday whose run was refused."""
-    message = "The report of 'adults' was not delivered.\nLook in REDCap whether records were deleted or moved."
-    refused = a_page_run("refused", reason="shrunk", what=message)
+    fix = "Look in REDCap whether records were deleted or moved."
+    refused = a_page_run("refused", reason="shrunk", what="Consented fell from 800 to 400.", fix=fix)
     usual = {"now": NOW + timedelta(hours=8), "awaited": CUTOFF, "is_due": True, "is_late": True, "runs": (refused,)}
     return an_overview(**usual | changes)
 
 
 def an_odd_overview() -> StudyOverview:
-    """A study in whose words lies everything that a page could trip over."""
+    """A study whose texts hold markup, formulas and other scripts."""
     study = a_page_study(title=f"{GREEK} {ODD}", contact=f"=cmd|'/c calc'!A1 {ODD} {CHINESE}")
     riders = tuple(replace(rider, label=f"{CHINESE} {ODD}") for rider in study.riders)
     run = a_page_run("failed", reason=ODD, what=f"{ODD} & {GREEK}")
@@ -97,10 +100,15 @@ def an_odd_overview() -> StudyOverview:
 
 def an_empty_overview() -> StudyOverview:
     """A study that has never been reported on."""
-    return an_overview(report=None, before=None, runs=(), runs_in_all=0)
+    return an_overview(report=None, before=None, runs=(), run_count=0)
 
 
-def several_studies() -> list[StudyOverview | UnusableStudy]:
-    """One that is well, one that is late, one whose words are odd, and one whose file cannot be used."""
-    children = a_page_study(key="children", title="Children")
-    return [an_overview(), a_late_overview(study=children), an_odd_overview(), UnusableStudy("broken", f"Why: {ODD}")]
+def the_studies_page() -> str:
+    """The page of a study on time, one that is late, one with odd texts, and one whose file cannot be used."""
+    overviews = [
+        an_overview(),
+        a_late_overview(study=a_page_study(key="children", title="Children")),
+        an_odd_overview(),
+    ]
+    broken = StudyFileError([Problem("title is a number.", f"Not {ODD}.")], "The study file of 'broken' is invalid:")
+    return studies_page(overviews, {"broken": broken}, NOW)

@@ -188,7 +188,7 @@ def of_page(summary: ConsentSummary) -> Facts:
     figures = re.findall(r"<dt>([^<]+)</dt><dd>([\d,]+)</dd>", html.replace("\n", ""))
     facts: Facts = {("in all",): number_in(rows[days[summary.weeks[-1].first_day]][-1])}
     facts |= {("in all", rider.key): number_in(rows[rider.label.strip()][0]) for rider in summary.riders}
-    facts |= {("row", name.capitalize()): number_in(n) for name, n in figures if name == "taking part now"}
+    facts |= {("row", "Taking part now"): number_in(dict(figures)["still taking part"])}
     return facts | {("week", f"{day}"): number_in(rows[name][-2]) for day, name in days.items()}
 
 

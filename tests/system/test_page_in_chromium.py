@@ -1,4 +1,4 @@
-"""Claims about the page as a browser shows it: to everybody, on any screen, on paper, and without asking elsewhere."""
+"""Tests of the status page in a browser: accessible, on any screen, on paper, and without requests to other servers."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -7,18 +7,17 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from consent.app.page import headers_of_pages, studies_page, study_page
+from consent.app.page import page_headers, study_page
 from sandbox.server import Request, Response, Server
 from tests.support.browsing import Visitor, grave_findings, running_browser
 from tests.support.page_builders import (
     CONSENTED,
-    NOW,
     a_late_overview,
     a_page_report,
     an_empty_overview,
     an_odd_overview,
     an_overview,
-    several_studies,
+    the_studies_page,
 )
 
 PAGES = {
@@ -28,22 +27,22 @@ PAGES = {
     "no-report": study_page(an_empty_overview()),
     "one-week": study_page(an_overview(report=a_page_report(CONSENTED[:1]))),
     "ten-years": study_page(an_overview(report=a_page_report(CONSENTED * 3))),
-    "several": studies_page(several_studies(), NOW),
+    "several": the_studies_page(),
 }
 EVERY_PAGE = pytest.mark.parametrize("name", PAGES)
 NARROW = {"width": 320, "height": 640}
 
 
 class Pages:
-    """Answers with the pages by name, as the function app would."""
+    """Serves the pages by name, as the function app does."""
 
     def answer(self, request: Request) -> Response:
-        """The page that the path names."""
+        """Return the page that the path names."""
         html = PAGES[request.path.removeprefix("/")]
-        return Response(headers={**headers_of_pages(), "Content-Type": "text/html; charset=utf-8"}, body=html.encode())
+        return Response(headers={**page_headers(), "Content-Type": "text/html; charset=utf-8"}, body=html.encode())
 
     def name_of(self, request: Request) -> str:
-        """The path."""
+        """Return the path."""
         return request.path
 
 
@@ -79,18 +78,18 @@ def _without_scripts(browser: Browser, server: Server) -> Iterator[Visitor]:
 
 @pytest.fixture(name="any_policy")
 def _any_policy(browser: Browser, server: Server) -> Iterator[Visitor]:
-    """Somebody whose own tools may run in the page, which the page forbids to its own."""
+    """A visitor whose own tools may run in the page despite its policy."""
     with closing(Visitor(browser, server.url, bypass_csp=True)) as visitor:
         yield visitor
 
 
 @EVERY_PAGE
-def test_nobody_is_shut_out(any_policy: Visitor, name: str) -> None:
+def test_a_page_is_accessible(any_policy: Visitor, name: str) -> None:
     assert grave_findings(any_policy.page(name)) == []
 
 
 @EVERY_PAGE
-def test_a_page_asks_for_nothing_but_itself(visitor: Visitor, server: Server, name: str) -> None:
+def test_a_page_requests_nothing_but_itself(visitor: Visitor, server: Server, name: str) -> None:
     server.requests.clear()
 
     visitor.page(name)
@@ -99,7 +98,7 @@ def test_a_page_asks_for_nothing_but_itself(visitor: Visitor, server: Server, na
 
 
 @EVERY_PAGE
-def test_the_browser_has_nothing_to_complain_of(visitor: Visitor, name: str) -> None:
+def test_the_browser_reports_no_error(visitor: Visitor, name: str) -> None:
     visitor.page(name)
 
     assert visitor.complaints == []
@@ -111,11 +110,11 @@ def test_the_style_is_applied_under_the_page_s_own_policy(visitor: Visitor) -> N
     assert font == "28px"
 
 
-def test_a_script_in_a_study_s_words_stays_words(visitor: Visitor) -> None:
+def test_a_script_in_a_study_s_title_is_shown_as_text(visitor: Visitor) -> None:
     assert "<script>alert(1)</script>" in visitor.page("odd").locator("h1").inner_text()
 
 
-def test_without_scripts_a_page_says_the_same(visitor: Visitor, without_scripts: Visitor) -> None:
+def test_without_scripts_a_page_shows_the_same(visitor: Visitor, without_scripts: Visitor) -> None:
     assert (
         without_scripts.page("late").locator("body").inner_text() == visitor.page("late").locator("body").inner_text()
     )
@@ -127,35 +126,35 @@ def test_a_page_fits_a_screen_of_320_pixels(narrow: Visitor, name: str) -> None:
 
 
 @EVERY_PAGE
-def test_on_a_narrow_screen_nothing_sticks_out_of_the_page(narrow: Visitor, name: str) -> None:
-    sticking_out = (
+def test_on_a_narrow_screen_nothing_overflows(narrow: Visitor, name: str) -> None:
+    overflowing = (
         "found => found.filter(one => one.getBoundingClientRect().right > innerWidth + 0.5).map(one => one.outerHTML)"
     )
 
-    assert narrow.page(name).locator("main *").evaluate_all(sticking_out) == []
+    assert narrow.page(name).locator("main *").evaluate_all(overflowing) == []
 
 
-def test_the_tab_key_leads_through_the_links_from_the_top(visitor: Visitor) -> None:
+def test_the_tab_key_moves_through_the_links_from_the_top(visitor: Visitor) -> None:
     page = visitor.page("ordinary")
 
     assert tabbed_through(page, 4) == ["Latest report", "Next report", "Runs", "Start a run"]
 
 
-def test_a_link_that_the_tab_key_reached_is_marked(visitor: Visitor) -> None:
+def test_a_focused_link_is_outlined(visitor: Visitor) -> None:
     page = visitor.page("ordinary")
     page.keyboard.press("Tab")
 
     assert page.locator("a:focus-visible").evaluate("link => getComputedStyle(link).outlineStyle") == "solid"
 
 
-def test_the_tab_key_leads_to_every_study(visitor: Visitor) -> None:
+def test_the_tab_key_reaches_every_study(visitor: Visitor) -> None:
     page = visitor.page("several")
 
     assert tabbed_through(page, 2) == ["Adults", "Children"]
 
 
 def tabbed_through(page: Page, times: int) -> list[str]:
-    """What has the focus after each press of the tab key."""
+    """The text of the focused element after each press of the tab key."""
     found: list[str] = []
     for _ in range(times):
         page.keyboard.press("Tab")
@@ -172,24 +171,24 @@ def tabbed_through(page: Page, times: int) -> list[str]:
         ("region", "Runs"),
         ("region", "Start a run"),
         ("table", "The last 12 weeks"),
-        ("table", "Agreed, of those who consented"),
+        ("table", "People who consented and agreed to the optional consent"),
     ],
 )
-def test_a_screen_reader_finds_every_part_by_its_name(visitor: Visitor, role: Any, name: str) -> None:
+def test_a_screen_reader_finds_every_section_by_its_name(visitor: Visitor, role: Any, name: str) -> None:
     assert visitor.page("ordinary").get_by_role(role, name=name, exact=True).count() == 1
 
 
-def test_a_screen_reader_is_told_what_the_chart_shows(visitor: Visitor) -> None:
-    chart = visitor.page("ordinary").get_by_role("img", name="Columns of the consents in 52 weeks")
+def test_a_screen_reader_reads_a_description_of_the_chart(visitor: Visitor) -> None:
+    chart = visitor.page("ordinary").get_by_role("img", name="Consents per week for 52 weeks")
 
     assert chart.count() == 1
 
 
-def test_the_chart_has_a_column_for_each_week_of_a_year(visitor: Visitor) -> None:
+def test_the_chart_has_a_bar_for_each_week_of_a_year(visitor: Visitor) -> None:
     assert visitor.page("ordinary").locator("svg rect").count() == 52
 
 
-def test_on_paper_what_can_only_be_clicked_is_left_out(visitor: Visitor) -> None:
+def test_on_paper_links_and_commands_are_hidden(visitor: Visitor) -> None:
     page = visitor.page("late")
     page.emulate_media(media="print")
 

@@ -53,7 +53,7 @@ def test_the_page_shows_the_numbers_of_the_record(demo: Demo) -> None:
 def test_the_page_shows_who_takes_part_now(demo: Demo) -> None:
     shown = demo.page.locator(".figures div").nth(1).inner_text().split("\n")
 
-    assert shown == ["taking part now", f"{demo.run['counts']['taking_part']:,}"]
+    assert shown == ["still taking part", f"{demo.run['counts']['taking_part']:,}"]
 
 
 def test_the_page_names_the_files_of_the_record(demo: Demo) -> None:
@@ -63,7 +63,7 @@ def test_the_page_names_the_files_of_the_record(demo: Demo) -> None:
 
 
 def test_the_page_says_that_it_is_a_trial(demo: Demo) -> None:
-    assert "A trial" in demo.page.locator("main > .notice").inner_text()
+    assert "Trial" in demo.page.locator("main > .notice").inner_text()
 
 
 def test_the_page_lists_the_run(demo: Demo) -> None:

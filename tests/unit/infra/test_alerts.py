@@ -1,4 +1,4 @@
-"""Claims about the alarms in Azure: each goes off at what the app really writes, and stays silent while all is well."""
+"""Tests of the alerts in Azure: each matches the events that the app logs, and none fires while all is well."""
 
 import logging
 import re
@@ -12,29 +12,31 @@ import azure.functions as func
 import pytest
 
 import function_app
-from consent.app import handlers as doors
+from consent.app import handlers
 from consent.config.settings import Settings
-from consent.errors import SourceUnavailableError
+from consent.errors import LedgerRefusedError, SourceRefusedError, SourceUnavailableError
+from consent.runs.ledger.record import RunRecord
 from consent.runs.ledger.sqlite import SqliteLedger
 from consent.runs.scheduler import message_for
 from consent.runs.worker import execute_message, mark_failed
 from tests.support.bicep import resource, variable
 from tests.support.builders import CONSENT, RIDER, STUDY
 from tests.support.run_builders import NOW, Clock, a_report, a_result, a_run, kept, later
-from tests.unit.runs.test_worker import DOWN, REFUSED, failing, performing
 
 RULES = {rule["name"]: rule for rule in variable("alerts", "rules")}
 MESSAGE = message_for(a_run().run_id)
-LATER = NOW + timedelta(days=1)
-WINDOWS = {"PT1H": 1, "PT6H": 6, "P1D": 24, "P2D": 48}  # hours; two days is the longest that a log alert looks back
+TOMORROW = NOW + timedelta(days=1)
+DOWN = SourceUnavailableError("REDCap is down.", "Wait.")
+REFUSED = SourceRefusedError("REDCap refused the token.", "Renew it.")
+WINDOWS = {"PT1H": 1, "PT6H": 6, "P1D": 24, "P2D": 48}  # hours; a log alert looks back at most two days
 STEPS = {"PT15M": 0.25, "PT1H": 1}
 
 
 @pytest.fixture(name="folder")
 def _folder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Path]:
-    """A place with a usable study, whose first Monday was a while ago, and with a record of one run."""
-    caplog.set_level(logging.INFO)
-    caplog.set_level(logging.INFO, logger="consent.runs.worker")  # which the command line silences
+    """A folder with a study file, whose first Monday is long past, and a run history with one run."""
+    caplog.set_level(logging.INFO, logger="consent")
+    caplog.set_level(logging.INFO, logger="consent.runs.worker")  # the command line raises its level
     make = logging.getLogRecordFactory()
     (tmp_path / "adults.toml").write_text(STUDY + CONSENT + RIDER, encoding="utf-8")
     ledger = SqliteLedger(tmp_path / "runs.sqlite")
@@ -53,139 +55,162 @@ def settings_in(folder: Path, **changes: str) -> Settings:
     return Settings({"CONSENT_STUDIES": str(folder), "CONSENT_LEDGER": str(folder / "runs.sqlite"), **changes})
 
 
-def executed(folder: Path, *errors: Exception) -> None:
-    """Deliver a run's message as often as it fails, and once more."""
+def deliver(folder: Path, *errors: Exception) -> None:
+    """Deliver a run's message once for each error."""
     for error in errors:
-        with pytest.raises(type(error), match=re.escape(str(error))):
-            execute_message(MESSAGE, ledger_in(folder), failing(error), now=Clock(), holder="me")
-    execute_message(MESSAGE, ledger_in(folder), performing(a_result()), now=later(minutes=5), holder="me")
+
+        def fail(record: RunRecord, lease: object, error: Exception = error) -> Any:
+            raise error
+
+        with pytest.raises(type(error)):
+            execute_message(MESSAGE, ledger_in(folder), fail, now=Clock(), holder="me")
 
 
-def refused(folder: Path) -> None:
-    executed(folder, REFUSED)
+def run_that_is_refused(folder: Path) -> None:
+    deliver(folder, REFUSED)
 
 
-def passing_failures(folder: Path) -> None:
-    executed(folder, DOWN, DOWN)
-
-
-def delivered(folder: Path) -> None:
-    executed(folder)
-
-
-def on_time_at_the_daily_look(folder: Path) -> None:
-    ledger = ledger_in(folder)
-    ledger.write(replace(a_report(), version=kept(ledger).version))
-    doors.run_daily_maintenance(settings_in(folder), LATER)
-
-
-def given_up(folder: Path) -> None:
-    with pytest.raises(SourceUnavailableError, match="REDCap is down"):
-        execute_message(MESSAGE, ledger_in(folder), failing(DOWN), now=Clock(), holder="me")
+def run_that_fails_after_all_retries(folder: Path) -> None:
+    deliver(folder, DOWN)
     mark_failed(MESSAGE, ledger_in(folder), now=later(hours=1))
 
 
-def no_run_in_it(folder: Path) -> None:
+def run_that_died(folder: Path) -> None:
+    mark_failed(MESSAGE, ledger_in(folder), now=Clock())
+
+
+def message_without_a_run(folder: Path) -> None:
     mark_failed("[]", ledger_in(folder), now=Clock())
 
 
-def late_at_the_daily_look(folder: Path) -> None:
-    doors.run_daily_maintenance(settings_in(folder), LATER)
+def report_late_at_maintenance(folder: Path) -> None:
+    handlers.run_daily_maintenance(settings_in(folder), TOMORROW)
 
 
-def broken_study(folder: Path) -> None:
-    (folder / "broken.toml").write_text("title = 1", encoding="utf-8")
-    doors.queue_reports(settings_in(folder), "monday", NOW)
-
-
-def broken_record(folder: Path) -> None:
-    doors.run_daily_maintenance(settings_in(folder, CONSENT_LEDGER=str(folder)), NOW)
-
-
-def asked_for_health(folder: Path, **changes: str) -> None:
-    """Ask as the platform does; long after the report was due."""
+def check_health(folder: Path, **changes: str) -> None:
+    """Call the health route long after the report was due."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         for name, value in settings_in(folder, **changes).as_environment().items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(function_app, "_now", lambda: LATER)
+        monkeypatch.setattr(function_app, "utc_now", lambda: TOMORROW)
         function_app.health(func.HttpRequest(method="GET", url="/", body=b""))
 
 
-def nobody_can_tell(folder: Path) -> None:
-    asked_for_health(folder, CONSENT_LEDGER="nowhere")
+def health_check_without_a_ledger(folder: Path) -> None:
+    check_health(folder, CONSENT_LEDGER="nowhere")
 
 
-GOES_OFF: dict[str, tuple[str, Callable[[Path], None]]] = {
-    " has ended as refused before": ("needs-a-person", refused),
-    " failed for good after attempt ": ("needs-a-person", given_up),
-    "Given up: ": ("needs-a-person", no_run_in_it),
-    " is late: see what became of its last runs": ("late", late_at_the_daily_look),
-    "Late, or with an unusable study file: ": ("late", asked_for_health),
-    "Nobody can tell whether the reports are on time: ": ("late", nobody_can_tell),
-    "Nothing was queued for ": ("timer-failed", broken_study),
-    "Left undone today: ": ("timer-failed", broken_record),
-}
+def broken_study_file(folder: Path) -> None:
+    (folder / "broken.toml").write_text("title = 1", encoding="utf-8")
+    handlers.queue_reports(settings_in(folder), "monday", NOW)
 
 
-def phrases_of(rule: str) -> list[str]:
-    return re.findall(r'Message contains "([^"]+)"', RULES[rule]["query"])
+def unreadable_run_history(folder: Path) -> None:
+    (folder / "runs.sqlite").write_bytes(b"no ledger " * 1_000)
+    with pytest.raises(LedgerRefusedError):
+        handlers.queue_reports(settings_in(folder), "monday", NOW)
 
 
-def alarms(lines: list[str]) -> set[str]:
-    """The rules that go off at these log lines."""
-    return {rule for rule in RULES for phrase in phrases_of(rule) if any(phrase in line for line in lines)}
+def maintenance_without_a_ledger(folder: Path) -> None:
+    handlers.run_daily_maintenance(settings_in(folder, CONSENT_LEDGER=str(folder)), NOW)
 
 
-@pytest.mark.parametrize("phrase", GOES_OFF)
-def test_the_app_writes_what_an_alarm_goes_off_at(phrase: str, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    rule, happens = GOES_OFF[phrase]
-
-    happens(folder)
-
-    assert (phrase in caplog.text, alarms(caplog.messages)) == (True, {rule})
+def run_that_is_delivered_after_retries(folder: Path) -> None:
+    deliver(folder, DOWN, DOWN)
+    execute_message(MESSAGE, ledger_in(folder), lambda *_: a_result(), now=later(minutes=5), holder="me")
 
 
-def test_there_is_no_phrase_that_the_app_was_not_seen_to_write() -> None:
-    assert {phrase for rule in RULES for phrase in phrases_of(rule)} == set(GOES_OFF)
+def report_on_time_at_maintenance(folder: Path) -> None:
+    ledger = ledger_in(folder)
+    ledger.write(replace(a_report(), version=kept(ledger).version))
+    handlers.run_daily_maintenance(settings_in(folder), TOMORROW)
 
 
-@pytest.mark.parametrize("happens", [delivered, passing_failures, on_time_at_the_daily_look])
-def test_no_alarm_goes_off_when_the_report_comes_in_the_end(
-    happens: Callable[[Path], None], folder: Path, caplog: pytest.LogCaptureFixture
+CASES: list[tuple[Callable[[Path], None], str, str]] = [
+    (run_that_is_refused, "run_failed", "needs-a-person"),
+    (run_that_fails_after_all_retries, "run_failed", "needs-a-person"),
+    (run_that_died, "run_failed", "needs-a-person"),
+    (message_without_a_run, "run_failed", "needs-a-person"),
+    (report_late_at_maintenance, "report_late", "late"),
+    (check_health, "report_late", "late"),
+    (health_check_without_a_ledger, "health_check_failed", "late"),
+    (broken_study_file, "timer_failed", "timer-failed"),
+    (unreadable_run_history, "timer_failed", "timer-failed"),
+    (maintenance_without_a_ledger, "maintenance_failed", "timer-failed"),
+]
+
+
+def events_of(rule: str) -> set[str]:
+    """The events that a rule's query names."""
+    listed = re.findall(r"Event in \(([^)]*)\)", RULES[rule]["query"])
+    return set(re.findall(r'"(\w+)"', "".join(listed)))
+
+
+def matches(rule: str, line: str) -> bool:
+    """Whether the query of a rule matches a log line, by the regular expressions in the query itself."""
+    query = RULES[rule]["query"]
+    found: dict[str, str] = {}
+    for name, pattern in re.findall(r'(\w+) = extract\("([^"]+)", 1, Message\)', query):
+        match = re.search(pattern, line)
+        found[name] = match[1] if match else ""
+    excluded = re.findall(r'State != "(\w+)"', query)
+    return found.get("Event") in events_of(rule) and found.get("State") not in excluded
+
+
+def alerts_for(lines: list[str]) -> set[str]:
+    return {rule for rule in RULES if any(matches(rule, line) for line in lines)}
+
+
+@pytest.mark.parametrize(("cause", "event", "rule"), CASES, ids=lambda value: getattr(value, "__name__", value))
+def test_an_alert_matches_the_event_that_the_app_logs(
+    cause: Callable[[Path], None], event: str, rule: str, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    happens(folder)
+    cause(folder)
 
-    assert alarms(caplog.messages) == set()
+    assert f"event={event} " in caplog.text
+    assert alerts_for(caplog.messages) == {rule}
+
+
+def test_every_event_of_an_alert_is_one_that_the_app_logs() -> None:
+    assert {event for rule in RULES for event in events_of(rule)} == {event for _, event, _ in CASES}
+
+
+@pytest.mark.parametrize("cause", [run_that_is_delivered_after_retries, report_on_time_at_maintenance])
+def test_no_alert_fires_if_the_report_is_delivered_in_the_end(
+    cause: Callable[[Path], None], folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cause(folder)
+
+    assert "event=" in caplog.text
+    assert alerts_for(caplog.messages) == set()
 
 
 @pytest.mark.parametrize(
     ("rule", "watched"),
     [("silent", ["catch_up"]), ("timer-failed", ["monday", "catch_up", "run_failed"])],
 )
-def test_an_alarm_watches_calls_of_functions_that_the_app_has(rule: str, watched: list[str]) -> None:
-    named = re.findall(r'"(\w+)"', RULES[rule]["query"])
+def test_an_alert_watches_invocations_of_functions_that_exist(rule: str, watched: list[str]) -> None:
+    listed = re.findall(r'Name (?:==|in) (\([^)]*\)|"\w+")', RULES[rule]["query"])
 
-    assert (named, [each for each in named if not hasattr(function_app, each)]) == (watched, [])
+    assert re.findall(r"\w+", "".join(listed)) == watched
+    assert [name for name in watched if not hasattr(function_app, name)] == []
 
 
-def test_silence_is_an_alarm() -> None:
+def test_silence_raises_an_alert_after_two_missed_daily_checks() -> None:
     rule = RULES["silent"]
 
     assert (rule["operator"], rule["threshold"], "Success == true" in rule["query"]) == ("LessThan", 1, True)
-
-
-def test_the_daily_look_is_taken_at_least_twice_before_its_absence_is_an_alarm() -> None:
-    every_day = re.fullmatch(r"0 \d+ \d+ \* \* \*", function_app.CATCH_UP_SCHEDULE)
-
-    assert (every_day is not None, RULES["silent"]["window"]) == (True, "P2D")
+    assert re.fullmatch(r"0 \d+ \d+ \* \* \*", function_app.CATCH_UP_SCHEDULE)
+    assert rule["window"] == "P2D"
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-def test_a_rule_looks_back_further_than_it_is_apart(rule: dict[str, Any]) -> None:
+def test_the_window_of_a_rule_is_longer_than_its_interval(rule: dict[str, Any]) -> None:
     assert WINDOWS[rule["window"]] >= 4 * STEPS[rule["every"]]
 
 
-def test_every_alarm_reaches_somebody() -> None:
-    given = resource("alerts", "alerts")["properties"]["actions"]["actionGroups"]
+def test_every_alert_is_sent_to_the_alert_email() -> None:
+    groups = resource("alerts", "alerts")["properties"]["actions"]["actionGroups"]
 
-    assert (len(given), resource("alerts", "people")["properties"]["emailReceivers"][0]["emailAddress"]) == (1, "email")
+    assert len(groups) == 1
+    assert resource("alerts", "people")["properties"]["emailReceivers"][0]["emailAddress"] == "email"
