@@ -68,7 +68,7 @@ def exceptions(options: argparse.Namespace, screen: "Screen") -> None:
     """Lists the records that a data manager should look at, or writes REDCap's own rules for them."""
     from consent.cli.exceptions.export import find_exceptions, find_rules
     from consent.cli.exceptions.output import STDOUT, give_exceptions, give_rules
-    from consent.cli.private_file import ensure_not_git_checkout
+    from consent.cli.private_file import ensure_private_path
     from consent.config.settings import read_settings
     from consent.studies.catalog import named_study
 
@@ -79,7 +79,7 @@ def exceptions(options: argparse.Namespace, screen: "Screen") -> None:
         give_rules(rules, options.output, screen.out, screen.messages, as_json=options.json)
         return
     if options.output not in (None, STDOUT):
-        ensure_not_git_checkout(options.output)  # before a long export, not after it
+        ensure_private_path(options.output)  # before a long export, not after it
     with screen.watching():
         found = find_exceptions(study, settings, screen, as_of=options.as_of)
     give_exceptions(found, options.output, screen.out, as_json=options.json)

@@ -1,20 +1,17 @@
-"""Writes a file that is for one person's eyes: new, readable by nobody else, and in no folder that others see.
+"""Write new files, and lists of records only into folders that nobody else can see.
 
-Knows the folders of Dropbox, OneDrive, SharePoint, Google Drive, iCloud, Box, Nextcloud and ownCloud by their names and
-marks, and delivered reports by their manifest. It cannot know of a folder that is shared by other means, such as a
-network drive.
+A folder that is shared in another way than by a known service, such as a network drive, is not recognised.
 """
 
 import contextlib
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from consent.delivery.report_set import SCHEMA
 from consent.errors import ConfigurationError
 
-_SYNCED = {
+_SYNCED_NAMES = {
     "Dropbox": r"dropbox\b.*",
     "OneDrive": r"onedrive\b.*|sharepoint\b.*",
     "Google Drive": r"google ?drive\b.*|drivefs|my drive|shared drives",
@@ -23,110 +20,81 @@ _SYNCED = {
     "Nextcloud or ownCloud": r"(nextcloud|owncloud)\b.*",
     "a cloud service": r"cloudstorage",
 }
-"""What folders that are copied to others' computers are called, in lower case."""
-_MARKS = {
-    ".dropbox": "Dropbox",
-    ".dropbox.cache": "Dropbox",
-    ".tmp.driveupload": "Google Drive",
-    ".tmp.drivedownload": "Google Drive",
-}
-"""Files and folders that such services leave in theirs."""
-
-_THERE = "it is there already, and is never written over"
-_OTHER_NAME = "Give --output another name, or move it away"
-
-
-def ensure_not_git_checkout(path: Path) -> None:
-    """Make sure, before anything is done for it, that a private file may be written there.
-
-    Raises:
-        ConfigurationError: its folder is shared, or there is such a file already.
-    """
-    ensure_not_shared_folder(path.parent)
-    with contextlib.suppress(OSError):  # a name that the system cannot even look up is refused when it is written
-        if path.exists():
-            raise _unwritable(path, _THERE, _OTHER_NAME)
+_MARKERS = {"Dropbox": (".dropbox", ".dropbox.cache"), "Google Drive": (".tmp.driveupload", ".tmp.drivedownload")}
+"""How to recognise a service's synced folders: their names in lower case, and the files that it creates there."""
+_EXISTS = "the file already exists"
 
 
 def write_private_file(path: Path, text: str) -> None:
-    """Write a new file (UTF-8) that only its owner can read, where the system can see to that.
+    """Write a new UTF-8 file that only its owner can read, where the file system supports that.
 
     Raises:
-        ConfigurationError: its folder is shared or not there, or there is such a file already.
+        ConfigurationError: as for ``ensure_private_path`` and ``write_new_file``.
     """
-    ensure_not_git_checkout(path)
+    ensure_private_path(path)
     write_new_file(path, text, mode=0o600)
 
 
-def write_new_file(path: Path, text: str, mode: int = 0o666) -> None:
-    """Write a file (UTF-8, line ends as they are), whole or not at all, and never over another.
+def ensure_private_path(path: Path) -> None:
+    """Check that a private file may be written to a path; call it before any long work.
 
     Raises:
-        ConfigurationError: there is such a file already, or it cannot be written.
+        ConfigurationError: the folder is shared, or the file exists.
+    """
+    ensure_not_shared_folder(path.parent)
+    with contextlib.suppress(OSError):  # an impossible name is reported when the file is written
+        if path.exists():
+            raise _cannot_write(path, _EXISTS)
+
+
+def write_new_file(path: Path, text: str, mode: int = 0o666) -> None:
+    """Write a new UTF-8 file, complete or not at all; line ends stay as they are.
+
+    Raises:
+        ConfigurationError: the file exists, or cannot be written.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with _removed_if_unfinished(path), os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+                file.write(text)
+        except BaseException:  # a partial list would look complete
+            path.unlink(missing_ok=True)
+            raise
     except FileExistsError:
-        failure = _unwritable(path, _THERE, _OTHER_NAME)
+        raise _cannot_write(path, _EXISTS) from None
     except OSError as error:
-        failure = _unwritable(path, error.strerror or "the system refuses it", "Give --output another place")
-    else:
-        return
-    raise failure
+        raise _cannot_write(path, error.strerror or "the system refused it") from None
 
 
-@contextlib.contextmanager
-def _removed_if_unfinished(path: Path) -> Iterator[None]:
-    """Leave nothing behind where the disk is full or somebody stops the program: half a list would pass for a whole."""
-    try:
-        yield
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def _unwritable(path: Path, why: str, advice: str) -> ConfigurationError:
-    return ConfigurationError(f"The file {path} cannot be written: {why}. {advice}.")
+def _cannot_write(path: Path, reason: str) -> ConfigurationError:
+    return ConfigurationError(f"Cannot write {path}: {reason}.", "Give --output another path.")
 
 
 def ensure_not_shared_folder(folder: Path) -> None:
-    """Make sure that nobody but the person at this machine comes to see what is put into a folder.
+    """Check that only this computer's user can see the files of a folder, as far as can be told.
 
     Raises:
-        ConfigurationError: it belongs to a service that copies it elsewhere, or holds delivered reports.
+        ConfigurationError: a service syncs the folder, or it holds delivered reports.
     """
-    for place in (folder.absolute(), folder.resolve()):  # a link may lead into such a folder, or out of one
-        for step in (place, *place.parents):
-            if service := _service_of(step):
-                why = f"it lies in a folder of {service}, which is copied to others ({step})"
-            elif _holds_reports(step):
-                why = f"delivered reports are in it, or in a folder above it ({step})"
-            else:
-                continue
-            raise ConfigurationError(
-                f"A list of records is not written into {folder}: {why}. Give --output a place on this computer that "
-                "only you can read."
-            )
+    for start in (folder.absolute(), folder.resolve()):  # a link may lead into such a folder, or out of one
+        for step in (start, *start.parents):
+            if reason := _why_shared(step):
+                fix = "Give --output a folder on this computer that only you can read."
+                raise ConfigurationError(f"Cannot write a list of records to {folder}: {reason}.", fix)
 
 
-def _service_of(folder: Path) -> str | None:
-    for service, names in _SYNCED.items():
+def _why_shared(folder: Path) -> str | None:
+    for service, names in _SYNCED_NAMES.items():
         if re.fullmatch(names, folder.name.lower()):
-            return service
-    with contextlib.suppress(OSError):  # libraries are synced to a folder named after the organisation, beside this one
-        if (folder.parent / f"OneDrive - {folder.name}").exists():
-            return "SharePoint"
-    for mark, service in _MARKS.items():
-        with contextlib.suppress(OSError):
-            if (folder / mark).exists():
-                return service
-    return None
-
-
-def _holds_reports(folder: Path) -> bool:
+            return f"{folder} is synced by {service}"
     with contextlib.suppress(OSError, UnicodeDecodeError):
+        if (folder.parent / f"OneDrive - {folder.name}").exists():  # shared libraries are synced beside their OneDrive
+            return f"{folder} is synced by SharePoint"
+        for service, markers in _MARKERS.items():
+            if any((folder / marker).exists() for marker in markers):
+                return f"{folder} is synced by {service}"
         manifests = (*folder.glob("*.manifest.json"), *(folder / "data").glob("*.manifest.json"))
-        return any(SCHEMA in manifest.read_text(encoding="utf-8") for manifest in manifests)
-    return False
+        if any(SCHEMA in manifest.read_text(encoding="utf-8") for manifest in manifests):
+            return f"delivered reports are in {folder}"
+    return None
