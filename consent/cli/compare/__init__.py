@@ -1,1 +1,1 @@
-"""The old pipeline's report beside today's, and the rule behind each number that differs."""
+"""Compare the old pipeline's report with the current count, and name the rule behind each number that differs."""

@@ -1,81 +1,70 @@
-"""An old report beside today's, number by number: what the data's changes and the counting rules each did to it.
+"""Compare an old report with the current count of an export, number by number.
 
-Pure. Every number of the old report, plus the change of the data, plus what each rule adds or takes, is today's.
+For each number: old report + change of the data + effect of the rules = current count.
 """
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from consent.cli.compare.old_pipeline import CONSENT, Cell, OldReport, parse_old_report
-from consent.cli.compare.reasons import Compared, Reason, compare_rows
+import pandas as pd
+
+from consent.cli.compare.old_pipeline import CONSENT, NOWHERE, Cell, OldReport, parse_old_report
+from consent.cli.compare.reasons import BothCounts, count_by_both_rules
 from consent.counting.consents import Counting
-from consent.counting.period import ReportPeriod, Week, choose_period
+from consent.counting.period import ReportPeriod, choose_period
 from consent.counting.tally import ensure_raw_values
 from consent.dates import day_in
 from consent.errors import ConfigurationError, CutoffError
 from consent.redcap.csv_export import count_file
+from consent.redcap.export_plan import ColumnMap
 from consent.studies.model import StudyConfig
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-    from consent.redcap.export_plan import ColumnMap
+@dataclass(frozen=True)
+class Difference:
+    """How many more (fewer: below 0) a rule counts now in one number.
+
+    other_week: the first day of the week that people come from, or go to.
+    """
+
+    rule: str
+    n: int
+    other_week: date | None = None
 
 
 @dataclass(frozen=True)
 class ComparedNumber:
-    """One number of the old report, and how it becomes today's.
+    """One number of the old report: ``old_report + data_changed`` = ``old_rule``, and with the rules = ``now``.
 
-    Attributes:
-        week: the number of its week; None for a total.
-        reported: what the old report says. old: what the old rule gives on this export. now: what is counted now.
-        reasons: how many more (below 0: fewer) are counted now, by rule; they add up to ``now - old``.
+    week: the first day of its week; None for a total.
     """
 
-    week: int | None
+    week: date | None
     column: str
-    reported: int
-    old: int
+    old_report: int
+    data_changed: int
+    old_rule: int
     now: int
-    reasons: Mapping[Reason, int]
-
-    @property
-    def data_changed(self) -> int:
-        """How many more the old rule counts on this export than in the old report: no rule's doing."""
-        return self.old - self.reported
-
-    @property
-    def has_changes(self) -> bool:
-        """Whether there is anything to explain."""
-        return bool(self.data_changed or self.reasons)
+    rules: tuple[Difference, ...]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Effect:
-    """What a rule did to several numbers: how many more in some, and how many fewer (at most 0) in others."""
+    """How many more a rule counts in some numbers, and how many fewer (at most 0) in others."""
 
     more: int = 0
     fewer: int = 0
 
-    def __add__(self, other: "Effect") -> "Effect":
-        return Effect(self.more + other.more, self.fewer + other.fewer)
-
 
 @dataclass(frozen=True)
 class Comparison:
-    """Every number of the old report: the weeks', then the totals of the columns.
-
-    weeks: of the report, by their numbers. unreadable: rows of the export with a date at which the old pipeline would
-    have stopped.
-    """
+    """Every number of the old report, the totals of its columns, and how many dates the old pipeline could not read."""
 
     study: StudyConfig
     period: ReportPeriod
-    weeks: tuple[Week, ...]
     numbers: tuple[ComparedNumber, ...]
     totals: tuple[ComparedNumber, ...]
     unreadable: int
@@ -85,96 +74,42 @@ class Comparison:
         """The weeks' numbers and the totals."""
         return (*self.numbers, *self.totals)
 
-
-def effects(comparison: Comparison) -> dict[str, tuple[Effect, Effect]]:
-    """What each rule did in all to the consents, and to the riders together; rules that did nothing are absent."""
-    found: dict[str, tuple[Effect, Effect]] = {}
-    for number in comparison.numbers:
-        for reason, n in number.reasons.items():
-            consents, riders = found.get(reason.code, (Effect(), Effect()))
-            part = Effect(max(n, 0), min(n, 0))
-            is_consent = number.column == CONSENT
-            found[reason.code] = (consents + part, riders) if is_consent else (consents, riders + part)
-    return found
-
-
-def build_comparison(report: OldReport, compared: Compared, study: StudyConfig, period: ReportPeriod) -> Comparison:
-    """Put the old report beside what both rules make of the export.
-
-    Raises:
-        AssertionError: the reasons do not add up, which no export may bring about.
-    """
-    reasons: dict[Cell, dict[Reason, int]] = {}
-    for (cell, reason), n in compared.reasons.items():
-        if n:
-            reasons.setdefault(cell, {})[reason] = n
-    numbers = tuple(
-        ComparedNumber(
-            week,
-            column,
-            reported=report.cells[week, column],
-            old=compared.old[week, column],
-            now=_now(compared, week, column),
-            reasons=reasons.get((week, column), {}),
-        )
-        for week in range(report.weeks)
-        for column in report.columns
-    )
-    totals = tuple(_total(column, numbers) for column in report.columns)
-    if left := sum(number.old + sum(number.reasons.values()) != number.now for number in numbers):
-        raise AssertionError(f"{left} differences are not explained")
-    return Comparison(study, period, period.weeks, numbers, totals, compared.unreadable)
-
-
-def _now(compared: Compared, week: int, column: str) -> int:
-    return compared.tally.weeks[week] if column == CONSENT else compared.tally.rider_weeks[column, week]
-
-
-def _total(column: str, numbers: tuple[ComparedNumber, ...]) -> ComparedNumber:
-    own = [number for number in numbers if number.column == column]
-    reasons: Counter[Reason] = Counter()
-    for number in own:
-        for reason, n in number.reasons.items():
-            reasons[Reason(reason.code)] += n
-    return ComparedNumber(
-        None,
-        column,
-        reported=sum(number.reported for number in own),
-        old=sum(number.old for number in own),
-        now=sum(number.now for number in own),
-        reasons={reason: n for reason, n in reasons.items() if n},
-    )
+    def effects(self) -> dict[str, tuple[Effect, Effect]]:
+        """Return the effect of each rule on the consents, and on all riders together."""
+        found: dict[str, tuple[Effect, Effect]] = defaultdict(lambda: (Effect(), Effect()))
+        for number in self.numbers:
+            for difference in number.rules:
+                effect = found[difference.rule][number.column != CONSENT]
+                effect.more += max(difference.n, 0)
+                effect.fewer += min(difference.n, 0)
+        return found
 
 
 def compare_files(
     old: Path, export: Path, study: StudyConfig, *, now: datetime, as_of: date | None = None
 ) -> Comparison:
-    """Explain every number of the old report that an export gives otherwise today.
+    """Compare an old report with the current count of an export.
 
     Args:
-        as_of: the last day counted, in the old report's last week; by default that week's last day, or today.
+        as_of: the last day counted; by default the last day of the old report's last week, or today.
 
     Raises:
-        CutoffError: that day is in another week, or still to come.
+        CutoffError: that day is in another week, or in the future.
         SourceDataError: one of the files is not what it should be.
         ConfigurationError: one of them cannot be opened.
     """
-    report = parse_old_report(_content(old), old.name, study)
+    try:
+        report = parse_old_report(old.read_bytes(), old.name, study)
+    except OSError as error:
+        raise ConfigurationError(f"The file {old} cannot be opened: {error.strerror}.", "Check its path.") from None
     period = _period(report, study, now, as_of)
 
-    def count(coding: "ColumnMap", rows: "pd.DataFrame") -> Compared:
-        return compare_rows(rows, Counting(study, coding, period))
+    def count(coding: ColumnMap, rows: pd.DataFrame) -> BothCounts:
+        return count_by_both_rules(rows, Counting(study, coding, period))
 
-    compared = count_file(export, study, count, Compared()).counts
-    ensure_raw_values(compared.tally, export)
-    return build_comparison(report, compared, study, period)
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(f"The file {path} cannot be opened: {error.strerror}. Check its place.") from None
+    counts = count_file(export, study, count, BothCounts()).counts
+    ensure_raw_values(counts.tally, export)
+    return build_comparison(report, counts, study, period)
 
 
 def _period(report: OldReport, study: StudyConfig, now: datetime, as_of: date | None) -> ReportPeriod:
@@ -182,7 +117,42 @@ def _period(report: OldReport, study: StudyConfig, now: datetime, as_of: date | 
     cutoff = as_of or min(last, day_in(study.time_zone, now))
     if not first <= cutoff <= last:
         raise CutoffError(
-            f"The old report's last week is {first} to {last}, and {cutoff} is not in it. Give --as-of a day of that "
-            "week, or take another old report."
+            f"The cut-off {cutoff} is not in the old report's last week, {first} to {last}.",
+            "Give --as-of a day of that week, or compare another old report.",
         )
     return choose_period(start=study.start_date, time_zone=study.time_zone, now=now, as_of=cutoff)
+
+
+def build_comparison(report: OldReport, counts: BothCounts, study: StudyConfig, period: ReportPeriod) -> Comparison:
+    """Combine the old report with the counts by both rules.
+
+    Raises:
+        AssertionError: the reasons do not add up, which is a bug.
+    """
+    tally, days = counts.tally, [week.first_day for week in period.weeks]
+    rules: dict[Cell, list[Difference]] = defaultdict(list)
+    for (cell, reason), n in sorted(counts.reasons.items()):
+        if n:
+            other_week = None if reason.other_week == NOWHERE else days[reason.other_week]
+            rules[cell].append(Difference(reason.code, n, other_week))
+    numbers = []
+    for week, column in ((week, column) for week in range(report.weeks) for column in report.columns):
+        old_report, old_rule = report.cells[week, column], counts.old[week, column]
+        now = tally.weeks[week] if column == CONSENT else tally.rider_weeks[column, week]
+        found = (old_report, old_rule - old_report, old_rule, now)
+        numbers.append(ComparedNumber(days[week], column, *found, tuple(rules[week, column])))
+    if wrong := sum(one.old_rule + sum(rule.n for rule in one.rules) != one.now for one in numbers):
+        raise AssertionError(f"{wrong} differences are not explained")
+    totals = tuple(_total(column, numbers) for column in report.columns)
+    return Comparison(study, period, tuple(numbers), totals, counts.unreadable)
+
+
+def _total(column: str, numbers: list[ComparedNumber]) -> ComparedNumber:
+    own = [number for number in numbers if number.column == column]
+    counts = ("old_report", "data_changed", "old_rule", "now")
+    sums = {name: sum(getattr(number, name) for number in own) for name in counts}
+    rules: Counter[str] = Counter()
+    for difference in chain.from_iterable(number.rules for number in own):
+        rules[difference.rule] += difference.n
+    found = tuple(Difference(rule, n) for rule, n in sorted(rules.items()) if n)
+    return ComparedNumber(week=None, column=column, rules=found, **sums)

@@ -1,14 +1,13 @@
-"""Claims about what differs between the old pipeline's rule and today's: every difference has its rule."""
+"""Tests of the reasons: every difference between the old rule and the current one has its rule."""
 
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from consent.cli.compare.old_pipeline import CONSENT, NOWHERE, Cell
-from consent.cli.compare.output import RULES
-from consent.cli.compare.reasons import ANOTHER_ROW, OTHER_WEEK, Compared, Reason, compare_rows, explain
+from consent.cli.compare.reasons import ANOTHER_ROW, OTHER_WEEK, RULES, BothCounts, Reason, count_by_both_rules, explain
 from consent.counting.consents import STATES, Counting
 from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT, RECORD
 from consent.studies.model import StudyConfig
@@ -28,34 +27,32 @@ REPRESENTED = a_study(consents=FORM + FORM.replace("consent_obtained", "by_proxy
 CERTIFIED = a_study(consents=FORM + 'form_complete = "consent_complete"\nevents = ["start"]\n')
 VERSIONED = a_study(riders=RIDER + 'offered_in = ["2.0"]\n', more='[version]\nfield = "version"\naccepted = ["2.0"]\n')
 
-made_up = settings(deadline=None, max_examples=50)
 
-
-def compared(*rows: dict[str, str], counting: Counting = COUNTING) -> Compared:
-    """What both rules make of these rows."""
-    return compare_rows(rows_frame(rows), counting) if rows else Compared()
+def compared(*rows: dict[str, str], counting: Counting = COUNTING) -> BothCounts:
+    """Count these rows by both rules."""
+    return count_by_both_rules(rows_frame(rows), counting) if rows else BothCounts()
 
 
 def differences(*rows: dict[str, str], study: StudyConfig | None = None) -> set[tuple[int, str, str, int]]:
-    """Week, column, rule and number of every difference that these rows make."""
+    """Return week, column, rule and number of every difference in these rows."""
     counting = a_counting(study, PERIOD) if study else COUNTING
     found = compared(*rows, counting=counting).reasons
     return {(*cell, reason.code, n) for (cell, reason), n in found.items()}
 
 
 def a_repeat(instance: int, **values: str) -> dict[str, str]:
-    """A repeat of somebody's consent form."""
+    """Return a repeat of one participant's consent form."""
     return a_row("1", **{INSTRUMENT: "consent", INSTANCE: str(instance), **values})
 
 
-def counted_now(found: Compared) -> Counter[Cell]:
-    """What is counted today in every cell."""
+def counted_now(found: BothCounts) -> Counter[Cell]:
+    """Return what is counted now in every cell."""
     consents = Counter({(week, CONSENT): n for week, n in found.tally.weeks.items()})
     return consents + Counter({(week, key): n for (key, week), n in found.tally.rider_weeks.items()})
 
 
-def explained(found: Compared) -> Counter[Cell]:
-    """What the old pipeline counted, and every reason added to it."""
+def explained(found: BothCounts) -> Counter[Cell]:
+    """Return what the old pipeline counted plus every reason."""
     cells = found.old.copy()
     for (cell, _), n in found.reasons.items():
         cells[cell] += n
@@ -65,15 +62,14 @@ def explained(found: Compared) -> Counter[Cell]:
 # Laws
 
 
-@settings(deadline=None, max_examples=200)
 @given(rows=odd_rows(), counting=odd_countings())
 def test_the_reasons_add_up_to_the_difference_in_every_cell(rows: Rows, counting: Counting) -> None:
     found = compared(*rows, counting=counting)
 
+    assert {reason.code for _, reason in found.reasons} <= set(RULES)
     assert {cell: n for cell, n in explained(found).items() if n} == counted_now(found)
 
 
-@made_up
 @given(rows=odd_rows(), counting=odd_countings(), data=st.data())
 def test_the_order_of_rows_does_not_matter(rows: Rows, counting: Counting, data: st.DataObject) -> None:
     shuffled = data.draw(st.permutations(rows))
@@ -81,7 +77,6 @@ def test_the_order_of_rows_does_not_matter(rows: Rows, counting: Counting, data:
     assert compared(*shuffled, counting=counting) == compared(*rows, counting=counting)
 
 
-@made_up
 @given(rows=odd_rows(), counting=odd_countings(), data=st.data())
 def test_the_differences_of_a_whole_are_the_sum_of_its_parts(
     rows: Rows, counting: Counting, data: st.DataObject
@@ -92,29 +87,22 @@ def test_the_differences_of_a_whole_are_the_sum_of_its_parts(
     assert compared(*one, counting=counting) + compared(*other, counting=counting) == compared(*rows, counting=counting)
 
 
-@made_up
-@given(rows=odd_rows(), counting=odd_countings())
-def test_every_reason_has_words(rows: Rows, counting: Counting) -> None:
-    assert {reason.code for _, reason in compared(*rows, counting=counting).reasons} <= set(RULES)
-
-
-def test_every_state_of_a_consent_has_words() -> None:
+def test_every_state_of_a_consent_has_a_meaning() -> None:
     assert {*STATES} - {"consented"} <= set(RULES)
 
 
-@made_up
 @given(
     answers=st.lists(
         st.tuples(st.sampled_from(("2023-09-11", "2023-09-17", "2023-09-28")), st.sampled_from(("", "0", "1")))
     )
 )
-def test_where_no_rule_applies_nothing_differs(answers: list[tuple[str, str]]) -> None:
+def test_nothing_differs_where_no_rule_applies(answers: list[tuple[str, str]]) -> None:
     rows = [a_row(str(n), consent_date=day, rider_a=answer) for n, (day, answer) in enumerate(answers)]
 
     assert compared(*rows).reasons == {}
 
 
-def test_no_participant_is_kept_in_what_is_compared() -> None:
+def test_the_counts_hold_no_record_id() -> None:
     assert "OBRI-0042" not in repr(compared(a_row("OBRI-0042"), a_row("OBRI-0042")))
 
 
@@ -129,14 +117,14 @@ def test_no_participant_is_kept_in_what_is_compared() -> None:
         ({"consent_date": "2023-9-27"}, "unreadable_date"),
     ],
 )
-def test_a_consent_that_counts_no_more_tells_why(values: dict[str, str], rule: str) -> None:
+def test_a_consent_that_no_longer_counts_has_its_rule(values: dict[str, str], rule: str) -> None:
     assert differences(a_row(**values)) == {(2, "consent", rule, -1), (2, "rider a", rule, -1)}
 
 
 @pytest.mark.parametrize(
     ("code", "rule"), [("2", "declined"), ("0", "open"), ("", "open"), ("9", "unknown_code"), ("-1", "unknown_code")]
 )
-def test_a_rider_without_a_consent_counts_no_more(code: str, rule: str) -> None:
+def test_a_rider_without_a_consent_no_longer_counts(code: str, rule: str) -> None:
     assert differences(a_row(consent_obtained=code)) == {(0, "rider a", rule, -1)}
 
 
@@ -145,13 +133,13 @@ def test_a_row_that_neither_rule_counts_is_no_difference(text: str) -> None:
     assert differences(a_row(consent_date=text)) == set()
 
 
-def test_a_second_row_counts_no_more() -> None:
+def test_a_second_row_no_longer_counts() -> None:
     assert differences(a_repeat(1, rider_a=""), a_repeat(2, rider_a="", consent_date="2023-09-20")) == {
         (1, "consent", ANOTHER_ROW, -1)
     }
 
 
-def test_who_first_agreed_before_the_start_counts_no_more() -> None:
+def test_somebody_who_first_agreed_before_the_start_no_longer_counts() -> None:
     assert differences(a_repeat(1, consent_date="2023-09-01"), a_repeat(2)) == {
         (0, "consent", "before_start", -1),
         (0, "rider a", "before_start", -1),
@@ -168,14 +156,14 @@ def test_a_rider_of_a_later_consent_moves_to_the_week_of_the_first() -> None:
     }
 
 
-def test_a_rider_that_a_later_consent_takes_back_counts_no_more() -> None:
+def test_a_rider_that_a_later_consent_cancels_no_longer_counts() -> None:
     rows = [a_repeat(1), a_repeat(2, rider_a="0", consent_date="2023-09-13")]
 
     assert (0, "rider a", "later_answer", -1) in differences(*rows)
 
 
 @pytest.mark.parametrize(("record", "cohort", "rule"), [("TEST-1", "ibd", "left_out"), ("1", "control", "outside")])
-def test_a_record_that_is_set_apart_counts_no_more(record: str, cohort: str, rule: str) -> None:
+def test_an_excluded_record_no_longer_counts(record: str, cohort: str, rule: str) -> None:
     assert differences(a_row(record, cohort=cohort), study=APART) == {
         (0, "consent", rule, -1),
         (0, "rider a", rule, -1),
@@ -183,17 +171,17 @@ def test_a_record_that_is_set_apart_counts_no_more(record: str, cohort: str, rul
 
 
 @pytest.mark.parametrize(("event", "complete", "rule"), [("start", "0", "open"), ("other", "2", "no_consent_on_row")])
-def test_a_row_that_is_no_whole_consent_counts_no_more(event: str, complete: str, rule: str) -> None:
+def test_a_row_without_a_complete_consent_no_longer_counts(event: str, complete: str, rule: str) -> None:
     row = a_row(consent_complete=complete, **{EVENT: event})
 
     assert differences(row, study=CERTIFIED) == {(0, "consent", rule, -1), (0, "rider a", rule, -1)}
 
 
-def test_a_rider_that_its_form_version_does_not_have_counts_no_more() -> None:
+def test_a_rider_that_the_form_version_does_not_have_no_longer_counts() -> None:
     assert differences(a_row(version="1.0"), study=VERSIONED) == {(0, "rider a", "not_offered", -1)}
 
 
-def test_a_rider_of_which_one_means_no_counts_no_more() -> None:
+def test_a_rider_where_one_means_no_no_longer_counts() -> None:
     study = a_study(riders=RIDER.replace('declined = ["0"]', "declined = []").replace('["1"]', '["2"]'))
 
     assert differences(a_row(), study=study) == {(0, "rider a", "other_code", -1)}
@@ -211,26 +199,26 @@ def test_a_consent_on_another_form_counts_now_and_its_rider_with_it() -> None:
     assert differences(row, study=TWO_FORMS) == {(1, "consent", "other_form", 1), (1, "rider a", "other_form", 1)}
 
 
-def test_another_form_counts_now_whatever_the_first_one_says_beside_it() -> None:
+def test_another_form_counts_now_whatever_the_first_form_says() -> None:
     row = a_row(consent_date="2023-09-01", v2_date="2023-09-20", v2_obtained="1", consent_obtained="2")
 
     assert differences(row, study=TWO_FORMS) == {(1, "consent", "other_form", 1), (1, "rider a", "other_form", 1)}
 
 
-def test_what_counts_now_tells_its_own_reason_and_not_that_of_another_row() -> None:
+def test_a_consent_that_counts_now_has_its_own_reason_not_that_of_another_row() -> None:
     study = a_study(consents=FORM.replace('agreed = ["1"]', 'agreed = ["1", "3"]'))
     rows = [a_repeat(1, consent_obtained="3", rider_a=""), a_repeat(2, consent_date=" 2023-09-20", rider_a="")]
 
     assert differences(*rows, study=study) == {(0, "consent", "other_code", 1)}
 
 
-def test_a_rider_that_a_representative_agreed_to_moves_to_the_week_of_the_first_consent() -> None:
+def test_a_rider_agreed_by_a_representative_moves_to_the_week_of_the_first_consent() -> None:
     rows = [a_repeat(1, rider_a="0"), a_repeat(2, consent_obtained="", by_proxy="1", consent_date="2023-09-20")]
 
     assert differences(*rows, study=REPRESENTED) == {(1, "rider a", OTHER_WEEK, -1), (0, "rider a", OTHER_WEEK, 1)}
 
 
-def test_a_second_row_that_a_representative_agreed_to_is_another_row() -> None:
+def test_a_second_row_agreed_by_a_representative_is_another_row() -> None:
     rows = [a_repeat(1), a_repeat(2, consent_obtained="", by_proxy="1", consent_date="2023-09-20")]
 
     assert differences(*rows, study=REPRESENTED) == {(1, "rider a", ANOTHER_ROW, -1)}
@@ -246,7 +234,7 @@ def test_a_date_with_a_space_counts_now() -> None:
     assert differences(a_row(consent_date=" 2023-09-12", rider_a="")) == {(0, "consent", "other_date", 1)}
 
 
-def test_a_timestamp_moves_to_the_week_that_it_was_in_by_the_studys_clocks() -> None:
+def test_a_timestamp_moves_to_its_week_in_the_studys_time_zone() -> None:
     server = 'time_zone = "Pacific/Auckland"\n'
     study = a_study(consents=server + FORM.replace("consent_date", "consent_timestamp"), riders="")
     row = a_row(consent_timestamp="2023-09-18 10:00:00")  # still Sunday in Toronto
