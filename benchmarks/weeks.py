@@ -23,7 +23,7 @@ from consent.counting.riders import AGREED
 from consent.counting.summary import Source, WeekCount, summarise
 from consent.counting.tally import Tally, tally_participants
 from consent.redcap.arrivals import ReceivedRows, RowShape, frame_of, record_batches
-from consent.redcap.csv_export import coding_of_columns
+from consent.redcap.csv_export import csv_column_map
 from sandbox.people import START, registry
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ def registry_over(weeks: int) -> Registry:
     """The same people for any number of weeks: only the days on which they consented lie further apart."""
     study, last_day = packaged_study(), START + timedelta(days=7 * weeks - 1)
     project = registry(PARTICIPANTS, today=last_day)
-    coding = coding_of_columns(study, project.id_field.name)
+    coding = csv_column_map(study, project.id_field.name)
     shape = RowShape(project.id_field.name, values=tuple(dict.fromkeys(coding.columns.values())), structure=())
     rows = ((row.record, "", "", "", *(row.values.get(name, "") for name in shape.values)) for row in project.read())
     period = ReportPeriod(START, last_day, exported_on=last_day + timedelta(days=1))

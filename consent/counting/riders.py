@@ -60,7 +60,7 @@ def _answers(rider: Rider, latest: Array, batch: Batch) -> Array:
         values = np.where(values == "0", "", values)  # an untouched form exports 0 in every box
     answers = np.full(batch.size, "", dtype=object)
     answers[offered] = values[batch.consents["row"].to_numpy()[latest[offered]]]
-    if rider.key in coding.kept_apart and (answers[offered] == "").any():
+    if rider.key in coding.separate_riders and (answers[offered] == "").any():
         answers = np.where(answers == "", _answers_elsewhere(values, batch), answers)
     if rider.field.is_checkbox:
         answers = np.where(answers == "", "0", answers)

@@ -154,5 +154,5 @@ def ensure_raw_values(tally: Tally, path: Path) -> None:
         raise unusable_file(
             path,
             "none of its decisions and dates is written as REDCap exports them",
-            "Export it again as 'CSV (raw data)', with codes and not labels, and do not save it from Excel",
+            "Export it again as 'CSV (raw data)', with codes and not labels, and do not save it from Excel.",
         )

@@ -1,68 +1,57 @@
-"""Asks REDCap, one question at a time: the only place that sends the token or waits between attempts.
-
-Knows nothing of consent, and keeps no answer. What an answer means is told by ``responses.py``.
-"""
+"""Send requests to REDCap's API, one at a time: the only module that sends the token or waits between attempts."""
 
 import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 
 from consent.config.credentials import Secret
-from consent.errors import ConsentReportError, SourceRefusedError, SourceUnavailableError
+from consent.errors import ConsentReportError, SourceRefusedError, SourceUnavailableError, log_text
 from consent.redcap.error_mapping import OverloadedError, TooLargeError, TransientError, error_from_response
 from consent.redcap.responses import beginning, read_nested_rows, read_object, read_rows, read_version
 
 T = TypeVar("T")
 Parameter = str | int | Sequence[str]
+Read = Callable[[Iterable[bytes], Mapping[str, str]], T]
 
-CONNECT_SECONDS, READ_SECONDS = 10, 240  # a silent server is given up after four minutes
+CONNECT_SECONDS, READ_SECONDS = 10, 240
 WAITS = (2, 4, 8)  # seconds before the second, third and fourth attempt
-MOST_SECONDS = 1200  # for all questions of a run together: it ends itself after 25 minutes, and delivery needs 5
+TOTAL_SECONDS = 1200  # for all requests of a run: it must end within 25 minutes, and delivery needs 5
 PAUSE = 0.2  # seconds between requests; the server's limit is 600 a minute for a whole site
 PIECE = 65_536  # bytes
 
 logger = logging.getLogger(__name__)
 
 
+@dataclass(eq=False, repr=False)
 class RedcapClient:
-    """Sends questions to one REDCap project; ``session`` carries them (proxy, certificates), ``sleep`` waits.
+    """A client of one REDCap project.
 
-    A server that is silent for ``read_seconds`` has taken too long. ``beat`` is called before each attempt and for each
-    piece of an answer; what it raises ends the run.
+    ``keep_alive`` is called before each attempt and for each piece of a response; its exception ends the run.
     """
 
-    def __init__(
-        self,
-        url: str,
-        token: Secret,
-        session: requests.Session,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-        read_seconds: float = READ_SECONDS,
-        keep_alive: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._url = url
-        self._token = token
-        self._session = session
-        self._sleep = sleep
-        self._read_seconds = read_seconds
-        self._clock = clock
-        self._beat = keep_alive
-        self._first_asked_at: float | None = None
+    url: str
+    token: Secret
+    session: requests.Session
+    _: KW_ONLY
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    read_seconds: float = READ_SECONDS
+    keep_alive: Callable[[], None] = lambda: None
+    _first_request_at: float | None = field(default=None, init=False)
 
     @property
     def host(self) -> str:
-        """The server's name, fit for messages."""
-        return urlsplit(self._url).hostname or "?"
+        """The server's name, for messages."""
+        return urlsplit(self.url).hostname or "?"
 
     def rows(self, content: str, **parameters: Parameter) -> list[dict[str, str]]:
-        """All rows of a small answer, such as the data dictionary."""
+        """Return all rows of a small response, such as the data dictionary."""
         return self.read_rows(content, parameters, list)
 
     def read_rows(
@@ -73,136 +62,111 @@ class RedcapClient:
         *,
         heavy: bool = False,
     ) -> T:
-        """Hand the rows of an answer to ``consume`` as they arrive, and return what it makes of them.
+        """Pass the rows of a response to ``consume`` as they are received, and return its result.
 
-        When an attempt fails on the way, ``consume`` is called anew with the rows of the next one; its result counts
-        only when the whole answer arrived.
-
-        Args:
-            heavy: the question may be too large for the server; then it is not repeated as it is.
-
-        Raises:
-            TooLargeError: memory or time did not suffice.
-            ConsentReportError: any other failure, after the attempts that it deserves.
+        When an attempt fails midway, ``consume`` is called again with the rows of the next attempt. Its result is
+        returned only for a complete response. A ``heavy`` request, which may be too large for the server, is not
+        repeated unchanged after a TooLargeError.
         """
-        asked = {"format": "json", "returnFormat": "json", **parameters}
-        return self._attempts(content, asked, lambda body, head: consume(read_rows(body, head)), heavy=heavy)
+        return self._send(content, lambda body, head: consume(read_rows(body, head)), parameters, heavy=heavy)
 
     def project(self) -> dict[str, str]:
-        """What REDCap says of the project that the token belongs to."""
-        return self._attempts("project", {"format": "json", "returnFormat": "json"}, read_object)
+        """Return REDCap's description of the token's project."""
+        return self._send("project", read_object)
 
     def users(self) -> list[dict[str, Any]]:
-        """Everybody who has rights in the project, and which; only a token with the right *User Rights* is told."""
-        return self._attempts("user", {"format": "json", "returnFormat": "json"}, read_nested_rows)
+        """Return the project's users and their rights; the token needs the *User Rights* privilege."""
+        return self._send("user", read_nested_rows)
 
     def version(self) -> str:
-        """REDCap's version, such as ``16.1.3``; a first question that finds web pages and wrong addresses early."""
-        return self._attempts("version", {"format": "json", "returnFormat": "json"}, read_version)
+        """Return REDCap's version, such as ``16.1.3``; a first request that detects web pages and wrong addresses."""
+        return self._send("version", read_version)
 
-    def _attempts(
-        self,
-        content: str,
-        parameters: Mapping[str, Parameter],
-        read: Callable[[Iterable[bytes], Mapping[str, str]], T],
-        *,
-        heavy: bool = False,
+    def _send(
+        self, content: str, read: Read[T], parameters: Mapping[str, Parameter] | None = None, *, heavy: bool = False
     ) -> T:
+        form = _encoded({"content": content, "format": "json", "returnFormat": "json", **(parameters or {})})
         for attempt, wait in enumerate((*WAITS, None), 1):
             try:
-                return self._once(content, parameters, read)
+                return self._attempt(form, read)
             except TransientError as failure:
                 if wait is None or (heavy and isinstance(failure, TooLargeError)):
                     raise
-                reason = str(failure).partition(". ")[0]
-                logger.warning("%s. Trying again in %s s (%s of %s).", reason, wait, attempt, len(WAITS))
-                self._sleep(wait)
+                logger.warning(
+                    "event=redcap_retry content=%s attempt=%d wait=%d %s", content, attempt, wait, log_text(failure)
+                )
+                self.sleep(wait)
         raise AssertionError("the last attempt returns or raises")
 
-    def _once(
-        self,
-        content: str,
-        parameters: Mapping[str, Parameter],
-        read: Callable[[Iterable[bytes], Mapping[str, str]], T],
-    ) -> T:
-        self._take_a_pause()
-        started = self._clock()
-        form = {"token": self._token.reveal(), "content": content, **_encoded(parameters)}
+    def _attempt(self, form: Mapping[str, str], read: Read[T]) -> T:
+        if self._first_request_at is None:
+            self._first_request_at = self.clock()
+        else:
+            self.sleep(PAUSE)
+        self._ensure_within_limit()
+        started = self.clock()
         try:
-            with self._session.post(
-                self._url,
-                data=form,
+            with self.session.post(
+                self.url,
+                data={"token": self.token.reveal(), **form},
                 headers={"User-Agent": "consent-summary", "Accept": "*/*"},
-                timeout=(CONNECT_SECONDS, self._read_seconds),
+                timeout=(CONNECT_SECONDS, self.read_seconds),
                 allow_redirects=False,
                 stream=True,
             ) as response:
                 head = {name.lower(): value for name, value in response.headers.items()}
-                body = self._in_time(response.iter_content(PIECE))
+                body = self._within_limit(response.iter_content(PIECE))
                 if response.status_code != 200:
-                    raise error_from_response(response.status_code, head, beginning(_as_far_as_it_comes(body)))
+                    raise error_from_response(response.status_code, head, beginning(_until_broken(body)))
                 result = read(body, head)
-                logger.info("REDCap %s answered in %.1f s", content, self._clock() - started)
+                seconds = self.clock() - started
+                logger.info("event=redcap_response content=%s seconds=%.1f", form["content"], seconds)
                 return result
         except requests.RequestException as error:
             failure = self._failure(error)
-        raise failure  # here, where the library's exception, which holds the token, is gone
+        raise failure  # outside the handler: the library's exception holds the token
 
-    def _take_a_pause(self) -> None:
-        if self._first_asked_at is None:
-            self._first_asked_at = self._clock()
-        else:
-            self._sleep(PAUSE)
-        self._ensure_not_late()
-
-    def _in_time(self, body: Iterable[bytes]) -> Iterator[bytes]:
+    def _within_limit(self, body: Iterable[bytes]) -> Iterator[bytes]:
         for piece in body:
-            self._ensure_not_late()
+            self._ensure_within_limit()
             yield piece
 
-    def _ensure_not_late(self) -> None:
-        self._beat()
-        if self._clock() - (self._first_asked_at or 0) > MOST_SECONDS:
+    def _ensure_within_limit(self) -> None:
+        self.keep_alive()
+        if self.clock() - (self._first_request_at or 0) > TOTAL_SECONDS:
             raise SourceUnavailableError(
-                f"REDCap at {self.host} took more than {MOST_SECONDS / 60:.0f} minutes in all. Nothing was counted or "
-                "delivered; the next run tries again. If it happens again, ask the REDCap administrator."
+                f"REDCap at {self.host} took more than {TOTAL_SECONDS / 60:.0f} minutes in total.",
+                "Run again later. If it happens again, ask the REDCap administrator.",
             )
 
     def _failure(self, error: Exception) -> ConsentReportError:
-        """Our word for an exception of the HTTP library, whose own text could hold addresses or the token."""
+        """Map an exception of the HTTP library, whose own text may hold addresses or the token."""
         if isinstance(error, requests.exceptions.SSLError):
-            return SourceRefusedError(
-                f"The certificate of REDCap at {self.host} cannot be verified. If your hospital uses its own "
-                "certificate authority, put the path of its file into REQUESTS_CA_BUNDLE."
+            fix = (
+                "If your hospital has its own certificate authority, put the path of its file into REQUESTS_CA_BUNDLE."
             )
+            return SourceRefusedError(f"The certificate of REDCap at {self.host} cannot be verified.", fix)
         if isinstance(error, requests.exceptions.ProxyError):
-            return SourceUnavailableError(
-                f"The proxy did not let the connection to REDCap at {self.host} through. "
-                "Check HTTPS_PROXY and NO_PROXY."
-            )
+            what = f"The proxy did not connect to REDCap at {self.host}."
+            return SourceUnavailableError(what, "Check HTTPS_PROXY and NO_PROXY.")
         if isinstance(error, requests.exceptions.ReadTimeout) or "Read timed out" in str(error):
-            return OverloadedError(
-                f"REDCap at {self.host} took longer than {self._read_seconds:g} s to answer. Try again later."
-            )
+            what = f"REDCap at {self.host} took longer than {self.read_seconds:g} s to respond."
+            return OverloadedError(what, "Try again later.")
         if isinstance(error, requests.exceptions.ConnectTimeout):
-            return TransientError(
-                f"REDCap at {self.host} cannot be reached from this computer (no answer within {CONNECT_SECONDS} s). "
-                "Check the address, the VPN and the firewall."
-            )
-        return TransientError(
-            f"The connection to REDCap at {self.host} failed or broke off. Nothing was counted or delivered. "
-            "Check the address and the network; the next run tries again."
-        )
+            what = f"REDCap at {self.host} cannot be reached from this computer (no response in {CONNECT_SECONDS} s)."
+            return TransientError(what, "Check the address, the VPN and the firewall.")
+        what = f"The connection to REDCap at {self.host} failed."
+        return TransientError(what, "Check the address and the network, then run again.")
 
 
-def _as_far_as_it_comes(body: Iterator[bytes]) -> Iterator[bytes]:
-    """A refusal stays a refusal when its text breaks off."""
+def _until_broken(body: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the body as far as it is received: a truncated refusal is still a refusal."""
     with contextlib.suppress(requests.RequestException):
         yield from body
 
 
 def _encoded(parameters: Mapping[str, Parameter]) -> dict[str, str]:
-    """Lists in the array form ``fields[0]=``: the only one that every REDCap version reads."""
+    """Encode lists as ``fields[0]=``, the only form that every REDCap version reads."""
     form: dict[str, str] = {}
     for name, value in parameters.items():
         if isinstance(value, str | int):

@@ -1,113 +1,201 @@
-"""What a REDCap project consists of, as its data dictionary tells: fields, forms, options, events.
+"""A REDCap project: its fields, forms, option codes, events, repeats and data access groups.
 
-Pure. Whether a study file fits it is told by ``fit.py``.
+``project.py`` gets the description from REDCap, or from a downloaded data dictionary.
 """
 
+import html
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from consent.studies.model import FieldRef
 
 COMPLETE, TIMESTAMP = "_complete", "_timestamp"
 
+Line = Mapping[str, str]
+
+_WITH_CHOICES = ("radio", "dropdown", "checkbox")
+_FIXED_CHOICES = {"yesno": (("1", "Yes"), ("0", "No")), "truefalse": (("1", "True"), ("0", "False"))}
+_INLINE_TAGS = re.compile(r"</?(b|i|u|em|strong|span|font|a|sub|sup)\b[^>]*>", re.IGNORECASE)
+_OTHER_TAGS = re.compile(r"<(script|style)\b.*?</\1>|<[/!a-z][^>]*>", re.IGNORECASE | re.DOTALL)
+_API_NAMES = {
+    "variable / field name": "field_name",
+    "form name": "form_name",
+    "field type": "field_type",
+    "field label": "field_label",
+    "choices": "select_choices_or_calculations",
+    "text validation type": "text_validation_type_or_show_slider_number",
+    "identifier": "identifier",
+    "field annotation": "field_annotation",
+}
+"""How the headings of a downloaded dictionary begin, and the API's names; the endings differ between versions."""
+
 
 @dataclass(frozen=True)
-class DictionaryField:
-    """One field of the project: its form, its type, and its option codes (None where it has no options).
-
-    identifier: whether the project flags it as one that tells who somebody is.
-    """
+class ProjectField:
+    """One field; ``choices`` are pairs of code and label, ``annotation`` holds its action tags."""
 
     name: str
     form: str
     type: str
-    options: tuple[str, ...] | None
-    identifier: bool = False
+    label: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    validation: str = ""
+    annotation: str = ""
+    is_identifier: bool = False
+
+    @property
+    def options(self) -> tuple[str, ...] | None:
+        """The option codes; None where fields of this type have no options."""
+        if self.type not in (*_WITH_CHOICES, *_FIXED_CHOICES):
+            return None
+        return tuple(code for code, _ in self.choices)
+
+    @property
+    def is_date(self) -> bool:
+        """Whether REDCap accepts only dates (or dates with times) in this field."""
+        return self.validation.startswith(("date_", "datetime_"))
 
 
 @dataclass(frozen=True)
 class Project:
-    """What REDCap says of a project: its dictionary, its events in order, its missing-data codes."""
+    """The description of a REDCap project.
 
-    record_id: str
-    fields: Mapping[str, DictionaryField]
-    events: tuple[str, ...]
-    has_repeats: bool
-    missing_codes: frozenset[str]
-    checkbox_columns: Mapping[FieldRef, str]
+    Attributes:
+        fields: in the order of the data dictionary; the first is the record id.
+        title, project_id: from the file's name, and None, where a downloaded dictionary describes the project.
+        forms_by_event: unique event names in order, with their forms; empty for a classic project.
+        has_repeats: whether REDCap reports repeating forms or events; older servers do not report it.
+        repeating: (event, form) of each repeating form. The event is empty in a classic project; the form is empty
+            where the whole event repeats. None where this is unknown.
+        groups: the data access groups as code and label; None where they are unknown.
+        surveys: whether forms can be surveys; None where this is unknown.
+        missing_codes: codes that mean "no answer" in any field.
+        checkbox_columns: the export column of each checkbox option, where REDCap was asked for them.
+    """
+
+    fields: tuple[ProjectField, ...]
+    title: str = ""
+    project_id: int | None = None
+    forms_by_event: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    has_repeats: bool = False
+    repeating: frozenset[tuple[str, str]] | None = None
+    groups: tuple[tuple[str, str], ...] | None = None
+    surveys: bool | None = None
+    missing_codes: frozenset[str] = frozenset()
+    checkbox_columns: Mapping[FieldRef, str] = field(default_factory=dict)
 
     @property
-    def forms(self) -> frozenset[str]:
-        """Names of the project's instruments."""
-        return frozenset(field.form for field in self.fields.values())
+    def record_id(self) -> str:
+        """The name of the record-id field."""
+        return self.fields[0].name
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The unique event names in order; empty for a classic project."""
+        return tuple(self.forms_by_event)
+
+    @cached_property
+    def forms(self) -> tuple[str, ...]:
+        """The instruments in order."""
+        return tuple(dict.fromkeys(each.form for each in self.fields))
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, ProjectField]:
+        return {each.name: each for each in self.fields}
+
+    def field(self, name: str) -> ProjectField | None:
+        """Return the field with this name; None for a form's status or timestamp."""
+        return self._by_name.get(name)
 
     def form_of(self, name: str) -> str:
-        """The instrument that a field, a status or a survey timestamp belongs to."""
-        if name in self.fields:
-            return self.fields[name].form
-        return re.sub(rf"({COMPLETE}|{TIMESTAMP})$", "", name)
+        """Return the instrument of a field, a form's status or a survey timestamp."""
+        found = self.field(name)
+        return found.form if found else re.sub(rf"({COMPLETE}|{TIMESTAMP})$", "", name)
 
-    def is_timestamp(self, name: str) -> bool:
-        """Whether a name is that of a survey's timestamp, and not of a field."""
-        return self._is_of_form(name, TIMESTAMP)
-
-    def is_status(self, name: str) -> bool:
-        """Whether a name is that of an instrument's status, and not of a field."""
-        return self._is_of_form(name, COMPLETE)
+    def is_of_form(self, name: str, ending: str) -> bool:
+        """Return whether a name is an instrument's status (COMPLETE) or survey time (TIMESTAMP), and not a field."""
+        return self.field(name) is None and name.endswith(ending) and name.removesuffix(ending) in self.forms
 
     def options_of(self, ref: FieldRef) -> tuple[str, ...] | None:
-        """The codes that a field can hold now; None where it has no options."""
+        """Return the codes that a field can hold now; None where it has no options."""
         if ref.is_checkbox:
             return ("0", "1")
-        field = self.fields.get(ref.field)
-        return field.options if field and field.type != "checkbox" else None
-
-    def _is_of_form(self, name: str, ending: str) -> bool:
-        return name not in self.fields and name.endswith(ending) and name.removesuffix(ending) in self.forms
+        found = self.field(ref.field)
+        return found.options if found and found.type != "checkbox" else None
 
 
-def parse_project(
-    metadata: Sequence[Mapping[str, str]],
-    project: Mapping[str, str],
-    *,
-    field_names: Iterable[Mapping[str, str]] = (),
-    form_events: Iterable[Mapping[str, str]] = (),
-) -> Project:
-    """The project as its own answers describe it.
+def parse_project(about: Line, responses: Mapping[str, Sequence[Line]]) -> Project:
+    """Build a project from REDCap's responses.
 
     Args:
-        metadata, project: answers of these names.
-        field_names: answer of ``exportFieldNames``, needed where the study uses a checkbox.
-        form_events: answer of ``formEventMapping``, for longitudinal projects; its order is the events' order.
+        about: the response to ``project``.
+        responses: by content, ``metadata`` and, where requested and allowed, ``formEventMapping`` (in the order of the
+            events), ``exportFieldNames``, ``repeatingFormsEvents`` and ``dag``.
+
+    Raises:
+        KeyError: a response has no column of this name.
     """
-    fields = {row["field_name"]: _field(row) for row in metadata}
+    forms_by_event: dict[str, tuple[str, ...]] = {}
+    for row in responses.get("formEventMapping", ()):
+        event = row["unique_event_name"]
+        forms_by_event[event] = (*forms_by_event.get(event, ()), row["form"])
+    number, repeats_flag = about.get("project_id", ""), about.get("has_repeating_instruments_or_events")
+    repeats = responses.get("repeatingFormsEvents", () if repeats_flag == "0" else None)
+    groups = responses.get("dag")
     return Project(
-        record_id=metadata[0]["field_name"],
-        fields=fields,
-        events=tuple(dict.fromkeys(row["unique_event_name"] for row in form_events)),
-        has_repeats=project.get("has_repeating_instruments_or_events", "0") == "1",
-        missing_codes=frozenset(_codes(project.get("missing_data_codes", ""))),
+        fields=tuple(_field(row) for row in responses["metadata"]),
+        title=about.get("project_title", ""),
+        project_id=int(number) if number.isdecimal() else None,
+        forms_by_event=forms_by_event,
+        has_repeats=repeats_flag == "1",
+        repeating=None
+        if repeats is None
+        else frozenset((row.get("event_name", ""), row["form_name"]) for row in repeats),
+        groups=None
+        if groups is None
+        else tuple((row["unique_group_name"], row.get("data_access_group_name", "")) for row in groups),
+        surveys=about["surveys_enabled"] == "1" if "surveys_enabled" in about else None,
+        missing_codes=frozenset(code for code, _ in _choices(about.get("missing_data_codes", ""))),
         checkbox_columns={
             FieldRef(row["original_field_name"], row["choice_value"]): row["export_field_name"]
-            for row in field_names
+            for row in responses.get("exportFieldNames", ())
             if row.get("choice_value", "") != ""
         },
     )
 
 
-def _field(row: Mapping[str, str]) -> DictionaryField:
-    kind = row["field_type"]
-    options: tuple[str, ...] | None = None
-    if kind in ("radio", "dropdown", "checkbox"):
-        options = tuple(_codes(row.get("select_choices_or_calculations", "")))
-    elif kind in ("yesno", "truefalse"):
-        options = ("1", "0")
-    return DictionaryField(row["field_name"], row["form_name"], kind, options, row.get("identifier") == "y")
+def api_name(heading: str) -> str:
+    """Return the API's name of a dictionary column, given its heading in a downloaded or an exported file."""
+    known = (name for start, name in _API_NAMES.items() if heading.strip().lower().startswith(start))
+    return next(known, heading.strip())
 
 
-def _codes(choices: str) -> Iterator[str]:
-    """The codes of a choices string: ``0, Goal | 1, Left wing, or right``."""
-    for choice in choices.split("|"):
-        if code := choice.partition(",")[0].strip():
-            yield code
+def plain_text(label: str) -> str:
+    """Return a label as one line, without HTML tags and control characters."""
+    without_tags = _OTHER_TAGS.sub(" ", _INLINE_TAGS.sub("", label)) if "<" in label else label
+    printable = "".join(mark if mark.isprintable() else " " for mark in html.unescape(without_tags))
+    return " ".join(printable.split())
+
+
+def _field(row: Line) -> ProjectField:
+    kind, choices = row["field_type"].strip(), row.get("select_choices_or_calculations", "")
+    return ProjectField(
+        name=row["field_name"].strip(),
+        form=row["form_name"].strip(),
+        type=kind,
+        label=plain_text(row.get("field_label", "")),
+        choices=tuple(_choices(choices)) if kind in _WITH_CHOICES else _FIXED_CHOICES.get(kind, ()),
+        validation=row.get("text_validation_type_or_show_slider_number", "").strip() if kind == "text" else "",
+        annotation=row.get("field_annotation", ""),
+        is_identifier=row.get("identifier", "").strip().lower() == "y",
+    )
+
+
+def _choices(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the pairs of ``0, Goal | 1, Left wing, or right``."""
+    for choice in text.split("|"):
+        code, _, label = choice.partition(",")
+        if code.strip():
+            yield code.strip(), plain_text(label)

@@ -1,171 +1,155 @@
-"""What an answer of REDCap's that is not what was asked for stands for: an error with a way out.
+"""Turn a REDCap response that is not the requested data into an error.
 
-Pure. REDCap answers many failures with status 200, so the text is judged as well as the status. A body is never
-repeated in a message; it may hold data or a database password.
+REDCap answers many failures with status 200, so the text is examined as well as the status. No message repeats the
+body: it may hold data or a database password.
 """
 
 import contextlib
 import json
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from consent.errors import (
     ConfigurationError,
     ConsentReportError,
     DictionaryError,
+    Problem,
     SourceDataError,
     SourceRefusedError,
     SourceUnavailableError,
 )
 
-BLANK = "\ufeff \t\r\n"  # a byte order mark is no data
-_FAULTY_FIELDS = re.compile(r'values in the parameter "(fields|forms|events)" are not valid: (.*)', re.DOTALL)
+BLANK = "\ufeff \t\r\n"  # a byte order mark is not data
+RUN_AGAIN = "Run again. If it fails again, show this message to the REDCap administrator."
+_LATER = "Try again later."
+_INVALID_NAMES = re.compile(r'values in the parameter "(fields|forms|events)" are not valid: (.*)', re.DOTALL)
 
 
 class TransientError(SourceUnavailableError):
-    """A failure that the same request may survive a moment later."""
+    """The same request may succeed a moment later."""
 
 
 class TooLargeError(SourceUnavailableError):
-    """REDCap had not enough memory or time for this request; a smaller one may do."""
+    """REDCap had too little memory or time for this request; a smaller one may succeed."""
 
 
 class OverloadedError(TooLargeError, TransientError):
-    """REDCap took too long or gave nothing; a smaller request may do, or the same one later."""
+    """REDCap took too long or sent nothing; a smaller request may succeed, or the same one later."""
+
+
+class _Cause(NamedTuple):
+    """``what`` is a sentence without its end: the status follows."""
+
+    kind: type[ConsentReportError]
+    what: str
+    fix: str
+
+
+_NO_API = _Cause(
+    ConfigurationError,
+    "There is no REDCap API at this address",
+    "Check the setting of REDCap's address: https, the right host, ending in /api/.",
+)
+_BLOCKED = _Cause(
+    SourceRefusedError,
+    "REDCap's server refused this computer, without a message from REDCap itself",
+    "Ask the REDCap administrator whether a firewall blocks it, or a ban after too many requests.",
+)
+_BAD_TOKEN = _Cause(
+    SourceRefusedError,
+    "REDCap refused the API token",
+    "Check that the token is of this project and was not regenerated. Its user needs the API Export right and must not "
+    "have expired.",
+)
+_WEB_PAGE = _Cause(
+    SourceRefusedError,
+    "REDCap's address sent a web page instead of data, perhaps a sign-in or maintenance page",
+    "Open the address in a browser, and ask IT to let this program reach the API directly.",
+)
+_REFUSED = _Cause(
+    SourceRefusedError,
+    "REDCap refused the request",
+    "Ask the REDCap administrator for the reason; it is not shown here because it may hold data.",
+)
+_DELETED = _Cause(SourceRefusedError, "The REDCap project was deleted", "Ask its REDCap administrator.")
+_NO_RIGHT = _Cause(
+    SourceRefusedError, "The token's user may not read this", "Ask for the API Export right in the project."
+)
+_NO_MEMORY = _Cause(
+    TooLargeError,
+    "REDCap had too little memory for the request",
+    "If it happens again, ask the REDCap administrator for a higher memory limit.",
+)
+_SLOW = _Cause(OverloadedError, "REDCap took too long to respond", _LATER)
+_EMPTY = _Cause(OverloadedError, "REDCap sent an empty response", RUN_AGAIN)
+_DOWN = _Cause(TransientError, "REDCap is not working at the moment", _LATER)
+_NO_DATABASE = _Cause(TransientError, "REDCap cannot reach its database", _LATER)
+_ERROR_PAGE = _Cause(TransientError, "REDCap sent an error page", _LATER)
+_NOT_DATA = _Cause(SourceDataError, "REDCap's response is not data", RUN_AGAIN)
+
+_BY_STATUS = {404: _NO_API, 405: _NO_API, 501: _NO_API}
+_SERVER_FAILURES = {408: _SLOW, 413: _NO_MEMORY, 500: _DOWN, 502: _DOWN, 503: _DOWN, 504: _SLOW}
+_FAILURES_WITH_STATUS_200 = {
+    "could not connect to the mysql server": _NO_DATABASE,
+    "multiple browser tabs of the same redcap page": _ERROR_PAGE,
+}
 
 
 def error_from_response(status: int, headers: Mapping[str, str], text: str) -> ConsentReportError:
-    """The error that an answer stands for, given its status and (the beginning of) its text.
+    """Return the error for a response that is not the requested data, from its status and the start of its text."""
+    message = error_text(text)
+    cause = _redirect(headers) if 300 <= status < 400 else _cause(status, text.lower(), message)
+    if cause is _REFUSED and (invalid := _INVALID_NAMES.search(message or "")):
+        names = ", ".join(re.findall(r"'([a-z][a-z0-9_]*)'", invalid[2])[:20])
+        problem = Problem(f"REDCap no longer has these {invalid[1]}: {names}.", "Correct the study file.")
+        return DictionaryError([problem], f"The study file does not match REDCap (HTTP {status}):")
+    return cause.kind(f"{cause.what} (HTTP {status}).", cause.fix)
 
-    Called for every answer that is not what was asked for, whatever its status.
-    """
-    if 300 <= status < 400:
-        return _redirected(status, headers)
-    message, lowered = error_text(text), text.lower()
+
+def _cause(status: int, lowered: str, message: str | None) -> _Cause:
     if status in (401, 403):
-        return _refused_token(status, message)
-    if status in (404, 405, 501):
-        return ConfigurationError(
-            _say(
-                "There is no REDCap API at the address in use",
-                status,
-                "Check the setting for REDCap's address: https, the right host, ending in /api/.",
-            )
-        )
-    if trouble := _trouble(status, lowered):
-        return trouble
-    if message is not None:
-        return _refused_request(status, message)
-    if "<html" in lowered or "<!doctype" in lowered:
-        return SourceRefusedError(
-            _say(
-                "REDCap's address answered with a web page instead of data: a sign-in or maintenance page",
-                status,
-                "Open the address in a browser to see which, and ask IT to let this program reach the API directly.",
-            )
-        )
-    if 400 <= status < 500:
-        return _refused_request(status, "")
-    return SourceDataError(_say("REDCap sent something that is not data", status, "Nothing was delivered."))
+        return _BLOCKED if message is None else _BAD_TOKEN
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if "ran out of server memory" in lowered:
+        return _NO_MEMORY
+    if status in (200, 500) and not lowered.strip():  # also sent by a server that ran out of memory
+        return _EMPTY
+    if status in _SERVER_FAILURES:
+        return _SERVER_FAILURES[status]
+    if status == 200 and (found := [part for part in _FAILURES_WITH_STATUS_200 if part in lowered]):
+        return _FAILURES_WITH_STATUS_200[found[0]]
+    if message is None and ("<html" in lowered or "<!doctype" in lowered):
+        return _WEB_PAGE
+    if message is None and not 400 <= status < 500:
+        return _NOT_DATA
+    if "no longer exists because it was deleted" in lowered:
+        return _DELETED
+    return _NO_RIGHT if "insufficient user privileges" in lowered else _REFUSED
 
 
-def _trouble(status: int, lowered: str) -> ConsentReportError | None:
-    """The server's own trouble, which may pass or spare a smaller request."""
-    if "ran out of server memory" in lowered or status == 413:
-        return TooLargeError(
-            _say(
-                "REDCap had too little memory for the request",
-                status,
-                "If it happens again, ask the REDCap administrator for a higher memory limit.",
-            )
-        )
-    if status in (408, 504):
-        return OverloadedError(_say("REDCap took too long to answer", status, "Try again later."))
-    if status in (200, 500) and not lowered.strip():  # so a server also answers when it ran out of memory
-        return OverloadedError(_say("REDCap sent an empty answer", status, "Nothing was delivered."))
-    if status in (500, 502, 503):
-        return TransientError(_say("REDCap is not working at the moment", status, "The next run will try again."))
-    if status != 200:
-        return None
-    if "could not connect to the mysql server" in lowered:
-        return TransientError(_say("REDCap cannot reach its database", status, "The next run will try again."))
-    if "multiple browser tabs of the same redcap page" in lowered:
-        return TransientError(_say("REDCap answered with an error page", status, "The next run will try again."))
-    return None
-
-
-def _redirected(status: int, headers: Mapping[str, str]) -> ConsentReportError:
+def _redirect(headers: Mapping[str, str]) -> _Cause:
     host = None
-    with contextlib.suppress(ValueError):  # an address that is none
+    with contextlib.suppress(ValueError):  # the location is not an address
         host = urlsplit(headers.get("location", "")).hostname
-    place = host or "another path of the same server"
-    return ConfigurationError(
-        _say(
-            f"REDCap's address redirects to {place}; the token was not sent there",
-            status,
-            "Put the final https address, ending in /api/, into the setting for REDCap's address.",
-        )
+    return _Cause(
+        ConfigurationError,
+        f"REDCap's address redirects to {host or 'another path of the same server'}; the token was not sent there",
+        "Put the final https address, ending in /api/, into the setting of REDCap's address.",
     )
-
-
-def _refused_token(status: int, message: str | None) -> ConsentReportError:
-    if message is None:
-        return SourceRefusedError(
-            _say(
-                "REDCap's server refused this computer (no word from REDCap itself)",
-                status,
-                "A firewall, or a ban after too many requests: ask the REDCap administrator.",
-            )
-        )
-    return SourceRefusedError(
-        _say(
-            "REDCap refused the API token",
-            status,
-            "Check that the token is of this project, has not been regenerated, and that its user has not expired and "
-            "has the API Export right.",
-        )
-    )
-
-
-def _refused_request(status: int, message: str) -> ConsentReportError:
-    if "no longer exists because it was deleted" in message:
-        return SourceRefusedError(_say("The REDCap project was deleted", status, "Ask its REDCap administrator."))
-    if "Insufficient user privileges" in message:
-        return SourceRefusedError(
-            _say("The token's user may not read this", status, "Ask for the API Export right in the project.")
-        )
-    if faulty := _FAULTY_FIELDS.search(message):
-        names = ", ".join(re.findall(r"'([a-z][a-z0-9_]*)'", faulty[2])[:20])
-        return DictionaryError(
-            [f"{faulty[1]} {names}: renamed or deleted in REDCap; correct the study file"],
-            f"REDCap does not know all that the study file names (HTTP {status}):",
-        )
-    return SourceRefusedError(
-        _say(
-            "REDCap refused the request",
-            status,
-            "Its reason is not repeated here; ask the REDCap administrator what it allows.",
-        )
-    )
-
-
-def _say(what: str, status: int, advice: str) -> str:
-    return f"{what} (HTTP {status}). {advice}"
 
 
 def error_text(text: str) -> str | None:
-    """The error that a body reports in REDCap's JSON, XML or CSV shape, if it is one of those."""
+    """Return the error in a body of REDCap's JSON, XML or CSV shape; None for any other body."""
     start = text.lstrip(BLANK)
     if start.startswith("{"):
-        try:
+        with contextlib.suppress(ValueError):
             document = json.loads(start)
-        except ValueError:
-            return None
-        error = document.get("error") if isinstance(document, dict) else None
-        return error if isinstance(error, str) else None
-    if match := re.search(r"<hash>\s*<error>(.*?)</error>", start, re.DOTALL):
-        return match[1]
-    if match := re.match(r"ERROR:\s*(.*)", start, re.DOTALL | re.IGNORECASE):
-        return match[1]
-    return None
+            error = document.get("error") if isinstance(document, dict) else None
+            return error if isinstance(error, str) else None
+        return None
+    shapes = (r"\A.*?<hash>\s*<error>(.*?)</error>", r"ERROR:\s*(.*)")
+    found = (re.match(shape, start, re.DOTALL | re.IGNORECASE) for shape in shapes)
+    return next((match[1] for match in found if match), None)

@@ -1,4 +1,4 @@
-"""Which rows an export must bring, and whether it did: asked of REDCap apart from the export itself."""
+"""List the rows that an export must contain, in a request of its own, and check that all were received."""
 
 import logging
 import math
@@ -6,36 +6,32 @@ from collections.abc import Iterator
 from itertools import islice
 
 import numpy as np
-import numpy.typing as npt
 
 from consent.errors import IncompleteExportError
-from consent.redcap.arrivals import ReceivedRows, Row, RowShape, missing_records, missing_rows
+from consent.redcap.arrivals import ReceivedRows, Row, RowShape, find_missing
 from consent.redcap.client import Parameter, RedcapClient
+from consent.redcap.error_mapping import RUN_AGAIN
 from consent.redcap.export_plan import ExportPlan
 
-BUNDLE = 25  # ids that are kept, and asked for, together
-FEW_RECORDS, FEW_OF_SMALL, FEW_OF_LARGE = 5, 0.1, 0.02  # may come or go while an export is made
+BUNDLE = 25  # ids that are kept, and requested, together
+FEW_RECORDS, FEW_OF_SMALL, FEW_OF_LARGE = 5, 0.1, 0.02  # may be added or deleted during an export
 
 logger = logging.getLogger(__name__)
 
 
 def list_rows(client: RedcapClient, plan: ExportPlan) -> ReceivedRows:
-    """Names (hashed) of all rows that an export must bring, by an export of nothing but the forms' status.
-
-    Raises:
-        IncompleteExportError: REDCap lists no record at all.
-    """
+    """Return the hashes of all rows that an export must contain, from an export of the forms' status alone."""
     listed = client.read_rows("record", _listing_parameters(plan), lambda found: ReceivedRows.of(_listed(found, plan)))
     if not listed.rows:
         raise IncompleteExportError(
-            "REDCap lists no record at all, which a busy server also does by mistake. Nothing was delivered. Run "
-            "again; if the project really is empty, there is nothing to report yet."
+            "REDCap lists no record at all; a busy server also does this by mistake.",
+            "Run again. If the project is empty, there is nothing to report yet.",
         )
     return listed
 
 
 def list_ids(client: RedcapClient, plan: ExportPlan) -> list[str]:
-    """The record ids, 25 to a text: about 100 bytes a record while they are gathered, and 10 once they are."""
+    """Return the record ids, 25 joined to one text: 10 bytes a record in place of about 100."""
 
     def consume(found: Iterator[dict[str, str]]) -> list[str]:
         ids = iter(dict.fromkeys(row[0] for row in _listed(found, plan)))
@@ -44,63 +40,53 @@ def list_ids(client: RedcapClient, plan: ExportPlan) -> list[str]:
     return client.read_rows("record", _listing_parameters(plan), consume)
 
 
+def split_ids(bundles: list[str]) -> tuple[str, ...]:
+    """Return the single record ids of these bundles."""
+    return tuple("\x1f".join(bundles).split("\x1f"))
+
+
 def _listing_parameters(plan: ExportPlan) -> dict[str, Parameter]:
     return {"type": "flat", "rawOrLabel": "raw", "fields": plan.listing_fields}
 
 
 def _listed(found: Iterator[dict[str, str]], plan: ExportPlan) -> Iterator[Row]:
     names_only = RowShape(plan.shape.record_id, values=(), structure=plan.shape.structure)
-    try:
-        yield from map(names_only.reader(), found)
-    except KeyError as error:
-        raise IncompleteExportError(
-            f"REDCap's list of records came without the column {error.args[0]}. Nothing was delivered. If it happens "
-            "again, show it to the REDCap administrator."
-        ) from None
+    return names_only.rows(found, "REDCap's list of records")
 
 
 def check_complete(
-    client: RedcapClient, plan: ExportPlan, listed: ReceivedRows, arrived: ReceivedRows, *, in_batches: bool
+    client: RedcapClient, plan: ExportPlan, listed: ReceivedRows, received: ReceivedRows, *, in_batches: bool
 ) -> ReceivedRows:
-    """Make sure that every listed row arrived, but for the few that came or went while the export was made.
+    """Make sure that every listed row was received, except a few that were added or deleted during the export.
 
     Returns:
-        The listing that was believed: the one handed in, or the one made since.
+        The listing that was accepted: ``listed``, or a newer one.
 
     Raises:
-        IncompleteExportError: a row is still listed and still missing; more came or went than people can have changed
-            meanwhile, as when a server has begun to cut its answers; or one may have slipped between batches.
+        IncompleteExportError: a row is still listed and still missing; or more rows changed than people change
+            meanwhile, as when a server has begun to truncate its responses; or a row may be lost between batches.
     """
-    missing, unlisted = missing_rows(listed, arrived), missing_rows(arrived, listed)
+    missing, unlisted = find_missing(listed.rows, received.rows), find_missing(received.rows, listed.rows)
     if not len(missing) and not len(unlisted):
         return listed
-    logger.info("%d listed rows did not arrive, %d others did; listing again", len(missing), len(unlisted))
+    logger.info("event=redcap_listing_repeated missing=%d unlisted=%d", len(missing), len(unlisted))
     again = list_rows(client, plan)
-    if still_listed := _still_listed(missing, again):
-        raise IncompleteExportError(
-            f"REDCap lists {len(listed.rows):,} rows, but {still_listed:,} of them did not arrive. A report would be "
-            "too low, so none was made. Run again; if it happens again, show it to the REDCap administrator."
+    if still_listed := int(np.isin(missing, again.rows.sorted()).sum()):
+        what = f"REDCap lists {len(listed.rows):,} rows, but {still_listed:,} of them did not arrive."
+        raise IncompleteExportError(what, RUN_AGAIN)
+    if (changed := max(len(missing), len(find_missing(again.rows, received.rows)))) > _few_rows(listed):
+        what = (
+            f"{changed:,} of {len(listed.rows):,} rows changed during the export; REDCap's responses may be incomplete."
         )
-    if (changed := max(len(missing), len(missing_rows(again, arrived)))) > _few_rows(listed):
-        raise IncompleteExportError(
-            f"{changed:,} of {len(listed.rows):,} rows came or went in REDCap's answers while it was read, more than "
-            "people change meanwhile. Its answers may be cut off, so no report was made. Run again; if it happens "
-            "again, show it to the REDCap administrator."
-        )
-    if in_batches and len(missing) and len(missing_records(again, arrived)):
-        raise IncompleteExportError(
-            "Records came and went in REDCap while it was read in parts, so one that was renamed may have been missed. "
-            "Nothing was delivered. Run again."
-        )
+        raise IncompleteExportError(what, RUN_AGAIN)
+    if in_batches and len(missing) and len(find_missing(again.records, received.records)):
+        what = "Records were added and deleted during an export in batches, so a renamed record may be missing."
+        raise IncompleteExportError(what, "Run again.")
     return again
 
 
 def _few_rows(listed: ReceivedRows) -> int:
-    """The rows of so few records that people may have added or deleted them while an export was made."""
+    """The rows of so few records that people may have added or deleted them during an export."""
     records = listed.record_count
     few = max(1, min(FEW_RECORDS, records * FEW_OF_SMALL), records * FEW_OF_LARGE)
     return math.ceil(few * len(listed.rows) / records)
-
-
-def _still_listed(missing: npt.NDArray[np.uint64], again: ReceivedRows) -> int:
-    return int(np.isin(missing, again.rows.sorted()).sum())

@@ -88,7 +88,7 @@ def run_report(
     progress.stage("Inspecting the REDCap project")
     project = inspect_project(services.redcap, study)
     progress.stage("Exporting records")
-    count = _counter(Counting(study, project.plan.coding, period))
+    count = _counter(Counting(study, project.plan.column_map, period))
     exported = export_registry(services.redcap, project.plan, count, Tally(), progress.records)
 
     summary = _summarise_export(study, period, project, exported, sandbox=services.sandbox)

@@ -18,7 +18,7 @@ from consent.counting.summary import ConsentSummary, Source, summarise
 from consent.counting.tally import Tally, tally_participants
 from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT, RECORD
 from consent.redcap.client import PAUSE, READ_SECONDS, RedcapClient
-from consent.redcap.csv_export import coding_of_columns
+from consent.redcap.csv_export import csv_column_map
 from consent.redcap.export_plan import ColumnMap
 from consent.studies.model import StudyConfig
 from consent.studies.parser import parse_study
@@ -82,7 +82,7 @@ def rows_frame(rows: Iterable[Mapping[str, str]]) -> pd.DataFrame:
 
 def a_coding(study: StudyConfig, **known: Any) -> ColumnMap:
     """How the study's fields are written when the data dictionary is not known, but for what is given."""
-    return replace(coding_of_columns(study, RECORD), **known)
+    return replace(csv_column_map(study, RECORD), **known)
 
 
 def a_counting(

@@ -196,7 +196,7 @@ def odd_countings(draw: st.DrawFn, studies: Sequence[StudyConfig] = STUDIES) -> 
         study,
         missing_codes=draw(st.sampled_from((frozenset(), frozenset({"-99"})))),
         event_order=draw(st.sampled_from(((), ("year_1", "enrolment"), ("enrolment", "year_1")))),
-        kept_apart=frozenset(rider.key for rider in study.riders if draw(st.booleans())),
+        separate_riders=frozenset(rider.key for rider in study.riders if draw(st.booleans())),
         offered_by={rider.key: draw(forms) for rider in study.riders},
     )
     cutoff = draw(st.sampled_from(("2023-10-01", "2023-10-01", "2023-09-20", "2023-09-11")))

@@ -147,7 +147,7 @@ def answer_to(rider: Rider, agreed: list[PlainConsent], rows: list[Row], countin
     if not offering:
         return "not_offered"
     answer = answer_in(rider, offering[-1].row)
-    if answer == "" and rider.key in counting.coding.kept_apart:
+    if answer == "" and rider.key in counting.coding.separate_riders:
         answer = answer_elsewhere(rider, rows, counting)
     if rider.field.is_checkbox and answer == "":
         answer = "0"

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from consent.cli.check.clock import ServerClocks
 from consent.cli.check.context import CheckContext, ResolvedAccess
-from consent.cli.check.findings import FindingCollector, as_sentence
+from consent.cli.check.findings import FindingCollector
 from consent.config.credentials import Secret
 from consent.config.settings import LOOPBACK_HOSTS, Network
 from consent.errors import ConsentReportError
@@ -19,9 +19,9 @@ from consent.redcap.client import RedcapClient
 from consent.redcap.dictionary import Project
 from consent.redcap.export import try_export
 from consent.redcap.export_plan import ExportPlan, plan_export
-from consent.redcap.listing import list_ids, list_rows
+from consent.redcap.listing import list_ids, list_rows, split_ids
 from consent.redcap.project import describe_project, expected_project
-from consent.redcap.validation import dead_codes, find_mismatches
+from consent.redcap.validation import find_dead_codes, find_mismatches
 from consent.runs.ledger.record import RunRecord
 from consent.runs.plausibility import allowed_fall
 from consent.studies.model import FieldRef, StudyConfig, named_fields
@@ -40,7 +40,7 @@ class SeenRights:
 
 def examine_rights(client: RedcapClient, study: StudyConfig, project: Project, notes: FindingCollector) -> SeenRights:
     """Note the rights of the token's user on the study's forms, or whom to ask for them."""
-    forms = sorted({project.form_of(ref.field) for _, ref in named_fields(study)} & project.forms)
+    forms = sorted({project.form_of(ref.field) for _, ref in named_fields(study)} & {*project.forms})
     try:
         users = [user for user in client.users() if user.get("api_export") == "1"]
     except ConsentReportError:
@@ -109,7 +109,7 @@ def examine_records(
 
 def _try_export(client: RedcapClient, plan: ExportPlan) -> bool:
     first = list_ids(client, plan)[0]
-    return try_export(client, plan, tuple(first.split("\x1f")))
+    return try_export(client, plan, split_ids([first]))
 
 
 def _note_number(number: int, last: RunRecord | None, notes: FindingCollector, max_drop: float) -> None:
@@ -162,19 +162,17 @@ def _number_of_groups(client: RedcapClient) -> int | None:
         return None
 
 
-_EITHER = "Correct the study file, or undo the change in REDCap."
-
-
 def compare_with_dictionary(study: StudyConfig, project: Project, notes: FindingCollector) -> bool:
     """Note every disagreement; whether there is none that stops a run."""
     problems = list(find_mismatches(study, project))
-    for sentence in problems:
-        what, _, advice = sentence.partition("; ")
-        notes.problem(what, as_sentence(advice) or _EITHER)
+    for problem in problems:
+        notes.problem(problem.what.removesuffix("."), problem.fix)
     for key, ref, codes in _codes(study):
-        if not any(problem.startswith(f"{key}:") for problem in problems):
-            for sentence in dead_codes(ref, codes, project, key):  # a run goes on: older forms may still hold them
-                notes.warning(sentence, "If it was re-coded, correct the study file; otherwise leave it.")
+        if not any(problem.what.startswith(f"{key}:") for problem in problems):
+            for dead in find_dead_codes(ref, codes, project, key):  # a run goes on: older forms may still hold them
+                notes.warning(
+                    dead.what.removesuffix("."), "If it was re-coded, correct the study file; otherwise leave it."
+                )
     if not problems:
         notes.ok(_agreement(study))
     _note_identifiers(study, project, notes)
@@ -202,7 +200,7 @@ def _codes(study: StudyConfig) -> Iterator[tuple[str, FieldRef, tuple[str, ...]]
 
 def _note_identifiers(study: StudyConfig, project: Project, notes: FindingCollector) -> None:
     asked = dict.fromkeys([project.record_id, *(ref.field for _, ref in named_fields(study))])
-    flagged = [name for name in asked if name in project.fields and project.fields[name].identifier]
+    flagged = [name for name in asked if (field := project.field(name)) and field.is_identifier]
     if flagged:
         notes.warning(
             f"Asked for, though REDCap flags them as identifiers: {', '.join(flagged)}",
@@ -284,7 +282,7 @@ def _examine_project(client: RedcapClient, study: StudyConfig, notes: FindingCol
             "The study file names no project_id: any project's token would do",
             f"If this is the right project, add project_id = {number} under [redcap].",
         )
-    return notes.attempt(lambda: describe_project(client, study, answer))
+    return notes.attempt(lambda: describe_project(client, answer, study))
 
 
 def _examine_contents(

@@ -18,7 +18,7 @@ from consent.counting.period import choose_period
 from consent.counting.worklist import Entry, Worklist, list_exceptions
 from consent.dates import utc_now
 from consent.redcap.export import export_registry
-from consent.redcap.project import ask_project, inspect_project
+from consent.redcap.project import describe_project, inspect_project
 from consent.reports.wording import REASONS
 from consent.runs.progress import Progress
 from consent.runs.services import open_redcap
@@ -57,7 +57,7 @@ def find_exceptions(
         progress.stage("Asking REDCap about the project")
         plan = inspect_project(redcap, study).plan
         progress.stage("Exporting records")
-        counting = Counting(study, plan.coding, period)
+        counting = Counting(study, plan.column_map, period)
         exported = export_registry(
             redcap, plan, lambda rows: list_exceptions(rows, counting), Worklist(), progress.records
         )
@@ -72,7 +72,9 @@ def find_rules(study: StudyConfig, settings: Settings, progress: Progress) -> Qu
     """
     with open_redcap(study, settings) as redcap:
         progress.stage("Asking REDCap about the project")
-        return quality_rules(study, ask_project(redcap), inspect_project(redcap, study).plan.coding)
+        return quality_rules(
+            study, describe_project(redcap, redcap.project()), inspect_project(redcap, study).plan.column_map
+        )
 
 
 def exceptions_csv(exceptions: Exceptions) -> str:

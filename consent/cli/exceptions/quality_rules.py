@@ -14,8 +14,8 @@ from functools import partial
 from consent.cli.exceptions.conditions import ON_A_CONSENT, ConsentRow, RecordConditions
 from consent.cli.exceptions.redcap_logic import CannotSayError, RuleCells, both, either, without_outer_brackets
 from consent.counting.participants import QUALITY_CODES
+from consent.redcap.dictionary import Project
 from consent.redcap.export_plan import ColumnMap
-from consent.redcap.project_description import ProjectDescription
 from consent.reports.wording import REASONS
 from consent.studies.model import ConsentForm, StudyConfig
 
@@ -50,7 +50,7 @@ class QualityRules:
     unsaid: tuple[Unsaid, ...]
 
 
-def quality_rules(study: StudyConfig, project: ProjectDescription, coding: ColumnMap) -> QualityRules:
+def quality_rules(study: StudyConfig, project: Project, coding: ColumnMap) -> QualityRules:
     """The rules for a study in a project that fits it.
 
     Args:

@@ -7,7 +7,7 @@ Pure, and knows nothing of consent. Uses comparisons, ``and``, ``or``, brackets,
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from consent.redcap.project_description import DescribedField, ProjectDescription
+from consent.redcap.dictionary import Project, ProjectField
 from consent.studies.model import FieldRef
 
 
@@ -72,7 +72,7 @@ _LENGTHS = (10, 16, 19)  # of 2023-09-12; with 09:30; with 09:30:00
 class RuleCells:
     """The cells of one project; ``blanks`` are what a cell holds where nobody wrote anything: "" and missing codes."""
 
-    project: ProjectDescription
+    project: Project
     blanks: tuple[str, ...]
 
     def cell(self, ref: FieldRef | str, event: str = "") -> str:
@@ -114,7 +114,7 @@ class DateCell:
     """A cell that holds a date, and the conditions that can be made of it."""
 
     text: str
-    described: DescribedField
+    described: ProjectField
     blanks: tuple[str, ...]
 
     @property

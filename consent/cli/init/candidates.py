@@ -7,8 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from consent.redcap.dictionary import TIMESTAMP
-from consent.redcap.project_description import DescribedField, ProjectDescription
+from consent.redcap.dictionary import TIMESTAMP, Project, ProjectField
 
 MOST = 40  # candidates that are listed for a part
 MOST_OPTIONS = 10  # of one checkbox, before all other fields have had their turn
@@ -68,7 +67,7 @@ class StudyCandidates:
     withdrawal_extents: Candidates
 
 
-def study_candidates(project: ProjectDescription) -> StudyCandidates:
+def study_candidates(project: Project) -> StudyCandidates:
     """What each part of a study file could name in this project."""
     usable = [each for each in project.fields[1:] if re.fullmatch(r"[a-z][a-z0-9_]*", each.name)]
     answers = _of_kind(usable, lambda each: each.type in _ANSWERS)
@@ -109,11 +108,11 @@ def _distance(candidate: Candidate, words: str) -> int:
     return 1 if _speaks(words, candidate.form) else _FAR
 
 
-def _of_kind(fields: list[DescribedField], is_right: Callable[[DescribedField], bool]) -> list[Candidate]:
+def _of_kind(fields: list[ProjectField], is_right: Callable[[ProjectField], bool]) -> list[Candidate]:
     return [candidate for each in fields if is_right(each) for candidate in _candidates(each)]
 
 
-def _candidates(each: DescribedField) -> Iterator[Candidate]:
+def _candidates(each: ProjectField) -> Iterator[Candidate]:
     if each.type != "checkbox":
         yield Candidate(each.name, each.label, _kind(each), each.form, each.choices)
         return
@@ -122,25 +121,25 @@ def _candidates(each: DescribedField) -> Iterator[Candidate]:
             yield Candidate(f"{each.name}({code})", f"{each.label}: {label}", "checkbox option", each.form, place=place)
 
 
-def _kind(each: DescribedField) -> str:
+def _kind(each: ProjectField) -> str:
     kind = each.validation or _KINDS.get(each.type, each.type)
     if each.type == "text" and not each.validation:
         kind = "text, not validated"
     return f"{kind}, identifier" if each.is_identifier else kind
 
 
-def _could_be_date(each: DescribedField) -> bool:
+def _could_be_date(each: ProjectField) -> bool:
     if each.is_date or re.search(_DATE_TAGS, each.annotation):
         return True
     return _is_text_about(each, _DATE_WORDS)
 
 
-def _is_text_about(each: DescribedField, words: str) -> bool:
+def _is_text_about(each: ProjectField, words: str) -> bool:
     is_text = each.type in ("text", "calc") and not each.validation
     return is_text and _speaks(words, each.name, each.label)
 
 
-def _timestamps(project: ProjectDescription) -> Iterator[Candidate]:
+def _timestamps(project: Project) -> Iterator[Candidate]:
     """The completion times of forms that speak of consent or withdrawal, in case they are surveys."""
     if project.surveys is False:
         return

@@ -15,8 +15,8 @@ from consent.cli.private_file import write_new_file
 from consent.config.checks import studies_directory
 from consent.config.settings import Settings
 from consent.errors import ConfigurationError
-from consent.redcap.project import ask_project, read_dictionary
-from consent.redcap.project_description import ProjectDescription
+from consent.redcap.dictionary import Project
+from consent.redcap.project import describe_project, read_dictionary
 from consent.runs.services import open_redcap
 from consent.studies.model import RedcapSource
 
@@ -29,7 +29,7 @@ class Begun:
     """The study file that was written, the project that it is for, and whether runs look for studies in its folder."""
 
     path: Path
-    project: ProjectDescription
+    project: Project
     is_found: bool
 
 
@@ -91,9 +91,9 @@ def begun_document(begun: Begun) -> dict[str, Any]:
     }
 
 
-def _asked(settings: Settings) -> ProjectDescription:
+def _asked(settings: Settings) -> Project:
     with open_redcap(_FirstQuestion(_USUAL), settings) as redcap:
-        return ask_project(redcap)
+        return describe_project(redcap, redcap.project())
 
 
 def _ensure_legal_name(output: Path) -> None:

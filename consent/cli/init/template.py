@@ -9,8 +9,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from consent.cli.init.candidates import Candidate, Candidates, StudyCandidates
-from consent.redcap.dictionary import COMPLETE
-from consent.redcap.project_description import ProjectDescription, plain_text
+from consent.redcap.dictionary import COMPLETE, Project, plain_text
 
 URL_SETTING, TOKEN_SETTING = "REDCAP_API_URL", "REDCAP_ACCESS_TOKEN"
 
@@ -18,7 +17,7 @@ _WIDTH = 110
 _MOST_CODES, _LONGEST_LABEL = 12, 80
 
 
-def study_text(project: ProjectDescription, candidates: StudyCandidates) -> str:
+def study_text(project: Project, candidates: StudyCandidates) -> str:
     """The study file's text, in the order of the packaged one."""
     parts = (
         _head(project),
@@ -33,7 +32,7 @@ def study_text(project: ProjectDescription, candidates: StudyCandidates) -> str:
     return "".join(f"{line}\n" for part in parts for line in part)
 
 
-def _head(project: ProjectDescription) -> Iterator[str]:
+def _head(project: Project) -> Iterator[str]:
     number = f"REDCap project {project.project_id}, " if project.project_id else "the REDCap project "
     fields, forms = len(project.fields), len(project.forms)
     on_forms = f"{fields} fields on {forms} form{'' if forms == 1 else 's'}"
@@ -59,7 +58,7 @@ def _head(project: ProjectDescription) -> Iterator[str]:
     yield '# time_zone = "America/Toronto"    ## of the REDCap server, for survey timestamps; default: the study\'s'
 
 
-def _consent(project: ProjectDescription, candidates: StudyCandidates) -> Iterator[str]:
+def _consent(project: Project, candidates: StudyCandidates) -> Iterator[str]:
     yield from _section("Consent: one [[consent]] for each form; copy the whole part for a second one")
     yield "[[consent]]"
     yield from _explained("FILL IN the date of consent: uncomment one.")
@@ -82,7 +81,7 @@ def _consent(project: ProjectDescription, candidates: StudyCandidates) -> Iterat
     yield from _repeats(project)
 
 
-def _repeats(project: ProjectDescription) -> Iterator[str]:
+def _repeats(project: Project) -> Iterator[str]:
     if project.repeating:
         places = (" in ".join(filter(None, (form or "every form", event))) for event, form in sorted(project.repeating))
         yield from _explained(f"What repeats in this project: {', '.join(places)}.")
@@ -124,7 +123,7 @@ def _version(versions: Candidates) -> Iterator[str]:
     yield "# accepted = []    ## any other version means that a re-consent is due"
 
 
-def _sites(project: ProjectDescription, sites: Candidates) -> Iterator[str]:
+def _sites(project: Project, sites: Candidates) -> Iterator[str]:
     yield from _section("Sites (optional): by data access group, or by a field")
     yield "# [sites]"
     yield '# by = "data_access_group"'

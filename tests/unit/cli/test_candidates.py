@@ -3,19 +3,19 @@
 import pytest
 
 from consent.cli.init.candidates import MOST, MOST_OPTIONS, StudyCandidates, study_candidates
-from consent.redcap.project_description import DescribedField, ProjectDescription, plain_text
+from consent.redcap.dictionary import Project, ProjectField
 
-RECORD_ID = DescribedField("record_id", "enrolment", "text", "Record ID")
+RECORD_ID = ProjectField("record_id", "enrolment", "text", "Record ID")
 
 
-def candidates_of(*fields: DescribedField, **about: bool) -> StudyCandidates:
+def candidates_of(*fields: ProjectField, **about: bool) -> StudyCandidates:
     """The candidates in a project of these fields and a record id; no form is a survey unless told otherwise."""
-    return study_candidates(ProjectDescription((RECORD_ID, *fields), surveys=about.get("surveys", False)))
+    return study_candidates(Project((RECORD_ID, *fields), surveys=about.get("surveys", False)))
 
 
-def a_field(name: str = "item", kind: str = "text", label: str = "", **about: str) -> DescribedField:
+def a_field(name: str = "item", kind: str = "text", label: str = "", **about: str) -> ProjectField:
     """A plain text field on the form ``visit``."""
-    return DescribedField(
+    return ProjectField(
         name,
         about.get("form", "visit"),
         kind,
@@ -38,7 +38,7 @@ def a_field(name: str = "item", kind: str = "text", label: str = "", **about: st
         a_field("consent_day", "calc"),
     ],
 )
-def test_these_fields_may_hold_the_date_of_consent(field: DescribedField) -> None:
+def test_these_fields_may_hold_the_date_of_consent(field: ProjectField) -> None:
     assert [date.name for date in candidates_of(field).dates.listed] == [field.name]
 
 
@@ -52,7 +52,7 @@ def test_these_fields_may_hold_the_date_of_consent(field: DescribedField) -> Non
         a_field("consent_file", "file"),
     ],
 )
-def test_these_fields_hold_no_date_of_consent(field: DescribedField) -> None:
+def test_these_fields_hold_no_date_of_consent(field: ProjectField) -> None:
     assert candidates_of(field).dates.listed == ()
 
 
@@ -71,13 +71,13 @@ def test_each_option_of_a_checkbox_is_a_candidate_of_its_own() -> None:
 
 
 def test_an_option_whose_code_a_study_file_cannot_name_is_no_candidate() -> None:
-    odd = DescribedField("agreed", "visit", "checkbox", "", choices=(("a(b)", ""), ('"', ""), ("c", "")))
+    odd = ProjectField("agreed", "visit", "checkbox", "", choices=(("a(b)", ""), ('"', ""), ("c", "")))
     assert [one.name for one in candidates_of(odd).riders.listed] == ["agreed(c)"]
 
 
 def test_the_record_id_is_no_candidate() -> None:
-    first = DescribedField("consent_date", "visit", "text", "", validation="date_ymd")
-    assert study_candidates(ProjectDescription((first,), surveys=False)).dates.listed == ()
+    first = ProjectField("consent_date", "visit", "text", "", validation="date_ymd")
+    assert study_candidates(Project((first,), surveys=False)).dates.listed == ()
 
 
 def test_fields_that_speak_of_consent_come_first_then_those_on_a_form_that_does() -> None:
@@ -97,7 +97,7 @@ def test_a_long_list_is_cut_and_the_rest_counted() -> None:
 
 def test_a_checkbox_of_many_options_hides_no_other_field() -> None:
     languages = tuple((str(n), f"Language {n}") for n in range(500))
-    contact = DescribedField("contact_language", "visit", "checkbox", "Languages for contact", languages)
+    contact = ProjectField("contact_language", "visit", "checkbox", "Languages for contact", languages)
     found = candidates_of(contact, a_field("consented", "yesno"), a_field("ward", "radio"))
     assert [one.name for one in found.riders.listed][MOST_OPTIONS - 1 : MOST_OPTIONS + 2] == [
         "contact_language(9)",
@@ -125,7 +125,7 @@ def test_without_surveys_there_are_no_timestamps() -> None:
         ("withdrawal_extents", a_field("extent", "radio", form="withdrawal")),
     ],
 )
-def test_an_optional_part_lists_the_fields_that_speak_of_it(part: str, field: DescribedField) -> None:
+def test_an_optional_part_lists_the_fields_that_speak_of_it(part: str, field: ProjectField) -> None:
     found = getattr(candidates_of(a_field("ward", "radio"), field, a_field("born", validation="date_ymd")), part)
     assert [one.name for one in found.listed] == [field.name]
 
@@ -133,19 +133,3 @@ def test_an_optional_part_lists_the_fields_that_speak_of_it(part: str, field: De
 def test_an_optional_part_counts_the_fields_that_do_not_speak_of_it() -> None:
     sites = candidates_of(a_field("ward", "radio"), a_field("sex", "radio")).sites
     assert (sites.listed, sites.more) == ((), 2)
-
-
-@pytest.mark.parametrize(
-    ("label", "shown"),
-    [
-        ("the <i>biobank</i>, please", "the biobank, please"),
-        ("<b>Consent</b><br>given?", "Consent given?"),
-        ('<div class="rich-text-field-label"><p>I agree</p></div>', "I agree"),
-        ("age < 18 & R&amp;D", "age < 18 & R&D"),
-        ("two\r\nlines\ttab\x00", "two lines tab"),
-        ("<script>alert('x')</script>Consent", "Consent"),
-        ("right\u202eleft", "right left"),
-    ],
-)
-def test_a_label_is_shown_as_one_plain_line(label: str, shown: str) -> None:
-    assert plain_text(label) == shown

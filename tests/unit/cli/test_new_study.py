@@ -14,12 +14,12 @@ from consent.cli.init.template import study_text
 from consent.cli.main import main
 from consent.config.settings import Settings
 from consent.errors import ConfigurationError, StudyFileError
-from consent.redcap.project_description import DescribedField, ProjectDescription
+from consent.redcap.dictionary import Project, ProjectField
 from consent.studies.parser import parse_study
 from sandbox.demo import DemoWorld, demo_world
 from tests.integration.cli.test_main import use
-from tests.integration.redcap.test_project import HEADINGS, LINES, a_dictionary
 from tests.support.study_files import filled, uncommented, with_rider
+from tests.unit.redcap.test_dictionary import HEADINGS, LINES, a_dictionary
 
 TODAY = date(2026, 11, 16)
 MISSING = [
@@ -70,10 +70,10 @@ def problems_of(text: str) -> list[str]:
     return list(caught.value.problems)
 
 
-def text_of(*fields: DescribedField, **about: object) -> str:
+def text_of(*fields: ProjectField, **about: object) -> str:
     """The study file that is begun for a project of these fields."""
-    first = DescribedField("record_id", "enrolment", "text", "Record ID")
-    project = ProjectDescription((first, *fields), **about)  # type: ignore[arg-type]
+    first = ProjectField("record_id", "enrolment", "text", "Record ID")
+    project = Project((first, *fields), **about)  # type: ignore[arg-type]
     return study_text(project, study_candidates(project))
 
 
@@ -204,25 +204,25 @@ def test_a_title_becomes_a_key_of_plain_letters(title: str, key: str) -> None:
 
 
 def test_codes_are_listed_with_their_labels() -> None:
-    text = text_of(DescribedField("agreed", "consent", "radio", "Agreed?", (("1", "Yes"), ("-9", 'Said "no"'))))
+    text = text_of(ProjectField("agreed", "consent", "radio", "Agreed?", (("1", "Yes"), ("-9", 'Said "no"'))))
     assert '## Agreed? (radio buttons; form consent): "1" Yes, "-9" Said "no"\n# decision = "agreed"' in text
 
 
 def test_a_long_list_of_codes_is_cut_and_the_rest_counted() -> None:
     codes = tuple((str(n), f"Hospital {n}") for n in range(400))
-    text = text_of(DescribedField("hospital", "consent", "dropdown", "Hospital", codes))
+    text = text_of(ProjectField("hospital", "consent", "dropdown", "Hospital", codes))
     assert "and 388 more" in " ".join(text.split())
     assert "Hospital 12" not in text
 
 
 def test_in_a_yes_or_no_the_one_is_taken_for_a_yes() -> None:
-    text = text_of(DescribedField("biobank", "consent", "yesno", "Biobank", (("1", "Yes"), ("0", "No"))))
+    text = text_of(ProjectField("biobank", "consent", "yesno", "Biobank", (("1", "Yes"), ("0", "No"))))
     assert '# field    = "biobank"\n# agreed   = ["1"]\n# declined = []' in text
 
 
 def test_events_and_repeats_are_named() -> None:
     text = text_of(
-        DescribedField("agreed", "consent", "yesno", "Agreed"),
+        ProjectField("agreed", "consent", "yesno", "Agreed"),
         forms_by_event={"first_arm_1": ("consent",), "second_arm_1": ("consent",)},
         repeating=frozenset({("second_arm_1", "consent")}),
     )
@@ -234,8 +234,8 @@ def test_whatever_labels_hold_the_file_stays_toml() -> None:
     odd = 'x\u0000\u007f"\\\n[[consent]]\ndate = "\u2028' + "é" * 300
     choices = ((odd, odd), ("'''", '"""'))
     text = text_of(
-        DescribedField("agreed", "consent", "radio", odd, choices),
-        DescribedField("options", "consent", "checkbox", odd, choices),
+        ProjectField("agreed", "consent", "radio", odd, choices),
+        ProjectField("options", "consent", "checkbox", odd, choices),
         title=odd,
         groups=((odd, odd),),
         project_id=14,

@@ -19,7 +19,7 @@ from consent.counting.period import ReportPeriod
 from consent.counting.worklist import Worklist, list_exceptions
 from consent.redcap.arrivals import RECORD
 from consent.redcap.export import export_registry
-from consent.redcap.project import ask_project, inspect_project
+from consent.redcap.project import describe_project, inspect_project
 from consent.studies.catalog import choose_study, load_studies
 from consent.studies.model import StudyConfig
 from sandbox.people import TOKEN as PEOPLES_TOKEN
@@ -100,8 +100,8 @@ class _Whole:
 
 def compared(asking: Asking, study: StudyConfig, today: date = TODAY) -> tuple[dict[str, set[str]], QualityRules]:
     """Of each code that the rules can say, the records that they list, once these are those of the worklist."""
-    found, project = inspect_project(asking.client, study), ask_project(asking.client)
-    counting = Counting(study, found.plan.coding, ReportPeriod(study.start_date, today, today))
+    found, project = inspect_project(asking.client, study), describe_project(asking.client, asking.client.project())
+    counting = Counting(study, found.plan.column_map, ReportPeriod(study.start_date, today, today))
 
     def count(frame: pd.DataFrame) -> _Whole:
         return _Whole(
@@ -110,7 +110,7 @@ def compared(asking: Asking, study: StudyConfig, today: date = TODAY) -> tuple[d
         )
 
     whole = export_registry(asking.client, found.plan, count, _Whole()).counts
-    rules = quality_rules(study, project, found.plan.coding)
+    rules = quality_rules(study, project, found.plan.column_map)
     by_rule = {rule.code: listed(rule.logic, whole.rows, today) for rule in rules.rules}
     assert by_rule == {code: {entry.record for entry in whole.worklist.of(code)} for code in by_rule}
     return {code: records for code, records in by_rule.items() if records}, rules

@@ -527,7 +527,7 @@ def test_a_rider_on_the_consent_form_is_not_taken_from_a_row_that_nobody_signed(
         a_row(redcap_event_name="e1", rider_a=""),
         a_row(redcap_event_name="e2", rider_a="1", consent_date="", consent_obtained=""),
     ]
-    on_the_form = a_counting(coding=a_coding(a_study(), kept_apart=frozenset()))
+    on_the_form = a_counting(coding=a_coding(a_study(), separate_riders=frozenset()))
 
     assert the_one(*rows, counting=on_the_form).riders == ("not_answered",)
 

@@ -1,6 +1,6 @@
-"""Claims about counting a CSV export made by hand: what is counted, and every way in which a file may be refused.
+"""Tests of counting a CSV export made by hand: what is counted, and which files are refused.
 
-A file cut off exactly between two rows cannot be told from a whole one; a file cut off anywhere else is refused.
+A file truncated exactly between two rows cannot be told from a whole one; a file truncated anywhere else is refused.
 """
 
 import codecs
@@ -20,7 +20,7 @@ from consent.counting.participants import build_participants
 from consent.counting.tally import Tally, tally_participants
 from consent.errors import ConfigurationError, SourceDataError
 from consent.redcap.arrivals import RECORD
-from consent.redcap.csv_export import Counted, coding_of_columns, count_file
+from consent.redcap.csv_export import Counted, count_file, csv_column_map
 from consent.redcap.export_plan import ColumnMap
 from consent.studies.model import FieldRef, StudyConfig
 from tests.support.builders import CONSENT, RIDER, a_period, a_study
@@ -42,14 +42,14 @@ def counted(path: Path, study: StudyConfig | None = None) -> Counted[Tally]:
     """The counts of this file, as a report would have them."""
     study, period = study or a_study(), a_period()
 
-    def tally(coding: ColumnMap, rows: pd.DataFrame) -> Tally:
-        return tally_participants(build_participants(rows, Counting(study, coding, period)), period.start)
+    def tally(column_map: ColumnMap, rows: pd.DataFrame) -> Tally:
+        return tally_participants(build_participants(rows, Counting(study, column_map, period)), period.start)
 
     return count_file(path, study, tally, Tally())
 
 
 def rows_in(path: Path) -> int:
-    """How many rows were handed over to be counted."""
+    """How many rows were counted."""
     nothing: Counter[str] = Counter()
     return count_file(path, a_study(), lambda _, rows: Counter(rows=len(rows)), nothing).counts["rows"]
 
@@ -63,7 +63,7 @@ def is_refused(path: Path) -> bool:
 
 
 def written(row: list[str]) -> bytes:
-    """A row as the bytes that REDCap writes: in quotes whatever holds more than letters, digits and hyphens."""
+    """A row as the bytes that REDCap writes: values with other characters than letters and digits in quotes."""
     cells = (cell if re.fullmatch(r"[\w-]*", cell) else '"' + cell.replace('"', '""') + '"' for cell in row)
     return (",".join(cells) + "\n").encode()
 
@@ -92,8 +92,7 @@ def test_a_file_says_how_many_records_it_held(tmp_path: Path) -> None:
         USUAL.replace("\n", "\r\n"),
         USUAL + "\n",
         USUAL.replace("record_id", '"record_id"').replace("2023-09-12", '"2023-09-12"'),
-        USUAL.replace("record_id", "study_number"),
-        "record_id,rider_a,consent_obtained,consent_date\n1,1,1,2023-09-12\n2,0,1,2023-09-13\n",
+        "study_number,rider_a,consent_obtained,consent_date\n1,1,1,2023-09-12\n2,0,1,2023-09-13\n",
         "record_id,full_name,consent_date,consent_obtained,rider_a,notes\n"
         '1,"Ann, B.",2023-09-12,1,1,"two\nlines, and ""quotes"""\n2,Émile,2023-09-13,1,0,"a\r\nb"\n',
         "record_id,letter,consent_date,consent_obtained,rider_a\n"
@@ -105,41 +104,33 @@ def test_a_file_says_how_many_records_it_held(tmp_path: Path) -> None:
         "Windows line ends",
         "a blank line at the end",
         "quotes",
-        "another name of the record id",
-        "another order of columns",
+        "another order of columns and name of the record id",
         "other columns with names and notes",
         "a very long letter",
         "other columns of one name",
     ],
 )
-def test_how_a_file_is_written_does_not_change_the_counts(tmp_path: Path, content: str | bytes) -> None:
+def test_the_format_of_a_file_does_not_change_the_counts(tmp_path: Path, content: str | bytes) -> None:
     assert counted(a_file(tmp_path, content)) == counted(a_file(tmp_path, USUAL, "usual.csv"))
 
 
 BY_GROUP = '[sites]\nby = "data_access_group"\n'
 
 
-def test_a_file_may_tell_the_sites_by_group(tmp_path: Path) -> None:
+def test_a_file_may_have_data_access_groups_as_sites(tmp_path: Path) -> None:
     content = USUAL.replace("record_id", "record_id,redcap_data_access_group").replace("1,2023", "1,north,2023", 1)
     path = a_file(tmp_path, content.replace("2,2023", "2,,2023", 1))
 
     assert counted(path, a_study(more=BY_GROUP)).counts.sites[("north", "participants")] == 1
 
 
-def test_a_file_without_the_groups_that_tell_the_sites_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_the_groups_that_are_the_sites_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceDataError, match="it has no column redcap_data_access_group"):
         counted(a_file(tmp_path), a_study(more=BY_GROUP))
 
 
-def test_a_timestamp_in_a_file_dates_a_withdrawal() -> None:
-    study = a_study(more='[withdrawal]\ndate = "leaving_timestamp"\n')
-
-    assert coding_of_columns(study, "record_id").timestamps == {"leaving_timestamp"}
-
-
-@pytest.mark.parametrize("name", ["export.csv", "export.txt", "EXPORT 2023-10-01", "Ünïcode.csv"])
-def test_the_name_of_a_file_does_not_matter(tmp_path: Path, name: str) -> None:
-    assert counted(a_file(tmp_path, name=name)).records == 2
+def test_the_name_of_a_file_does_not_matter(tmp_path: Path) -> None:
+    assert counted(a_file(tmp_path, name="EXPORT Ünïcode")).records == 2
 
 
 def test_record_ids_are_text(tmp_path: Path) -> None:
@@ -148,7 +139,7 @@ def test_record_ids_are_text(tmp_path: Path) -> None:
     assert counted(a_file(tmp_path, HEADER + rows)).counts.classes == {("consented", ""): 8}
 
 
-def test_words_that_programs_take_for_nothing_are_text(tmp_path: Path) -> None:
+def test_words_that_mean_nothing_to_other_programs_are_text(tmp_path: Path) -> None:
     rows = "".join(f"{n},{text},1,1\n" for n, text in enumerate(("NA", "nan", "None", "null", "N/A", "NULL"), 1))
 
     assert counted(a_file(tmp_path, HEADER + rows)).counts.classes == {("not_counted", "unreadable_date"): 6}
@@ -160,30 +151,24 @@ def test_repeats_of_a_record_are_one_participant(tmp_path: Path) -> None:
     assert counted(a_file(tmp_path, REPEATING + rows)).counts.classes == {("consented", ""): 1}
 
 
-def test_repeats_are_put_in_order(tmp_path: Path) -> None:
+def test_repeats_are_sorted(tmp_path: Path) -> None:
     rows = "1,,consent,10,2023-09-12,1,0\n1,,consent,9,2023-09-12,1,1\n"
 
     assert counted(a_file(tmp_path, REPEATING + rows)).counts.riders == {("rider a", "declined"): 1}
 
 
 @pytest.mark.parametrize("between", [1, 12_000])
-def test_rows_of_a_record_that_stand_apart_are_one_participant(tmp_path: Path, between: int) -> None:
+def test_rows_of_a_record_that_are_not_adjacent_are_one_participant(tmp_path: Path, between: int) -> None:
     others = "".join(f"x{n},,,,,,\n" for n in range(between))
     rows = f"1,,consent,1,2023-09-12,1,1\n{others}1,,consent,2,2023-09-20,1,0\n"
 
-    assert counted(a_file(tmp_path, REPEATING + rows)).counts.riders == {("rider a", "declined"): 1}
-
-
-def test_records_that_stand_apart_are_counted_once(tmp_path: Path) -> None:
-    rows = "1,,consent,1,2023-09-12,1,1\n2,,,,,,\n1,,consent,2,2023-09-20,1,0\n"
-
-    assert counted(a_file(tmp_path, REPEATING + rows)).records == 2
+    found = counted(a_file(tmp_path, REPEATING + rows))
+    assert (found.records, found.counts.riders) == (between + 1, {("rider a", "declined"): 1})
 
 
 @pytest.mark.parametrize(
     ("option", "column"),
     [
-        ("1", "extras___1"),
         ("0", "extras___0"),
         ("-99", "extras____99"),
         ("A", "extras___a"),
@@ -193,79 +178,75 @@ def test_records_that_stand_apart_are_counted_once(tmp_path: Path) -> None:
 def test_a_checkbox_option_is_read_from_redcaps_column(option: str, column: str) -> None:
     study = a_study(riders=RIDER.replace('"rider_a"', f'"extras({option})"'))
 
-    assert coding_of_columns(study, "record_id").columns[FieldRef("extras", option)] == column
+    assert csv_column_map(study, "record_id").columns[FieldRef("extras", option)] == column
 
 
-def test_a_timestamp_is_known_by_its_name() -> None:
-    study = a_study(consents=CONSENT.replace('"consent_date"', '"consent_timestamp"'))
+def test_timestamps_are_recognised_by_their_names() -> None:
+    consents = CONSENT.replace('"consent_date"', '"consent_timestamp"')
+    study = a_study(consents=consents, more='[withdrawal]\ndate = "leaving_timestamp"\n')
 
-    assert coding_of_columns(study, "record_id").timestamps == {"consent_timestamp"}
+    assert csv_column_map(study, "record_id").timestamps == {"consent_timestamp", "leaving_timestamp"}
 
 
-def test_the_record_id_may_be_what_leaves_out(tmp_path: Path) -> None:
+def test_records_may_be_left_out_by_record_id(tmp_path: Path) -> None:
     study = a_study(more='[[leave_out]]\nreason = "trial run"\nfield = "record_id"\ncodes = ["2"]\n')
 
     assert counted(a_file(tmp_path), study).counts.classes["left_out", "trial run"] == 1
 
 
-def test_every_form_may_offer_a_rider_where_no_dictionary_tells() -> None:
+def test_every_form_may_offer_a_rider_without_a_dictionary() -> None:
     study = a_study(consents=CONSENT + CONSENT.replace("consent_", "v2_"))
 
-    assert coding_of_columns(study, RECORD).offered_by == {"rider a": {0, 1}}
+    assert csv_column_map(study, RECORD).offered_by == {"rider a": {0, 1}}
 
 
-# What is refused
+# Refused files
 
 
 @pytest.mark.parametrize(
     ("content", "why"),
     [
         (b"", "it is empty"),
-        (b"\n\n", "it is empty"),
         (codecs.BOM_UTF8 + b"\n", "it has no column consent_date"),
         (HEADER, "it has a header but no rows"),
         (USUAL.removesuffix("\n"), "it does not end with a line break"),
-        (USUAL.removesuffix(",0\n"), "it does not end with a line break"),
         (HEADER + "1,2023-09-12,1\n", "row 2 has 3 values where the header has 4"),
-        (USUAL + "3\n", "row 4 has 1 values where the header has 4"),
         (USUAL + "3,2023-09-12,1,1,\n", "row 4 has 5 values where the header has 4"),
-        (USUAL + ",,,\n", "row 4 has no record id"),
         (USUAL + " ,2023-09-12,1,1\n", "row 4 has no record id"),
         ("record_id,consent_date\n1,2023-09-12\n", "it has no column consent_obtained, rider_a"),
-        ("Record ID,Consent date,Consent?,Rider\n1,2023-09-12,Yes,Yes\n", "it has no column consent_date"),
-        (USUAL.replace("rider_a", "Rider_A"), "it has no column rider_a"),
-        (ONE + TWO, "it has no column consent_date"),
         (USUAL.replace(",", ";"), "its columns are separated by ';'"),
-        (USUAL.replace(",", "\t"), r"its columns are separated by tabs"),
-        (USUAL.replace(",", "|"), r"its columns are separated by '\|'"),
+        (USUAL.replace(",", "\t"), "its columns are separated by tabs"),
         ("consent_date,consent_obtained,rider_a\n2023-09-12,1,1\n", "its first column is consent_date, not the record"),
         (
             "redcap_event_name,consent_date,consent_obtained,rider_a\nstart,2023-09-12,1,1\n",
             "its first column is redcap_event_name, not the record id",
         ),
-        ("record_id,rider_a,consent_date,consent_obtained,rider_a\n1,1,2023-09-12,1,0\n", "rider_a stands in it twice"),
-        (HEADER + '1,"2023-09-12,1,1\n' + TWO, r"line 3 is not CSV \(a quote is opened"),
+        (
+            "record_id,rider_a,consent_date,consent_obtained,rider_a\n1,1,2023-09-12,1,0\n",
+            "it has the column rider_a twice",
+        ),
+        (HEADER + '1,"2023-09-12,1,1\n' + TWO, "line 3 is not CSV (perhaps a quote"),
         (HEADER + '1,"2023-09-12"x,1,1\n', "line 2 is not CSV"),
         (USUAL.encode("utf-16"), "it is UTF-16 or binary"),
-        (USUAL.encode("utf-16-be"), "it is UTF-16 or binary"),
         (USUAL.encode("utf-16-le"), "it is UTF-16 or binary"),
         (USUAL.replace("2023-09-13", "né").encode("latin-1"), "it is not UTF-8 text"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "it is an Excel workbook"),
-        (USUAL + ONE, "holds 1 row more than once"),
         (USUAL + ONE + TWO + "\n", "holds 2 rows more than once"),
         (REPEATING + "1,a,b,1,,,\n2,,,,,,\n1,a,b,1,,,\n", "holds 1 row more than once"),
     ],
 )
-def test_a_file_that_cannot_be_trusted_is_refused(tmp_path: Path, content: str | bytes, why: str) -> None:
-    with pytest.raises(SourceDataError, match=why):
+def test_a_file_that_cannot_be_counted_is_refused(tmp_path: Path, content: str | bytes, why: str) -> None:
+    with pytest.raises(SourceDataError, match=r"The file export\.csv ") as caught:
         counted(a_file(tmp_path, content))
+    assert why in caught.value.what
+    assert caught.value.fix
 
 
 def test_a_workbook_under_another_name_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "export.csv", "w") as workbook:
         workbook.writestr("xl/workbook.xml", "<workbook/>")
 
-    with pytest.raises(SourceDataError, match="it is an Excel workbook, whatever its name says"):
+    with pytest.raises(SourceDataError, match="it is an Excel workbook, despite its name"):
         counted(tmp_path / "export.csv")
 
 
@@ -276,8 +257,8 @@ def test_letters_of_another_encoding_far_down_the_file_are_refused(tmp_path: Pat
         counted(a_file(tmp_path, (USUAL + rows).encode() + "x,é,1,1\n".encode("latin-1")))
 
 
-@pytest.mark.parametrize("name", ["absent.csv", ".", "absent/export.csv"])
-def test_a_file_that_cannot_be_opened_is_an_error_of_the_command(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["absent.csv", "."])
+def test_a_file_that_cannot_be_opened_is_a_configuration_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigurationError, match="cannot be opened"):
         counted(tmp_path / name)
 
@@ -292,32 +273,32 @@ def test_a_file_that_cannot_be_opened_is_an_error_of_the_command(tmp_path: Path,
         USUAL.replace("2023-09-13", "né").encode("latin-1") + b"QX-0073,soon,1,1\n",
     ],
 )
-def test_no_message_repeats_what_the_file_holds(tmp_path: Path, content: str | bytes) -> None:
+def test_no_message_repeats_the_contents_of_the_file(tmp_path: Path, content: str | bytes) -> None:
     with pytest.raises(SourceDataError, match=r"export\.csv") as caught:
         counted(a_file(tmp_path, content))
 
     assert not [word for word in ("QX-0073", "soon") if word in f"{caught.value} {caught.value!r}"]
 
 
-# A file that was cut off
+# Truncated files
 
 
 QUOTED = 'record_id,notes,consent_date,consent_obtained,rider_a\n1,"é, ""x""\ny",2023-09-12,1,1\n2,"a\n\nb",,,\n'
 
 
-def test_a_file_cut_off_within_a_row_is_never_counted(tmp_path: Path) -> None:
+def test_a_file_truncated_within_a_row_is_refused(tmp_path: Path) -> None:
     whole = QUOTED.encode()
-    cut_short = [a_file(tmp_path, whole[:size], f"{size}.csv") for size in range(len(whole))]
+    truncated = [a_file(tmp_path, whole[:size], f"{size}.csv") for size in range(len(whole))]
 
-    assert [path.stem for path in cut_short if not is_refused(path)] == [str(whole.index(b'2,"a'))]
+    assert [path.stem for path in truncated if not is_refused(path)] == [str(whole.index(b'2,"a'))]
 
 
-def test_a_file_with_windows_line_ends_cut_off_within_a_row_is_never_counted(tmp_path: Path) -> None:
+def test_a_file_with_windows_line_ends_truncated_within_a_row_is_refused(tmp_path: Path) -> None:
     whole = USUAL.replace("\n", "\r\n").encode()
     border = whole.index(b"\n2,") + 1
-    cut_short = [a_file(tmp_path, whole[:size], f"{size}.csv") for size in range(len(whole))]
+    truncated = [a_file(tmp_path, whole[:size], f"{size}.csv") for size in range(len(whole))]
 
-    assert [int(path.stem) for path in cut_short if not is_refused(path)] == [border - 1, border, len(whole) - 1]
+    assert [int(path.stem) for path in truncated if not is_refused(path)] == [border - 1, border, len(whole) - 1]
 
 
 cells = st.text(st.sampled_from('a1",;\n\r é\t'), max_size=6)
@@ -325,9 +306,7 @@ cells = st.text(st.sampled_from('a1",;\n\r é\t'), max_size=6)
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), notes=st.lists(cells, min_size=1, max_size=4))
-def test_whatever_a_file_holds_a_cut_within_a_row_is_refused(
-    tmp_path: Path, data: st.DataObject, notes: list[str]
-) -> None:
+def test_any_file_truncated_within_a_row_is_refused(tmp_path: Path, data: st.DataObject, notes: list[str]) -> None:
     lines = with_notes(notes)
     whole, borders = b"".join(lines), list(accumulate(map(len, lines)))[1:]
     size = data.draw(st.integers(0, len(whole)))
@@ -341,9 +320,9 @@ def test_no_text_in_other_columns_changes_the_number_of_rows(tmp_path: Path, not
     assert rows_in(a_file(tmp_path, b"".join(with_notes(notes)))) == len(notes)
 
 
-def test_a_field_that_is_named_record_is_not_mistaken_for_the_record_id(tmp_path: Path) -> None:
+def test_a_field_named_record_is_not_mistaken_for_the_record_id(tmp_path: Path) -> None:
     study = a_study(more='[[leave_out]]\nreason = "old"\nfield = "record"\ncodes = ["1"]\n')
     export = tmp_path / "export.csv"
     export.write_text("study_id,record,consent_date,consent_obtained,rider_a\n1,0,2023-09-12,1,1\n", encoding="utf-8")
     with pytest.raises(SourceDataError, match="a field named 'record' cannot be told from the record id"):
-        count_file(export, study, lambda coding, rows: Counter(), Counter())
+        count_file(export, study, lambda column_map, rows: Counter(), Counter())
