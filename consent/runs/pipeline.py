@@ -24,7 +24,7 @@ from consent.files import to_json
 from consent.redcap.csv_export import count_file
 from consent.redcap.export import Exported, export_registry
 from consent.redcap.export_plan import ColumnMap
-from consent.redcap.project import Probe, inspect_project
+from consent.redcap.project import InspectedProject, inspect_project
 from consent.reports.render import render_reports
 from consent.runs.changes import NOT_COMPARED, PastReports, compare
 from consent.runs.lease import KeepAlive, NoLease
@@ -165,7 +165,7 @@ def _counter(counting: Counting) -> Callable[[pd.DataFrame], Tally]:
 
 
 def _summarise_export(
-    study: StudyConfig, period: ReportPeriod, project: Probe, exported: Exported[Tally], *, sandbox: bool
+    study: StudyConfig, period: ReportPeriod, project: InspectedProject, exported: Exported[Tally], *, sandbox: bool
 ) -> ConsentSummary:
     source = Source(project.redcap_version, project.project_id, exported.records_listed, exported.records_received)
     notes = []
