@@ -6,7 +6,7 @@ import re
 import pytest
 
 from consent.cli.login.oauth import SCOPES
-from consent.cli.write_test import TRIAL_NAME
+from consent.cli.write_test import TEST_FILE_NAME
 from consent.config.azure_identity import LOGIN_URL
 from consent.config.credentials import DROPBOX_KEY, DROPBOX_SECRET, DROPBOX_TOKEN
 from consent.delivery.dropbox_session import _HOSTS
@@ -116,4 +116,4 @@ def test_the_log_is_kept_as_long_as_is_told(page: str) -> None:
 
 
 def test_the_file_of_a_trial_is_told() -> None:
-    assert TRIAL_NAME in quoted_in("docs/dropbox.md")
+    assert TEST_FILE_NAME in quoted_in("docs/dropbox.md")

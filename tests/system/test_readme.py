@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from consent.cli.main import _VERBS
+from consent.cli.commands import COMMANDS as CLI_COMMANDS
 from consent.cli.parser import build_parser
 from consent.config.settings import DEFAULT_SCHEDULE
 from consent.errors import INTERNAL, ErrorKind
@@ -55,12 +55,12 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_understood(command: str) -> None:
-    assert build_parser().parse_args(shlex.split(command)).verb
+    assert build_parser().parse_args(shlex.split(command)).command
 
 
-@pytest.mark.parametrize("verb", sorted(_VERBS))
-def test_every_verb_is_shown(verb: str) -> None:
-    assert verb in {command.split()[0] for command in COMMANDS}
+@pytest.mark.parametrize("name", sorted(CLI_COMMANDS))
+def test_every_command_is_shown(name: str) -> None:
+    assert name in {command.split()[0] for command in COMMANDS}
 
 
 @pytest.mark.parametrize("file", sorted({file for file in FILES if file != "local.settings.json"}))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from consent.cli.check.findings import checkup_document
+from consent.cli.check.output import checkup_document
 from consent.errors import ConsentReportError
 from consent.runs.changes import PastReports
 from consent.runs.ledger.record import RunCounts
@@ -269,5 +269,5 @@ def test_a_set_up_that_is_called_ready_is_one_of_which_a_run_delivers(
     plant: Callable[[CheckWorld], None], world: CheckWorld
 ) -> None:
     plant(world)
-    ready = world.check().would_run
+    ready = world.check().ready
     assert (ready, run(world).state) == (True, "delivered")
