@@ -25,9 +25,9 @@ from consent.errors import (
     log_text,
     public_problem,
 )
-from consent.runs.changes import totals_of, weeks_of
 from consent.runs.lease import KeepAlive, Lease, acquire_lease
-from consent.runs.ledger.record import RunLedger, RunRecord, asked_id
+from consent.runs.ledger.record import RunRecord, asked_id
+from consent.runs.ledger.store import RunLedger
 from consent.runs.log_context import naming_run
 from consent.runs.scheduler import run_id_in
 from consent.runs.services import open_services
@@ -218,6 +218,8 @@ def _failed(record: RunRecord, error: BaseException, now: datetime, *, tried_aga
 
 
 def _ended_well(record: RunRecord, result: "RunResult", now: datetime) -> RunRecord:
+    from consent.runs.changes import totals_of, weeks_of
+
     summary = result.summary
     reasons = {"archived": "archived", "planned": "dry-run"}
     return replace(

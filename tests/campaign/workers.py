@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from consent.config.settings import Settings
-from consent.runs.ledger.record import RunLedger
+from consent.runs.ledger.store import RunLedger
 from consent.runs.worker import execute_message, job
 
 

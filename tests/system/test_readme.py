@@ -15,7 +15,7 @@ from consent.errors import INTERNAL, ErrorKind
 from consent.errors import KINDS as KIND_BY_ERROR
 from consent.runs.due import REST_AFTER_REFUSAL
 from consent.runs.lease import LONGEST_RUN
-from consent.runs.ledger.record import CLAIM_LENGTH
+from consent.runs.ledger.record import LEASE_LENGTH
 from consent.runs.plausibility import SMALL_FALL
 from consent.studies.schedule import GRACE
 from consent.version import __version__
@@ -122,7 +122,7 @@ def test_every_setting_is_one_that_the_program_or_the_platform_reads(setting: st
         f"`{DEFAULT_SCHEDULE}`",
         f"{GRACE // HOUR} hours late",
         f"ends itself after {LONGEST_RUN // MINUTE} minutes",
-        f"within {CLAIM_LENGTH // MINUTE}",
+        f"within {LEASE_LENGTH // MINUTE}",
         f"after {REST_AFTER_REFUSAL // HOUR} hours at the earliest",
         f"fell by more than {SMALL_FALL}",
         f"every {int(QUEUES['visibilityTimeout'][3:5])} minutes, {QUEUES['maxDequeueCount']} times",

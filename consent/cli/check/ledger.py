@@ -7,9 +7,9 @@ from consent.cli.check.context import CheckContext
 from consent.cli.check.findings import FindingCollector
 from consent.config.checks import dropbox_sandbox_url
 from consent.config.settings import Settings
-from consent.runs.ledger.record import RunLedger, RunRecord
+from consent.runs.ledger.record import RunRecord
 from consent.runs.ledger.storage_account import STORAGE_SETTING, TableStorage, table_storage
-from consent.runs.ledger.store import open_ledger
+from consent.runs.ledger.store import RunLedger, open_ledger
 from consent.studies.model import StudyConfig
 
 _STORAGE_SETTINGS = tuple(f"{STORAGE_SETTING}{end}" for end in ("", "__accountName", "__tableServiceUri"))

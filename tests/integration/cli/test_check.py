@@ -19,7 +19,7 @@ from tests.support.check_mistakes import a_renamed_field, a_revoked_log_in, a_to
 from tests.support.check_world import CheckWorld, Servers, a_world, found, printed, problems, servers_of_a_world
 from tests.support.run_builders import a_report
 
-OF_SEVEN = RunCounts(participants=7, consented=5, records_listed=1000, records_received=1000)
+OF_SEVEN = RunCounts(participants=7, consented=5, records_listed=1000, records_received=1000, taking_part=5)
 """Counts after which a report of two participants is not refused."""
 
 

@@ -240,7 +240,7 @@ def with_an_app_secret(world: CheckWorld) -> None:
 
 def with_a_small_fall(world: CheckWorld) -> None:
     with closing(SqliteLedger(world.folder / "runs.sqlite")) as ledger:
-        ledger.add(a_report(study=KEY, sandbox=True, counts=RunCounts(7, 5, 7, 7)))
+        ledger.add(a_report(study=KEY, sandbox=True, counts=RunCounts(7, 5, 7, 7, 5)))
 
 
 def with_a_folder_from_which_nothing_can_be_deleted(world: CheckWorld) -> None:
