@@ -14,7 +14,7 @@ from consent.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from consent.cli.console import Screen
-    from consent.runs.ledger.record import RunLedger
+    from consent.runs.ledger.store import RunLedger
     from consent.runs.pipeline import RunResult
     from consent.studies.model import StudyConfig
 
