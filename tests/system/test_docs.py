@@ -13,7 +13,7 @@ from consent.delivery.dropbox_session import _HOSTS
 from tests.support.bicep import NAMES, default, parameters, template, variable
 from tests.support.doc_pages import PAGES, ROOT, anchors_of, links_of, prose_of, quoted_in
 from tests.system.test_readme import SETTINGS
-from tests.unit.infra.test_settings import LOOKED_FOR
+from tests.unit.infra.test_settings import READ_BY_THE_CODE
 
 OF_THE_PLATFORM = {"AZURE_CLIENT_ID"}
 REFUSED = re.compile(r"DROPBOX_(API|WEB|DOMAIN)")
@@ -54,10 +54,10 @@ def test_a_guide_that_is_read_and_not_looked_up_is_one_page(page: str) -> None:
 def test_a_setting_that_a_page_names_is_one(page: str) -> None:
     named = {name for name in quoted_in(page) if re.fullmatch(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", name)}
 
-    assert named <= LOOKED_FOR | azd_names() | OF_THE_PLATFORM
+    assert named <= READ_BY_THE_CODE | azd_names() | OF_THE_PLATFORM
 
 
-@pytest.mark.parametrize("name", sorted(LOOKED_FOR))
+@pytest.mark.parametrize("name", sorted(READ_BY_THE_CODE))
 def test_a_setting_that_the_code_reads_is_in_the_readme(name: str) -> None:
     assert name in SETTINGS or REFUSED.match(name) or SET_BY_THE_PLATFORM.match(name)
 
