@@ -35,7 +35,7 @@ from consent.studies.catalog import choose_study, load_studies
 from consent.version import __version__
 
 if TYPE_CHECKING:
-    from consent.runs.pipeline import RunResult
+    from consent.runs.pipeline import Render, RunResult
     from consent.runs.progress import Progress
 
 Perform = Callable[[RunRecord, KeepAlive], "RunResult"]
@@ -52,10 +52,12 @@ def job(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
     progress: "Progress | None" = None,
+    render: "Render | None" = None,
 ) -> Perform:
     """The real job: find the study, open what it needs, and report; its limits go by ``clock`` (seconds)."""
 
     def perform(record: RunRecord, lease: KeepAlive) -> "RunResult":
+        from consent.reports.render import render_reports
         from consent.runs.changes import PastReports
         from consent.runs.pipeline import run_report
 
@@ -66,7 +68,15 @@ def job(
                 raise ConfigurationError(
                     "DROPBOX_SANDBOX_URL was set or removed after this run was requested.", "Request the run again."
                 )
-            return run_report(study, services, record.request, past=past, lease=lease, progress=progress)
+            return run_report(
+                study,
+                services,
+                record.request,
+                past=past,
+                lease=lease,
+                progress=progress,
+                render=render or render_reports,
+            )
 
     return perform
 

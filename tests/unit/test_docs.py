@@ -11,7 +11,7 @@ from consent.cli.login.oauth import SCOPES
 from consent.cli.parser import build_parser
 from consent.cli.write_test import TRIAL_NAME
 from consent.config.azure_identity import LOGIN_URL
-from consent.config.credentials import KEY, REFRESH_TOKEN, SECRET
+from consent.config.credentials import DROPBOX_KEY, DROPBOX_SECRET, DROPBOX_TOKEN
 from consent.config.settings import DEFAULT_SCHEDULE
 from consent.delivery.dropbox_session import _HOSTS
 from consent.errors import INTERNAL, KINDS
@@ -121,7 +121,7 @@ def test_the_table_of_settings_holds_what_the_code_reads_and_nothing_else() -> N
 
 
 def test_the_page_of_the_vault_shows_each_secret_under_both_names() -> None:
-    names = {"REDCAP_ACCESS_TOKEN", KEY, REFRESH_TOKEN, SECRET}
+    names = {"REDCAP_ACCESS_TOKEN", DROPBOX_KEY, DROPBOX_TOKEN, DROPBOX_SECRET}
     assert names | {name.replace("_", "-") for name in names} <= set(quoted_in("docs/key-vault.md"))
 
 
