@@ -24,7 +24,7 @@ from consent.studies.schedule import GRACE
 from consent.version import __version__
 from tests.support.bicep import NAMES, default, parameters, template, variable
 from tests.support.doc_pages import PAGES, ROOT, anchors_of, commands_of, links_of, prose_of, quoted_in
-from tests.unit.infra.test_settings import LOOKED_FOR
+from tests.unit.infra.test_settings import READ_BY_THE_CODE
 
 README, OPERATIONS = PAGES["README.md"], PAGES["docs/operations.md"]
 APP = (ROOT / "function_app.py").read_text(encoding="utf-8")
@@ -107,12 +107,12 @@ def test_every_command_of_the_command_line_is_shown_and_understood() -> None:
 
 def test_a_setting_that_a_page_names_is_one() -> None:
     named = {name for page in PAGES for name in quoted_in(page) if re.fullmatch(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", name)}
-    assert named <= LOOKED_FOR | azd_names() | OF_THE_PLATFORM
+    assert named <= READ_BY_THE_CODE | azd_names() | OF_THE_PLATFORM
 
 
 def test_the_table_of_settings_holds_what_the_code_reads_and_nothing_else() -> None:
     shown = settings_shown()
-    expected = {name for name in LOOKED_FOR if not REFUSED.match(name) and not SET_BY_THE_PLATFORM.match(name)}
+    expected = {name for name in READ_BY_THE_CODE if not REFUSED.match(name) and not SET_BY_THE_PLATFORM.match(name)}
 
     assert expected <= shown
     assert {name for name in shown if name.removeprefix("AzureWebJobsStorage__") not in PRODUCT} == set()
