@@ -18,7 +18,7 @@ from consent.delivery.dropbox_session import _HOSTS
 from consent.errors import INTERNAL, KINDS
 from consent.runs.due import REST_AFTER_REFUSAL
 from consent.runs.lease import LONGEST_RUN
-from consent.runs.ledger.record import CLAIM_LENGTH
+from consent.runs.ledger.record import LEASE_LENGTH
 from consent.runs.plausibility import SMALL_FALL
 from consent.studies.schedule import GRACE
 from consent.version import __version__
@@ -195,7 +195,7 @@ def test_every_function_that_can_be_paused_is_one() -> None:
         f"`{DEFAULT_SCHEDULE}`",
         f"{GRACE // HOUR} hours late",
         f"stops after {LONGEST_RUN // MINUTE} minutes",
-        f"within {CLAIM_LENGTH // MINUTE} minutes",
+        f"within {LEASE_LENGTH // MINUTE} minutes",
         f"after {REST_AFTER_REFUSAL // HOUR} hours at the earliest",
         f"more than {SMALL_FALL}",
         f"every {int(QUEUES['visibilityTimeout'][3:5])} minutes, {QUEUES['maxDequeueCount']} times",
