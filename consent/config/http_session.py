@@ -1,7 +1,4 @@
-"""Open HTTP sessions for REDCap, Dropbox and Azure, with the configured proxies and certificates.
-
-Nothing is read from the environment or .netrc, and nothing is retried.
-"""
+"""Open HTTP sessions for REDCap, Dropbox and Azure, with the configured proxies and certificates."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
