@@ -169,22 +169,22 @@ def init(options: argparse.Namespace, screen: "Screen") -> None:
 
 def exceptions(options: argparse.Namespace, screen: "Screen") -> None:
     """List the records to review, or write REDCap's own rules for them."""
-    from consent.cli.exceptions.export import find_exceptions, find_rules
-    from consent.cli.exceptions.output import STDOUT, give_exceptions, give_rules
+    from consent.cli.exceptions.export import find_quality_rules, find_records_to_review
+    from consent.cli.exceptions.output import STDOUT, output_review, output_rules
     from consent.cli.private_file import ensure_private_path
     from consent.studies.catalog import named_study
 
     study, settings = named_study(options.study, options.settings), read_settings(directory=options.settings)
     if options.as_rules:
         with screen.watching():
-            rules = find_rules(study, settings, screen)
-        give_rules(rules, options.output, screen.out, screen.messages, as_json=options.json)
+            rules = find_quality_rules(study, settings, screen)
+        output_rules(rules, options.output, screen.out, screen.messages, as_json=options.json)
         return
     if options.output not in (None, STDOUT):
         ensure_private_path(options.output)  # before a long export, not after it
     with screen.watching():
-        found = find_exceptions(study, settings, screen, as_of=options.as_of)
-    give_exceptions(found, options.output, screen.out, as_json=options.json)
+        review = find_records_to_review(study, settings, screen, as_of=options.as_of)
+    output_review(review, options.output, screen.out, as_json=options.json)
 
 
 def compare(options: argparse.Namespace, screen: "Screen") -> None:
