@@ -1,7 +1,7 @@
-"""How little leaves REDCap: all that one run asks for, beside an export of all fields of the same project.
+"""How few bytes a run exports from REDCap, compared with an export of all fields of the same project.
 
-Counts the bytes of the answers' bodies before any compression: the made-up values would compress better than real
-ones. All questions of the run count, with the listing and the data dictionary; of the other export, only the records.
+Counts the bytes of the response bodies before compression, because invented values compress better than real ones.
+Counts every request of the run, including the listing and the data dictionary, but only the records of the full export.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,18 +21,18 @@ ONE_IN = 15
 
 
 class CountingApp:
-    """Passes requests on, and counts the bytes of the answers."""
+    """Forwards requests and counts the bytes of the responses."""
 
     def __init__(self, app: Redcap) -> None:
         self.app = app
         self.sent = 0
 
     def name_of(self, request: Request) -> str:
-        """As the app names it."""
+        """Return the app's name for a request."""
         return self.app.name_of(request)
 
     def answer(self, request: Request) -> Response:
-        """As the app answers."""
+        """Return the app's response, with its bytes counted."""
         response = self.app.answer(request)
         pieces = [response.body] if isinstance(response.body, bytes) else response.body
         response.body = self._counted(pieces)
@@ -45,15 +45,15 @@ class CountingApp:
 
 
 def export_all_fields(url: str) -> int:
-    """Export the records with every field, as JSON; the bytes that came, unpacked."""
-    asked = {"token": TOKEN, "content": "record", "format": "json", "type": "flat"}
-    with requests.post(url, data=asked, stream=True, timeout=60) as response:
+    """Export the records with every field as JSON; return the bytes received, uncompressed."""
+    form = {"token": TOKEN, "content": "record", "format": "json", "type": "flat"}
+    with requests.post(url, data=form, stream=True, timeout=60) as response:
         response.raise_for_status()
         return sum(len(piece) for piece in response.iter_content(65_536))
 
 
 def a_project(*, others_blank: bool) -> Project:
-    """The made-up registry with 300 fields in all; those that no report needs are filled in, or blank."""
+    """Return the invented registry with 300 fields; the fields that no report needs are filled in or blank."""
     needed = len(registry(1, today=TODAY).fields)
     project = registry(PARTICIPANTS, today=TODAY, more_fields=FIELDS - needed)
     return replace(project, rows=lambda: map(_without_items, project.read())) if others_blank else project
@@ -65,26 +65,26 @@ def _without_items(row: Row) -> Row:
 
 
 def share_pulled(project: Project) -> float:
-    """How many times as much an export of all fields pulls as one run."""
+    """Return the bytes of an export of all fields, divided by the bytes of one run."""
     app = CountingApp(Redcap([project]))
     with Server(app) as server:
         report_from_redcap(f"{server.url}/api/", packaged_study())
         ours = app.sent
         everything = export_all_fields(f"{server.url}/api/")
     if app.sent != ours + everything:
-        raise SystemExit("Other bytes were sent than arrived.")
+        raise SystemExit("The bytes sent are not the bytes received.")
     return everything / ours
 
 
 def main() -> None:
-    """Measure with the other fields filled in, which is the budget, and blank."""
+    """Measure with the other fields filled in, which has the budget, and blank."""
     say(f"exporting {PARTICIPANTS:,} participants of {FIELDS} fields each")
     filled, blank = share_pulled(a_project(others_blank=False)), share_pulled(a_project(others_blank=True))
-    what = f"{FIELDS} fields: bytes pulled by a run, listing included, of an export of all"
+    what = f"{FIELDS} fields: bytes exported by a run, of an export of all"
     hand_over(
         [
             Figure(what, f"1/{filled:.1f}", f"<= 1/{ONE_IN}", filled >= ONE_IN),
-            Figure("  if all fields that the report does not need were blank", f"1/{blank:.1f}"),
+            Figure("  with the fields that no report needs left blank", f"1/{blank:.1f}"),
         ]
     )
 

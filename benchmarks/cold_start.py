@@ -1,7 +1,7 @@
-"""What does a cold start pay for the app itself? Importing ``function_app`` against importing ``azure.functions``.
+"""The cost of the app at a cold start: importing ``function_app``, compared with importing ``azure.functions``.
 
-Each import happens in a process of its own, the two in turn, as a shared machine changes pace; bytecode is there, as it
-is after the first start of a deployed app. Measures no disk, no download and no start of the interpreter.
+Each import runs in its own process, in turns, because the speed of a shared machine varies. Bytecode exists, as after
+the first start of a deployed app. Disk, download and start of the interpreter are not measured.
 """
 
 import subprocess
@@ -16,25 +16,25 @@ IMPORT = "import time; started = time.process_time(); import {}; print(time.proc
 
 
 def import_takes(module: str) -> float:
-    """The CPU seconds that importing a module takes a new process."""
+    """Return the CPU seconds that importing a module takes in a new process."""
     command = [sys.executable, "-c", IMPORT.format(module)]
     done = subprocess.run(command, stdout=subprocess.PIPE, cwd=ROOT, env=environment(), encoding="utf-8", check=True)
     return float(done.stdout)
 
 
 def pair() -> tuple[float, float]:
-    """What importing the app takes, and right after it what the platform's library takes."""
+    """Return the CPU seconds of importing the app, then of importing the platform's library."""
     return import_takes("function_app"), import_takes("azure.functions")
 
 
 def main() -> None:
-    """Import both once for their bytecode, then measure."""
+    """Import both once to write their bytecode, then measure."""
     say(f"importing function_app {REPETITIONS} times")
     pair()
     apps, libraries = zip(*(pair() for _ in range(REPETITIONS)), strict=True)
     ratio = median(app / library for app, library in zip(apps, libraries, strict=True))
     shown = f"{median(apps) * 1000:.0f} ms, of which azure.functions {median(libraries) * 1000:.0f} ms"
-    what = "importing function_app: CPU time, of that for azure.functions"
+    what = "importing function_app: CPU time, relative to azure.functions"
     hand_over([at_most(what, ratio, MOST, "x"), Figure("  in this run", shown)])
 
 

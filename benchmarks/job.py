@@ -1,6 +1,6 @@
-"""The whole job as it is run on a Monday, on a made-up registry: the packaged study, real HTTP, files in a folder.
+"""The whole Monday run on an invented registry: the packaged study, real HTTP, files in a folder.
 
-Run as a module (``csv PATH`` or ``redcap URL``) it does the job once and prints what that took of this process.
+As a module (``csv PATH`` or ``redcap URL``) it runs once and prints the time and memory of this process.
 """
 
 import json
@@ -26,19 +26,19 @@ NOW = datetime(2026, 11, 16, 12, tzinfo=UTC)
 
 
 def packaged_study() -> StudyConfig:
-    """The study file that comes with the product."""
+    """Return the study of the packaged study file."""
     return choose_study(load_studies(Settings({})), "obri-ibd")
 
 
 def report_from_redcap(url: str, study: StudyConfig) -> ConsentSummary:
-    """Export from the REDCap at this address, and write the report to a folder that is then thrown away."""
+    """Export from the REDCap at this address and write the report to a temporary folder."""
     settings = Settings({"REDCAP_API_URL": url, "REDCAP_ACCESS_TOKEN": TOKEN})
     with _folder() as folder, open_services(study, settings, to=folder, now=lambda: NOW) as services:
         return run_report(study, services).summary
 
 
 def report_from_csv(path: Path, study: StudyConfig) -> ConsentSummary:
-    """Count the CSV file, and write the report to a folder that is then thrown away."""
+    """Count the CSV file and write the report to a temporary folder."""
     with _folder() as folder:
         return summarise_file(path, study, LocalFolder(folder), place="a folder", now=NOW).summary
 
@@ -50,7 +50,7 @@ def _folder() -> Iterator[Path]:
 
 
 def main(source: str, place: str) -> None:
-    """Do the job once; print the participants counted, the CPU seconds and the peak memory (MB, or null) as JSON."""
+    """Run once; print the participants counted, the CPU seconds and the peak memory (MB or null) as JSON."""
     study, started = packaged_study(), time.process_time()
     summary = report_from_csv(Path(place), study) if source == "csv" else report_from_redcap(place, study)
     spent = time.process_time() - started

@@ -1,6 +1,6 @@
-"""A made-up registry of any size, as a CSV file or on a REDCap stand-in, in a process of its own.
+"""An invented registry of any size, as a CSV file or in a simulated REDCap, in a separate process.
 
-Its memory is nobody's concern here. Run as a module: ``csv PATH NUMBER``, or ``redcap NUMBER`` until its input ends.
+Run as a module: ``csv PATH NUMBER``, or ``redcap NUMBER`` until its input ends. Its memory is not measured.
 """
 
 import subprocess
@@ -17,12 +17,12 @@ TODAY = date(2026, 11, 16)
 
 @contextmanager
 def redcap_apart(number: int) -> Iterator[str]:
-    """The address of a REDCap with so many participants, served by another process."""
-    asked = command("benchmarks.made_up_registry", "redcap", str(number))
+    """Serve a REDCap with this many participants from another process; yield its address."""
+    arguments = command("benchmarks.made_up_registry", "redcap", str(number))
     pipe = subprocess.PIPE
-    with subprocess.Popen(asked, stdin=pipe, stdout=pipe, cwd=ROOT, env=environment(), encoding="utf-8") as server:
+    with subprocess.Popen(arguments, stdin=pipe, stdout=pipe, cwd=ROOT, env=environment(), encoding="utf-8") as server:
         if server.stdin is None or server.stdout is None:
-            raise AssertionError("both are pipes")
+            raise AssertionError("Both are pipes.")
         try:
             yield server.stdout.readline().strip()
         finally:
@@ -30,7 +30,7 @@ def redcap_apart(number: int) -> Iterator[str]:
 
 
 def write_csv(path: Path, number: int) -> None:
-    """Write so many participants as REDCap would export all their fields."""
+    """Write this many participants as REDCap exports all their fields."""
     from sandbox.people import registry
     from sandbox.redcap.formats import csv_pieces
     from sandbox.redcap.switches import Switches
@@ -43,7 +43,7 @@ def write_csv(path: Path, number: int) -> None:
 
 
 def serve(number: int) -> None:
-    """Serve so many participants, print the address, and stop when the input ends."""
+    """Serve this many participants, print the address, and stop when the input ends."""
     from sandbox.people import registry
     from sandbox.redcap.app import Redcap
     from sandbox.server import Server
@@ -54,7 +54,7 @@ def serve(number: int) -> None:
 
 
 def main(kind: str, *arguments: str) -> None:
-    """Make the registry that was asked for."""
+    """Write or serve the requested registry."""
     if kind == "csv":
         path, number = arguments
         write_csv(Path(path), int(number))

@@ -1,6 +1,6 @@
-"""How often one run asks a healthy REDCap, for registries of two sizes: the number must not grow with them.
+"""The number of requests of one run to REDCap, for registries of two sizes: it must not grow with the size.
 
-The study also has a rider in a checkbox, which costs one more question, so that no healthy study asks more.
+The study has a rider in a checkbox field, which costs one more request: the most that any study needs.
 """
 
 from dataclasses import replace
@@ -19,14 +19,14 @@ FIRST, LATER = "enrolment_arm_1", "follow_up_arm_1"
 
 
 def study_with_checkbox() -> StudyConfig:
-    """The packaged study, and one rider in a checkbox."""
+    """Return the packaged study with one more rider, in a checkbox field."""
     rider = Rider("rider i", "rider i", FieldRef("more_consents", "1"), agreed=("1",), declined=())
     study = packaged_study()
     return replace(study, riders=(*study.riders, rider))
 
 
 def classic(number: int) -> Project:
-    """One row a record."""
+    """Return a project with one row per record."""
     project = registry(number, today=TODAY)
     checkbox = Field("more_consents", "consent_summary", "checkbox", "Also agreed to", "1, Biobank | 2, Newsletter")
     item = Field("visit_date", "visit", label="Date of visit", validation="date_ymd")
@@ -34,7 +34,7 @@ def classic(number: int) -> Project:
 
 
 def longitudinal(number: int) -> Project:
-    """Two events; the second holds the visit form."""
+    """Return a project with two events; the second one has the visit form."""
     project = classic(number)
     events = {FIRST: ("enrolment", "consent_summary"), LATER: ("visit",)}
     visit = {"visit_date": "2026-01-05", "visit_complete": "2"}
@@ -46,7 +46,7 @@ def longitudinal(number: int) -> Project:
 
 
 def repeating(number: int) -> Project:
-    """The visit form repeats, once for everybody."""
+    """Return a project whose visit form is a repeating instrument, with one instance per record."""
     project = classic(number)
     visit = {"visit_date": "2026-01-05", "visit_complete": "2"}
 
@@ -60,8 +60,8 @@ def repeating(number: int) -> Project:
     )
 
 
-def asked(project: Project) -> tuple[int, int]:
-    """How many requests one run sends to this project, and how many of them at once."""
+def requests_for(project: Project) -> tuple[int, int]:
+    """Return how many requests one run sends to this project, and how many at the same time."""
     with Server(Redcap([project])) as server:
         report_from_redcap(f"{server.url}/api/", study_with_checkbox())
         return len(server.requests), server.most_at_once
@@ -74,12 +74,12 @@ def main() -> None:
     figures, at_once = [], 0
     for kind, make, most in kinds:
         say(f"counting the requests to a {kind} project")
-        found = [asked(make(size)) for size in SIZES]
+        found = [requests_for(make(size)) for size in SIZES]
         few, many = (requests for requests, _ in found)
         at_once = max(at_once, *(together for _, together in found))
         what = f"{kind} project: requests for {SIZES[0]:,} and for {SIZES[1]:,} participants"
         figures.append(Figure(what, f"{few} and {many}", f"<= {most}", max(few, many) <= most))
-    hand_over([*figures, Figure("  requests under way at the same time, at most", str(at_once), "<= 1", at_once <= 1)])
+    hand_over([*figures, Figure("  most requests at the same time", str(at_once), "<= 1", at_once <= 1)])
 
 
 if __name__ == "__main__":

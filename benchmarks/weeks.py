@@ -1,7 +1,7 @@
-"""What do more weeks cost? The same 100,000 participants, their consents spread over 52 weeks and over 520.
+"""The cost of more weeks: 100,000 participants whose consents are spread over 52 weeks, and over 520.
 
-Measured from REDCap's rows to the finished numbers, in batches as the job does it, without reading or writing files.
-For comparison, the same weekly numbers by looking through all participants once for each week.
+Measures from REDCap's rows to the finished numbers, in batches like the run, without reading or writing files. For
+comparison, it also computes the weekly numbers by scanning all participants once per week.
 """
 
 import gc
@@ -36,27 +36,27 @@ MOST = 1.2
 
 @dataclass(frozen=True)
 class Registry:
-    """The rows of all participants in batches, and how to count them."""
+    """The rows of all participants in batches, and the counting rules."""
 
     batches: list[pd.DataFrame]
     counting: Counting
 
     def tally(self, batch: pd.DataFrame) -> Tally:
-        """The counts of one batch."""
+        """Return the counts of one batch."""
         return tally_participants(build_participants(batch, self.counting), self.counting.period.start)
 
     def weeks_of(self, tally: Tally) -> tuple[WeekCount, ...]:
-        """The weekly numbers that a report shows."""
+        """Return the weekly numbers of a report."""
         source = Source(None, None, None, PARTICIPANTS)
         return summarise(tally, self.counting.study, self.counting.period, source).weeks
 
     def participants(self) -> list[pd.DataFrame]:
-        """One row per participant, in batches."""
+        """Return one row per participant, in batches."""
         return [build_participants(batch, self.counting) for batch in self.batches]
 
 
 def registry_over(weeks: int) -> Registry:
-    """The same people for any number of weeks: only the days on which they consented lie further apart."""
+    """Return the same people for any number of weeks; only their consent dates are further apart."""
     study, last_day = packaged_study(), START + timedelta(days=7 * weeks - 1)
     project = registry(PARTICIPANTS, today=last_day)
     coding = csv_column_map(study, project.id_field.name)
@@ -68,7 +68,7 @@ def registry_over(weeks: int) -> Registry:
 
 
 def rescanned(participants: pd.DataFrame, counting: Counting) -> Iterator[WeekCount]:
-    """The weekly numbers by looking through everybody again for each week."""
+    """Yield the weekly numbers by scanning everybody again for each week."""
     for week in counting.period.weeks:
         within = participants["consented_on"].between(pd.Timestamp(week.first_day), pd.Timestamp(week.last_day))
         consented = participants[within & (participants["participant_class"] == CONSENTED)]
@@ -78,7 +78,7 @@ def rescanned(participants: pd.DataFrame, counting: Counting) -> Iterator[WeekCo
 
 @dataclass
 class Count:
-    """A count under way, and the CPU seconds it has taken."""
+    """A count in progress, and its CPU seconds so far."""
 
     registry: Registry
     tally: Tally = field(default_factory=Tally)
@@ -91,14 +91,14 @@ class Count:
         self.seconds += time.process_time() - started
 
     def finish(self) -> None:
-        """Make the report's numbers of it."""
+        """Compute the report's numbers from the tally."""
         started = time.process_time()
         self.registry.weeks_of(self.tally)
         self.seconds += time.process_time() - started
 
 
 def times_as_long(few: Registry, many: Registry) -> float:
-    """How much longer one repetition takes for many weeks; batch by batch in turn, as a shared machine changes pace."""
+    """Return the time ratio of many to few weeks in one repetition; batches alternate, because speed varies."""
     counts = (Count(few), Count(many))
     gc.collect()
     for batches in zip(few.batches, many.batches, strict=True):
@@ -110,7 +110,7 @@ def times_as_long(few: Registry, many: Registry) -> float:
 
 
 def rescan_takes(one: Registry) -> float:
-    """How many times as long a rescan per week takes as adding up, both from the participants on."""
+    """Return the time of a scan per week, divided by the time of adding up the tallies."""
     participants = one.participants()
     everybody, start = pd.concat(participants), one.counting.period.start
 
@@ -120,24 +120,24 @@ def rescan_takes(one: Registry) -> float:
     ours, seconds = zip(*(timed(added_up) for _ in range(REPETITIONS)), strict=True)
     theirs, rescan_seconds = timed(lambda: tuple(rescanned(everybody, one.counting)))
     if theirs != ours[0]:
-        raise SystemExit("The rescan found other numbers: one of the two counts wrongly.")
+        raise SystemExit("The scan per week gave other numbers, so one of the two is wrong.")
     return rescan_seconds / float(median(seconds))
 
 
 def timed(work: Callable[[], T]) -> tuple[T, float]:
-    """What the work gives, and the CPU seconds it took."""
+    """Return the result of the work and its CPU seconds."""
     started = time.process_time()
     return work(), time.process_time() - started
 
 
 def main() -> None:
-    """Measure the cost of weeks, then the comparison."""
+    """Measure the cost of more weeks, then the comparison."""
     say(f"counting {PARTICIPANTS:,} participants over {FEW} and over {MANY} weeks")
     few, many = registry_over(FEW), registry_over(MANY)
     longer = median(times_as_long(few, many) for _ in range(REPETITIONS))
-    what = f"{PARTICIPANTS:,} participants: CPU time for {MANY} weeks, of that for {FEW}"
+    what = f"{PARTICIPANTS:,} participants: CPU time for {MANY} weeks, relative to {FEW}"
     rescan = f"{rescan_takes(few):.0f}x at {FEW} weeks, {rescan_takes(many):.0f}x at {MANY}"
-    hand_over([at_most(what, longer, MOST, "x"), Figure("  a rescan of all participants per week would take", rescan)])
+    hand_over([at_most(what, longer, MOST, "x"), Figure("  a scan of all participants per week would take", rescan)])
 
 
 if __name__ == "__main__":
