@@ -1,4 +1,4 @@
-"""The templates of infra/ as tests read them: taken apart by a parser that knows the syntax, and nothing of Azure."""
+"""Read the Bicep templates of infra/ with a parser that checks their syntax."""
 
 import re
 from functools import cache
@@ -20,30 +20,30 @@ _WORDS = {"targetScope", "existing", "if", "in", "true", "false", "null"}
 
 
 def source(name: str) -> str:
-    """The text of a template."""
+    """Return the text of a template."""
     return (ROOT / "infra" / f"{name}.bicep").read_text(encoding="utf-8")
 
 
 @cache
 def template(name: str) -> dict[str, Any]:
-    """A template, taken apart; raises what the parser raises if its syntax is wrong."""
+    """Return a parsed template; raise what the parser raises for wrong syntax."""
     return dict(BicepParser().parse(text=source(name)))
 
 
 def resource(name: str, symbol: str) -> dict[str, Any]:
-    """What a template says of one of its resources: of each, if it makes several in a loop."""
+    """Return the definition of a resource, or of each resource of a loop."""
     config: dict[str, Any] = template(name)["resources"][symbol]["config"]
     return _unwrapped(config)
 
 
 def module_parameters(module: str) -> dict[str, Any]:
-    """What main.bicep gives to one of its modules, by parameter."""
+    """Return the parameters that main.bicep passes to a module."""
     given: dict[str, Any] = _unwrapped(template("main")["modules"][module]["config"])["params"]
     return given
 
 
 def roles_given(name: str) -> set[tuple[str, str]]:
-    """To whom a template gives which role: pairs of a parameter and the name of the role."""
+    """Return the role assignments of a template: pairs of the principal's parameter and the role's name."""
     kinds = {symbol: what["type"] for symbol, what in template(name)["resources"].items()}
     found = [resource(name, each)["properties"] for each, kind in kinds.items() if kind.endswith("/roleAssignments")]
     roles = variable(name, "roles")
@@ -52,30 +52,30 @@ def roles_given(name: str) -> set[tuple[str, str]]:
 
 
 def variable(name: str, symbol: str) -> Any:
-    """The value of a variable of a template."""
+    """Return the value of a template's variable."""
     return template(name)["variables"][symbol]["value"]
 
 
 def parameters(name: str, *, required_only: bool = False) -> set[str]:
-    """The parameters of a template; or those alone that must be given."""
+    """Return the parameters of a template, or only the required ones."""
     declared = template(name).get("parameters", {})
     return {each for each, what in declared.items() if not required_only or what["default"] is None}
 
 
 def default(parameter: str) -> Any:
-    """What a parameter of main.bicep is if it is not given."""
+    """Return the default of a parameter of main.bicep."""
     return template("main")["parameters"][parameter]["default"]
 
 
 def app_settings() -> dict[str, Any]:
-    """The settings of the function app, by name."""
+    """Return the settings of the function app, by name."""
     union = resource("app", "settings")["properties"]["function"]
     given: dict[str, Any] = union["parameters"]["arg_2"]
     return given
 
 
 def undeclared(name: str) -> set[str]:
-    """The names that a template uses in its expressions and declares nowhere; functions are called, not declared."""
+    """Return the names that a template uses without declaring them; names of functions are ignored."""
     bare = _TEXT.sub(lambda text: " ".join(_INSERTED.findall(text[0])), _COMMENT.sub("", source(name)))
     declared = set(_DECLARED.findall(bare))
     expressions = _KEY.sub(" ", _DECLARED.sub(" ", bare))
@@ -83,7 +83,7 @@ def undeclared(name: str) -> set[str]:
 
 
 def _unwrapped(config: dict[str, Any]) -> dict[str, Any]:
-    """What stands behind a condition or a loop."""
+    """Return the definition inside a condition or a loop."""
     return config["config"] if set(config) & {"condition", "loop_type"} else config
 
 

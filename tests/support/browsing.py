@@ -18,7 +18,7 @@ ARGUMENTS = [
 
 @contextmanager
 def running_browser() -> Iterator[Browser]:
-    """The Chromium of this machine, until the block is left; a test is skipped where there is none."""
+    """Yield this machine's Chromium; skip the test if there is none."""
     if CHROMIUM is None:
         pytest.skip("NOT RUN: there is no Chromium on this machine (Debian: apt-get install chromium)")
     with sync_playwright() as playwright:
@@ -51,7 +51,7 @@ class Visitor:
 
 
 def grave_findings(page: Page) -> list[str]:
-    """The serious and critical findings of axe-core in a page, as rule and element."""
+    """Return the serious and critical findings of axe-core in a page, as rule and element."""
     found = Axe().run(page).response["violations"]
     grave = [finding for finding in found if finding["impact"] in ("serious", "critical")]
     return [f"{finding['id']}: {node['html']}" for finding in grave for node in finding["nodes"]]

@@ -1,8 +1,8 @@
-"""Runs the function app in Microsoft's own Python runtime, in a process of its own, without the platform around it.
+"""Run the function app in Microsoft's own Python runtime, in a separate process, without the platform.
 
-``RunningApp`` hands the runtime what the host would send, and keeps what comes back, log lines included. Played not at
-all: the host's keys, routing, schedules, retries, scaling and time limits. Waiting is skipped in the app's process:
-``time.sleep`` returns at once, so that retries of the app cost no time.
+``RunningApp`` sends what the host sends, and returns the response with the log lines. It does not simulate keys,
+routing, schedules, retries, scaling and time limits. In the app's process ``time.sleep`` returns at once, so retries
+are fast.
 """
 
 import contextlib
@@ -20,13 +20,13 @@ from sandbox.functions.process import Answer, FunctionsProcess, IndexingError, I
 __all__ = ["ROOT", "Answer", "IndexingError", "Invocation", "LogLine", "RunningApp", "deployed_copy", "running_app"]
 
 ROOT = Path(__file__).resolve().parents[2]
-LONGEST_SECONDS = 120  # a call that takes longer ends the process, with the place it hung at on stderr
+LONGEST_SECONDS = 120  # a longer call ends the process and prints its stack to stderr
 NEXT_MONDAY = datetime(2026, 11, 23, 12, tzinfo=UTC)
 _NEEDED_BY_PYTHON = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "PYTHONDONTWRITEBYTECODE")
 
 
 class RunningApp:
-    """A function app that was loaded by the runtime: what it offers, and a way to call it."""
+    """A function app loaded by the runtime: its bindings, and methods to invoke its functions."""
 
     def __init__(self, process: FunctionsProcess, log: list[LogLine]) -> None:
         self._process = process
@@ -35,28 +35,28 @@ class RunningApp:
         self.package: str = process.package
 
     def fire_timer(self, name: str, *, past_due: bool = False) -> Invocation:
-        """Let a timer go off."""
+        """Invoke a timer function."""
         return self._call(timer_call(name, past_due=past_due, next_at=NEXT_MONDAY))
 
     def post(self, name: str, url: str, body: bytes = b"") -> Invocation:
-        """Send a POST request to an HTTP function; as on the platform, an empty body is not sent at all."""
+        """Send a POST request to an HTTP function; as on the platform, an empty body is not sent."""
         return self._call(http_call(name, "POST", url, body=body))
 
     def get(
         self, name: str, url: str, query: Mapping[str, str] | None = None, params: Mapping[str, str] | None = None
     ) -> Invocation:
-        """Send a GET request to an HTTP function, with its query and with the parts of its route."""
+        """Send a GET request to an HTTP function, with its query and route parameters."""
         return self._call(http_call(name, "GET", url, query=query, params=params))
 
     def deliver(self, name: str, message: str, dequeue_count: int = 1) -> Invocation:
-        """Hand a message to a queue's function, for the first time or for the n-th."""
+        """Deliver a queue message to a function, for the first or the n-th time."""
         return self._call(queue_call(name, QueueDelivery(message, dequeue_count)))
 
     def _call(self, call: Call) -> Invocation:
         self._log.clear()
         done = self._process.submit(call).result()
         if self._process.ended:
-            raise RuntimeError(f"the app's process ended with status {self._process.end()}; see its stderr")
+            raise RuntimeError(f"The app's process ended with status {self._process.end()}; see its stderr")
         return replace(done, log=list(self._log))
 
 
@@ -67,7 +67,7 @@ def deployed_copy(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def running_app(folder: Path, settings: Mapping[str, str]) -> Iterator[RunningApp]:
-    """The app in this folder, with these settings as its whole environment, for as long as the block lasts.
+    """Yield the app in this folder, with these settings as its whole environment.
 
     Raises IndexingError if the runtime cannot load it.
     """

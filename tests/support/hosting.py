@@ -1,4 +1,4 @@
-"""The function app under the local host, each in a process of its own, as a person would start it; called over HTTP."""
+"""Run the function app under the local host in a separate process, and call it over HTTP."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ import requests
 
 from tests.support.functions_runtime import ROOT
 
-PATIENCE = 90  # seconds until something that should happen counts as not happening
+PATIENCE = 90  # seconds to wait for an expected event
 ENDED = ("delivered", "unchanged", "refused", "failed")
 _LISTENING = re.compile(r"Listening at (http://127\.0\.0\.1:\d+)")
 _NEEDED = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "HOME", "USERPROFILE", "LOCALAPPDATA")
@@ -24,46 +24,46 @@ _NEEDED = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "HOME", "USERPROFILE",
 
 @dataclass(frozen=True)
 class HostedApp:
-    """A host that answers at this address, and the lines it has written so far."""
+    """A host at this address, and its output lines so far."""
 
     url: str
     lines: list[str]
 
     def get(self, path: str) -> Any:
-        """Ask for something below /api and read it as JSON."""
+        """Return the JSON response to a GET request below /api."""
         return requests.get(f"{self.url}/api/{path}", timeout=PATIENCE).json()
 
     def post(self, body: str = "{}") -> str:
-        """Ask for a run; where it can be watched."""
+        """Request a run; return the address of its status."""
         answer = requests.post(f"{self.url}/api/runs", data=body, timeout=PATIENCE)
         assert answer.status_code == 202, answer.text
         return f"{self.url}{answer.json()['status_url']}"
 
     def tick(self, name: str = "monday") -> None:
-        """Let a timer go off now."""
+        """Invoke a timer function now."""
         requests.post(f"{self.url}/admin/functions/{name}", data="{}", timeout=PATIENCE).raise_for_status()
 
     def runs(self, study: str) -> list[dict[str, Any]]:
-        """The recorded runs of a study."""
+        """Return the recorded runs of a study."""
         found: list[dict[str, Any]] = self.get(f"runs?study={study}")["runs"]
         return found
 
     def ended_runs(self, study: str) -> list[dict[str, Any]]:
-        """The recorded runs of a study, once there are any and all have ended."""
+        """Wait until a study has runs and all have ended; return them."""
         eventually(lambda: {run["state"] in ENDED for run in self.runs(study)} == {True})
         return self.runs(study)
 
     def written(self) -> int:
-        """How many lines the host has written."""
+        """Return the number of output lines."""
         return len(self.lines)
 
     def wrote(self, text: str, *, since: int = 0) -> bool:
-        """Whether the host writes this, now or soon, after so many lines."""
+        """Wait for a text in the output after the first ``since`` lines; return whether it came."""
         return eventually(lambda: any(text in line for line in self.lines[since:]))
 
 
 def ended(status_url: str) -> dict[str, Any]:
-    """What became of a run, once it has ended."""
+    """Wait until a run has ended; return its document."""
     found: dict[str, Any] = {}
 
     def has_ended() -> bool:
@@ -75,7 +75,7 @@ def ended(status_url: str) -> dict[str, Any]:
 
 
 def eventually(check: Callable[[], bool]) -> bool:
-    """Whether something comes true before patience ends."""
+    """Wait until a check is true; return False after ``PATIENCE`` seconds."""
     until = time.monotonic() + PATIENCE
     while not check():
         if time.monotonic() > until:
@@ -85,7 +85,7 @@ def eventually(check: Callable[[], bool]) -> bool:
 
 
 def put_study(folder: Path, key: str, *, number: str = "") -> None:
-    """Put a study file into a folder: the packaged one with its key as title, and settings of that number."""
+    """Write a study file: the packaged one with its key as title, and numbered settings."""
     text = (ROOT / "consent" / "studies" / "obri-ibd.toml").read_text(encoding="utf-8")
     for old, new in (
         ('"OBRI Consent Summary"', f'"{key}"'),
@@ -98,7 +98,7 @@ def put_study(folder: Path, key: str, *, number: str = "") -> None:
 
 @contextlib.contextmanager
 def hosted_app(folder: Path, settings: Mapping[str, str]) -> Iterator[HostedApp]:
-    """The app in this folder on a free port, with these settings, for as long as the block lasts."""
+    """Yield the app in this folder on a free port, with these settings."""
     command = [sys.executable, "-m", "sandbox.functions.host", str(folder), "--port", "0"]
     with started(command, machine() | dict(settings)) as hosted:
         yield hosted
@@ -106,7 +106,7 @@ def hosted_app(folder: Path, settings: Mapping[str, str]) -> Iterator[HostedApp]
 
 @contextlib.contextmanager
 def started(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[HostedApp]:
-    """Run a program that hosts the app, from when it listens until the block is left."""
+    """Run a program that hosts the app; yield it once it listens."""
     lines: list[str] = []
     with subprocess.Popen(
         command,
@@ -131,7 +131,7 @@ def started(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[
 
 
 def machine() -> dict[str, str]:
-    """What any program needs of this machine's environment."""
+    """Return the environment variables that any program needs."""
     return {name: os.environ[name] for name in _NEEDED if name in os.environ}
 
 
