@@ -1,31 +1,31 @@
-"""The Dropbox account as ``check`` and ``login`` need it: its owner, whether a folder exists, and deleting a file.
+"""A Dropbox as whoever sets it up needs it: whose it is, whether a folder stands, and away with what was just written.
 
-The Monday job does not use this module, so it cannot delete anything.
+Only setting up uses it: the Monday job has no way to delete. Sends the same way, and waits as long, as a delivery does.
 """
 
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from consent.delivery.dropbox_folder import DropboxFolder, composed
+from consent.delivery.dropbox_folder import DropboxFolder, nfc
 from consent.errors import DeliveryRefusedError
 from consent.files import StoredFile
 
 if TYPE_CHECKING:
     import dropbox
 
-DEADLINE_SECONDS = 60
+PATIENCE_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Owner:
-    """The owner of the account. Name and e-mail are for the screen only; ``repr`` shows neither.
+    """Whose Dropbox it is; who they are is for the screen alone, so printing this shows neither name nor e-mail.
 
     Attributes:
         kind: Dropbox's word for the account: basic, pro or business.
         team: the team's name, None outside a team.
         home_namespace: the id of the account's own files.
-        root_namespace: the id of the team space; without one, the id of the account's own files.
+        root_namespace: the id of the team space; where there is none, that of the account's own files.
     """
 
     account_id: str
@@ -38,33 +38,36 @@ class Owner:
 
     @property
     def team_space(self) -> str | None:
-        """The namespace id of the team space; None if the account has only its own files."""
+        """The namespace id of the team space, None where the account has only its own files."""
         return None if self.root_namespace == self.home_namespace else self.root_namespace
 
 
 class DropboxAccount(DropboxFolder):
-    """A Dropbox folder that can also name its owner and delete a file; gives up after a minute."""
+    """A Dropbox folder that also says whose it is, and takes a file away again that it has just written.
 
-    def __init__(self, *, deadline_seconds: float = DEADLINE_SECONDS, **how: Any) -> None:
+    Everything as for its base, but that it gives up after a minute: somebody is waiting at the screen.
+    """
+
+    def __init__(self, *, deadline_seconds: float = PATIENCE_SECONDS, **how: Any) -> None:
         super().__init__(deadline_seconds=deadline_seconds, **how)
 
     def owner(self) -> Owner:
-        """Return the owner of the account.
+        """Whose Dropbox it is, and which team space there is.
 
-        Raises ``DeliveryRefusedError`` (also for a response that the library cannot read) or
+        Raises ``DeliveryRefusedError`` (also for an answer that the library cannot read) or
         ``DeliveryUnavailableError``.
         """
         client = self._connected()
         found = self._ask("whose account it is", partial(_owner, client))
         if found is None:
             raise DeliveryRefusedError(
-                "Dropbox's response about the account cannot be read, so its team space is unknown.",
-                "Update the package dropbox, then try again.",
+                "Dropbox's answer about the account cannot be read, so it is not known whether there is a team space. "
+                "Update the package dropbox, then try again."
             )
         return found
 
-    def exists(self, folder: str) -> bool:
-        """Return whether this folder exists; the root folder ``/`` always does.
+    def stands(self, folder: str) -> bool:
+        """Whether there is a folder of this name; the topmost, ``/``, always stands.
 
         Raises ``DeliveryRefusedError`` (also for a file of that name) or ``DeliveryUnavailableError``.
         """
@@ -73,23 +76,23 @@ class DropboxAccount(DropboxFolder):
         client = self._connected()
         if folder == "/":
             return True
-        found: Any = self._ask(f"to look at '{folder}'", partial(client.files_get_metadata, composed(folder)))
+        found: Any = self._ask(f"to look at '{folder}'", partial(client.files_get_metadata, nfc(folder)))
         if isinstance(found, FileMetadata):
-            raise DeliveryRefusedError(f"'{folder}' in Dropbox is a file, not a folder.", "Move the file away.")
+            raise DeliveryRefusedError(f"In Dropbox a file stands at '{folder}', where a folder belongs. Move it away.")
         return found is not None
 
-    def delete(self, written: StoredFile) -> None:
-        """Delete a file that ``put`` has just stored, unless it has changed since.
+    def remove(self, written: StoredFile) -> None:
+        """Delete a file that ``put`` has just stored, unless somebody has changed it since.
 
         Raises ``DeliveryRefusedError`` or ``DeliveryUnavailableError``.
         """
         client = self._connected()
-        delete = partial(client.files_delete_v2, composed(written.path), parent_rev=written.rev)
+        delete = partial(client.files_delete_v2, nfc(written.path), parent_rev=written.rev)
         self._ask(f"to delete '{written.path}'", delete)
 
 
 def _owner(client: "dropbox.Dropbox") -> Owner | None:
-    """Return the owner; None where the response lacks a team policy, which the library insists on."""
+    """None where the library misses something: it insists on every policy of a team, whatever Dropbox leaves out."""
     from dropbox.stone_validators import ValidationError
 
     try:

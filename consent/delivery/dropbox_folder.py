@@ -1,7 +1,7 @@
-"""A Dropbox folder as a place for reports: a file is stored and made sure of, refused with a reason, or left for later.
+"""A Dropbox folder that reports are delivered to: uploads are verified, refused with a reason, or retried.
 
-Knows nothing of reports, manifests or order. Never deletes, moves or renames, and never reads a file's contents: what
-is stored is known by its content hash. One request at a time: parallel writers in one Dropbox block each other.
+Never deletes, moves or renames a file, and never downloads one: a content hash identifies what is stored. Sends one
+request at a time, because parallel writes to one Dropbox block each other.
 """
 
 import contextlib
@@ -13,7 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from consent.config.credentials import Secret
-from consent.delivery.dropbox_errors import ApiFailure, classify, kinds_of_trouble
+from consent.delivery.dropbox_errors import ApiFailure, classify, failure_types
+from consent.delivery.report_set import ensure_content
 from consent.errors import DeliveryRefusedError, DeliveryUnavailableError, DeliveryUnverifiedError
 from consent.files import StoredFile, content_hash
 from consent.version import __version__
@@ -24,18 +25,22 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_TIMEOUT = (10, 60)  # seconds to connect, and between two packets of an answer
+_TIMEOUT = (10, 60)  # seconds to connect, and between two packets of a response
 _LONGEST_PAUSE = 30.0  # seconds, unless Dropbox asks for more
 
 logger = logging.getLogger(__name__)
 
 
 class DropboxFolder:
-    """One person's or team's Dropbox, reached through its official library with a retry loop of our own.
+    """The Dropbox of one person or team, through the official SDK with our own retries.
 
-    root_namespace: the team space to write to; without it, the account's own files. deadline_seconds: how long all
-    calls and waits together may take. beat: called before each request; what it raises ends the run. The session stays
-    open. Raises ``ValueError`` for a session that reads the environment, where a .netrc entry would replace the token.
+    Args:
+        root_namespace: the team space to write to; by default the account's own files.
+        deadline_seconds: the time limit of all calls and waits together.
+        keep_alive: called before each request; its error ends the run.
+
+    The session stays open. Raises ``ValueError`` for a session that reads the environment: an entry in .netrc would
+    replace the token.
     """
 
     def __init__(
@@ -52,7 +57,7 @@ class DropboxFolder:
         keep_alive: Callable[[], None] = lambda: None,
     ) -> None:
         if session.trust_env:
-            raise ValueError("a session for Dropbox must not read the environment: set trust_env to False")
+            raise ValueError("A session for Dropbox must not read the environment. Set trust_env to False.")
         self._app_key = app_key
         self._refresh_token = refresh_token
         self._app_secret = app_secret
@@ -61,70 +66,59 @@ class DropboxFolder:
         self._deadline_seconds = self._seconds_left = deadline_seconds
         self._clock = clock
         self._sleep = sleep
-        self._beat = keep_alive
+        self._keep_alive = keep_alive
         self._client: dropbox.Dropbox | None = None
         self._request_id = "none"
         session.hooks["response"].append(self._note_request_id)
 
     def connect(self) -> None:
-        """Prove the log-in before anything is written; later calls do it when nobody has.
-
-        Raises ``DeliveryRefusedError`` or ``DeliveryUnavailableError``.
-        """
+        """Check the sign-in once, before anything is written."""
         self._connected()
 
-    def look(self, path: str) -> StoredFile | None:
-        """The file of that name as Dropbox has it, or None.
-
-        Raises ``DeliveryRefusedError`` (also for a folder of that name) or ``DeliveryUnavailableError``.
-        """
+    def stat(self, path: str) -> StoredFile | None:
+        """Return the file at the path, or None; raise ``DeliveryRefusedError`` for a folder."""
         from dropbox.files import FileMetadata
 
         client = self._connected()
-        found: Any = self._ask(f"to look at '{path}'", partial(client.files_get_metadata, composed(path)))
+        found: Any = self._ask(f"reading '{path}'", partial(client.files_get_metadata, nfc(path)))
         if found is not None and not isinstance(found, FileMetadata):
-            raise DeliveryRefusedError(f"In Dropbox a folder stands at '{path}', where a file belongs. Move it away.")
+            raise DeliveryRefusedError(f"In Dropbox '{path}' is a folder, but it should be a file.", "Move it away.")
         return None if found is None else StoredFile(path, found.content_hash or "", found.size, found.rev)
 
-    def names(self, path: str) -> tuple[str, ...]:
-        """The names in a folder, sorted; none when it does not exist.
-
-        Raises ``DeliveryRefusedError`` or ``DeliveryUnavailableError``.
-        """
+    def list_folder(self, path: str) -> tuple[str, ...]:
+        """Return the names in a folder, sorted; none if it does not exist."""
         client = self._connected()
-        return self._ask(f"to list '{path}'", lambda: tuple(sorted(_listing(client, composed(path))))) or ()
+        return self._ask(f"listing '{path}'", lambda: tuple(sorted(_names_in(client, nfc(path))))) or ()
 
-    def prepare(self, files: Mapping[str, bytes]) -> None:
-        """Prove the log-in; Dropbox replaces a file in one stroke, so there is nothing to set aside."""
+    def stage(self, files: Mapping[str, bytes]) -> None:
+        """Check the sign-in; there is nothing to stage, because Dropbox replaces a file atomically."""
         self.connect()
 
     def put(self, path: str, content: bytes, *, replace: bool) -> StoredFile:
-        """Store the bytes and make sure that Dropbox has exactly these; other bytes stay unless ``replace``.
+        """Store the bytes and verify them by content hash; without ``replace``, refuse to change an existing file.
 
-        Raises ``DeliveryRefusedError``, ``DeliveryUnavailableError`` or ``DeliveryUnverifiedError``, and ``ValueError``
-        for content that is empty or not bytes.
+        After a lost response, look for the file, and send the same bytes again if it is not there.
         """
-        if not isinstance(content, bytes) or not content:
-            raise ValueError(f"'{path}' has no content (bytes), and an empty file must never replace a good one")
+        ensure_content(path, content)
         client = self._connected()
         sent = StoredFile(path, content_hash(content), len(content), rev="")
         upload = partial(_upload, client, sent, content, replace)
         attempt = 0
         while isinstance(result := self._attempt(upload), ApiFailure):
-            seen = self._seen_after_all(client, sent) if result.verdict == "unknown" else None
-            if seen is not None:
-                return self._verified(seen, sent)
-            self._pause(result, attempt, f"to store '{path}'")
+            stored = self._find_upload(client, sent) if result.verdict == "unknown" else None
+            if stored is not None:
+                return self._verified(stored, sent)
+            self._pause(result, attempt, f"storing '{path}'")
             attempt += 1
         return self._verified(result, sent)
 
-    def release(self) -> None:
-        """Nothing was set aside."""
+    def discard_staged(self) -> None:
+        """Do nothing: nothing was staged."""
 
     def _connected(self) -> "dropbox.Dropbox":
         if self._client is None:
             client = self._new_client()
-            self._ask("the log-in", partial(client.check_user, "hello"))
+            self._ask("the sign-in", partial(client.check_user, "hello"))
             self._client = client
         return self._client
 
@@ -139,15 +133,15 @@ class DropboxFolder:
             user_agent=f"ConsentSummary/{__version__}",
             timeout=_TIMEOUT,
             max_retries_on_error=0,
-            max_retries_on_rate_limit=0,  # by default the library waits for ever
-            auto_content_hash=False,  # ours is taken once, before the first attempt
+            max_retries_on_rate_limit=0,  # by default the SDK waits forever
+            auto_content_hash=False,  # we send our own, computed once before the first attempt
         )
         if self._root_namespace is None:
             return client
         return client.with_path_root(dropbox.common.PathRoot.root(self._root_namespace))
 
     def _ask(self, what: str, question: Callable[[], T]) -> T | None:
-        """The answer to a question that can be asked any number of times, or None for "not found"."""
+        """Repeat a read until it succeeds; None for "not found"."""
         attempt = 0
         while isinstance(result := self._attempt(question), ApiFailure):
             if result.verdict == "absent":
@@ -157,50 +151,57 @@ class DropboxFolder:
         return result
 
     def _attempt(self, action: Callable[[], T]) -> T | ApiFailure:
-        self._beat()
+        self._keep_alive()
         if self._seconds_left <= 0:
-            raise self._out_of_time("its answers took too long")
+            raise self._timeout_error("slow responses")
         self._request_id = "none"
         try:
             with self._timed():
                 return action()
-        except kinds_of_trouble() as error:
+        except failure_types() as error:
             return classify(error)
 
-    def _seen_after_all(self, client: "dropbox.Dropbox", sent: StoredFile) -> Any:
-        """The file, if it arrived although its answer was lost; not finding it proves nothing."""
-        found = self._attempt(partial(client.files_get_metadata, composed(sent.path)))
+    def _find_upload(self, client: "dropbox.Dropbox", sent: StoredFile) -> Any:
+        """Return the stored file if the upload arrived; None proves nothing, because Dropbox may lag."""
+        found = self._attempt(partial(client.files_get_metadata, nfc(sent.path)))
         return found if getattr(found, "content_hash", None) == sent.content_hash else None
 
-    def _pause(self, trouble: ApiFailure, attempt: int, what: str) -> None:
-        """Wait before the next attempt, or raise where no next attempt can help or none fits."""
-        if trouble.verdict in ("refused", "absent"):
+    def _pause(self, failure: ApiFailure, attempt: int, what: str) -> None:
+        """Wait before the next attempt; raise if a retry cannot help or does not fit the time limit."""
+        if failure.verdict in ("refused", "absent"):
             raise DeliveryRefusedError(
-                f"Dropbox refused {what} (request {self._request_id}): {trouble.reason}. Then run again."
+                f"Dropbox refused {what} (request {self._request_id}): {failure.reason}.",
+                failure.fix or "Check the folder in Dropbox, then run again.",
             )
-        seconds = max(trouble.seconds, min(2.0**attempt, _LONGEST_PAUSE))
+        seconds = max(failure.seconds, min(2.0**attempt, _LONGEST_PAUSE))
         if seconds > self._seconds_left:
-            raise self._out_of_time(f"{what}: {trouble.reason}")
-        logger.warning("Dropbox: %s, again in %.0f s (%s, request %s)", what, seconds, trouble.reason, self._request_id)
+            raise self._timeout_error(f"{what}: {failure.reason}")
+        logger.warning(
+            "event=dropbox_retry seconds=%.0f request=%s action=%s reason=%s",
+            seconds,
+            self._request_id,
+            what,
+            failure.reason,
+        )
         with self._timed():
             self._sleep(seconds)
 
-    def _out_of_time(self, what: str) -> DeliveryUnavailableError:
+    def _timeout_error(self, what: str) -> DeliveryUnavailableError:
         return DeliveryUnavailableError(
-            f"Dropbox did not do it within {self._deadline_seconds:.0f} seconds ({what}; request {self._request_id}). "
-            "The same run may work later, and mends whatever was begun; if not, check the network (HTTPS_PROXY, "
-            "REQUESTS_CA_BUNDLE) and https://status.dropbox.com."
+            f"Dropbox was not available for {self._deadline_seconds:.0f} seconds ({what}; request {self._request_id}).",
+            "Run again later. If it fails again, check https://status.dropbox.com and the network settings "
+            "(HTTPS_PROXY, REQUESTS_CA_BUNDLE).",
         )
 
     def _verified(self, stored: Any, sent: StoredFile) -> StoredFile:
-        same_place = _folded(stored.path_lower or "") == _folded(sent.path)
-        if not same_place or (stored.content_hash, stored.size) != (sent.content_hash, sent.size):
+        same_path = _folded(stored.path_lower or "") == _folded(sent.path)
+        if not same_path or (stored.content_hash, stored.size) != (sent.content_hash, sent.size):
             raise DeliveryUnverifiedError(
-                f"Dropbox holds something else than what was sent to '{sent.path}' (request {self._request_id}). "
-                "Do not rely on that file; look who else writes there, then run again."
+                f"The stored file does not match the upload: '{sent.path}' in Dropbox (request {self._request_id}).",
+                "Find out who else writes to that folder, then run again.",
             )
         logger.info(
-            "Dropbox holds %s, rev %s, hash %s (request %s)",
+            "event=file_stored path=%s rev=%s hash=%s request=%s",
             sent.path,
             stored.rev,
             sent.content_hash,
@@ -225,15 +226,15 @@ def _upload(client: "dropbox.Dropbox", sent: StoredFile, content: bytes, replace
 
     return client.files_upload(
         content,
-        composed(sent.path),
+        nfc(sent.path),
         mode=WriteMode.overwrite if replace else WriteMode.add,
         autorename=False,
-        strict_conflict=False,  # a repeat of the same bytes, after a lost answer, must succeed
+        strict_conflict=False,  # sending the same bytes again after a lost response must succeed
         content_hash=sent.content_hash,
     )
 
 
-def _listing(client: "dropbox.Dropbox", path: str) -> Iterator[str]:
+def _names_in(client: "dropbox.Dropbox", path: str) -> Iterator[str]:
     page = client.files_list_folder("" if path == "/" else path)
     while True:
         yield from (entry.name for entry in page.entries)
@@ -242,11 +243,11 @@ def _listing(client: "dropbox.Dropbox", path: str) -> Iterator[str]:
         page = client.files_list_folder_continue(page.cursor)
 
 
-def composed(path: str) -> str:
-    """The path as Dropbox keeps names, in one of two spellings of an accent (NFC); it finds no other."""
+def nfc(path: str) -> str:
+    """Return the path with composed accents (Unicode NFC), the only spelling that Dropbox finds."""
     return unicodedata.normalize("NFC", path)
 
 
 def _folded(path: str) -> str:
-    """The path with case taken out on both sides, because Dropbox lower-cases by older rules than Python's."""
-    return composed(composed(path).casefold())
+    """Return the path without case; Dropbox lower-cases by older rules than Python's."""
+    return nfc(nfc(path).casefold())

@@ -1,32 +1,27 @@
-"""The files of one report as a set: their names, fingerprints and places, and the manifest that vouches for them.
+"""Name the files of one report, decide where they go, and write the manifest that lists them.
 
-Decides nothing about what to write and touches no folder. The manifest holds no instant and no run id, so the same
-report in the same archive gives the same manifest, and its fingerprint alone says whether a folder is current.
+The manifest holds no time and no run id. So the same report in the same archive has the same manifest, and its hash
+shows whether a folder is current.
 """
 
 import hashlib
 import json
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-from consent.files import StoredFile, content_hash, folder_names, illegal_name_reason, join_paths
-
-if TYPE_CHECKING:
-    from consent.files import ReportFile
-
+from consent.files import ReportFile, StoredFile, content_hash, folder_names, illegal_name_reason, join_paths
 
 SCHEMA = "consent-manifest/1"
 
 
 @dataclass(frozen=True)
 class Destination:
-    """Whose report this is, as of which days, and the folder ("/" or "/Reports/x") it is for.
+    """The study of a report, its days, and the folder ("/" or "/Reports/x") it goes to.
 
-    ``always``: a person asked for these very files here, whatever report stands there (``summarise``).
+    ``always``: replace any report in the folder, as ``summarise`` does.
     """
 
     study_key: str
@@ -40,18 +35,18 @@ class Destination:
 
     @property
     def manifest_name(self) -> str:
-        """The plain name of the manifest."""
+        """The manifest's file name."""
         return f"{self.title}.manifest.json"
 
     @property
     def archive_home(self) -> str:
-        """The folder that holds the kept sets of this title, one folder a cut-off."""
+        """The folder of all archived sets of this title, one subfolder per cut-off."""
         return join_paths(self.folder, "Archive", self.title)
 
 
 @dataclass(frozen=True)
 class TargetFile:
-    """One file of a set, where it goes, and its bytes; a manifest's bytes lack the revisions that are still to come."""
+    """One file of a set, its path and its bytes; a manifest's bytes lack revisions that are not known yet."""
 
     path: str
     content: bytes
@@ -60,10 +55,10 @@ class TargetFile:
 
 @dataclass(frozen=True)
 class ReportSet:
-    """The files of one report and whose it is; made by ``report_set``, which refuses what must never be delivered."""
+    """The files of one report and their destination; create it with ``report_set``, which checks them."""
 
-    address: Destination
-    files: "tuple[ReportFile, ...]"
+    destination: Destination
+    files: tuple[ReportFile, ...]
 
     @cached_property
     def set_id(self) -> str:
@@ -73,77 +68,83 @@ class ReportSet:
 
     @property
     def archive_folder(self) -> str:
-        """The folder in which this very set is kept."""
-        return join_paths(self.address.archive_home, self.address.cutoff.isoformat(), self.set_id)
+        """The archive folder of this set."""
+        return join_paths(self.destination.archive_home, self.destination.cutoff.isoformat(), self.set_id)
 
-    def archive_places(self, stored: Mapping[str, StoredFile]) -> tuple[TargetFile, ...]:
-        """Where the set is kept, flat, the manifest last; none without an archive."""
-        if not self.address.archive:
-            return ()
-        manifest = TargetFile(join_paths(self.archive_folder, self.address.manifest_name), self.manifest(stored), True)
-        return (*(TargetFile(self._archive_path(file), file.content) for file in self.files), manifest)
+    def archive_targets(self, stored: Mapping[str, StoredFile]) -> tuple[TargetFile, ...]:
+        """Return the set's files in the archive, the manifest last; none without an archive."""
+        return self._targets(self._archive_path, self.archive_folder, stored) if self.destination.archive else ()
 
-    def stable_places(self, stored: Mapping[str, StoredFile]) -> tuple[TargetFile, ...]:
-        """Where readers look every week, the manifest last."""
-        path = join_paths(self.address.folder, "data", self.address.manifest_name)
-        manifest = TargetFile(path, self.manifest(stored), True)
-        return (*(TargetFile(self._stable_path(file), file.content) for file in self.files), manifest)
+    def stable_targets(self, stored: Mapping[str, StoredFile]) -> tuple[TargetFile, ...]:
+        """Return the set's files under the stable names that readers know, the manifest last."""
+        return self._targets(self._stable_path, join_paths(self.destination.folder, "data"), stored)
 
     def manifest(self, stored: Mapping[str, StoredFile]) -> bytes:
-        """The manifest's bytes, given what is stored by now; a revision not known yet is left blank.
+        """Return the manifest's bytes; a revision that is not in ``stored`` yet is blank.
 
-        The revisions are those of the archived copies, which are never rewritten, or of the stable files where there is
-        no archive.
+        The revisions are those of the archived files, which never change, or of the stable files without an archive.
         """
-        about = {
+        document = {
             "schema": SCHEMA,
-            "study": self.address.study_key,
-            "title": self.address.title,
-            "cutoff": self.address.cutoff.isoformat(),
-            "exported_on": self.address.exported_on.isoformat(),
+            "study": self.destination.study_key,
+            "title": self.destination.title,
+            "cutoff": self.destination.cutoff.isoformat(),
+            "exported_on": self.destination.exported_on.isoformat(),
             "set_id": self.set_id,
-            "sandbox": self.address.sandbox,
+            "sandbox": self.destination.sandbox,
             "files": [self._entry(file, stored) for file in sorted(self.files, key=lambda file: file.name)],
         }
-        return (json.dumps(about, ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode()
+        return (json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode()
 
-    def _entry(self, file: "ReportFile", stored: Mapping[str, StoredFile]) -> dict[str, str | int]:
-        vouched = stored.get(self._archive_path(file) if self.address.archive else self._stable_path(file))
+    def _targets(
+        self, path_of: Callable[[ReportFile], str], manifest_folder: str, stored: Mapping[str, StoredFile]
+    ) -> tuple[TargetFile, ...]:
+        manifest_path = join_paths(manifest_folder, self.destination.manifest_name)
+        files = (TargetFile(path_of(file), file.content) for file in self.files)
+        return (*files, TargetFile(manifest_path, self.manifest(stored), is_manifest=True))
+
+    def _entry(self, file: ReportFile, stored: Mapping[str, StoredFile]) -> dict[str, str | int]:
+        listed = stored.get(self._archive_path(file) if self.destination.archive else self._stable_path(file))
         return {
             "name": file.name,
             "path": f"data/{file.name}" if file.data else file.name,
             "size": len(file.content),
             "sha256": hashlib.sha256(file.content).hexdigest(),
             "content_hash": content_hash(file.content),
-            "rev": vouched.rev if vouched else "",
+            "rev": listed.rev if listed else "",
         }
 
-    def _archive_path(self, file: "ReportFile") -> str:
+    def _archive_path(self, file: ReportFile) -> str:
         return join_paths(self.archive_folder, file.name)
 
-    def _stable_path(self, file: "ReportFile") -> str:
-        return join_paths(self.address.folder, "data" if file.data else "", file.name)
+    def _stable_path(self, file: ReportFile) -> str:
+        return join_paths(self.destination.folder, "data" if file.data else "", file.name)
 
 
-def report_set(files: "Sequence[ReportFile]", address: Destination) -> ReportSet:
-    """Join the files of a report to its address.
+def report_set(files: Sequence[ReportFile], destination: Destination) -> ReportSet:
+    """Combine the files of a report with its destination.
 
-    Raises ``ValueError`` for an empty file, content that is not bytes, names that are one and the same to Dropbox and
-    Windows, and names that one of them does not allow.
+    Raises ``ValueError`` for content that is empty or not bytes, for names that Windows or Dropbox does not allow, and
+    for names that are the same to them.
     """
     for file in files:
-        if not isinstance(file.content, bytes) or not file.content:
-            raise ValueError(f"'{file.name}' has no content (bytes), and an empty file must never replace a good one")
-    names = [*(file.name for file in files), address.manifest_name]
-    for name in [*names, address.title, *folder_names(address.folder)]:
+        ensure_content(file.name, file.content)
+    names = [*(file.name for file in files), destination.manifest_name]
+    for name in [*names, destination.title, *folder_names(destination.folder)]:
         _ensure_legal(name)
     _ensure_no_clashes([*names, "data", "Archive"])
-    return ReportSet(address, tuple(files))
+    return ReportSet(destination, tuple(files))
+
+
+def ensure_content(name: str, content: bytes) -> None:
+    """Raise ``ValueError`` for content that is empty or not bytes: it must never replace a good file."""
+    if not isinstance(content, bytes) or not content:
+        raise ValueError(f"'{name}' has no content, or its content is not bytes.")
 
 
 def _ensure_legal(name: str) -> None:
     if why := illegal_name_reason(name):
-        raise ValueError(f"{name!r} is not a legal name on Windows and Dropbox: {why}")
+        raise ValueError(f"{name!r} is not a legal name on Windows and Dropbox: {why}.")
     name.encode()  # half of a surrogate pair is a UnicodeEncodeError, which is a ValueError
 
 
@@ -151,4 +152,4 @@ def _ensure_no_clashes(names: Sequence[str]) -> None:
     folded = [unicodedata.normalize("NFC", name).casefold() for name in names]
     clashing = sorted({name for name, key in zip(names, folded, strict=True) if folded.count(key) > 1})
     if clashing:
-        raise ValueError(f"these names are one and the same to Dropbox and Windows: {', '.join(clashing)}")
+        raise ValueError(f"Windows and Dropbox cannot tell these names apart: {', '.join(clashing)}.")

@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from consent.runs.due import shown_state
-from consent.runs.ledger.record import LeaseRecord, RunRecord
-from consent.runs.ledger.store import RunLedger
+from consent.runs.ledger.record import LeaseRecord, RunLedger, RunRecord
 
 
 def with_leases(

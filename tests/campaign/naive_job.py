@@ -17,14 +17,12 @@ from consent.delivery.report_set import ReportSet, TargetFile
 from consent.errors import ConsentReportError, DeliveryUnavailableError, RecordChangedError
 from consent.files import ReportFile, StoredFile
 from consent.runs.lease import KeepAlive
-from consent.runs.ledger.record import LeaseRecord, RunRecord
-from consent.runs.ledger.store import RunLedger
+from consent.runs.ledger.record import LeaseRecord, RunLedger, RunRecord
 from consent.runs.pipeline import RunResult, run_report
 from consent.runs.request import RunRequest
 from consent.runs.services import open_services
 from consent.runs.worker import execute_message
 from consent.studies.catalog import choose_study, load_studies
-from tests.campaign.light_report import render_light_report
 from tests.campaign.workers import Worker
 
 
@@ -35,9 +33,7 @@ def naively(message: str, worker: Worker) -> None:
         study = choose_study(load_studies(worker.settings), record.study)
         with open_services(study, worker.settings, now=worker.now, sleep=worker.sleep, clock=worker.clock) as services:
             unseen = replace(services, folder=_Unseen())
-            planned = run_report(
-                study, unseen, RunRequest(as_of=record.as_of, dry_run=True), render=render_light_report
-            )
+            planned = run_report(study, unseen, RunRequest(as_of=record.as_of, dry_run=True))
         report = replace(planned.plan.report, files=_stamped(planned.plan.report.files, worker))
         stored = _upload_all(report, worker)
         plan = replace(planned.plan, report=report)
@@ -74,10 +70,10 @@ class _Careless:
 class _Unseen:
     """A folder that nobody looks at before writing to it."""
 
-    def look(self, path: str) -> None:
+    def stat(self, path: str) -> None:
         return None
 
-    def names(self, path: str) -> tuple[str, ...]:
+    def list_folder(self, path: str) -> tuple[str, ...]:
         return ()
 
 
@@ -95,7 +91,7 @@ def _stamped(files: tuple[ReportFile, ...], worker: Worker) -> tuple[ReportFile,
 
 def _upload_all(report: ReportSet, worker: Worker) -> tuple[StoredFile, ...]:
     """Write the archive and the stable names, in the right order at least; the files under the stable names."""
-    shown = report.stable_places({})
+    shown = report.stable_targets({})
     with dropbox_session(worker.settings.network, worker.settings.get("DROPBOX_SANDBOX_URL")) as session:
         client = dropbox.Dropbox(
             app_key=worker.settings.get("DROPBOX_KEY"),
@@ -104,7 +100,7 @@ def _upload_all(report: ReportSet, worker: Worker) -> tuple[StoredFile, ...]:
             max_retries_on_error=0,
             max_retries_on_rate_limit=0,
         )
-        stored = {place.path: _upload(client, place) for place in (*report.archive_places({}), *shown)}
+        stored = {place.path: _upload(client, place) for place in (*report.archive_targets({}), *shown)}
     return tuple(stored[place.path] for place in shown)
 
 

@@ -7,11 +7,10 @@ from typing import Any
 from consent.delivery.plan import Delivery, DeliveryPlan, FolderState
 from consent.delivery.report_set import report_set
 from consent.files import StoredFile
-from consent.runs.ledger.record import RunCounts, RunRecord, scheduled_id
-from consent.runs.ledger.store import RunLedger
+from consent.runs.ledger.record import RunCounts, RunLedger, RunRecord, scheduled_id
 from consent.runs.pipeline import RunResult
 from tests.support.builders import a_row, summary_of
-from tests.unit.delivery.test_plan import REPORT, an_address
+from tests.unit.delivery.test_plan import REPORT, a_destination
 
 MONDAY = date(2026, 11, 16)
 NOW = datetime(2026, 11, 16, 13, 0, tzinfo=UTC)  # Monday 08:00 in Toronto
@@ -71,7 +70,7 @@ def a_report(**changes: Any) -> RunRecord:
 
 def a_result(state: Any = "delivered", **changes: Any) -> RunResult:
     """What came of a run; ``changes`` replace its fields."""
-    report = report_set(REPORT, an_address())
+    report = report_set(REPORT, a_destination())
     files = (StoredFile("/Adults.csv", "a" * 64, 10, "rev1"),)
     plan_state = "delivered" if state == "planned" else state
     result = RunResult(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from consent.cli.check.output import checkup_document
+from consent.cli.check.findings import checkup_document
 from consent.errors import ConsentReportError
 from consent.runs.changes import PastReports
 from consent.runs.ledger.record import RunCounts
@@ -89,7 +89,7 @@ MISTAKES = [
     Mistake(
         made.certificates_that_are_not_there,
         "Settings and secrets",
-        "names a file that does not exist",
+        "certificate file does not exist",
         "Correct or remove",
     ),
     Mistake(made.lacking("account_info.read"), "Dropbox", "lacks the permission account_info.read", LOG_IN_AGAIN),
@@ -101,7 +101,7 @@ MISTAKES = [
         "the app lacks the permission files.content.write",
         "Tick and submit it under Permissions .* sign in again",
     ),
-    Mistake(made.a_revoked_log_in, "Dropbox", "stored log-in is not valid", LOG_IN_AGAIN),
+    Mistake(made.a_revoked_log_in, "Dropbox", "stored sign-in is not valid", LOG_IN_AGAIN),
     Mistake(made.another_app_key, "Dropbox", "app key or app secret is wrong", "Check DROPBOX_KEY"),
     Mistake(
         made.another_app_secret, "Dropbox", "app key or app secret is wrong", "Check DROPBOX_KEY and DROPBOX_SECRET"
@@ -240,7 +240,7 @@ def with_an_app_secret(world: CheckWorld) -> None:
 
 def with_a_small_fall(world: CheckWorld) -> None:
     with closing(SqliteLedger(world.folder / "runs.sqlite")) as ledger:
-        ledger.add(a_report(study=KEY, sandbox=True, counts=RunCounts(7, 5, 7, 7, 5)))
+        ledger.add(a_report(study=KEY, sandbox=True, counts=RunCounts(7, 5, 7, 7)))
 
 
 def with_a_folder_from_which_nothing_can_be_deleted(world: CheckWorld) -> None:
@@ -269,5 +269,5 @@ def test_a_set_up_that_is_called_ready_is_one_of_which_a_run_delivers(
     plant: Callable[[CheckWorld], None], world: CheckWorld
 ) -> None:
     plant(world)
-    ready = world.check().ready
+    ready = world.check().would_run
     assert (ready, run(world).state) == (True, "delivered")

@@ -1,17 +1,15 @@
-"""Delivery by the real Dropbox library to the stand-in: lost answers, contention, refusals, and what is never done."""
+"""Tests of delivery with the real Dropbox SDK to the simulated Dropbox: lost responses, contention and refusals."""
 
 import contextlib
 import itertools
 import json
 import logging
 import random
-import subprocess
-import sys
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-import dropbox as sdk
 import pytest
 import requests
 
@@ -19,7 +17,7 @@ from consent.config.credentials import Secret
 from consent.config.settings import Network
 from consent.delivery.dropbox_folder import DropboxFolder
 from consent.delivery.dropbox_session import dropbox_session
-from consent.delivery.plan import Delivery, Destination, content_hash, deliver, gather, plan_delivery
+from consent.delivery.plan import Delivery, Destination, content_hash, deliver, plan_delivery, read_folder_state
 from consent.delivery.report_set import report_set
 from consent.errors import (
     ConsentReportError,
@@ -38,13 +36,13 @@ ADDRESS = Destination("obri-ibd", "Consent", "/", archive=True, cutoff=MONDAY, e
 A_WEEK_LATER = replace(ADDRESS, cutoff=date(2026, 11, 23), exported_on=date(2026, 11, 23))
 REPORT = (ReportFile("Consent.csv", b"a,b\n1,2\n"), ReportFile("Consent.json", b"{}", data=True))
 NEXT_REPORT = (replace(REPORT[0], content=b"a,b\n1,3\n"), replace(REPORT[1], content=b"[]"))
-ROUTES_OF_A_CAREFUL_WRITER = {"oauth2/token", "check/user", "files/get_metadata", "files/list_folder", "files/upload"}
+ALLOWED_ROUTES = {"oauth2/token", "check/user", "files/get_metadata", "files/list_folder", "files/upload"}
 JSON = {"Content-Type": "application/json"}
 
 
 @dataclass
 class VirtualTime:
-    """A clock that only sleeping moves, and a memory of every sleep."""
+    """A clock that only sleeping moves; it records every sleep."""
 
     now: float = 0.0
     sleeps: list[float] = field(default_factory=list)
@@ -59,7 +57,7 @@ class VirtualTime:
 
 @dataclass
 class Bench:
-    """The stand-in, the virtual time, and folders that are connected to both."""
+    """The simulated Dropbox, a virtual clock, and folders that use both."""
 
     server: Server
     time: VirtualTime
@@ -84,9 +82,9 @@ class Bench:
         }
         return DropboxFolder(**usual | changes)  # type: ignore[arg-type]
 
-    def deliver(self, files: tuple[ReportFile, ...] = REPORT, address: Destination = ADDRESS) -> Delivery:
+    def deliver(self, files: tuple[ReportFile, ...] = REPORT, destination: Destination = ADDRESS) -> Delivery:
         folder = self.folder()
-        return deliver(plan_delivery(files, address, gather(files, address, folder)), folder)
+        return deliver(plan_delivery(files, destination, read_folder_state(files, destination, folder)), folder)
 
     def fail(self, *faults: Fault) -> None:
         self.server.faults[:] = faults
@@ -121,7 +119,7 @@ def bench(server: Server) -> Iterator[Bench]:
 
 
 def changed(**changes: object) -> Callable[[bytes], bytes]:
-    """An answer with some of its fields changed, and those set to None left out."""
+    """Change some fields of a response; None removes a field."""
 
     def change(body: bytes) -> bytes:
         fields = json.loads(body) | changes
@@ -130,11 +128,11 @@ def changed(**changes: object) -> Callable[[bytes], bytes]:
     return change
 
 
-def archived(name: str, files: tuple[ReportFile, ...] = REPORT, address: Destination = ADDRESS) -> str:
-    return f"{report_set(files, address).archive_folder}/{name}"
+def archived(name: str, files: tuple[ReportFile, ...] = REPORT, destination: Destination = ADDRESS) -> str:
+    return f"{report_set(files, destination).archive_folder}/{name}"
 
 
-PLACES_OF_THE_REPORT = [
+REPORT_PATHS = [
     *(archived(name) for name in ("Consent.csv", "Consent.json", "Consent.manifest.json")),
     "/Consent.csv",
     "/data/Consent.json",
@@ -142,7 +140,7 @@ PLACES_OF_THE_REPORT = [
 ]
 
 
-# --- what is stored, and how it is asked for
+# --- upload, stat and list
 
 
 def test_a_file_is_stored_byte_for_byte(bench: Bench) -> None:
@@ -150,65 +148,57 @@ def test_a_file_is_stored_byte_for_byte(bench: Bench) -> None:
     assert bench.dropbox.files() == {"/Consent.csv": b"a,b\n"}
 
 
-def test_a_stored_file_is_known_by_hash_size_and_revision(bench: Bench) -> None:
-    stored = bench.folder().put("/Consent.csv", b"a,b\n", replace=True)
-    assert stored == bench.folder().look("/Consent.csv")
-    assert (stored.content_hash, stored.size, len(stored.rev)) == (content_hash(b"a,b\n"), 4, 16)
+def test_a_missing_file_is_none(bench: Bench) -> None:
+    assert bench.folder().stat("/nowhere/Consent.csv") is None
 
 
-def test_looking_for_what_is_not_there_finds_nothing(bench: Bench) -> None:
-    assert bench.folder().look("/nowhere/Consent.csv") is None
-
-
-def test_names_come_from_every_page_of_a_listing(bench: Bench) -> None:
+def test_a_folder_is_listed_from_every_page(bench: Bench) -> None:
     folder = bench.folder()
     for path in ("/A/b", "/A/c/d", "/A/a"):
         folder.put(path, b"1", replace=True)
     bench.dropbox.account.page_size = 1
-    assert folder.names("/A") == ("a", "b", "c")
+    assert folder.list_folder("/A") == ("a", "b", "c")
 
 
-def test_the_names_in_the_root_are_found(bench: Bench) -> None:
+def test_the_root_folder_is_listed(bench: Bench) -> None:
     bench.folder().put("/a", b"1", replace=True)
-    assert bench.folder().names("/") == ("a",)
+    assert bench.folder().list_folder("/") == ("a",)
 
 
-def test_a_folder_that_does_not_exist_has_no_names(bench: Bench) -> None:
-    assert bench.folder().names("/nowhere") == ()
+def test_a_missing_folder_is_empty(bench: Bench) -> None:
+    assert bench.folder().list_folder("/nowhere") == ()
 
 
-def test_a_listing_that_dropbox_resets_is_begun_again(bench: Bench) -> None:
+def test_a_listing_that_dropbox_resets_starts_again(bench: Bench) -> None:
     folder = bench.folder()
     folder.put("/A/a", b"1", replace=True)
     folder.put("/A/b", b"1", replace=True)
     bench.dropbox.account.page_size = 1
     body = b'{"error_summary": "reset/", "error": {".tag": "reset"}}'
     bench.fail(Fault("answer", "files/list_folder/continue", status=409, headers=JSON, body=body))
-    assert folder.names("/A") == ("a", "b")
+    assert folder.list_folder("/A") == ("a", "b")
 
 
 @pytest.mark.parametrize("replacing", [True, False], ids=["replacing", "adding"])
-def test_no_upload_lets_dropbox_choose_another_name_or_complain_of_the_same_bytes(
-    bench: Bench, replacing: bool
-) -> None:
+def test_no_upload_allows_another_name_or_refuses_the_same_bytes(bench: Bench, replacing: bool) -> None:
     bench.folder().put("/Consent.csv", b"a", replace=replacing)
     assert bench.arguments().get("autorename", False) is False
     assert bench.arguments().get("strict_conflict", False) is False
 
 
 @pytest.mark.parametrize(("replacing", "mode"), [(True, "overwrite"), (False, "add")])
-def test_only_a_stable_name_is_overwritten(bench: Bench, replacing: bool, mode: str) -> None:
+def test_only_a_replacing_upload_overwrites(bench: Bench, replacing: bool, mode: str) -> None:
     bench.folder().put("/Consent.csv", b"a", replace=replacing)
     assert bench.arguments()["mode"] == {".tag": mode}
 
 
-def test_every_upload_names_the_hash_of_its_bytes(bench: Bench) -> None:
+def test_every_upload_sends_its_content_hash(bench: Bench) -> None:
     bench.folder().put("/Consent.csv", b"a", replace=True)
     assert bench.arguments()["content_hash"] == content_hash(b"a")
 
 
-@pytest.mark.parametrize("content", [None, b"", "text", bytearray(b"a")], ids=["none", "empty", "text", "bytearray"])
-def test_content_that_is_no_bytes_or_empty_is_refused_before_any_request(bench: Bench, content: bytes) -> None:
+@pytest.mark.parametrize("content", [None, b"", "text"], ids=["none", "empty", "text"])
+def test_empty_content_is_refused_before_any_request(bench: Bench, content: bytes) -> None:
     with pytest.raises(ValueError, match="has no content"):
         bench.folder().put("/Consent.csv", content, replace=True)
     assert bench.server.requests == []
@@ -221,7 +211,7 @@ def test_adding_the_same_bytes_again_makes_no_new_revision(bench: Bench) -> None
 
 def test_adding_other_bytes_is_refused_and_changes_nothing(bench: Bench) -> None:
     bench.folder().put("/Consent.csv", b"a", replace=False)
-    with pytest.raises(DeliveryRefusedError, match="a different file already stands there and is never overwritten"):
+    with pytest.raises(DeliveryRefusedError, match="a different file already exists there"):
         bench.folder().put("/Consent.csv", b"b", replace=False)
     assert bench.dropbox.revisions("/Consent.csv") == [b"a"]
 
@@ -233,54 +223,44 @@ def test_adding_other_bytes_is_refused_and_changes_nothing(bench: Bench) -> None
         pytest.param(changed(content_hash=None), id="no hash"),
         pytest.param(changed(size=3), id="other size"),
         pytest.param(changed(path_lower="/consent (1).csv"), id="other path"),
-        pytest.param(changed(path_lower=None), id="no path"),
     ],
 )
-def test_an_answer_about_something_else_than_was_sent_is_not_taken_for_success(
-    bench: Bench, change: Callable[[bytes], bytes]
-) -> None:
+def test_a_response_that_does_not_match_the_upload_is_an_error(bench: Bench, change: Callable[[bytes], bytes]) -> None:
     bench.fail(Fault("change", "files/upload", change=change))
-    with pytest.raises(DeliveryUnverifiedError, match=r"something else than what was sent to '/Consent\.csv'"):
+    with pytest.raises(DeliveryUnverifiedError, match=r"does not match the upload: '/Consent\.csv'"):
         bench.folder().put("/Consent.csv", b"a", replace=True)
 
 
 @pytest.mark.parametrize(
     "title",
     [
-        pytest.param("Résumé", id="accents"),
-        pytest.param("Re\u0301sume\u0301", id="accents spelt apart"),
+        pytest.param("Re\u0301sume\u0301", id="decomposed accents"),
         pytest.param("ΣΎΝΟΨΗΣ", id="a final sigma"),
-        pytest.param("同意書 Ünï", id="Chinese"),
     ],
 )
-def test_a_report_with_a_title_in_any_script_is_delivered_and_found_again(bench: Bench, title: str) -> None:
+def test_a_title_in_any_script_is_delivered_and_found_again(bench: Bench, title: str) -> None:
     files = (ReportFile(f"{title}.csv", b"a"), ReportFile(f"{title}.json", b"{}", data=True))
-    address = replace(ADDRESS, title=title)
-    bench.deliver(files, address)
-    assert bench.deliver(files, address).state == "unchanged"
+    destination = replace(ADDRESS, title=title)
+    bench.deliver(files, destination)
+    assert bench.deliver(files, destination).state == "unchanged"
 
 
-# --- connecting
+# --- sign-in
 
 
-def test_the_log_in_is_proven_before_anything_else(bench: Bench) -> None:
+def test_the_sign_in_is_checked_first(bench: Bench) -> None:
     bench.folder().put("/Consent.csv", b"a", replace=True)
     assert bench.routes() == ["oauth2/token", "check/user", "files/upload"]
 
 
-def test_preparing_proves_the_log_in_and_writes_nothing(bench: Bench) -> None:
-    bench.folder().prepare({"/Consent.csv": b"a"})
-    assert bench.routes() == ["oauth2/token", "check/user"]
-
-
-def test_the_log_in_is_proven_once(bench: Bench) -> None:
+def test_the_sign_in_is_checked_once(bench: Bench) -> None:
     folder = bench.folder()
     folder.connect()
     folder.connect()
     assert bench.routes().count("check/user") == 1
 
 
-def test_an_access_token_that_expires_under_way_is_renewed(bench: Bench) -> None:
+def test_an_expired_access_token_is_renewed(bench: Bench) -> None:
     folder = bench.folder()
     folder.put("/a.csv", b"a", replace=True)
     bench.dropbox.expire_tokens()
@@ -293,8 +273,8 @@ def test_an_app_secret_is_used_when_there_is_one(bench: Bench) -> None:
     assert b"client_secret=sandbox-secret" in bench.server.seen("oauth2/token")[0].body
 
 
-def test_a_session_that_reads_the_environment_is_refused(bench: Bench) -> None:
-    with requests.Session() as session, pytest.raises(ValueError, match="set trust_env to False"):
+def test_a_session_that_reads_the_environment_is_an_error(bench: Bench) -> None:
+    with requests.Session() as session, pytest.raises(ValueError, match="trust_env"):
         bench.folder(session=session)
 
 
@@ -306,15 +286,6 @@ def test_the_environment_of_the_process_changes_nothing(bench: Bench, monkeypatc
     assert bench.routes() == ["oauth2/token", "check/user"]
 
 
-@pytest.mark.parametrize(
-    "module", ["consent.delivery.plan", "consent.delivery.dropbox_folder", "consent.delivery.dropbox_errors"]
-)
-def test_what_is_slow_to_import_is_not_imported_before_it_is_needed(module: str) -> None:
-    program = f"import sys, {module}; print(sys.modules.keys() & {{'dropbox', 'pandas', 'requests'}})"
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "set()"
-
-
 # --- team spaces
 
 
@@ -324,53 +295,46 @@ def team(bench: Bench) -> Bench:
     return bench
 
 
-def test_a_report_for_the_team_space_lands_there(team: Bench) -> None:
+def test_a_report_for_the_team_space_is_stored_there(team: Bench) -> None:
     team.folder(root_namespace="7").put("/Finance/a.csv", b"a", replace=True)
     assert (team.dropbox.files("7"), team.dropbox.files("1")) == ({"/Finance/a.csv": b"a"}, {})
 
 
-def test_without_a_namespace_a_report_lands_among_the_members_own_files(team: Bench) -> None:
+def test_without_a_namespace_a_report_is_stored_in_the_members_own_files(team: Bench) -> None:
     team.folder().put("/a.csv", b"a", replace=True)
     assert (team.dropbox.files("7"), team.dropbox.files("1")) == ({}, {"/a.csv": b"a"})
 
 
-def test_a_team_space_that_is_gone_is_refused_and_no_other_takes_its_place(team: Bench) -> None:
-    with pytest.raises(DeliveryRefusedError, match="no longer has the team space that DROPBOX_ROOT_NAMESPACE names"):
+def test_a_missing_team_space_is_refused_and_no_other_is_used(team: Bench) -> None:
+    with pytest.raises(DeliveryRefusedError, match="DROPBOX_ROOT_NAMESPACE"):
         team.folder(root_namespace="8").put("/a.csv", b"a", replace=True)
     assert (team.dropbox.files("7"), team.dropbox.files("1")) == ({}, {})
 
 
-def test_a_run_that_must_stop_does_not_upload_a_second_time(bench: Bench) -> None:
-    def stop_once_uploaded() -> None:
+def test_a_run_that_lost_its_lease_does_not_upload_again(bench: Bench) -> None:
+    def stop_after_upload() -> None:
         if bench.uploads():
-            raise LeaseLostError("another run took over")
+            raise LeaseLostError("Another run took over.")
 
     bench.fail(Fault("answer", "files/upload", status=503))
-
-    with pytest.raises(LeaseLostError, match="took over"):
-        bench.folder(keep_alive=stop_once_uploaded).put("/a.csv", b"a,b\n", replace=True)
-
+    with pytest.raises(LeaseLostError):
+        bench.folder(keep_alive=stop_after_upload).put("/a.csv", b"a,b\n", replace=True)
     assert len(bench.uploads()) == 1
 
 
-# --- done, or not done? the answer is lost
+# --- the response is lost: stored or not?
 
 
 LOST = [
-    pytest.param(Fault("lost", "files/upload"), id="connection broken after the work"),
-    pytest.param(Fault("cut", "files/upload", at=20), id="half an answer"),
-    pytest.param(Fault("trim", "files/upload", at=20), id="an answer cut short"),
-    pytest.param(Fault("change", "files/upload", change=changed(rev=None)), id="an answer without its revision"),
-    pytest.param(
-        Fault("change", "files/upload", change=changed(server_modified="now")), id="an answer with a bad date"
-    ),
+    pytest.param(Fault("lost", "files/upload"), id="connection lost after the upload"),
+    pytest.param(Fault("trim", "files/upload", at=20), id="truncated response"),
+    pytest.param(Fault("change", "files/upload", change=changed(rev=None)), id="response without a revision"),
 ]
 NOT_DONE = [
-    pytest.param(Fault("reset", "files/upload"), id="connection broken before the work"),
+    pytest.param(Fault("reset", "files/upload"), id="connection lost before the upload"),
     pytest.param(server_error(match="files/upload"), id="service down"),
-    pytest.param(server_error(500, "<html>", match="files/upload"), id="server error in html"),
     pytest.param(
-        Fault("answer", "files/upload", status=200, headers={"Content-Type": "text/html"}), id="a proxy's page"
+        Fault("answer", "files/upload", status=200, headers={"Content-Type": "text/html"}), id="page of a proxy"
     ),
     pytest.param(Fault("answer", "files/upload", status=409, headers=JSON, body=b"<html>"), id="409 that is not JSON"),
     pytest.param(
@@ -379,10 +343,10 @@ NOT_DONE = [
     ),
     pytest.param(
         Fault("answer", "files/upload", status=409, headers=JSON, body=b'{"error": {".tag": "content_hash_mismatch"}}'),
-        id="bytes damaged on the way",
+        id="bytes damaged in transit",
     ),
     pytest.param(
-        Fault("answer", "files/upload", status=429, headers={"Retry-After": "soon"}), id="a wait that is no number"
+        Fault("answer", "files/upload", status=429, headers={"Retry-After": "soon"}), id="429 with an unreadable wait"
     ),
     pytest.param(Fault("answer", "files/upload", status=404, headers=JSON, body=b"{}"), id="404 without an error"),
     pytest.param(
@@ -394,23 +358,19 @@ NOT_DONE = [
             body=b'{"error": {".tag": "expired_access_token"}}',
             times=2,
         ),
-        id="a new token that is called expired",
+        id="new token refused as expired",
     ),
 ]
-AT_LOG_IN = [
+AT_SIGN_IN = [
     pytest.param(server_error(match="oauth2/token"), id="service down"),
-    pytest.param(Fault("reset", "oauth2/token"), id="connection broken"),
     pytest.param(Fault("answer", "oauth2/token", status=403, headers=JSON, body=b"{}"), id="403 without a token"),
-    pytest.param(Fault("change", "oauth2/token", change=changed(expires_in=None)), id="a token without an end"),
-    pytest.param(
-        Fault("answer", "oauth2/token", status=401, headers={"Content-Type": "text/html"}), id="a proxy's 401"
-    ),
-    pytest.param(rate_limited(3, match="oauth2/token"), id="asked too often"),
+    pytest.param(Fault("answer", "oauth2/token", status=401, headers={"Content-Type": "text/html"}), id="proxy"),
+    pytest.param(rate_limited(3, match="oauth2/token"), id="rate limit"),
 ]
 
 
 @pytest.mark.parametrize("fault", LOST)
-def test_a_file_that_arrived_is_found_by_looking_and_not_sent_again(bench: Bench, fault: Fault) -> None:
+def test_a_stored_file_is_found_and_not_sent_again(bench: Bench, fault: Fault) -> None:
     bench.fail(replace(fault))
     bench.folder().put("/Consent.csv", b"a", replace=True)
     assert bench.routes()[2:] == ["files/upload", "files/get_metadata"]
@@ -418,27 +378,27 @@ def test_a_file_that_arrived_is_found_by_looking_and_not_sent_again(bench: Bench
 
 
 @pytest.mark.parametrize("fault", NOT_DONE)
-def test_a_file_that_did_not_arrive_is_sent_again(bench: Bench, fault: Fault) -> None:
+def test_a_file_that_was_not_stored_is_sent_again(bench: Bench, fault: Fault) -> None:
     bench.fail(replace(fault))
     bench.folder().put("/Consent.csv", b"a", replace=True)
     assert bench.dropbox.revisions("/Consent.csv") == [b"a"]
 
 
-@pytest.mark.parametrize("fault", AT_LOG_IN)
-def test_trouble_at_the_log_in_is_waited_out(bench: Bench, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", AT_SIGN_IN)
+def test_a_failing_sign_in_is_retried(bench: Bench, fault: Fault) -> None:
     bench.fail(replace(fault))
     bench.folder().put("/Consent.csv", b"a", replace=True)
     assert bench.dropbox.files() == {"/Consent.csv": b"a"}
 
 
-def test_an_answer_that_takes_too_long_is_as_good_as_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_response_counts_as_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("consent.delivery.dropbox_folder._TIMEOUT", (1, 0.1))
     bench.fail(Fault("hang", "files/upload", seconds=0.3))
     bench.folder().put("/Consent.csv", b"a", replace=True)
     assert bench.dropbox.revisions("/Consent.csv") == [b"a"]
 
 
-def test_not_finding_a_file_just_written_proves_nothing_and_the_same_bytes_are_sent_again(bench: Bench) -> None:
+def test_a_new_file_that_is_not_listed_yet_is_sent_again_with_the_same_bytes(bench: Bench) -> None:
     bench.dropbox.account.lag = 1
     bench.fail(Fault("lost", "files/upload"))
     bench.folder().put("/Consent.csv", b"a", replace=False)
@@ -446,7 +406,7 @@ def test_not_finding_a_file_just_written_proves_nothing_and_the_same_bytes_are_s
     assert bench.dropbox.revisions("/Consent.csv") == [b"a"]
 
 
-def test_the_old_file_under_a_stable_name_is_not_mistaken_for_the_new_one(bench: Bench) -> None:
+def test_an_old_file_under_the_stable_name_is_not_taken_for_the_new_one(bench: Bench) -> None:
     bench.folder().put("/Consent.csv", b"old", replace=True)
     bench.fail(Fault("reset", "files/upload"))
     bench.folder().put("/Consent.csv", b"new", replace=True)
@@ -464,24 +424,15 @@ def test_every_attempt_sends_the_same_bytes_and_the_same_arguments(bench: Bench)
 
 
 @pytest.mark.parametrize("route", ["files/get_metadata", "files/list_folder"])
-def test_a_question_whose_answer_is_lost_is_asked_again(bench: Bench, route: str) -> None:
+def test_a_read_without_a_response_is_repeated(bench: Bench, route: str) -> None:
     bench.fail(Fault("lost", route), Fault("trim", route, at=5), server_error(match=route))
     assert bench.deliver().state == "delivered"
 
 
-def test_trouble_while_looking_for_a_lost_upload_does_not_end_the_run(bench: Bench) -> None:
+def test_a_failing_search_for_a_lost_upload_does_not_end_the_run(bench: Bench) -> None:
     bench.fail(Fault("lost", "files/upload"), Fault("reset", "files/get_metadata"))
     bench.folder().put("/Consent.csv", b"a", replace=False)
     assert bench.dropbox.revisions("/Consent.csv") == [b"a"]
-
-
-def test_a_careless_uploader_leaves_two_files_where_this_one_leaves_one(bench: Bench) -> None:
-    client = sdk.Dropbox(oauth2_refresh_token="sandbox-refresh", app_key="sandbox-key", session=bench.session())
-    bench.fail(Fault("lost", "files/upload"))
-    with pytest.raises(requests.ConnectionError, match="Connection aborted"):
-        client.files_upload(b"made at 07:00:00", "/Consent.csv", autorename=True)
-    client.files_upload(b"made at 07:00:05", "/Consent.csv", autorename=True)
-    assert len(bench.dropbox.files()) == 2
 
 
 # --- waiting
@@ -490,49 +441,45 @@ def test_a_careless_uploader_leaves_two_files_where_this_one_leaves_one(bench: B
 @pytest.mark.parametrize(
     ("fault", "waited"),
     [
-        pytest.param(rate_limited(15, match="files/upload"), 15, id="asked too often, JSON"),
-        pytest.param(rate_limited(15, json=False, match="files/upload"), 15, id="asked too often, text"),
-        pytest.param(lock_contention_429(15, match="files/upload"), 15, id="other writers, 429"),
+        pytest.param(rate_limited(15, match="files/upload"), 15, id="rate limit"),
         pytest.param(lock_contention_429(match="files/upload"), 1, id="other writers, 429 without a time"),
         pytest.param(lock_contention_409(), 1, id="other writers, 409"),
         pytest.param(
             Fault("answer", "files/upload", status=429, headers={"Content-Type": "text/plain"}),
             5,
-            id="429 without a word",
+            id="429 without a body",
         ),
         pytest.param(server_error(match="files/upload"), 1, id="service down"),
     ],
 )
-def test_dropbox_is_given_the_time_it_asks_for_by_us_and_not_by_the_library(
-    bench: Bench, fault: Fault, waited: float
-) -> None:
+def test_we_wait_as_long_as_dropbox_asks_and_the_sdk_does_not(bench: Bench, fault: Fault, waited: float) -> None:
     bench.fail(replace(fault))
     bench.folder().put("/Consent.csv", b"a", replace=True)
     assert bench.time.sleeps == [waited]
     assert len(bench.uploads()) == 2
 
 
-def test_pauses_grow_while_trouble_lasts(bench: Bench) -> None:
+def test_pauses_grow_with_every_failure(bench: Bench) -> None:
     bench.fail(server_error(match="files/upload", times=7))
     bench.folder().put("/Consent.csv", b"a", replace=True)
     assert bench.time.sleeps == [1, 2, 4, 8, 16, 30, 30]
 
 
-def test_a_wait_that_does_not_fit_the_deadline_ends_the_run_at_once(bench: Bench) -> None:
+def test_a_wait_beyond_the_deadline_ends_the_run_at_once(bench: Bench) -> None:
     bench.fail(rate_limited(301, match="files/upload"))
-    with pytest.raises(DeliveryUnavailableError, match=r"within 300 seconds .*Dropbox is being asked too often"):
+    with pytest.raises(DeliveryUnavailableError, match=r"300 seconds .*too many requests"):
         bench.folder().put("/Consent.csv", b"a", replace=True)
     assert bench.time.sleeps == []
 
 
 def test_an_outage_ends_the_run_within_its_deadline(bench: Bench) -> None:
     bench.fail(server_error(times=1000))
-    with pytest.raises(DeliveryUnavailableError, match=r"the log-in: HTTP status 503; .*The same run may work later"):
+    with pytest.raises(DeliveryUnavailableError, match=r"the sign-in: HTTP status 503"):
         bench.folder(deadline_seconds=100).connect()
     assert bench.time.now <= 100
 
 
-def test_a_network_that_is_down_is_told_apart_by_what_to_check(bench: Bench) -> None:
+def test_a_broken_network_names_the_settings_to_check(bench: Bench) -> None:
     bench.fail(Fault("reset", times=1000))
     with pytest.raises(DeliveryUnavailableError, match=r"ConnectionError.*HTTPS_PROXY, REQUESTS_CA_BUNDLE"):
         bench.folder().connect()
@@ -541,8 +488,8 @@ def test_a_network_that_is_down_is_told_apart_by_what_to_check(bench: Bench) -> 
 def test_the_deadline_is_for_all_calls_together(bench: Bench) -> None:
     folder = bench.folder(deadline_seconds=20)
     bench.fail(rate_limited(15, match="files/get_metadata"), rate_limited(15, match="files/upload"))
-    folder.look("/a.csv")
-    with pytest.raises(DeliveryUnavailableError, match="within 20 seconds"):
+    folder.stat("/a.csv")
+    with pytest.raises(DeliveryUnavailableError, match="20 seconds"):
         folder.put("/a.csv", b"a", replace=True)
     assert bench.time.sleeps == [15]
 
@@ -554,16 +501,16 @@ def test_time_spent_elsewhere_does_not_count_towards_the_deadline(bench: Bench) 
     assert folder.put("/a.csv", b"a", replace=True).size == 1
 
 
-def test_answers_that_are_all_slow_end_the_run_too(bench: Bench) -> None:
+def test_slow_responses_end_the_run_too(bench: Bench) -> None:
     ticking = itertools.count(step=100)
     folder = bench.folder(clock=lambda: next(ticking))
-    folder.look("/a.csv")
-    folder.look("/b.csv")
-    with pytest.raises(DeliveryUnavailableError, match="its answers took too long"):
-        folder.look("/c.csv")
+    folder.stat("/a.csv")
+    folder.stat("/b.csv")
+    with pytest.raises(DeliveryUnavailableError, match="slow responses"):
+        folder.stat("/c.csv")
 
 
-def test_no_call_may_hang_for_longer_than_a_minute(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_call_has_a_timeout(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     session = bench.session()
     timeouts = []
     send = session.send
@@ -594,40 +541,23 @@ def upload_error(*tags: str) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("reason", "sentence"),
     [
-        ("insufficient_space", "the account is full"),
-        ("no_write_permission", "ask the folder's owner for the right to edit"),
-        ("disallowed_name", "Dropbox does not allow that name: change the title or the folder"),
-        ("malformed_path", "Dropbox does not take that path"),
-        ("team_folder", "choose a folder inside it"),
-        ("operation_suppressed", "ask a Dropbox administrator"),
-        ("access_restricted", "kept out of that folder"),
-        ("something_new", "it gave the reason 'other'"),
+        ("no_write_permission", "may not write there. Ask the folder's owner for permission to edit."),
+        ("something_new", "gave the reason 'other'. Ask a Dropbox administrator."),
     ],
 )
-def test_a_refused_upload_stops_the_run_with_a_sentence_for_a_person(bench: Bench, reason: str, sentence: str) -> None:
+def test_a_refused_upload_stops_the_run_with_a_reason_and_a_fix(bench: Bench, reason: str, sentence: str) -> None:
     bench.fail(refused(409, upload_error(reason)))
-    with pytest.raises(DeliveryRefusedError, match=f"Dropbox refused to store '/a.csv' .*{sentence}"):
+    with pytest.raises(DeliveryRefusedError) as error:
         bench.folder().put("/a.csv", b"a", replace=True)
+    assert re.match(r"Dropbox refused storing '/a\.csv' \(request none\): ", error.value.what)
+    assert str(error.value).endswith(sentence)
     assert (bench.time.sleeps, len(bench.uploads())) == ([], 1)
-
-
-@pytest.mark.parametrize(
-    ("body", "sentence"),
-    [
-        ({"error": {".tag": "payload_too_large"}}, "larger than one upload may be"),
-        ({"error": {".tag": "encryption_not_supported"}}, "encrypted team folder"),
-    ],
-)
-def test_a_file_that_dropbox_cannot_take_stops_the_run(bench: Bench, body: dict[str, object], sentence: str) -> None:
-    bench.fail(refused(409, body))
-    with pytest.raises(DeliveryRefusedError, match=sentence):
-        bench.folder().put("/a.csv", b"a", replace=True)
 
 
 def test_a_teams_monthly_limit_stops_the_run(bench: Bench) -> None:
     user_message = {"locale": "en", "text": "Your team has used all of its data transport API calls for the month."}
     bench.fail(refused(403, {"error": tagged("invalid_account_type", "feature"), "user_message": user_message}))
-    with pytest.raises(DeliveryRefusedError, match="a limit of the team's plan is reached"):
+    with pytest.raises(DeliveryRefusedError, match="the team's plan has reached a limit"):
         bench.folder().put("/a.csv", b"a", replace=True)
 
 
@@ -635,21 +565,19 @@ def test_a_teams_monthly_limit_stops_the_run(bench: Bench) -> None:
     ("error", "sentence"),
     [
         (tagged("user_suspended"), "the account is suspended"),
-        (tagged("route_access_denied"), "this app may not use that part of Dropbox"),
-        (tagged("other"), r"the log-in was refused \('other'\)"),
-        (tagged("invalid_select_user"), r"the log-in was refused \('invalid_select_user'\)"),
+        (tagged("invalid_select_user"), "'invalid_select_user'. Sign in again with 'consent login dropbox'."),
     ],
 )
-def test_a_refused_log_in_stops_the_run(bench: Bench, error: dict[str, object], sentence: str) -> None:
+def test_a_refused_sign_in_stops_the_run(bench: Bench, error: dict[str, object], sentence: str) -> None:
     bench.fail(refused(401, {"error": error}, "check/user"))
-    with pytest.raises(DeliveryRefusedError, match=f"Dropbox refused the log-in .*{sentence}"):
+    with pytest.raises(DeliveryRefusedError, match=f"Dropbox refused the sign-in .*{sentence}"):
         bench.folder().connect()
     assert bench.time.sleeps == []
 
 
 def test_a_disconnected_app_stops_the_run_before_any_write(bench: Bench) -> None:
     bench.dropbox.revoke()
-    with pytest.raises(DeliveryRefusedError, match=r"the stored log-in is not valid .*DROPBOX_OAUTH2_REFRESH_TOKEN"):
+    with pytest.raises(DeliveryRefusedError, match=r"\(request [0-9a-f]{32}\): the stored sign-in is not valid"):
         bench.folder().put("/a.csv", b"a", replace=True)
     assert bench.routes() == ["oauth2/token"]
 
@@ -662,51 +590,51 @@ def test_a_disconnected_app_stops_the_run_before_any_write(bench: Bench) -> None
     ],
 )
 def test_a_wrong_app_key_or_secret_stops_the_run(bench: Bench, credentials: dict[str, Secret]) -> None:
-    with pytest.raises(DeliveryRefusedError, match="check DROPBOX_KEY and DROPBOX_SECRET"):
+    with pytest.raises(DeliveryRefusedError, match="Check DROPBOX_KEY and DROPBOX_SECRET"):
         bench.folder(**credentials).connect()
 
 
-def test_a_log_in_without_a_permission_stops_the_run_and_names_it(bench: Bench) -> None:
+def test_a_sign_in_without_a_permission_stops_the_run_and_names_it(bench: Bench) -> None:
     without = DELIVERY_SCOPES - {"files.content.write"}
     bench.server.app = Dropbox(scopes=without, app_scopes=DELIVERY_SCOPES)
-    with pytest.raises(DeliveryRefusedError, match=r"the log-in lacks the permission files\.content\.write: sign in"):
+    with pytest.raises(DeliveryRefusedError, match=r"the sign-in lacks the permission files\.content\.write"):
         bench.folder().put("/a.csv", b"a", replace=True)
 
 
 def test_an_app_without_a_permission_stops_the_run_and_names_it(bench: Bench) -> None:
     bench.server.app = Dropbox(scopes=DELIVERY_SCOPES - {"files.content.write"})
-    with pytest.raises(DeliveryRefusedError, match=r"the app lacks the permission files\.content\.write: tick"):
+    with pytest.raises(DeliveryRefusedError, match=r"the app lacks the permission files\.content\.write"):
         bench.folder().put("/a.csv", b"a", replace=True)
 
 
 def test_a_request_that_dropbox_does_not_understand_stops_the_run(bench: Bench) -> None:
     bench.fail(Fault("answer", "files/upload", status=400, body=b"Error in call to API function", times=9))
-    with pytest.raises(DeliveryRefusedError, match="cannot make sense of the request"):
+    with pytest.raises(DeliveryRefusedError, match="HTTP status 400"):
         bench.folder().put("/a.csv", b"a", replace=True)
 
 
-def test_a_folder_in_the_place_of_a_file_stops_the_run(bench: Bench) -> None:
+def test_a_folder_in_place_of_a_file_stops_the_run(bench: Bench) -> None:
     bench.dropbox.account.tree.make_folder("/a.csv")
-    with pytest.raises(DeliveryRefusedError, match="a folder of that name is in the way"):
+    with pytest.raises(DeliveryRefusedError, match="a folder with that name exists there"):
         bench.folder().put("/a.csv", b"a", replace=True)
 
 
-def test_a_folder_in_the_place_of_a_file_is_seen_by_looking(bench: Bench) -> None:
+def test_stat_refuses_a_folder_in_place_of_a_file(bench: Bench) -> None:
     bench.dropbox.account.tree.make_folder("/a.csv")
-    with pytest.raises(DeliveryRefusedError, match=r"a folder stands at '/a\.csv', where a file belongs"):
-        bench.folder().look("/a.csv")
+    with pytest.raises(DeliveryRefusedError, match=r"'/a\.csv' is a folder"):
+        bench.folder().stat("/a.csv")
 
 
-def test_a_file_in_the_place_of_a_folder_stops_the_run(bench: Bench) -> None:
+def test_a_file_in_place_of_a_folder_stops_the_run(bench: Bench) -> None:
     bench.folder().put("/data", b"a", replace=True)
-    with pytest.raises(DeliveryRefusedError, match="a file stands where a folder is needed"):
+    with pytest.raises(DeliveryRefusedError, match="a file exists where a folder is needed"):
         bench.folder().put("/data/a.csv", b"a", replace=True)
 
 
-def test_a_file_in_the_place_of_a_listed_folder_stops_the_run(bench: Bench) -> None:
+def test_a_file_in_place_of_a_listed_folder_stops_the_run(bench: Bench) -> None:
     bench.folder().put("/Archive", b"a", replace=True)
-    with pytest.raises(DeliveryRefusedError, match="a file stands where a folder is needed"):
-        bench.folder().names("/Archive")
+    with pytest.raises(DeliveryRefusedError, match="a file exists where a folder is needed"):
+        bench.folder().list_folder("/Archive")
 
 
 def test_a_full_account_leaves_the_old_report_under_the_stable_names(bench: Bench) -> None:
@@ -718,17 +646,17 @@ def test_a_full_account_leaves_the_old_report_under_the_stable_names(bench: Benc
     assert bench.dropbox.files() == before
 
 
-# --- nothing secret gets out
+# --- secrets
 
 
 SECRETS = ["sandbox-refresh", "sandbox-secret", "sl.u."]
 ENDINGS = [
     pytest.param([], id="success"),
     pytest.param([Fault("reset", times=1000)], id="no network"),
-    pytest.param([Fault("reset", "oauth2/token", times=1000)], id="no network at the log-in"),
+    pytest.param([Fault("reset", "oauth2/token", times=1000)], id="no network at sign-in"),
     pytest.param([server_error(times=1000)], id="outage"),
     pytest.param([refused(409, upload_error("insufficient_space"))], id="refused"),
-    pytest.param([refused(401, {"error": tagged("invalid_access_token")})], id="log-in refused"),
+    pytest.param([refused(401, {"error": tagged("invalid_access_token")})], id="sign-in refused"),
     pytest.param([Fault("change", "files/upload", change=changed(size=9))], id="unverified"),
 ]
 
@@ -754,7 +682,7 @@ def test_no_log_line_of_any_level_holds_a_secret(
 
 
 @pytest.mark.parametrize("faults", ENDINGS[1:])
-def test_no_error_holds_a_secret_or_leads_to_one_that_does(bench: Bench, faults: list[Fault]) -> None:
+def test_no_error_or_its_cause_holds_a_secret(bench: Bench, faults: list[Fault]) -> None:
     bench.fail(*map(replace, faults))
     error = outcome_of(bench)
     assert error is not None
@@ -767,15 +695,8 @@ def test_a_stored_file_is_logged_with_path_revision_hash_and_request(
 ) -> None:
     caplog.set_level(logging.INFO, logger="consent.delivery.dropbox_folder")
     stored = bench.folder().put("/a.csv", b"a", replace=True)
-    line = caplog.messages[-1]
-    assert f"/a.csv, rev {stored.rev}, hash {stored.content_hash} (request " in line
-    assert "request none" not in line
-
-
-def test_a_refusal_names_the_request_that_dropbox_can_be_asked_about(bench: Bench) -> None:
-    bench.dropbox.revoke()
-    with pytest.raises(DeliveryRefusedError, match=r"\(request [0-9a-f]{32}\)"):
-        bench.folder().connect()
+    line = f"event=file_stored path=/a.csv rev={stored.rev} hash={stored.content_hash} request=[0-9a-f]{{32}}"
+    assert re.fullmatch(line, caplog.messages[-1])
 
 
 # --- whole reports
@@ -783,42 +704,36 @@ def test_a_refusal_names_the_request_that_dropbox_can_be_asked_about(bench: Benc
 
 def test_a_report_is_uploaded_archive_first_and_each_manifest_after_its_files(bench: Bench) -> None:
     bench.deliver()
-    assert [path for path, _ in bench.uploads()] == PLACES_OF_THE_REPORT
+    assert [path for path, _ in bench.uploads()] == REPORT_PATHS
 
 
 def test_the_manifest_lists_name_size_hash_and_revision_of_what_dropbox_holds(bench: Bench) -> None:
     bench.deliver()
     first = json.loads(bench.dropbox.files()["/data/Consent.manifest.json"])["files"][0]
-    stored = bench.folder().look(archived("Consent.csv"))
+    stored = bench.folder().stat(archived("Consent.csv"))
     assert stored is not None
     assert (first["name"], first["size"]) == ("Consent.csv", stored.size)
     assert (first["content_hash"], first["rev"]) == (stored.content_hash, stored.rev)
 
 
-def test_a_report_already_there_costs_looks_alone(bench: Bench) -> None:
+def test_a_current_report_is_not_uploaded_again(bench: Bench) -> None:
     bench.deliver()
     bench.server.requests.clear()
     assert bench.deliver().state == "unchanged"
     assert "files/upload" not in bench.routes()
 
 
-def test_an_as_of_report_replaces_an_older_one_that_the_archive_knows_by_its_manifest(bench: Bench) -> None:
+def test_an_as_of_report_replaces_an_older_archived_one(bench: Bench) -> None:
     bench.deliver()
     as_of = replace(A_WEEK_LATER, cutoff=date(2026, 11, 17))
     assert bench.deliver(NEXT_REPORT, as_of).state == "delivered"
-
-
-def test_an_as_of_report_never_replaces_one_that_was_not_archived(bench: Bench) -> None:
-    bench.deliver(REPORT, replace(A_WEEK_LATER, archive=False))
-    with pytest.raises(DeliveryRefusedError, match="Run without --as-of"):
-        bench.deliver(NEXT_REPORT, replace(A_WEEK_LATER, cutoff=MONDAY))
 
 
 def test_no_delivery_deletes_moves_or_reads_a_file(bench: Bench) -> None:
     bench.fail(Fault("lost", "files/upload", times=2), lock_contention_409())
     bench.deliver()
     bench.deliver(NEXT_REPORT, A_WEEK_LATER)
-    assert set(bench.routes()) == ROUTES_OF_A_CAREFUL_WRITER
+    assert set(bench.routes()) == ALLOWED_ROUTES
 
 
 def test_a_delivery_makes_one_request_at_a_time(bench: Bench) -> None:
@@ -828,18 +743,18 @@ def test_a_delivery_makes_one_request_at_a_time(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("done", range(6))
-def test_a_run_broken_off_half_way_is_finished_by_the_next_without_a_second_copy(bench: Bench, done: int) -> None:
+def test_the_next_run_completes_an_interrupted_one_without_a_second_copy(bench: Bench, done: int) -> None:
     bench.fail(Fault("reset", "files/upload", skip=done, times=1000))
     with pytest.raises(DeliveryUnavailableError, match="ConnectionError"):
         bench.deliver()
     bench.fail()
     bench.deliver()
     assert {path: len(bench.dropbox.revisions(path)) for path in bench.dropbox.files()} == dict.fromkeys(
-        PLACES_OF_THE_REPORT, 1
+        REPORT_PATHS, 1
     )
 
 
-# --- any trouble at all
+# --- random faults
 
 
 def any_faults(seed: int) -> list[Fault]:
@@ -865,8 +780,8 @@ def any_faults(seed: int) -> list[Fault]:
     ]
 
 
-def unvouched(files: dict[str, bytes]) -> list[str]:
-    """The files that a manifest in the archive lists, and that do not stand beside it with the listed hash."""
+def missing_files(files: dict[str, bytes]) -> list[str]:
+    """Return the files in a manifest of the archive that are missing or have another hash."""
     manifests = [path for path in files if path.startswith("/Archive/") and path.endswith(".manifest.json")]
     listed = [(path, entry) for path in manifests for entry in json.loads(files[path])["files"]]
     beside = {f"{path.rpartition('/')[0]}/{entry['name']}": entry["content_hash"] for path, entry in listed}
@@ -878,8 +793,8 @@ def is_current(files: dict[str, bytes], report: tuple[ReportFile, ...]) -> bool:
     return {path: files.get(path) for path in stable} == stable
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_whatever_goes_wrong_a_manifest_never_stands_before_its_files_and_the_next_run_mends_the_rest(
+@pytest.mark.parametrize("seed", range(40))
+def test_no_fault_leaves_a_manifest_without_its_files_and_the_next_run_completes_the_report(
     bench: Bench, seed: int
 ) -> None:
     bench.deliver()
@@ -890,7 +805,7 @@ def test_whatever_goes_wrong_a_manifest_never_stands_before_its_files_and_the_ne
         whole = False
     files = bench.dropbox.files()
     finished = json.loads(files["/data/Consent.manifest.json"])["cutoff"] == "2026-11-23"
-    assert unvouched(files) == []
+    assert missing_files(files) == []
     assert is_current(files, NEXT_REPORT) >= finished >= whole
     bench.fail()
     bench.deliver(NEXT_REPORT, A_WEEK_LATER)
