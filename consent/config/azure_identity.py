@@ -1,4 +1,7 @@
-"""The HTTP transport of Azure's client libraries, which limits their waits, and the Azure identity of this machine."""
+"""Azure's client libraries: their HTTP transport over our own session, and the Azure identity of this machine.
+
+The libraries do the retries; their waits are limited here.
+"""
 
 import contextlib
 from collections.abc import Callable
@@ -51,9 +54,12 @@ def find_identity(
     """
     from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
-    credential: Callable[..., TokenCredential] = ManagedIdentityCredential if managed else DefaultAzureCredential
-    chosen = {"client_id" if managed else "managed_identity_client_id": client_id} if client_id else {}
+    chosen: dict[str, Any] = (
+        {} if client_id is None else {"client_id" if managed else "managed_identity_client_id": client_id}
+    )
     with contextlib.suppress(ValueError):  # its message repeats the setting's value
-        return credential(transport=transport, **retries, **chosen)
+        if managed:
+            return ManagedIdentityCredential(transport=transport, **retries, **chosen)
+        return DefaultAzureCredential(transport=transport, **retries, **chosen)
     fix = "Check AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_TOKEN_CREDENTIALS."
     raise SettingsError([Problem("Azure's identity library rejects an AZURE_ setting.", fix)])

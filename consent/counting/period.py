@@ -1,7 +1,4 @@
-"""Which days a report covers: its weeks, its cut-off, and what "today" is where the study is.
-
-Knows no clock: the instant is handed in.
-"""
+"""The days that a report covers: its weeks, its cut-off, and today in the study's time zone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +14,7 @@ RECENT_WEEKS = 4
 """The complete weeks that count as recent."""
 
 RATE_WEEKS, FEWEST_RATE_WEEKS = 12, 4
-"""The complete weeks that the average per week is taken over: at most, and at least."""
+"""The most and the fewest complete weeks of the average per week."""
 
 
 def average_per_week(complete_weeks: Sequence[int]) -> float | None:
@@ -28,7 +25,7 @@ def average_per_week(complete_weeks: Sequence[int]) -> float | None:
 
 @dataclass(frozen=True)
 class Week:
-    """Seven days of a report; complete once all of them are over and were exported."""
+    """Seven days of a report; complete once its last day is over and exported."""
 
     first_day: date
     last_day: date
@@ -37,7 +34,7 @@ class Week:
 
 @dataclass(frozen=True)
 class ReportPeriod:
-    """From the study's first day to the cut-off (the last day counted), as exported on a given day."""
+    """The days from the study's first day to the cut-off (the last day counted), exported on a given day."""
 
     start: date
     cutoff: date
@@ -45,28 +42,28 @@ class ReportPeriod:
 
     @property
     def weeks(self) -> tuple[Week, ...]:
-        """The 7-day periods from ``start`` through the one that holds the cut-off, oldest first."""
+        """The 7-day periods from ``start`` through the week of the cut-off, oldest first."""
         number = (self.cutoff - self.start).days // 7 + 1
-        firsts = (self.start + n * WEEK for n in range(number))
-        return tuple(Week(first, first + WEEK - timedelta(days=1), self._is_complete(first)) for first in firsts)
+        return tuple(self._week(self.start + n * WEEK) for n in range(number))
 
-    def _is_complete(self, first_day: date) -> bool:
+    def _week(self, first_day: date) -> Week:
         last_day = first_day + WEEK - timedelta(days=1)
-        return last_day <= self.cutoff and last_day < self.exported_on
+        return Week(first_day, last_day, complete=last_day <= self.cutoff and last_day < self.exported_on)
 
 
 def choose_period(*, start: date, time_zone: str, now: datetime, as_of: date | None) -> ReportPeriod:
-    """The period of a report made now, cut at ``as_of`` (default: today where the study is).
+    """Choose the period of a report made now, with the cut-off ``as_of`` or else today in the time zone.
 
     Raises:
-        CutoffError: the cut-off lies in the future or before the study began.
+        CutoffError: the cut-off is in the future, or before the study's first day.
     """
     today = day_in(time_zone, now)
     cutoff = as_of or today
     if cutoff > today:
         raise CutoffError(
-            f"The cut-off {cutoff} lies after today, {today} in {time_zone}. Choose today or an earlier day."
+            f"The cut-off {cutoff} is in the future: today is {today} in {time_zone}.",
+            "Choose today or an earlier day.",
         )
     if cutoff < start:
-        raise CutoffError(f"The cut-off {cutoff} lies before the study's first day, {start}. Choose a later day.")
+        raise CutoffError(f"The cut-off {cutoff} is before the study's first day, {start}.", "Choose a later day.")
     return ReportPeriod(start=start, cutoff=cutoff, exported_on=today)

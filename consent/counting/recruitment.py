@@ -1,10 +1,7 @@
-"""How far recruitment is: against its target, against what was approved, and since the last approval.
-
-Pure. Made of the same counts as the rest of the summary; forecasts nothing.
-"""
+"""Measure recruitment against its target and the approved number, and since the last approval."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import date
 
 from consent.counting.consents import CONSENTED, DECLINED
@@ -14,25 +11,24 @@ from consent.counting.tally import Tally
 from consent.studies.model import AccrualGoals, StudyConfig
 
 WARN_FROM = 0.9
-"""The part of the approved number from which on the report warns that it will be passed."""
+"""The fraction of the approved number from which the report warns."""
 
 
 @dataclass(frozen=True)
-class Accrual:
-    """How far recruitment is: against a target, and against the number that the ethics board approved.
+class Accrual(AccrualGoals):
+    """Recruitment against the target and against the number that the ethics board approved.
 
-    agreed: everyone who agreed by the cut-off, dated or not, which is what an approved ceiling limits.
-    recent_per_week: mean of the last (up to) 12 complete weeks, None before there are 4. needed_per_week: to reach the
-    target by its date, over the complete weeks that are left; None without a target date, or where no complete week is
-    left, and then no_rate_because says why in words. warning: in words, "" if none.
+    Attributes:
+        recent_per_week: mean of the last 12 complete weeks at most; None before there are 4.
+        needed_per_week: to reach the target by its date in the complete weeks left; None if there is no target date or
+            no complete week left.
+        agreed: everyone who agreed by the cut-off, dated or not. The approved number limits these.
+        warning: a sentence, "" for none.
+        no_rate_because: why ``needed_per_week`` is None in spite of a target date.
     """
 
-    target: int | None
-    target_date: date | None
     recent_per_week: float | None
     needed_per_week: float | None
-    approved: int | None
-    approval_date: date | None
     agreed: int
     warning: str
     no_rate_because: str | None = None
@@ -40,10 +36,9 @@ class Accrual:
 
 @dataclass(frozen=True)
 class RenewalRow:
-    """One line of the table that an ethics board asks for at renewal.
+    """One line of the table for a renewal by the ethics board.
 
-    since_approval: what is dated on or after the last approval (a withdrawal or later refusal by its own date); None
-    where REDCap holds no date for it, so that it can only be counted since the start.
+    since_approval: dated on or after the last approval; None where REDCap holds no date.
     """
 
     label: str
@@ -52,22 +47,36 @@ class RenewalRow:
 
 
 def measure_accrual(tally: Tally, goals: AccrualGoals, complete_weeks: Sequence[int], cutoff: date) -> Accrual:
-    """How far recruitment is.
-
-    Args:
-        complete_weeks: the consents of each complete week, oldest first.
-    """
+    """Measure recruitment; ``complete_weeks`` are the consents of each complete week, oldest first."""
     needed = _needed_per_week(goals, tally.classes[CONSENTED, ""], cutoff)
     return Accrual(
-        target=goals.target,
-        target_date=goals.target_date,
+        **asdict(goals),
         recent_per_week=average_per_week(complete_weeks),
         needed_per_week=needed,
-        approved=goals.approved,
-        approval_date=goals.approval_date,
         agreed=tally.agreed,
         warning=_warning(tally.agreed, goals.approved),
         no_rate_because=_why_no_rate(goals.target_date, cutoff) if needed is None else None,
+    )
+
+
+def renewal_table(tally: Tally, study: StudyConfig) -> tuple[RenewalRow, ...]:
+    """Build the renewal table: everyone since the start, and since the last approval.
+
+    The first agreement, else the first refusal, dates a decision. A withdrawal or a later refusal has its own date, so
+    people who consented before the approval and stopped after it are included.
+    """
+    withdrawn = _row("– withdrawn from taking part", (WITHDRAWN,), tally, by_end=True)
+    if study.withdrawal and not study.withdrawal.date:
+        withdrawn = RenewalRow(withdrawn.label, None, withdrawn.since_start)
+    return (
+        _row("Consented", (TAKING_PART, WITHDRAWN, REFUSED_LATER), tally),
+        _row("– still taking part", (TAKING_PART,), tally),
+        *([withdrawn] if study.withdrawal else []),
+        _row("– refused later", (REFUSED_LATER,), tally, by_end=True),
+        _row("Declined", (DECLINED,), tally),
+        RenewalRow("Not counted", None, _in_class(NOT_COUNTED, tally)),
+        RenewalRow("Not yet decided", None, _in_class(PENDING, tally)),
+        RenewalRow("Total", None, tally.classes.total() - _in_class(LEFT_OUT, tally) - _in_class(OUTSIDE, tally)),
     )
 
 
@@ -87,51 +96,23 @@ def _why_no_rate(target_date: date | None, cutoff: date) -> str | None:
 
 
 def _warning(agreed: int, approved: int | None) -> str:
-    """Before the approved number is passed, and once it is."""
     if approved is None or agreed < WARN_FROM * approved:
         return ""
     if agreed > approved:
         return (
-            f"{agreed:,} have agreed, {agreed - approved:,} more than the {approved:,} approved: tell the ethics board."
+            f"{agreed:,} have agreed, {agreed - approved:,} more than the {approved:,} approved. Tell the ethics board."
         )
     if agreed == approved:
-        return f"All {approved:,} approved participants have agreed: ask the ethics board before anybody else does."
+        return f"All {approved:,} approved participants have agreed. Ask the ethics board before anyone else agrees."
     left = approved - agreed
-    return f"{agreed:,} of the {approved:,} approved participants have agreed: only {left:,} more may."
+    return f"{agreed:,} of the {approved:,} approved participants have agreed. Only {left:,} more may agree."
 
 
-def renewal_table(tally: Tally, study: StudyConfig) -> tuple[RenewalRow, ...]:
-    """Everybody since the start, and what is dated on or after the last approval.
-
-    Since the start, consented is the sum of the rows under it, and in all that of consented, declined, not counted and
-    not yet decided. A decision is dated by the first agreement, or where there is none by the first refusal; a
-    withdrawal or a later refusal by its own date, so that whoever consented earlier and left since is among them. What
-    has no date is in the second column alone.
-    """
-    ended = [_ended("– refused later", REFUSED_LATER, tally)]
-    if study.withdrawal:
-        withdrawn = _ended("– withdrawn from taking part", WITHDRAWN, tally)
-        ended.insert(0, withdrawn if study.withdrawal.date else replace(withdrawn, since_approval=None))
-    return (
-        _decided("Consented", (TAKING_PART, WITHDRAWN, REFUSED_LATER), tally),
-        _decided("– still taking part", (TAKING_PART,), tally),
-        *ended,
-        _decided("Declined", (DECLINED,), tally),
-        RenewalRow("Not counted", None, _classed(tally, NOT_COUNTED)),
-        RenewalRow("Not yet decided", None, _classed(tally, PENDING)),
-        RenewalRow("Total", None, tally.classes.total() - _classed(tally, LEFT_OUT) - _classed(tally, OUTSIDE)),
-    )
+def _row(label: str, outcomes: tuple[str, ...], tally: Tally, *, by_end: bool = False) -> RenewalRow:
+    """Count these outcomes, dated by the decision or (``by_end``) by what ended taking part."""
+    counts = [(end if by_end else start, n) for (name, start, end), n in tally.outcomes.items() if name in outcomes]
+    return RenewalRow(label, sum(n for since, n in counts if since), sum(n for _, n in counts))
 
 
-def _decided(label: str, fates: tuple[str, ...], tally: Tally) -> RenewalRow:
-    since_approval = sum(n for (found, since, _), n in tally.fates.items() if found in fates and since)
-    return RenewalRow(label, since_approval, sum(n for (found, _, _), n in tally.fates.items() if found in fates))
-
-
-def _ended(label: str, fate: str, tally: Tally) -> RenewalRow:
-    since_approval = sum(n for (found, _, since), n in tally.fates.items() if found == fate and since)
-    return RenewalRow(label, since_approval, sum(n for (found, _, _), n in tally.fates.items() if found == fate))
-
-
-def _classed(tally: Tally, kind: str) -> int:
-    return sum(n for (found, _), n in tally.classes.items() if found == kind)
+def _in_class(name: str, tally: Tally) -> int:
+    return sum(n for (participant_class, _), n in tally.classes.items() if participant_class == name)

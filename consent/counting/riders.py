@@ -1,79 +1,71 @@
-"""What each participant answered to the optional consents (riders).
-
-Pure and vectorised. An answer comes from the latest agreed consent whose form, and form version, has the rider. Also
-told is which answers a data manager should look at.
-"""
+"""Decide each participant's answer to the optional consents (riders)."""
 
 import numpy as np
 
-from consent.counting.columns import Array, is_one_of, order_of, texts
+from consent.counting.columns import Array, is_one_of
 from consent.counting.consents import Batch, holds_consent, latest_consents
 from consent.studies.model import Rider
 
 AGREED, DECLINED, NOT_ANSWERED, NOT_OFFERED = "agreed", "declined", "not_answered", "not_offered"
+ANSWERS = (AGREED, DECLINED, NOT_ANSWERED, NOT_OFFERED)
 
 
 def answer_riders(batch: Batch) -> dict[str, Array]:
-    """Each participant's answer to each rider, by the riders' keys.
+    """Return each participant's answer to each rider, by the riders' keys.
 
-    A consent that does not have the rider takes no earlier answer back. Where the study file names the form versions
-    that have it (``offered_in``), a version that is blank is none of them.
+    The answer comes from the latest agreed consent whose form and version have the rider. A later consent without the
+    rider changes nothing. If the study file names versions (``offered_in``), a blank version is none of them.
     """
     latest: dict[tuple[frozenset[int], tuple[str, ...]], Array] = {}
     answers = {}
     for rider in batch.counting.study.riders:
-        forms = batch.counting.coding.offered_by[rider.key]
-        if (offers := (forms, rider.offered_in)) not in latest:
+        offers = (batch.counting.column_map.offered_by[rider.key], rider.offered_in)
+        if offers not in latest:
             latest[offers] = latest_consents(batch.consents[has_rider(rider, batch)], batch.size)
         answers[rider.key] = _answers(rider, latest[offers], batch)
     return answers
 
 
 def has_rider(rider: Rider, batch: Batch) -> Array:
-    """Whether each consent is on a form, and a version of it, that has the rider."""
-    on_form: Array = batch.consents["form"].isin(batch.counting.coding.offered_by[rider.key]).to_numpy()
+    """Flag the consents whose form and version have the rider."""
+    on_form: Array = batch.consents["form"].isin(batch.counting.column_map.offered_by[rider.key]).to_numpy()
     if not rider.offered_in:  # every version has it
         return on_form
     return on_form & is_one_of(batch.consents["version"].to_numpy(dtype=object), rider.offered_in)
 
 
 def unknown_answers(rider: Rider, batch: Batch) -> Array:
-    """Which rows answer a rider with a code that the study file does not know."""
-    understood = {"", "0", *rider.agreed, *rider.declined, *batch.counting.coding.missing_codes}
-    return ~is_one_of(texts(batch.rows, rider.field, batch.counting.coding), frozenset(understood))
+    """Flag the rows with a rider answer that the study file does not list."""
+    known = {"", "0", *rider.agreed, *rider.declined, *batch.counting.column_map.missing_codes}
+    return ~is_one_of(batch.values(rider.field), frozenset(known))
 
 
 def agreed_without_consent(rider: Rider, batch: Batch) -> Array:
-    """Which rows agree to a rider for somebody who agreed to no form (of a version, if it names any) that has it."""
-    yes = is_one_of(texts(batch.rows, rider.field, batch.counting.coding), rider.agreed)
+    """Flag the rows that agree to a rider without an agreed consent that has it."""
     with_consent = batch.with_consent(batch.consents["agreed"].to_numpy() & has_rider(rider, batch))
-    without: Array = yes & ~with_consent[batch.numbers]
+    without: Array = is_one_of(batch.values(rider.field), rider.agreed) & ~with_consent[batch.numbers]
     return without
 
 
 def _answers(rider: Rider, latest: Array, batch: Batch) -> Array:
-    """Each participant's answer to a rider, from the consent that has it (-1: there is none)."""
-    coding = batch.counting.coding
+    """Read a rider's answers from the consents at the positions ``latest`` (-1: none has the rider)."""
     offered = latest >= 0
-    values = texts(batch.rows, rider.field, coding)
+    cells = batch.values(rider.field)
     if rider.field.is_checkbox:
-        values = np.where(values == "0", "", values)  # an untouched form exports 0 in every box
+        cells = np.where(cells == "0", "", cells)  # an untouched form exports 0 in every box
     answers = np.full(batch.size, "", dtype=object)
-    answers[offered] = values[batch.consents["row"].to_numpy()[latest[offered]]]
-    if rider.key in coding.separate_riders and (answers[offered] == "").any():
-        answers = np.where(answers == "", _answers_elsewhere(values, batch), answers)
+    answers[offered] = cells[batch.consents["row"].to_numpy()[latest[offered]]]
+    if rider.key in batch.counting.column_map.separate_riders and (answers[offered] == "").any():
+        answers = np.where(answers == "", _answers_elsewhere(cells, batch), answers)
     if rider.field.is_checkbox:
         answers = np.where(answers == "", "0", answers)
     known = [is_one_of(answers, rider.agreed), is_one_of(answers, rider.declined)]
     return np.where(offered, np.select(known, [AGREED, DECLINED], default=NOT_ANSWERED), NOT_OFFERED)
 
 
-def _answers_elsewhere(values: Array, batch: Batch) -> Array:
-    """The last answer on rows that hold no consent: for riders kept on a form or in an event of their own."""
-    free = values != ""
+def _answers_elsewhere(cells: Array, batch: Batch) -> Array:
+    """Return the last answer on rows without a consent: a rider may have its own form or event."""
+    answered = cells != ""
     for form in batch.counting.study.consents:
-        free &= ~holds_consent(form, batch.rows, batch.counting)
-    at = order_of(values, np.flatnonzero(free), batch.rows, batch.counting.coding)
-    found = np.full(batch.size, "", dtype=object)
-    found[batch.numbers[at]] = values[at]
-    return found
+        answered &= ~holds_consent(form, batch.rows, batch.counting)
+    return batch.last(cells, batch.sorted_rows(answered, cells))

@@ -1,44 +1,42 @@
-"""Which site each participant is in: exactly one, or none.
+"""Decide each participant's site: exactly one, or none.
 
-Pure and vectorised. Data access groups are those of the day of the export: REDCap keeps no earlier ones.
+Data access groups are those on the day of the export, because REDCap keeps no earlier ones.
 """
 
 import numpy as np
 
-from consent.counting.columns import Array, is_one_of, order_of, texts, written
+from consent.counting.columns import Array, is_one_of, stripped
 from consent.counting.consents import Batch
 from consent.redcap.arrivals import GROUP
 from consent.studies.model import SiteRules
 
 
 def find_sites(batch: Batch, latest: Array, rules: SiteRules) -> Array:
-    """The code of each participant's site, empty where there is none.
+    """Return the code of each participant's site, empty for none.
 
-    A field's value comes from the row of the latest agreed consent; where there is none, or it is blank there, from
-    the participant's first row that has one, in the order of events.
+    The site stands on the row of the latest agreed consent. If it is blank there, or there is no consent, the first
+    row with a site decides, in the order of events.
 
     Args:
-        latest: the position of each participant's latest agreed consent, -1 where there is none.
+        latest: the position of each participant's latest agreed consent, -1 for none.
     """
-    values = site_values(batch, rules)
-    found = np.full(batch.size, "", dtype=object)
-    at = order_of(values, np.flatnonzero(values != ""), batch.rows, batch.counting.coding)[::-1]
-    found[batch.numbers[at]] = values[at]  # the first comes last, and stays
+    codes = site_codes(batch, rules)
+    sites = batch.last(codes, batch.sorted_rows(codes != "", codes)[::-1])  # in reverse, so the first row decides
     with_consent = np.flatnonzero(latest >= 0)
-    on_consent = values[batch.consents["row"].to_numpy()[latest[with_consent]]]
-    found[with_consent] = np.where(on_consent == "", found[with_consent], on_consent)
-    return found
+    on_consent = codes[batch.consents["row"].to_numpy()[latest[with_consent]]]
+    sites[with_consent] = np.where(on_consent == "", sites[with_consent], on_consent)
+    return sites
 
 
-def unknown_sites(found: Array, rules: SiteRules) -> Array:
-    """Which participants are in a site that the study file does not list, if it lists any."""
+def unknown_sites(sites: Array, rules: SiteRules) -> Array:
+    """Flag the sites that the study file does not list, if it lists any."""
     listed = [site.code for site in rules.listed]
-    unknown: Array = (found != "") & ~is_one_of(found, listed) & bool(listed)
+    unknown: Array = (sites != "") & ~is_one_of(sites, listed) & bool(listed)
     return unknown
 
 
-def site_values(batch: Batch, rules: SiteRules) -> Array:
-    """The site's code on each row, empty where there is none."""
-    coding = batch.counting.coding
-    values = batch.rows[GROUP].to_numpy(dtype=object) if rules.by is None else texts(batch.rows, rules.by, coding)
-    return written(values, coding)
+def site_codes(batch: Batch, rules: SiteRules) -> Array:
+    """Return the site's code on each row, empty for none."""
+    if rules.by is None:
+        return stripped(batch.rows[GROUP].to_numpy(dtype=object), batch.counting.column_map)
+    return batch.stripped(rules.by)

@@ -7,7 +7,8 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from consent.counting.summary import Accrual, Changes, ConsentSummary, RenewalRow, SiteCount, VersionCount, Withdrawals
+from consent.counting.recruitment import Accrual, RenewalRow
+from consent.counting.summary import Changes, ConsentSummary, SiteCount, VersionCount, Withdrawals
 from consent.files import ReportFile
 from consent.version import __version__
 

@@ -5,7 +5,8 @@ Counts nothing: every number is one of the summary's.
 
 from collections.abc import Iterator, Sequence
 
-from consent.counting.summary import Accrual, ConsentSummary, RenewalRow, Sites, Versions, Withdrawals
+from consent.counting.recruitment import Accrual, RenewalRow
+from consent.counting.summary import ConsentSummary, Sites, Versions, Withdrawals
 from consent.dates import short_day
 from consent.reports.pdf_section import Section, Table, number, shortened
 from consent.reports.wording import extent_name, standing

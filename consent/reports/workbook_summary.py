@@ -6,7 +6,8 @@ Writes no cell, and counts nothing: every number is one of the summary's.
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from consent.counting.summary import Accrual, Changes, ConsentSummary, RenewalRow, Versions, WeekCount, Withdrawals
+from consent.counting.recruitment import Accrual, RenewalRow
+from consent.counting.summary import Changes, ConsentSummary, Versions, WeekCount, Withdrawals
 from consent.dates import date_range, short_day
 from consent.reports.headline import headline, progress, rules_sentence
 from consent.reports.wording import EVERY_RECORD, every_record, extent_name, standing

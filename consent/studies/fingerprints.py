@@ -1,4 +1,8 @@
-"""Hash each counting rule of a study, so that two reports can show which rules differ."""
+"""A study's counting rules as fingerprints, one for each rule, so that two reports can tell which of them differ.
+
+Pure. Holds no rule itself and explains none; what is not counted by (title, contact, schedule, labels, targets) has no
+fingerprint.
+"""
 
 import hashlib
 import json
@@ -9,30 +13,32 @@ from typing import Any
 from consent.studies.model import StudyConfig
 
 COUNTING_VERSION = "1"
-"""Increase it in every release that counts the same records differently."""
+"""To be raised with every release that counts the same records differently."""
 
 _NO_RULES = frozenset({"key", "title", "contact", "redcap", "accrual", "delivery", "guard", "schedule", "sha256"})
-_LABELS = frozenset({"label", "extent_labels", "target", "opened"})
+_FOR_READERS = frozenset({"label", "extent_labels", "target", "opened"})
 _IN_THE_FILE = {"consents": "consent"}
 
 
 def rule_fingerprints(study: StudyConfig) -> dict[str, str]:
-    """Return a short hash of each rule by its key in the study file, such as ``consent[1]`` or ``riders[rider a]``.
+    """A short hash of each rule, by the key that the study file has for it: ``consent[1]``, ``riders[rider a]``.
 
-    An absent rule has no hash, so that new kinds of rules leave an unchanged study file alone. The order of codes does
-    not matter. ``counting version`` is the key of the program's own rules.
+    Rules that are absent have none, and the order of codes is no difference; so a newer program with more rules gives
+    an unchanged study file the same fingerprints. ``counting version`` stands for the program's own rules.
     """
     rules = {"counting version": COUNTING_VERSION, "redcap.time_zone": study.redcap.time_zone, **dict(_rules_of(study))}
     return {key: _fingerprint(rule) for key, rule in rules.items()}
 
 
 def changed_rules(now: Mapping[str, str], then: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the keys of the rules that were changed, added or removed between two reports."""
+    """The keys of the rules that differ between two reports, came or went; none where one did not keep its rules."""
+    if not (now and then):
+        return ()
     return tuple(key for key in {**now, **then} if now.get(key) != then.get(key))
 
 
 def changed_rules_sentence(keys: Sequence[str]) -> str:
-    """Return the sentence for readers; empty if no rule changed."""
+    """What readers are told of changed rules; "" where none has changed."""
     if not keys:
         return ""
     return f"Counting rules changed: {', '.join(keys)}; differences are not corrections of data."
@@ -43,18 +49,18 @@ def _rules_of(study: StudyConfig) -> Iterator[tuple[str, Any]]:
     for name in (field.name for field in fields(study) if field.name not in _NO_RULES):
         key, value = _IN_THE_FILE.get(name, name), values[name]
         if isinstance(value, tuple):
-            yield from ((f"{key}[{rule.get('key', n)}]", _canonical(rule)) for n, rule in enumerate(value, 1))
+            yield from ((f"{key}[{rule.get('key', n)}]", _essence(rule)) for n, rule in enumerate(value, 1))
         elif value is not None:
-            yield key, _canonical(value)
+            yield key, _essence(value)
 
 
-def _canonical(value: Any) -> Any:
-    """Return a rule as JSON values, without empty values and labels."""
+def _essence(value: Any) -> Any:
+    """The value without what is empty or only for readers, as JSON knows it; days as text."""
     if isinstance(value, Mapping):
-        known = {key: _canonical(inner) for key, inner in value.items() if key not in _LABELS}
+        known = {key: _essence(inner) for key, inner in value.items() if key not in _FOR_READERS}
         return {key: inner for key, inner in known.items() if inner}
     if isinstance(value, tuple):
-        each = [_canonical(inner) for inner in value]
+        each = [_essence(inner) for inner in value]
         return sorted(each) if all(isinstance(inner, str) for inner in each) else each
     return value if isinstance(value, bool | int | float | None) else str(value)
 

@@ -1,11 +1,14 @@
-"""The contents of a study file as frozen values: what to count, and where and when to report it."""
+"""What to count in one study, and where, when and how carefully to report it: what a study file says, as frozen values.
+
+Reads no file: ``study_file.py`` makes these values of one's text.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time
 
 NOT_COMPLETED = "[not completed]"
-"""REDCap's value of the timestamp of a survey that was started and not submitted."""
+"""What REDCap writes in place of the timestamp of a survey that was begun and never submitted."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class FieldRef:
 
 @dataclass(frozen=True)
 class ConsentForm:
-    """A consent form: the fields of its decision and date, and the meaning of the decision's codes."""
+    """Where one consent form keeps its decision and date, and what the decision's codes mean."""
 
     date: str
     decision: FieldRef
@@ -40,7 +43,10 @@ class ConsentForm:
 
 @dataclass(frozen=True)
 class Rider:
-    """An optional consent (rider); ``offered_in`` lists the form versions that have it, empty for all of them."""
+    """An optional consent: its name in the report, its field, and the codes that mean yes and no.
+
+    ``offered_in`` are the form versions that have it; empty where every version does.
+    """
 
     key: str
     label: str
@@ -52,7 +58,7 @@ class Rider:
 
 @dataclass(frozen=True)
 class LeaveOut:
-    """Records to count apart: those with one of the codes, or with an id that matches the whole pattern."""
+    """Records to be counted apart: those with one of the codes, or whose id matches the whole pattern."""
 
     reason: str
     field: FieldRef | None
@@ -62,7 +68,7 @@ class LeaveOut:
 
 @dataclass(frozen=True)
 class Only:
-    """Records to count; all others are outside the study."""
+    """Records to be counted; all others are outside the study."""
 
     field: FieldRef
     codes: tuple[str, ...]
@@ -70,9 +76,10 @@ class Only:
 
 @dataclass(frozen=True)
 class WithdrawalRules:
-    """The fields of a withdrawal: a flag with codes, a date, or both, and the extent.
+    """Where REDCap keeps that somebody withdrew: a flag with codes, a date, or both; and how far (the extent).
 
-    ``ends`` lists the extents that end participation, empty for all of them.
+    ``ends`` are the extents that end taking part, all of them where it is empty; ``extent_labels`` says in words what
+    an extent's code means.
     """
 
     flag: FieldRef | None
@@ -85,7 +92,7 @@ class WithdrawalRules:
 
 @dataclass(frozen=True)
 class ListedSite:
-    """A site in the study file: its target number of participants, and the day it opened."""
+    """A site that the study file names: how many participants it is to bring, and since when it may."""
 
     code: str
     label: str
@@ -95,7 +102,7 @@ class ListedSite:
 
 @dataclass(frozen=True)
 class SiteRules:
-    """The field of a participant's site; ``by`` is None if sites are data access groups."""
+    """How participants are told apart by site: by a field, or (``by`` is None) by their data access group."""
 
     by: FieldRef | None
     listed: tuple[ListedSite, ...]
@@ -108,7 +115,7 @@ class SiteRules:
 
 @dataclass(frozen=True)
 class VersionRules:
-    """The field of the form version that was signed, and the versions that need no re-consent."""
+    """Where the version of the form that somebody signed is kept, and which versions need no re-consent."""
 
     field: FieldRef
     accepted: tuple[str, ...]
@@ -116,7 +123,7 @@ class VersionRules:
 
 @dataclass(frozen=True)
 class AccrualGoals:
-    """The target number of participants with its date, and the approved number with the last approval date."""
+    """How many participants are wanted, and by when; how many the ethics board approved, and when it last did."""
 
     target: int | None
     target_date: date | None
@@ -126,7 +133,7 @@ class AccrualGoals:
 
 @dataclass(frozen=True)
 class RedcapSource:
-    """The REDCap project: the names of its settings, and what to expect there."""
+    """How to find the REDCap project: the names of the settings (never their values) and what to expect there."""
 
     url_setting: str
     token_setting: str
@@ -137,7 +144,7 @@ class RedcapSource:
 
 @dataclass(frozen=True)
 class DeliveryTarget:
-    """The folder of the reports, and whether its archive keeps every delivered set."""
+    """The folder that reports go to, and whether every delivered set is kept in its archive."""
 
     folder: str
     archive: bool
@@ -145,21 +152,21 @@ class DeliveryTarget:
 
 @dataclass(frozen=True)
 class Guard:
-    """The largest drop since the last report that needs no acceptance, as a fraction of the last numbers."""
+    """How far a report may fall below the last one by itself: ``max_drop`` is a fraction of the last one's numbers."""
 
     max_drop: float
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The time on Monday from which a report is due, in the study's time zone."""
+    """When a Monday's report is due: from ``not_before`` on, by the clocks of the study's time zone."""
 
     not_before: time
 
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """A whole study file; ``sha256`` is the hash of its text, which every report shows."""
+    """Everything one study file says; ``sha256`` is of its text, so that a report can name the rules it used."""
 
     key: str
     title: str
@@ -182,7 +189,7 @@ class StudyConfig:
 
 
 def named_fields(study: StudyConfig) -> Iterator[tuple[str, FieldRef]]:
-    """Yield every field that the study file names, with its key there."""
+    """Every field that a study file names, with the key that names it."""
     for n, form in enumerate(study.consents, 1):
         yield f"consent[{n}].date", FieldRef(form.date)
         yield f"consent[{n}].decision", form.decision
@@ -190,14 +197,23 @@ def named_fields(study: StudyConfig) -> Iterator[tuple[str, FieldRef]]:
             yield f"consent[{n}].form_complete", FieldRef(form.form_complete)
     for n, rider in enumerate(study.riders, 1):
         yield f"riders[{n}].field", rider.field
-    optional = {f"leave_out[{n}].field": rule.field for n, rule in enumerate(study.leave_out, 1)}
+    for n, rule in enumerate(study.leave_out, 1):
+        if rule.field:
+            yield f"leave_out[{n}].field", rule.field
     if study.only:
-        optional["only.field"] = study.only.field
-    if rules := study.withdrawal:
-        day = FieldRef(rules.date) if rules.date else None
-        optional |= {"withdrawal.flag": rules.flag, "withdrawal.date": day, "withdrawal.extent": rules.extent}
-    if study.sites:
-        optional["sites.by"] = study.sites.by
+        yield "only.field", study.only.field
+    if study.withdrawal:
+        yield from _withdrawal_fields(study.withdrawal)
+    if study.sites and study.sites.by:
+        yield "sites.by", study.sites.by
     if study.version:
-        optional["version.field"] = study.version.field
-    yield from ((key, ref) for key, ref in optional.items() if ref)
+        yield "version.field", study.version.field
+
+
+def _withdrawal_fields(rules: WithdrawalRules) -> Iterator[tuple[str, FieldRef]]:
+    if rules.flag:
+        yield "withdrawal.flag", rules.flag
+    if rules.date:
+        yield "withdrawal.date", FieldRef(rules.date)
+    if rules.extent:
+        yield "withdrawal.extent", rules.extent

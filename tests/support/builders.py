@@ -80,17 +80,17 @@ def rows_frame(rows: Iterable[Mapping[str, str]]) -> pd.DataFrame:
     return frame.fillna("")
 
 
-def a_coding(study: StudyConfig, **known: Any) -> ColumnMap:
+def a_column_map(study: StudyConfig, **known: Any) -> ColumnMap:
     """How the study's fields are written when the data dictionary is not known, but for what is given."""
     return replace(csv_column_map(study, RECORD), **known)
 
 
 def a_counting(
-    study: StudyConfig | None = None, period: ReportPeriod | None = None, coding: ColumnMap | None = None
+    study: StudyConfig | None = None, period: ReportPeriod | None = None, column_map: ColumnMap | None = None
 ) -> Counting:
     """How to count when the data dictionary is not known."""
     study = study or a_study()
-    return Counting(study, coding or a_coding(study), period or a_period())
+    return Counting(study, column_map or a_column_map(study), period or a_period())
 
 
 def participants_of(*rows: Mapping[str, str], counting: Counting | None = None) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from consent.counting.consents import Counting
 from consent.redcap.arrivals import EVENT, GROUP, INSTANCE, INSTRUMENT, RECORD
 from consent.studies.model import StudyConfig
-from tests.support.builders import CONSENT, RIDER, a_coding, a_counting, a_period, a_study
+from tests.support.builders import CONSENT, RIDER, a_column_map, a_counting, a_period, a_study
 
 SERVER_ZONE = 'time_zone = "Pacific/Auckland"\n'
 E_CONSENT = """
@@ -192,7 +192,7 @@ def odd_countings(draw: st.DrawFn, studies: Sequence[StudyConfig] = STUDIES) -> 
     study: StudyConfig = draw(st.sampled_from(studies))
     everyone = range(len(study.consents))
     forms = st.sampled_from([frozenset(everyone), *(frozenset({n}) for n in everyone), frozenset()])
-    coding = a_coding(
+    column_map = a_column_map(
         study,
         missing_codes=draw(st.sampled_from((frozenset(), frozenset({"-99"})))),
         event_order=draw(st.sampled_from(((), ("year_1", "enrolment"), ("enrolment", "year_1")))),
@@ -200,4 +200,4 @@ def odd_countings(draw: st.DrawFn, studies: Sequence[StudyConfig] = STUDIES) -> 
         offered_by={rider.key: draw(forms) for rider in study.riders},
     )
     cutoff = draw(st.sampled_from(("2023-10-01", "2023-10-01", "2023-09-20", "2023-09-11")))
-    return a_counting(study, a_period(cutoff, exported_on=draw(st.sampled_from((cutoff, "2023-10-05")))), coding)
+    return a_counting(study, a_period(cutoff, exported_on=draw(st.sampled_from((cutoff, "2023-10-05")))), column_map)

@@ -46,9 +46,9 @@ def optional_of(
         found["undated"] = found["withdrawn"] and withdrawal.undated
     if study.accrual:
         found["agreed"] = any(counts_against_the_approved(consent) for consent in consents)
-        found["fate"] = fate_of(kind, taking_part, withdrawal)
+        found["outcome"] = outcome_of(kind, taking_part, withdrawal)
         found["since_approval"] = is_since_approval(kind, consents, counting)
-        found["ended_since"] = has_ended_since_approval(found["fate"], consents, withdrawal, counting)
+        found["ended_since"] = has_ended_since_approval(found["outcome"], consents, withdrawal, counting)
     return PlainOptional(**found)
 
 
@@ -77,7 +77,7 @@ def version_of(consent: PlainConsent, counting: Counting) -> str:
 
 def has_rider(rider: Rider, consent: PlainConsent, counting: Counting) -> bool:
     """Whether the form that was signed, in the version that was signed, has the rider."""
-    on_form = consent.form in counting.coding.offered_by[rider.key]
+    on_form = consent.form in counting.column_map.offered_by[rider.key]
     return on_form and (not rider.offered_in or version_of(consent, counting) in rider.offered_in)
 
 
@@ -87,7 +87,7 @@ def counts_against_the_approved(consent: PlainConsent) -> bool:
     return consent.says_agreed and not pending and consent.verdict != "after_cutoff"
 
 
-def fate_of(kind: str, taking_part: bool, withdrawal: PlainWithdrawal) -> str:
+def outcome_of(kind: str, taking_part: bool, withdrawal: PlainWithdrawal) -> str:
     """What became of whoever decided."""
     if kind == "declined":
         return "declined"
@@ -107,13 +107,13 @@ def is_since_approval(kind: str, consents: list[PlainConsent], counting: Countin
 
 
 def has_ended_since_approval(
-    fate: str, consents: list[PlainConsent], withdrawal: PlainWithdrawal, counting: Counting
+    outcome: str, consents: list[PlainConsent], withdrawal: PlainWithdrawal, counting: Counting
 ) -> bool:
     """Whether what ended taking part is dated on the day of the last approval or later."""
     approved_on = counting.study.accrual and counting.study.accrual.approval_date
-    if not approved_on or fate not in ("withdrawn", "refused_later"):
+    if not approved_on or outcome not in ("withdrawn", "refused_later"):
         return False
-    if fate == "withdrawn":
+    if outcome == "withdrawn":
         return bool(withdrawal.day and withdrawal.day >= approved_on)
     latest = in_order(consent for consent in consents if consent.verdict == "consented")[-1]
     days = [other.day for other in consents if refuses_after(latest, other, counting)]

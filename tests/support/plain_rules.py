@@ -102,7 +102,7 @@ def verdict_of(
     counting: Counting,
 ) -> str:
     """The first rule that matches."""
-    missing, period = counting.coding.missing_codes, counting.period
+    missing, period = counting.column_map.missing_codes, counting.period
     if decision in form.declined:
         return "declined"
     if decision == "" or decision in form.pending or decision in missing:
@@ -147,7 +147,7 @@ def answer_to(rider: Rider, agreed: list[PlainConsent], rows: list[Row], countin
     if not offering:
         return "not_offered"
     answer = answer_in(rider, offering[-1].row)
-    if answer == "" and rider.key in counting.coding.separate_riders:
+    if answer == "" and rider.key in counting.column_map.separate_riders:
         answer = answer_elsewhere(rider, rows, counting)
     if rider.field.is_checkbox and answer == "":
         answer = "0"
@@ -193,7 +193,7 @@ def quality_of(consents: list[PlainConsent], rows: list[Row], counting: Counting
 
 def is_unknown(rider: Rider, answer: str, counting: Counting) -> bool:
     """Whether the study file does not say what this answer means; 0 is a blank at least."""
-    return answer not in ("", "0", *rider.agreed, *rider.declined, *counting.coding.missing_codes)
+    return answer not in ("", "0", *rider.agreed, *rider.declined, *counting.column_map.missing_codes)
 
 
 def is_left_out(rule: LeaveOut, record: str, rows: list[Row]) -> bool:

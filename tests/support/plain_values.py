@@ -43,7 +43,7 @@ class PlainOptional:
     extent: str | None = None
     undated: bool | None = None
     agreed: bool | None = None
-    fate: str | None = None
+    outcome: str | None = None
     since_approval: bool | None = None
     ended_since: bool | None = None
 
@@ -91,12 +91,12 @@ def value_of(ref: FieldRef, row: Row) -> str:
 def text_in(ref: FieldRef, row: Row, counting: Counting) -> str:
     """A field's text in a row, without spaces around it; a missing-data code is no text."""
     text = value_of(ref, row).strip()
-    return "" if text in counting.coding.missing_codes else text
+    return "" if text in counting.column_map.missing_codes else text
 
 
 def event_number(row: Row, rows: list[Row], counting: Counting) -> int:
     """The row's event's place in the project's order; events that the project does not list come last, by name."""
-    listed = list(counting.coding.event_order)
+    listed = list(counting.column_map.event_order)
     others = sorted({other[EVENT] for other in rows} - {*listed})
     return [*listed, *others].index(row[EVENT])
 
@@ -104,7 +104,7 @@ def event_number(row: Row, rows: list[Row], counting: Counting) -> int:
 def day_named(text: str, date_field: str, counting: Counting) -> date | None:
     """The day that a date field's text names, where the study is."""
     moment = moment_in(text)
-    if moment is None or date_field not in counting.coding.timestamps or len(text) == 10:
+    if moment is None or date_field not in counting.column_map.timestamps or len(text) == 10:
         return moment.date() if moment else None
     there = moment.replace(tzinfo=ZoneInfo(counting.study.redcap.time_zone))
     return there.astimezone(ZoneInfo(counting.study.time_zone)).date()

@@ -348,7 +348,7 @@ def test_the_sums_of_the_summary_stand_out(full: Opened) -> None:
         "All records",
         "All, who stay among the consented",
         "Due to consent again",
-        "In all",
+        "Total",
     ]
 
 
@@ -773,7 +773,7 @@ def test_no_number_is_too_wide_to_be_printed(printed: dict[str, list[str]]) -> N
         ("Recruitment", "Last approved on"),
         ("Withdrawals", "Without a date"),
         ("Form versions", "Due to consent again"),
-        ("For renewal by the ethics board", "In all"),
+        ("For renewal by the ethics board", "Total"),
         ("Where these numbers come from", "SHA-256 of the study file"),
     ],
 )

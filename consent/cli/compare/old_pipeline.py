@@ -16,7 +16,7 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from consent.counting.columns import Array, texts
+from consent.counting.columns import Array, values
 from consent.counting.consents import Counting
 from consent.dates import WEEK
 from consent.errors import SourceDataError
@@ -125,7 +125,7 @@ class OldReading:
 def read_by_old_rule(rows: pd.DataFrame, counting: Counting) -> OldReading:
     """Read every row as the old pipeline did, over the weeks of this report; an unreadable date counts as none."""
     form, period = counting.study.consents[0], counting.period
-    dates = texts(rows, FieldRef(form.date), counting.coding)
+    dates = values(rows, FieldRef(form.date), counting.column_map)
     blank = np.array([text in _BLANK for text in dates], dtype=bool)
     days = np.array([_day(text) for text in dates], dtype="datetime64[D]")
     weeks = (days - np.datetime64(period.start)).astype("int64") // 7
@@ -134,7 +134,7 @@ def read_by_old_rule(rows: pd.DataFrame, counting: Counting) -> OldReading:
     return OldReading(
         weeks=np.where(counted, weeks, NOWHERE),
         unreadable=~blank & np.isnat(days),
-        says_one={column: _says_one(texts(rows, ref, counting.coding)) for column, ref in fields.items()},
+        says_one={column: _says_one(values(rows, ref, counting.column_map)) for column, ref in fields.items()},
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from consent.cli.compare.old_pipeline import CONSENT, NOWHERE, Cell, OldReading, read_by_old_rule
-from consent.counting.columns import Array, is_one_of, texts
+from consent.counting.columns import Array, is_one_of
 from consent.counting.consents import CONSENTED, STATES, Batch, Counting, latest_consents, read_batch
 from consent.counting.participants import LEFT_OUT, OUTSIDE, build_participants
 from consent.counting.riders import AGREED, has_rider
@@ -123,7 +123,7 @@ def _consent_column(batch: Batch, participants: pd.DataFrame, old: OldReading) -
 
 
 def _rider_column(rider: Rider, batch: Batch, participants: pd.DataFrame, old: OldReading) -> _Column:
-    agreed = is_one_of(texts(batch.rows, rider.field, batch.counting.coding), rider.agreed)
+    agreed = is_one_of(batch.values(rider.field), rider.agreed)
     now = _weeks_now(participants, batch)
     faults = _faults(batch, participants)
     faults = np.where((faults == "") & ~_offered(rider, batch), NOT_OFFERED, faults)

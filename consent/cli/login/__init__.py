@@ -1,1 +1,1 @@
-"""``consent login``: sign in to Dropbox once and save the credentials for the runs."""
+"""Signing in to Dropbox once, with a person at the terminal, and keeping what a run needs of it."""

@@ -1,4 +1,7 @@
-"""Prompts in the terminal, on stderr. What a person types is never shown again."""
+"""Talks with the person at the terminal: tells, asks, and lets them choose. Everything goes to stderr.
+
+Repeats nothing that was typed.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def read_line() -> str:
-    """Return what the person types, up to the next line end; nothing where there is no input."""
+    """What the person types until the next line end; nothing where nobody can type."""
     try:
         return input().strip()
     except EOFError:
@@ -19,31 +22,31 @@ def read_line() -> str:
 
 
 @dataclass(frozen=True)
-class Prompts:
-    """The terminal; tests replace the input and the browser."""
+class Dialogue:
+    """Somebody to talk with; tests put another reader, and another browser, in their place."""
 
     messages: "Console"
     read: Callable[[], str] = read_line
-    open_page: Callable[[str], bool] = show_page
+    show: Callable[[str], bool] = show_page
 
-    def say(self, text: str) -> None:
-        """Print a text, wrapped at the width of the terminal."""
+    def tell(self, text: str = "") -> None:
+        """Say something, in as many lines as it takes."""
         self.messages.print(text, markup=False, highlight=False)
 
-    def say_address(self, address: str) -> None:
-        """Print an address unwrapped, so that it can be copied or clicked."""
+    def tell_address(self, address: str) -> None:
+        """Show an address in one piece, so that it can be copied or clicked."""
         self.messages.print(address, markup=False, highlight=False, soft_wrap=True)
 
     def ask(self, question: str) -> str:
-        """Return the answer without the blanks around it."""
+        """What the person answers, without the blanks around it."""
         self.messages.print(f"{question} ", end="", markup=False, highlight=False)
         return self.read().strip()
 
     def choose(self, question: str, choices: Sequence[str], default: int | None = None) -> int | None:
-        """Return the index of the choice; an empty answer means the default."""
-        self.say(question)
+        """Which of the choices the person takes, from 0; None if they answer nothing and there is no default."""
+        self.tell(question)
         for number, choice in enumerate(choices, 1):
-            self.say_address(f"  {number}  {choice}")
+            self.messages.print(f"  {number}  {choice}", markup=False, highlight=False, soft_wrap=True)
         hint = "" if default is None else f" [{default + 1}]"
         while answer := self.ask(f"Number{hint}:"):
             if answer.isascii() and answer.isdecimal() and 1 <= int(answer) <= len(choices):

@@ -11,7 +11,7 @@ from hypothesis import given
 
 from consent.cli.compare.old_pipeline import CONSENT, OldReading, read_by_old_rule
 from consent.cli.compare.reasons import count_by_both_rules
-from consent.counting.columns import Array, is_one_of, texts
+from consent.counting.columns import Array, is_one_of
 from consent.counting.consents import CONSENTED, STATES, Batch, Counting, read_batch
 from consent.counting.participants import build_participants
 from consent.studies.model import FieldRef
@@ -50,11 +50,11 @@ class Named:
     @property
     def agreed(self) -> Array:
         """The rows that agree to what the column counts, in the current codes."""
-        study, coding = self.batch.counting.study, self.batch.counting.coding
+        study = self.batch.counting.study
         riders = {rider.key: rider for rider in study.riders}
         asked = study.consents[0] if self.column == CONSENT else riders[self.column]
         ref: FieldRef = study.consents[0].decision if self.column == CONSENT else riders[self.column].field
-        return np.flatnonzero(is_one_of(texts(self.batch.rows, ref, coding), asked.agreed))
+        return np.flatnonzero(is_one_of(self.batch.values(ref), asked.agreed))
 
 
 def _said_by_a_consent(state: str, named: Named) -> bool:
@@ -95,9 +95,9 @@ def _other_date(named: Named) -> bool:
 
 def _not_offered(named: Named) -> bool:
     """Some form, or some version, does not have the rider."""
-    study, coding = named.batch.counting.study, named.batch.counting.coding
+    study, column_map = named.batch.counting.study, named.batch.counting.column_map
     (rider,) = (rider for rider in study.riders if rider.key == named.column)
-    return bool(rider.offered_in) or len(coding.offered_by[rider.key]) < len(study.consents)
+    return bool(rider.offered_in) or len(column_map.offered_by[rider.key]) < len(study.consents)
 
 
 SEEN: dict[str, Callable[[Named], bool]] = {

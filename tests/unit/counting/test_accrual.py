@@ -186,9 +186,9 @@ def test_records_left_out_count_against_nothing() -> None:
     ("number", "warning"),
     [
         (8, ""),
-        (9, "9 of the 10 approved participants have agreed: only 1 more may."),
-        (10, "All 10 approved participants have agreed: ask the ethics board before anybody else does."),
-        (12, "12 have agreed, 2 more than the 10 approved: tell the ethics board."),
+        (9, "9 of the 10 approved participants have agreed. Only 1 more may agree."),
+        (10, "All 10 approved participants have agreed. Ask the ethics board before anyone else agrees."),
+        (12, "12 have agreed, 2 more than the 10 approved. Tell the ethics board."),
     ],
 )
 def test_the_report_warns_before_the_approved_number_is_passed(number: int, warning: str) -> None:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from consent.counting.consents import STATES, Counting, read_consents
-from tests.support.builders import CONSENT, a_coding, a_counting, a_period, a_row, a_study, rows_frame
+from tests.support.builders import CONSENT, a_column_map, a_counting, a_period, a_row, a_study, rows_frame
 
 CHECKBOX = CONSENT.replace('"consent_obtained"', '"choices(7)"').replace('["2"]', "[]")
 CERTIFIED = a_study(consents=CONSENT + 'form_complete = "consent_complete"\n')
@@ -88,7 +88,7 @@ def test_pending_text_is_the_whole_text() -> None:
 def knowing(*missing_codes: str, consents: str = CONSENT) -> Counting:
     """Counting in a project that has these missing-data codes."""
     study = a_study(consents=consents)
-    return a_counting(study, coding=a_coding(study, missing_codes=frozenset(missing_codes)))
+    return a_counting(study, column_map=a_column_map(study, missing_codes=frozenset(missing_codes)))
 
 
 def test_a_missing_data_code_is_no_decision() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from consent.counting.consents import Counting
 from consent.counting.summary import ConsentSummary, VersionCount, Versions
 from consent.redcap.arrivals import INSTANCE
-from tests.support.builders import RIDER, a_coding, a_counting, a_row, a_study, participants_of, summary_of
+from tests.support.builders import RIDER, a_column_map, a_counting, a_row, a_study, participants_of, summary_of
 from tests.support.odd_registries import FULL_STUDY, odd_countings, odd_rows
 
 Rows = list[dict[str, str]]
@@ -73,7 +73,7 @@ def test_the_version_is_that_of_the_latest_agreed_consent(later: str, due: int) 
 
 def test_a_missing_data_code_is_no_version() -> None:
     study = a_study(more=VERSION)
-    counting = a_counting(study, coding=a_coding(study, missing_codes=frozenset({"-99"})))
+    counting = a_counting(study, column_map=a_column_map(study, missing_codes=frozenset({"-99"})))
     versions = summary_of(signed("-99"), counting=counting).versions
 
     assert versions is not None

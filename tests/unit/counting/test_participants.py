@@ -12,7 +12,7 @@ from consent.counting.consents import Counting
 from consent.counting.participants import build_participants
 from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT, RECORD
 from consent.studies.model import FieldRef
-from tests.support.builders import CONSENT, RIDER, a_coding, a_counting, a_period, a_row, a_study, rows_frame
+from tests.support.builders import CONSENT, RIDER, a_column_map, a_counting, a_period, a_row, a_study, rows_frame
 from tests.support.odd_registries import odd_countings, odd_rows
 from tests.support.plain_rules import classify
 from tests.support.plain_values import PlainOptional, PlainParticipant
@@ -273,10 +273,12 @@ def test_consents_of_two_forms_are_put_in_order_by_date() -> None:
 
 
 def test_on_one_day_the_order_of_events_goes_before_the_order_of_forms() -> None:
-    coding = a_coding(TWO_FORMS, event_order=("later", "last"))
+    column_map = a_column_map(TWO_FORMS, event_order=("later", "last"))
     refusal = on_day("2023-09-13", decision="2", event="last", v2_date="", v2_obtained="")
 
-    assert not the_one(of_form_2("2023-09-13"), refusal, counting=a_counting(TWO_FORMS, coding=coding)).taking_part
+    assert not the_one(
+        of_form_2("2023-09-13"), refusal, counting=a_counting(TWO_FORMS, column_map=column_map)
+    ).taking_part
 
 
 # Riders
@@ -331,10 +333,10 @@ def test_a_consent_that_does_not_count_by_the_cutoff_changes_no_rider(later: str
 def test_consents_of_one_day_are_put_in_order_by_event_then_instance(
     one: dict[str, str], other: dict[str, str], answer: str
 ) -> None:
-    coding = a_coding(a_study(), event_order=("enrolment", "closing"))
+    column_map = a_column_map(a_study(), event_order=("enrolment", "closing"))
     rows = [on_day("2023-09-12", rider_a="0") | other, on_day("2023-09-12", rider_a="1") | one]
 
-    assert the_one(*rows, counting=a_counting(coding=coding)).riders == (answer,)
+    assert the_one(*rows, counting=a_counting(column_map=column_map)).riders == (answer,)
 
 
 @pytest.mark.parametrize(
@@ -342,17 +344,17 @@ def test_consents_of_one_day_are_put_in_order_by_event_then_instance(
     [({0, 1}, "declined"), ({0}, "agreed"), ({1}, "declined"), (set(), "not_offered")],
 )
 def test_a_rider_comes_from_the_latest_consent_whose_form_offers_it(offering: set[int], answer: str) -> None:
-    coding = a_coding(TWO_FORMS, offered_by={"rider a": frozenset(offering)})
+    column_map = a_column_map(TWO_FORMS, offered_by={"rider a": frozenset(offering)})
     rows = [a_row(v2_date="", v2_obtained=""), of_form_2("2023-09-20", rider_a="0")]
 
-    assert the_one(*rows, counting=a_counting(TWO_FORMS, coding=coding)).riders == (answer,)
+    assert the_one(*rows, counting=a_counting(TWO_FORMS, column_map=column_map)).riders == (answer,)
 
 
 def test_a_rider_of_a_form_that_the_participant_never_agreed_on_was_not_offered() -> None:
-    coding = a_coding(TWO_FORMS, offered_by={"rider a": frozenset({1})})
+    column_map = a_column_map(TWO_FORMS, offered_by={"rider a": frozenset({1})})
     rows = [a_row(v2_date="", v2_obtained=""), of_form_2("2023-09-20", "2", rider_a="1")]
 
-    assert the_one(*rows, counting=a_counting(TWO_FORMS, coding=coding)).riders == ("not_offered",)
+    assert the_one(*rows, counting=a_counting(TWO_FORMS, column_map=column_map)).riders == ("not_offered",)
 
 
 @pytest.mark.parametrize(
@@ -451,9 +453,9 @@ def test_records_counted_apart_are_nothing_else() -> None:
 
 def test_the_record_id_itself_can_be_the_field_that_leaves_out() -> None:
     study = a_study(more='[[leave_out]]\nreason = "trial run"\nfield = "record_id"\ncodes = ["1"]\n')
-    columns = {**a_coding(study).columns, FieldRef("record_id"): RECORD}
+    columns = {**a_column_map(study).columns, FieldRef("record_id"): RECORD}
 
-    counting = a_counting(study, coding=a_coding(study, columns=columns))
+    counting = a_counting(study, column_map=a_column_map(study, columns=columns))
 
     assert class_of(a_row("1"), counting=counting) == ("left_out", "trial run")
 
@@ -492,21 +494,21 @@ def test_quality_names_what_to_look_at(values: dict[str, str], codes: set[str]) 
 
 @pytest.mark.parametrize(("form", "codes"), [(0, set()), (1, {"rider_without_consent"})])
 def test_a_rider_agreed_to_with_a_form_that_does_not_have_it_is_to_be_looked_at(form: int, codes: set[str]) -> None:
-    coding = a_coding(TWO_FORMS, offered_by={"rider a": frozenset({form})})
+    column_map = a_column_map(TWO_FORMS, offered_by={"rider a": frozenset({form})})
     row = a_row(v2_date="", v2_obtained="")
 
-    assert the_one(row, counting=a_counting(TWO_FORMS, coding=coding)).quality == codes
+    assert the_one(row, counting=a_counting(TWO_FORMS, column_map=column_map)).quality == codes
 
 
 def test_one_form_with_the_rider_is_enough_beside_another_without() -> None:
-    coding = a_coding(TWO_FORMS, offered_by={"rider a": frozenset({1})})
+    column_map = a_column_map(TWO_FORMS, offered_by={"rider a": frozenset({1})})
     rows = [a_row(v2_date="", v2_obtained=""), of_form_2("", rider_a="1")]
 
-    assert the_one(*rows, counting=a_counting(TWO_FORMS, coding=coding)).quality == {"no_date"}
+    assert the_one(*rows, counting=a_counting(TWO_FORMS, column_map=column_map)).quality == {"no_date"}
 
 
 def test_a_missing_data_code_is_not_unknown() -> None:
-    counting = a_counting(coding=a_coding(a_study(), missing_codes=frozenset({"-99"})))
+    counting = a_counting(column_map=a_column_map(a_study(), missing_codes=frozenset({"-99"})))
 
     assert the_one(a_row(rider_a="-99"), counting=counting).quality == set()
 
@@ -527,7 +529,7 @@ def test_a_rider_on_the_consent_form_is_not_taken_from_a_row_that_nobody_signed(
         a_row(redcap_event_name="e1", rider_a=""),
         a_row(redcap_event_name="e2", rider_a="1", consent_date="", consent_obtained=""),
     ]
-    on_the_form = a_counting(coding=a_coding(a_study(), separate_riders=frozenset()))
+    on_the_form = a_counting(column_map=a_column_map(a_study(), separate_riders=frozenset()))
 
     assert the_one(*rows, counting=on_the_form).riders == ("not_answered",)
 

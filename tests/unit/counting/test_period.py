@@ -123,14 +123,14 @@ def test_an_earlier_cutoff_keeps_the_day_of_the_export(as_of: date) -> None:
 
 
 def test_a_cutoff_after_the_day_of_the_export_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="2023-10-03 lies after today, 2023-10-02 in America/Toronto"):
+    with pytest.raises(ConfigurationError, match="2023-10-03 is in the future: today is 2023-10-02"):
         choose_period(start=START, time_zone=TORONTO, now=NOON, as_of=date(2023, 10, 3))
 
 
 def test_tomorrow_somewhere_else_is_not_yet_today() -> None:
     late_evening = datetime(2023, 10, 3, 2, 0, tzinfo=UTC)
 
-    with pytest.raises(ConfigurationError, match="2023-10-03 lies after today"):
+    with pytest.raises(ConfigurationError, match="2023-10-03 is in the future"):
         choose_period(start=START, time_zone=TORONTO, now=late_evening, as_of=date(2023, 10, 3))
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from consent.counting.consents import Counting
 from consent.counting.summary import SiteCount, Sites
 from consent.redcap.arrivals import EVENT, GROUP, INSTANCE
-from tests.support.builders import a_coding, a_counting, a_period, a_row, a_study, participants_of, summary_of
+from tests.support.builders import a_column_map, a_counting, a_period, a_row, a_study, participants_of, summary_of
 from tests.support.odd_registries import FULL_STUDY, odd_countings, odd_rows
 
 Rows = list[dict[str, str]]
@@ -66,7 +66,7 @@ def test_a_site_is_that_of_the_latest_consent_if_one_stands_there(rows: Rows, si
 
 def test_whoever_has_not_consented_is_in_the_first_site_in_the_order_of_events() -> None:
     study = a_study(more=BY_FIELD)
-    counting = a_counting(study, coding=a_coding(study, event_order=("screening", "a_visit")))
+    counting = a_counting(study, column_map=a_column_map(study, event_order=("screening", "a_visit")))
     rows = [no_consent_at("s", "a_visit"), no_consent_at("n", "screening")]
 
     assert site_of(*rows, counting=counting) == "n"
@@ -74,7 +74,7 @@ def test_whoever_has_not_consented_is_in_the_first_site_in_the_order_of_events()
 
 def test_a_missing_data_code_is_no_site() -> None:
     study = a_study(more=BY_FIELD)
-    counting = a_counting(study, coding=a_coding(study, missing_codes=frozenset({"-99"})))
+    counting = a_counting(study, column_map=a_column_map(study, missing_codes=frozenset({"-99"})))
 
     assert site_of(at("-99"), counting=counting) == ""
 

@@ -63,7 +63,7 @@ def plain_parts(participants: list[PlainParticipant]) -> dict[str, Any]:
     """The counts of the parts that only some study files ask for."""
     inside = [who for who in participants if who.kind not in ("left_out", "outside") and who.optional.site is not None]
     withdrawn = [who.optional for who in participants if who.optional.withdrawn]
-    decided = [who.optional for who in participants if who.optional.fate]
+    decided = [who.optional for who in participants if who.optional.outcome]
     counted = {
         "participants": inside,
         "consented": [who for who in inside if who.kind == "consented"],
@@ -76,7 +76,7 @@ def plain_parts(participants: list[PlainParticipant]) -> dict[str, Any]:
         "versions": Counter(versions),
         "withdrawals": Counter((part.extent, part.undated) for part in withdrawn),
         "agreed": sum(bool(who.optional.agreed) for who in participants),
-        "fates": Counter((part.fate, part.since_approval, part.ended_since) for part in decided),
+        "outcomes": Counter((part.outcome, part.since_approval, part.ended_since) for part in decided),
     }
 
 

@@ -5,7 +5,16 @@ import pytest
 from consent.counting.consents import Counting
 from consent.counting.summary import Withdrawals
 from consent.redcap.arrivals import EVENT, INSTANCE
-from tests.support.builders import CONSENT, a_coding, a_counting, a_period, a_row, a_study, participants_of, summary_of
+from tests.support.builders import (
+    CONSENT,
+    a_column_map,
+    a_counting,
+    a_period,
+    a_row,
+    a_study,
+    participants_of,
+    summary_of,
+)
 
 FLAG = '[withdrawal]\nflag = "left"\ncodes = ["1", "2"]\n'
 DATE = '[withdrawal]\ndate = "left_on"\n'
@@ -113,7 +122,7 @@ def test_a_withdrawal_may_stand_in_an_event_of_its_own() -> None:
 
 def test_a_missing_data_code_is_no_date_of_withdrawal() -> None:
     study = a_study(more=DATE)
-    counting = a_counting(study, coding=a_coding(study, missing_codes=frozenset({"-99"})))
+    counting = a_counting(study, column_map=a_column_map(study, missing_codes=frozenset({"-99"})))
 
     assert summary_of(left(left_on="-99"), counting=counting).quality == {}
 

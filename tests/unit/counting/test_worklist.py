@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from consent.counting.consents import Counting
-from consent.counting.worklist import Entry, Worklist, list_exceptions
+from consent.counting.worklist import Entry, Worklist, list_records_to_review
 from consent.studies.model import StudyConfig
 from tests.support.builders import a_counting, a_row, a_study, rows_frame, summary_of
 from tests.support.odd_registries import odd_countings, odd_rows
@@ -30,7 +30,7 @@ code = "north"
 
 def listed(*rows: dict[str, str], study: StudyConfig | None = None) -> tuple[Entry, ...]:
     """What to look at in these rows."""
-    return list_exceptions(rows_frame(rows), a_counting(study)).entries
+    return list_records_to_review(rows_frame(rows), a_counting(study)).entries
 
 
 def left(**values: str) -> dict[str, str]:
@@ -41,15 +41,17 @@ def left(**values: str) -> dict[str, str]:
 @settings(deadline=None, max_examples=60)
 @given(rows=odd_rows(), counting=odd_countings())
 def test_each_code_has_as_many_records_as_the_report_counts(rows: list[dict[str, str]], counting: Counting) -> None:
-    assert list_exceptions(rows_frame(rows), counting).records == dict(summary_of(*rows, counting=counting).quality)
+    assert list_records_to_review(rows_frame(rows), counting).records == dict(
+        summary_of(*rows, counting=counting).quality
+    )
 
 
 @settings(deadline=None, max_examples=60)
 @given(rows=odd_rows(), counting=odd_countings())
 def test_the_lists_of_single_records_add_up_to_that_of_all(rows: list[dict[str, str]], counting: Counting) -> None:
-    singly = [list_exceptions(rows_frame(own), counting) for _, own in groupby(rows, key=itemgetter("record"))]
+    singly = [list_records_to_review(rows_frame(own), counting) for _, own in groupby(rows, key=itemgetter("record"))]
     together = sum(singly, Worklist())
-    assert set(together.entries) == set(list_exceptions(rows_frame(rows), counting).entries)
+    assert set(together.entries) == set(list_records_to_review(rows_frame(rows), counting).entries)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_what_stands_twice_in_a_record_is_listed_at_both_places_and_counted_once
         a_row("1", consent_date="", redcap_event_name="year_2", redcap_repeat_instance=instance)
         for instance in ("1", "2")
     ]
-    worklist = list_exceptions(rows_frame(visits), a_counting())
+    worklist = list_records_to_review(rows_frame(visits), a_counting())
     assert [(entry.event, entry.instance) for entry in worklist.entries] == [("year_2", "1"), ("year_2", "2")]
     assert worklist.records == {"no_date": 1}
 

@@ -240,7 +240,7 @@ def test_what_a_study_file_does_not_ask_for_is_no_key_of_the_document() -> None:
                 "approved": 2,
                 "approval_date": "2023-09-18",
                 "agreed": 2,
-                "warning": "All 2 approved participants have agreed: ask the ethics board before anybody else does.",
+                "warning": "All 2 approved participants have agreed. Ask the ethics board before anyone else agrees.",
             },
         ),
     ],

@@ -20,7 +20,7 @@ CONSENTED_ON = ("2023-09-12", "2023-09-13", "2023-09-20", "2023-09-27")
 def then(*consented: int, complete: int = 2, rules: dict[str, str] | None = None, **changes: Any) -> RunRecord:
     """The report as of Monday 25 September 2023, with these consents a week, the last of which had just begun."""
     weeks = WeekCounts(START, complete, consented, {}, RULES if rules is None else rules)
-    counts = RunCounts(100, sum(consented), 100, 100, 0)
+    counts = RunCounts(100, sum(consented), 100, 100)
     return a_report(**{"cutoff": date(2023, 9, 25), "counts": counts, "week_counts": weeks} | changes)
 
 
@@ -92,6 +92,10 @@ def test_a_program_that_counts_otherwise_is_told() -> None:
 
 def test_a_rule_that_is_gone_is_told() -> None:
     assert since(then(2, 1, 0, rules={**RULES, "only": "12345678"})).rules_changed == ("only",)
+
+
+def test_a_report_that_kept_no_rules_has_none_that_differ() -> None:
+    assert since(then(2, 1, 0, rules={})).rules_changed == ()
 
 
 def test_weeks_that_begin_on_other_days_now_are_not_compared() -> None:
