@@ -11,7 +11,6 @@ from concurrent.futures import Future
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from sandbox.functions.calls import Call
@@ -69,9 +68,7 @@ class FunctionCaller:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _outcome(self, call: Call, every: float, meanwhile: Callable[[], None]) -> Invocation:

@@ -1,8 +1,8 @@
-"""Carries messages between the queues of a storage account and functions, as the platform does.
+"""Carry messages between the queues of a storage account and functions, as the platform does.
 
-A message is out of sight while its function runs, deleted when that succeeds, and seen again some time after it failed;
-after too many failures it goes to the queue ``<name>-poison``, which has none of its own. Not done as the platform
-does: it looks at an empty queue ever more rarely; here every look is a fraction of a second after the last.
+A message is invisible while its function runs. It is deleted when the function succeeds, and visible again some time
+after it failed. After too many failures it moves to the queue ``<name>-poison``. The platform polls an empty queue ever
+more rarely; here every poll is a fraction of a second after the last.
 https://github.com/Azure/azure-sdk-for-net (Microsoft.Azure.WebJobs.Extensions.Storage.Queues: QueueListener)
 """
 
@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from sandbox.functions.calls import Call, QueueDelivery, queue_call
@@ -23,8 +22,8 @@ from sandbox.functions.process import Invocation
 if TYPE_CHECKING:
     from azure.storage.queue import QueueClient, QueueMessage
 
-LOOK_SECONDS = 0.2
-HOLD_SECONDS = 600  # how long a message is out of sight; renewed after half of it
+POLL_SECONDS = 0.2
+HOLD_SECONDS = 600  # how long a message is invisible; renewed after half of it
 POISON = "-poison"
 
 Say = Callable[[str, str], None]  # a level and a text
@@ -32,7 +31,7 @@ Carry = Callable[[Call, float, Callable[[], None]], Invocation]  # a call, every
 
 
 class StorageQueues:
-    """The queues of storage accounts by connection string; texts go in and come out in the platform's encoding."""
+    """The queues of storage accounts by connection string; texts are sent and read in the platform's encoding."""
 
     def __init__(self, *, base64: bool) -> None:
         self._base64 = base64
@@ -40,7 +39,7 @@ class StorageQueues:
         self._lock = threading.Lock()
 
     def client(self, storage: str, queue: str) -> "QueueClient":
-        """A client of one queue, which need not exist yet."""
+        """Return a client of one queue, which need not exist yet."""
         from azure.storage.queue import QueueClient
 
         with self._lock:
@@ -50,24 +49,21 @@ class StorageQueues:
                 )
             return self._clients[storage, queue]
 
-    def send(self, storage: str, queue: str, text: str) -> None:
-        """Put a text into a queue, encoded; the queue is made if there is none."""
-        self.send_as_it_is(storage, queue, base64.b64encode(text.encode()).decode() if self._base64 else text)
-
-    def send_as_it_is(self, storage: str, queue: str, content: str) -> None:
-        """Put content into a queue that came out of another."""
+    def send(self, storage: str, queue: str, text: str, *, encoded: bool = False) -> None:
+        """Put a text into a queue, which is created if there is none; ``encoded``: it came out of another queue."""
         from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
+        content = base64.b64encode(text.encode()).decode() if self._base64 and not encoded else text
         client = self.client(storage, queue)
         try:
             client.send_message(content)
         except ResourceNotFoundError:
-            with contextlib.suppress(ResourceExistsError):  # somebody else was faster
+            with contextlib.suppress(ResourceExistsError):  # another process was faster
                 client.create_queue()
             client.send_message(content)
 
     def text_in(self, message: "QueueMessage") -> str | None:
-        """The text of a message; None if it is not in the platform's encoding."""
+        """Return the text of a message; None if it is not in the platform's encoding."""
         if not self._base64:
             return str(message.content)
         try:
@@ -75,22 +71,16 @@ class StorageQueues:
         except (binascii.Error, ValueError):
             return None
 
-    def close(self) -> None:
-        """Let go of all connections."""
-        for client in self._clients.values():
-            client.close()
-
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def __exit__(self, *_: object) -> None:
+        for client in self._clients.values():
+            client.close()
 
 
 def sendable(value: Any) -> list[str]:
-    """The messages that a function's output stands for: one text, or several."""
+    """Return the messages of a function's output: one text, or several."""
     if isinstance(value, str):
         return [value]
     return [item if isinstance(item, str) else str(item["body"]) for item in value]
@@ -106,12 +96,12 @@ class Listened:
 
     @property
     def poison(self) -> str | None:
-        """Where messages go that failed too often; nowhere, for those that come from such a queue."""
+        """The queue for messages that failed too often; a poison queue has none."""
         return None if self.queue.endswith(POISON) else self.queue + POISON
 
 
 class QueueListener:
-    """Hands the messages of one queue to its function until it is told to stop."""
+    """Hands the messages of one queue to its function until ``stopping`` is set."""
 
     def __init__(
         self,
@@ -135,17 +125,17 @@ class QueueListener:
         self._reachable = True
 
     def listen(self) -> None:
-        """Look for messages again and again; returns once it was told to stop and all calls have ended."""
+        """Poll until ``stopping`` is set; return once all calls have ended."""
         at_once = self._rules.batch_size + self._rules.new_batch_threshold
         running: set[Future[None]] = set()
         with ThreadPoolExecutor(at_once, thread_name_prefix=self._listened.function) as pool:
-            while not self._stopping.wait(LOOK_SECONDS):
+            while not self._stopping.wait(POLL_SECONDS):
                 running = {future for future in running if not future.done()}
                 if len(running) <= self._rules.new_batch_threshold:
-                    running |= {pool.submit(self.handle, message) for message in self._look()}
+                    running |= {pool.submit(self.handle, message) for message in self._receive()}
 
     def handle(self, message: "QueueMessage") -> None:
-        """Call the function with one message, and do with the message what follows from the outcome."""
+        """Call the function with one message, then delete, release or poison the message."""
         from azure.core.exceptions import AzureError
 
         try:
@@ -153,13 +143,13 @@ class QueueListener:
         except AzureError as error:
             self._say("WARNING", f"{self._listened.queue}: a message stays as it is ({type(error).__name__})")
 
-    def _look(self) -> Sequence["QueueMessage"]:
+    def _receive(self) -> Sequence["QueueMessage"]:
         from azure.core.exceptions import AzureError, ResourceNotFoundError
 
         size = self._rules.batch_size
         try:
             found = list(self._client.receive_messages(max_messages=size, visibility_timeout=self._hold_seconds))
-        except ResourceNotFoundError:  # nobody has put anything into it yet
+        except ResourceNotFoundError:  # the queue does not exist yet
             found = []
         except AzureError as error:
             if self._reachable:
@@ -173,51 +163,41 @@ class QueueListener:
         text = self._queues.text_in(message)
         tries = message.dequeue_count or 1
         if text is None:
-            return self._give_up(message, "is not in base64", encoded=False)
+            return self._poison(message, "is not in base64", encoded=False)
         if tries > self._rules.max_dequeue_count:
-            return self._give_up(message, f"was tried {tries - 1} times")
-        held = _Held(self._client, message, self._hold_seconds)
+            return self._poison(message, f"was tried {tries - 1} times")
         call = queue_call(self._listened.function, _delivery(message, text, tries))
-        outcome = self._carry(call, self._hold_seconds / 2, held.renew)
+        outcome = self._carry(call, self._hold_seconds / 2, lambda: self._renew(message))
         if self._stopping.is_set() and outcome.failure is not None:
-            return held.release(0)  # the call was cut off by our own end: whoever is next may begin at once
+            return self._show_again(
+                message, 0
+            )  # the host's own end cut the call off, so the next host may start at once
         if outcome.failure is None:
-            return self._client.delete_message(held.message)
+            return self._client.delete_message(message)
         if tries >= self._rules.max_dequeue_count:
-            return self._give_up(held.message, f"failed {tries} times")
-        if self._listened.poison is not None:  # otherwise it stays out of sight for the whole of its hold
-            held.release(round(self._rules.visibility_timeout.total_seconds()))
+            return self._poison(message, f"failed {tries} times")
+        if self._listened.poison is not None:  # a poison message stays invisible for the whole of its hold
+            self._show_again(message, round(self._rules.visibility_timeout.total_seconds()))
         return None
 
-    def _give_up(self, message: "QueueMessage", why: str, *, encoded: bool = True) -> None:
+    def _poison(self, message: "QueueMessage", why: str, *, encoded: bool = True) -> None:
         poison = self._listened.poison
         if poison is None:
             return
         self._say("WARNING", f"{self._listened.queue}: a message {why} and goes to {poison}")
-        send = self._queues.send_as_it_is if encoded else self._queues.send
-        send(self._listened.storage, poison, str(message.content))
+        self._queues.send(self._listened.storage, poison, str(message.content), encoded=encoded)
         self._client.delete_message(message)
 
-
-class _Held:
-    """A message that is out of sight, and the receipt that lets it be deleted or shown again."""
-
-    def __init__(self, client: "QueueClient", message: "QueueMessage", seconds: int) -> None:
-        self._client = client
-        self._seconds = seconds
-        self.message = message
-
-    def renew(self) -> None:
-        """Keep it out of sight for the whole time again, counted from now; if that fails, half the time is left."""
+    def _renew(self, message: "QueueMessage") -> None:
+        """Hold the message for the whole time again; if that fails, half the time is left."""
         from azure.core.exceptions import AzureError
 
         with contextlib.suppress(AzureError):
-            self.release(self._seconds)
+            self._show_again(message, self._hold_seconds)
 
-    def release(self, seconds: int) -> None:
-        """Let it be seen again so many seconds from now."""
-        told = self._client.update_message(self.message, visibility_timeout=seconds)
-        self.message.pop_receipt = told.pop_receipt
+    def _show_again(self, message: "QueueMessage", seconds: int) -> None:
+        """Make the message visible so many seconds from now."""
+        message.pop_receipt = self._client.update_message(message, visibility_timeout=seconds).pop_receipt
 
 
 def _delivery(message: "QueueMessage", text: str, tries: int) -> QueueDelivery:
