@@ -20,10 +20,8 @@ def utc_now() -> datetime:
 
 def parse_day(text: str) -> date | None:
     """Parse ``YYYY-MM-DD``; None for anything else, including other forms of ISO 8601."""
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
-        return None
     try:
-        return date.fromisoformat(text)
+        return date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII) else None
     except ValueError:
         return None
 
@@ -67,8 +65,7 @@ def date_range(first: date, last: date, *, relative_to: date | None = None) -> s
 def partial_week_note(first_day: date, *, cutoff: date, exported_on: date) -> str:
     """Return how much of an incomplete week is counted.
 
-    Examples: ``in progress, 1 of 7 days``; ``in progress, its last day``; and for a cut-off before the day of the
-    export ``counted to 27 Sep, 3 of 7 days``.
+    Examples: ``in progress, 1 of 7 days``; before the day of the export ``counted to 27 Sep, 3 of 7 days``.
     """
     days = (cutoff - first_day).days + 1
     if cutoff < exported_on:

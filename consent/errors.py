@@ -1,8 +1,7 @@
 """Errors that an operator can act on: what failed, one fix, and what each kind of error means.
 
-Every message is built from two sentences, ``what`` and ``fix``. Neither holds a token, a response body, a name or a
-record id. The terminal, ``--json``, the HTTP problem, the log, the page and the run history all print these fields.
-Any other exception is a bug: its location is logged, and its own message, which may quote data, is not.
+``what`` and ``fix`` hold no token, response body, name or record id; every front end prints them. Any other exception
+is a bug: its location is logged, and its own message, which may quote data, is not.
 """
 
 import traceback
@@ -28,11 +27,7 @@ class ConsentReportError(Exception):
         super().__init__(what, fix)
         self.what = what
         self.fix = fix
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """Every problem that this error reports."""
-        return (Problem(self.what, self.fix),)
+        self.problems: tuple[Problem, ...] = (Problem(what, fix),)
 
     def __str__(self) -> str:
         return str(Problem(self.what, self.fix))
@@ -49,16 +44,11 @@ class ListedError(ConfigurationError):
 
     def __init__(self, problems: Iterable[Problem | str], heading: str | None = None) -> None:
         super().__init__(self.heading if heading is None else heading)
-        self._problems = tuple(Problem(problem) if isinstance(problem, str) else problem for problem in problems)
-        self.args = (self._problems, self.what)
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """Every problem found."""
-        return self._problems
+        self.problems = tuple(Problem(problem) if isinstance(problem, str) else problem for problem in problems)
+        self.args = (self.problems, self.what)
 
     def __str__(self) -> str:
-        return "\n".join([self.what, *(f"  - {problem}" for problem in self._problems)])
+        return "\n".join([self.what, *(f"  - {problem}" for problem in self.problems)])
 
 
 class StudyFileError(ListedError):
@@ -230,25 +220,21 @@ def public_problem(error: Exception) -> Problem:
     """Return what may be stored and shown of an error; an internal error's own message is withheld."""
     if not isinstance(error, ConsentReportError):
         return Problem("Internal error.", "See the log of the run.")
-    if isinstance(error, ListedError):
-        return Problem(str(error))
-    return Problem(error.what, error.fix)
+    return Problem(str(error)) if isinstance(error, ListedError) else Problem(error.what, error.fix)
 
 
 def error_document(error: Exception) -> dict[str, Any]:
     """Return an error as plain JSON values: ``code``, ``what``, ``fix``, and ``problems`` where there are several."""
-    problem = Problem(error.what, error.fix) if isinstance(error, ConsentReportError) else public_problem(error)
-    document: dict[str, Any] = {"code": error_code(error), **problem._asdict()}
-    if isinstance(error, ListedError):
-        document["problems"] = [listed._asdict() for listed in error.problems]
-    return document
+    if not isinstance(error, ListedError):
+        return {"code": error_code(error), **public_problem(error)._asdict()}
+    problems = [problem._asdict() for problem in error.problems]
+    return {"code": error_code(error), "what": error.what, "fix": error.fix, "problems": problems}
 
 
 def log_text(error: Exception) -> str:
     """Return an error as the end of a log line: ``error=CODE`` and its message.
 
-    The message of an exception that is not one of ours is withheld. Its place is every file, line and function that it
-    and its causes came through, oldest first.
+    Any other exception is shown by the files, lines and functions it and its causes went through, oldest first.
     """
     if isinstance(error, ConsentReportError):
         return f"error={error_code(error)} {error}"

@@ -28,6 +28,7 @@ class StoredFile:
     rev: str
 
 
+_BLOCK = 4 * 1024 * 1024  # bytes
 LONGEST_NAME = 255  # characters
 _ILLEGAL = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _RESERVED = re.compile(
@@ -59,9 +60,6 @@ def folder_names(path: str) -> list[str]:
 def join_paths(*paths: str) -> str:
     """Join paths into one that starts with a slash and does not end with one."""
     return "/" + "/".join(name for path in paths for name in folder_names(path))
-
-
-_BLOCK = 4 * 1024 * 1024  # bytes
 
 
 def content_hash(content: bytes) -> str:

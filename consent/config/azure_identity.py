@@ -1,7 +1,4 @@
-"""Azure's client libraries: their HTTP transport over our own session, and the Azure identity of this machine.
-
-The libraries do the retries; their waits are limited here.
-"""
+"""The HTTP transport of Azure's client libraries, which limits their waits, and the Azure identity of this machine."""
 
 import contextlib
 from collections.abc import Callable
@@ -54,12 +51,9 @@ def find_identity(
     """
     from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
-    chosen: dict[str, Any] = (
-        {} if client_id is None else {"client_id" if managed else "managed_identity_client_id": client_id}
-    )
+    credential: Callable[..., TokenCredential] = ManagedIdentityCredential if managed else DefaultAzureCredential
+    chosen = {"client_id" if managed else "managed_identity_client_id": client_id} if client_id else {}
     with contextlib.suppress(ValueError):  # its message repeats the setting's value
-        if managed:
-            return ManagedIdentityCredential(transport=transport, **retries, **chosen)
-        return DefaultAzureCredential(transport=transport, **retries, **chosen)
+        return credential(transport=transport, **retries, **chosen)
     fix = "Check AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_TOKEN_CREDENTIALS."
     raise SettingsError([Problem("Azure's identity library rejects an AZURE_ setting.", fix)])

@@ -1,7 +1,4 @@
-"""Find the secrets of a run in the settings or in Key Vault, and prevent their printing.
-
-No secret is stored, or cached between runs.
-"""
+"""Find the secrets of a run in the settings or in Key Vault; none is printed, stored or cached between runs."""
 
 import contextlib
 import time
@@ -9,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from consent.config.azure_identity import LOGIN_URL, azure_transport, find_identity
@@ -104,9 +100,7 @@ class KeyVault:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def _request(self, name: str, send: "Callable[[SecretClient], KeyVaultSecret]") -> "KeyVaultSecret | None":

@@ -1,7 +1,4 @@
-"""Open HTTP sessions for REDCap, Dropbox and Azure, with the configured proxies and certificates.
-
-Nothing is read from the environment or .netrc, and nothing is retried.
-"""
+"""Open HTTP sessions for REDCap, Dropbox and Azure, with the configured proxies and certificates."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,8 +39,8 @@ def _certificates(network: Network) -> str | bool:
     if network.ca_bundle is None:
         return True
     if not Path(network.ca_bundle).exists():
-        what = f"The certificate file does not exist: {network.ca_bundle}."
-        raise SettingsError([Problem(what, "Correct or remove REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE).")])
+        what = f"REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) names a file that does not exist: {network.ca_bundle}."
+        raise SettingsError([Problem(what, "Correct or remove it.")])
     return network.ca_bundle
 
 

@@ -1,14 +1,11 @@
-"""What to count in one study, and where, when and how carefully to report it: what a study file says, as frozen values.
-
-Reads no file: ``study_file.py`` makes these values of one's text.
-"""
+"""The contents of a study file as frozen values: what to count, and where and when to report it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time
 
 NOT_COMPLETED = "[not completed]"
-"""What REDCap writes in place of the timestamp of a survey that was begun and never submitted."""
+"""REDCap's value of the timestamp of a survey that was started and not submitted."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class FieldRef:
 
 @dataclass(frozen=True)
 class ConsentForm:
-    """Where one consent form keeps its decision and date, and what the decision's codes mean."""
+    """A consent form: the fields of its decision and date, and the meaning of the decision's codes."""
 
     date: str
     decision: FieldRef
@@ -43,10 +40,7 @@ class ConsentForm:
 
 @dataclass(frozen=True)
 class Rider:
-    """An optional consent: its name in the report, its field, and the codes that mean yes and no.
-
-    ``offered_in`` are the form versions that have it; empty where every version does.
-    """
+    """An optional consent (rider); ``offered_in`` lists the form versions that have it, empty for all of them."""
 
     key: str
     label: str
@@ -58,7 +52,7 @@ class Rider:
 
 @dataclass(frozen=True)
 class LeaveOut:
-    """Records to be counted apart: those with one of the codes, or whose id matches the whole pattern."""
+    """Records to count apart: those with one of the codes, or with an id that matches the whole pattern."""
 
     reason: str
     field: FieldRef | None
@@ -68,7 +62,7 @@ class LeaveOut:
 
 @dataclass(frozen=True)
 class Only:
-    """Records to be counted; all others are outside the study."""
+    """Records to count; all others are outside the study."""
 
     field: FieldRef
     codes: tuple[str, ...]
@@ -76,10 +70,9 @@ class Only:
 
 @dataclass(frozen=True)
 class WithdrawalRules:
-    """Where REDCap keeps that somebody withdrew: a flag with codes, a date, or both; and how far (the extent).
+    """The fields of a withdrawal: a flag with codes, a date, or both, and the extent.
 
-    ``ends`` are the extents that end taking part, all of them where it is empty; ``extent_labels`` says in words what
-    an extent's code means.
+    ``ends`` lists the extents that end participation, empty for all of them.
     """
 
     flag: FieldRef | None
@@ -92,7 +85,7 @@ class WithdrawalRules:
 
 @dataclass(frozen=True)
 class ListedSite:
-    """A site that the study file names: how many participants it is to bring, and since when it may."""
+    """A site in the study file: its target number of participants, and the day it opened."""
 
     code: str
     label: str
@@ -102,7 +95,7 @@ class ListedSite:
 
 @dataclass(frozen=True)
 class SiteRules:
-    """How participants are told apart by site: by a field, or (``by`` is None) by their data access group."""
+    """The field of a participant's site; ``by`` is None if sites are data access groups."""
 
     by: FieldRef | None
     listed: tuple[ListedSite, ...]
@@ -115,7 +108,7 @@ class SiteRules:
 
 @dataclass(frozen=True)
 class VersionRules:
-    """Where the version of the form that somebody signed is kept, and which versions need no re-consent."""
+    """The field of the form version that was signed, and the versions that need no re-consent."""
 
     field: FieldRef
     accepted: tuple[str, ...]
@@ -123,7 +116,7 @@ class VersionRules:
 
 @dataclass(frozen=True)
 class AccrualGoals:
-    """How many participants are wanted, and by when; how many the ethics board approved, and when it last did."""
+    """The target number of participants with its date, and the approved number with the last approval date."""
 
     target: int | None
     target_date: date | None
@@ -133,7 +126,7 @@ class AccrualGoals:
 
 @dataclass(frozen=True)
 class RedcapSource:
-    """How to find the REDCap project: the names of the settings (never their values) and what to expect there."""
+    """The REDCap project: the names of its settings, and what to expect there."""
 
     url_setting: str
     token_setting: str
@@ -144,7 +137,7 @@ class RedcapSource:
 
 @dataclass(frozen=True)
 class DeliveryTarget:
-    """The folder that reports go to, and whether every delivered set is kept in its archive."""
+    """The folder of the reports, and whether its archive keeps every delivered set."""
 
     folder: str
     archive: bool
@@ -152,21 +145,21 @@ class DeliveryTarget:
 
 @dataclass(frozen=True)
 class Guard:
-    """How far a report may fall below the last one by itself: ``max_drop`` is a fraction of the last one's numbers."""
+    """The largest drop since the last report that needs no acceptance, as a fraction of the last numbers."""
 
     max_drop: float
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """When a Monday's report is due: from ``not_before`` on, by the clocks of the study's time zone."""
+    """The time on Monday from which a report is due, in the study's time zone."""
 
     not_before: time
 
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """Everything one study file says; ``sha256`` is of its text, so that a report can name the rules it used."""
+    """A whole study file; ``sha256`` is the hash of its text, which every report shows."""
 
     key: str
     title: str
@@ -189,7 +182,7 @@ class StudyConfig:
 
 
 def named_fields(study: StudyConfig) -> Iterator[tuple[str, FieldRef]]:
-    """Every field that a study file names, with the key that names it."""
+    """Yield every field that the study file names, with its key there."""
     for n, form in enumerate(study.consents, 1):
         yield f"consent[{n}].date", FieldRef(form.date)
         yield f"consent[{n}].decision", form.decision
@@ -197,23 +190,14 @@ def named_fields(study: StudyConfig) -> Iterator[tuple[str, FieldRef]]:
             yield f"consent[{n}].form_complete", FieldRef(form.form_complete)
     for n, rider in enumerate(study.riders, 1):
         yield f"riders[{n}].field", rider.field
-    for n, rule in enumerate(study.leave_out, 1):
-        if rule.field:
-            yield f"leave_out[{n}].field", rule.field
+    optional = {f"leave_out[{n}].field": rule.field for n, rule in enumerate(study.leave_out, 1)}
     if study.only:
-        yield "only.field", study.only.field
-    if study.withdrawal:
-        yield from _withdrawal_fields(study.withdrawal)
-    if study.sites and study.sites.by:
-        yield "sites.by", study.sites.by
+        optional["only.field"] = study.only.field
+    if rules := study.withdrawal:
+        day = FieldRef(rules.date) if rules.date else None
+        optional |= {"withdrawal.flag": rules.flag, "withdrawal.date": day, "withdrawal.extent": rules.extent}
+    if study.sites:
+        optional["sites.by"] = study.sites.by
     if study.version:
-        yield "version.field", study.version.field
-
-
-def _withdrawal_fields(rules: WithdrawalRules) -> Iterator[tuple[str, FieldRef]]:
-    if rules.flag:
-        yield "withdrawal.flag", rules.flag
-    if rules.date:
-        yield "withdrawal.date", FieldRef(rules.date)
-    if rules.extent:
-        yield "withdrawal.extent", rules.extent
+        optional["version.field"] = study.version.field
+    yield from ((key, ref) for key, ref in optional.items() if ref)

@@ -6,32 +6,14 @@ Whether REDCap has these fields and codes is checked in ``redcap/validation.py``
 import hashlib
 import re
 import tomllib
-from collections import Counter
-from collections.abc import Iterable, Iterator
 from datetime import time
 
 from consent.errors import Problem, StudyFileError
-from consent.studies.model import (
-    AccrualGoals,
-    ConsentForm,
-    DeliveryTarget,
-    FieldRef,
-    Guard,
-    LeaveOut,
-    ListedSite,
-    Only,
-    RedcapSource,
-    Rider,
-    Schedule,
-    SiteRules,
-    StudyConfig,
-    VersionRules,
-    WithdrawalRules,
-)
+from consent.studies import model
 from consent.studies.toml_reader import TomlTable
 
 
-def parse_study(text: str, key: str) -> StudyConfig:
+def parse_study(text: str, key: str) -> model.StudyConfig:
     """Parse a study file.
 
     key: the study's short name, which is the file's name without ``.toml``.
@@ -48,14 +30,13 @@ def parse_study(text: str, key: str) -> StudyConfig:
         fix = "Rename it: use lower-case letters, digits, - and _ before .toml."
         problems.append(Problem(f"'{key}' is not a usable name for a study file.", fix))
     study = _study(TomlTable(document, "", problems), key, hashlib.sha256(text.encode()).hexdigest())
-    problems += _problems_between_tables(study)
     if problems:
         raise StudyFileError(problems, heading)
     return study
 
 
-def _study(table: TomlTable, key: str, sha256: str) -> StudyConfig:
-    study = StudyConfig(
+def _study(table: TomlTable, key: str, sha256: str) -> model.StudyConfig:
+    study = model.StudyConfig(
         key=key,
         title=table.file_name("title"),
         start_date=table.day("start_date"),
@@ -71,16 +52,22 @@ def _study(table: TomlTable, key: str, sha256: str) -> StudyConfig:
         version=_version(table.table("version")) if table.has("version") else None,
         accrual=_accrual(table.table("accrual")) if table.has("accrual") else None,
         delivery=_delivery(table.table("delivery", default={})),
-        guard=Guard(max_drop=table.table("guard", default={}).fraction("max_drop", default=0.02)),
-        schedule=Schedule(table.table("schedule", default={}).time_of_day("not_before", default=time(7, 0))),
+        guard=model.Guard(max_drop=table.table("guard", default={}).fraction("max_drop", default=0.02)),
+        schedule=model.Schedule(table.table("schedule", default={}).time_of_day("not_before", default=time(7, 0))),
         sha256=sha256,
     )
+    table.ensure_distinct(riders=tuple(rider.key.casefold() for rider in study.riders))
+    table.ensure_distinct(consent=tuple(f"{form.decision} on {form.date}" for form in study.consents))
+    for n, rider in enumerate(study.riders, 1):
+        if rider.offered_in and not study.version:
+            fix = "Add [version]: its field holds the version that was signed."
+            table.add_problem(f"riders[{n}].offered_in", "there is no [version]", fix)
     table.report_unknown_keys()
     return study
 
 
-def _redcap(table: TomlTable, study_zone: str) -> RedcapSource:
-    return RedcapSource(
+def _redcap(table: TomlTable, study_zone: str) -> model.RedcapSource:
+    return model.RedcapSource(
         url_setting=table.setting_name("url_setting"),
         token_setting=table.setting_name("token_setting"),
         project_id=table.optional(table.positive_number, "project_id"),
@@ -89,10 +76,10 @@ def _redcap(table: TomlTable, study_zone: str) -> RedcapSource:
     )
 
 
-def _consent(table: TomlTable) -> ConsentForm:
-    form = ConsentForm(
+def _consent(table: TomlTable) -> model.ConsentForm:
+    form = model.ConsentForm(
         date=table.field_name("date"),
-        decision=FieldRef(*table.field_ref("decision")),
+        decision=model.FieldRef(*table.field_ref("decision")),
         agreed=table.texts("agreed", at_least_one=True),
         declined=table.texts("declined"),
         pending=table.texts("pending"),
@@ -108,12 +95,12 @@ def _consent(table: TomlTable) -> ConsentForm:
     return form
 
 
-def _rider(table: TomlTable) -> Rider:
+def _rider(table: TomlTable) -> model.Rider:
     key = table.label("key")
-    rider = Rider(
+    rider = model.Rider(
         key=key,
         label=table.label("label", default=key),
-        field=FieldRef(*table.field_ref("field")),
+        field=model.FieldRef(*table.field_ref("field")),
         agreed=table.texts("agreed", at_least_one=True),
         declined=table.texts("declined"),
         offered_in=table.texts("offered_in", at_least_one=True) if table.has("offered_in") else (),
@@ -124,31 +111,31 @@ def _rider(table: TomlTable) -> Rider:
     return rider
 
 
-def _leave_out(table: TomlTable) -> LeaveOut:
+def _leave_out(table: TomlTable) -> model.LeaveOut:
     by_field, by_id = table.has("field") or table.has("codes"), table.has("id_pattern")
     if by_field == by_id:
         table.add_problem("field", "the rule needs one way to find records", "Give field and codes, or id_pattern.")
-    return LeaveOut(
+    return model.LeaveOut(
         reason=table.label("reason"),
-        field=FieldRef(*table.field_ref("field")) if by_field else None,
+        field=model.FieldRef(*table.field_ref("field")) if by_field else None,
         codes=table.texts("codes", at_least_one=True) if by_field else (),
         id_pattern=table.pattern("id_pattern") if by_id else None,
     )
 
 
-def _only(table: TomlTable) -> Only:
-    return Only(field=FieldRef(*table.field_ref("field")), codes=table.texts("codes", at_least_one=True))
+def _only(table: TomlTable) -> model.Only:
+    return model.Only(field=model.FieldRef(*table.field_ref("field")), codes=table.texts("codes", at_least_one=True))
 
 
-def _withdrawal(table: TomlTable) -> WithdrawalRules:
+def _withdrawal(table: TomlTable) -> model.WithdrawalRules:
     has_flag = table.has("flag") or table.has("codes")
     if not has_flag and not table.has("date"):
         table.add_problem("flag", "the rule has no field", "Give flag and codes, or date, or both.")
-    rules = WithdrawalRules(
-        flag=FieldRef(*table.field_ref("flag")) if has_flag else None,
+    rules = model.WithdrawalRules(
+        flag=model.FieldRef(*table.field_ref("flag")) if has_flag else None,
         codes=table.texts("codes", at_least_one=True) if has_flag else (),
         date=table.optional(table.field_name, "date"),
-        extent=FieldRef(table.field_name("extent")) if table.has("extent") else None,
+        extent=model.FieldRef(table.field_name("extent")) if table.has("extent") else None,
         ends=table.texts("ends", at_least_one=True) if table.has("ends") else (),
         extent_labels=table.labels("extent_labels"),
     )
@@ -160,17 +147,16 @@ def _withdrawal(table: TomlTable) -> WithdrawalRules:
     return rules
 
 
-def _sites(table: TomlTable) -> SiteRules:
+def _sites(table: TomlTable) -> model.SiteRules:
     by = table.field_name("by")
     listed = tuple(map(_site, table.tables("site")))
-    for code in _repeated(site.code for site in listed):
-        table.add_problem("site", f"the code '{code}' appears more than once", "Give each site its own code.")
-    return SiteRules(by=None if by == "data_access_group" else FieldRef(by), listed=listed)
+    table.ensure_distinct(site=tuple(site.code for site in listed))
+    return model.SiteRules(by=None if by == "data_access_group" else model.FieldRef(by), listed=listed)
 
 
-def _site(table: TomlTable) -> ListedSite:
+def _site(table: TomlTable) -> model.ListedSite:
     code = table.text("code")
-    return ListedSite(
+    return model.ListedSite(
         code=code,
         label=table.label("label", default=code),
         target=table.optional(table.positive_number, "target"),
@@ -178,40 +164,29 @@ def _site(table: TomlTable) -> ListedSite:
     )
 
 
-def _version(table: TomlTable) -> VersionRules:
-    rules = VersionRules(field=FieldRef(table.field_name("field")), accepted=table.texts("accepted", at_least_one=True))
+def _version(table: TomlTable) -> model.VersionRules:
+    rules = model.VersionRules(
+        field=model.FieldRef(table.field_name("field")), accepted=table.texts("accepted", at_least_one=True)
+    )
     table.ensure_distinct(accepted=rules.accepted)
     return rules
 
 
-def _accrual(table: TomlTable) -> AccrualGoals:
-    goals = AccrualGoals(
+def _accrual(table: TomlTable) -> model.AccrualGoals:
+    goals = model.AccrualGoals(
         target=table.optional(table.positive_number, "target"),
         target_date=table.optional(table.day, "target_date"),
         approved=table.optional(table.positive_number, "approved"),
         approval_date=table.optional(table.day, "approval_date"),
     )
-    if goals == AccrualGoals(None, None, None, None):
+    if goals == model.AccrualGoals(None, None, None, None):
         table.add_problem("target", "the table is empty", "Give target, approved or approval_date, or leave it out.")
     if goals.target_date and not goals.target:
         table.add_problem("target_date", "there is no target", "Give target as well.")
     return goals
 
 
-def _delivery(table: TomlTable) -> DeliveryTarget:
-    return DeliveryTarget(folder=table.folder("folder", default="/"), archive=table.boolean("archive", default=True))
-
-
-def _problems_between_tables(study: StudyConfig) -> Iterator[Problem]:
-    for key in _repeated(rider.key.casefold() for rider in study.riders):
-        yield Problem(f"riders: the key '{key}' appears more than once.", "Give each rider its own key.")
-    for form in _repeated(f"{form.decision} on {form.date}" for form in study.consents):
-        yield Problem(f"consent: '{form}' appears more than once.", "Keep one [[consent]] for this decision and date.")
-    for n, rider in enumerate(study.riders, 1):
-        if rider.offered_in and not study.version:
-            fix = "Add [version]: its field holds the version that was signed."
-            yield Problem(f"riders[{n}].offered_in: there is no [version].", fix)
-
-
-def _repeated(values: Iterable[str]) -> list[str]:
-    return [value for value, n in Counter(values).items() if n > 1]
+def _delivery(table: TomlTable) -> model.DeliveryTarget:
+    return model.DeliveryTarget(
+        folder=table.folder("folder", default="/"), archive=table.boolean("archive", default=True)
+    )

@@ -8,27 +8,27 @@ from consent.dates import WEEK, day_in
 from consent.studies.model import StudyConfig
 
 GRACE = timedelta(hours=5)
-"""How long after it was due a report may come without an alarm."""
+"""How late a report may be without an alarm."""
 
 
 def latest_monday(study: StudyConfig, now: datetime) -> date:
-    """The latest Monday whose report is due by now, where the study is."""
+    """Return the latest Monday whose report is due, in the study's time zone."""
     today = day_in(study.time_zone, now)
     monday = today - timedelta(days=today.weekday())
     return monday if due_at(study, monday) <= now else monday - WEEK
 
 
 def due_at(study: StudyConfig, monday: date) -> datetime:
-    """The instant (UTC) from which a Monday's report is due: ``not_before`` by the clocks where the study is.
+    """Return the instant (UTC) from which a Monday's report is due: ``not_before`` in the study's time zone.
 
-    Where a clock change repeats that time, its first occurrence; where one skips it, the instant of the change.
+    If a clock change repeats that time, this is its first occurrence; if one skips it, the instant of the change.
     """
     zone = ZoneInfo(study.time_zone)
     wall = datetime.combine(monday, study.schedule.not_before)
     first, second = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     if _wall_of(first, zone) == wall:
         return first
-    gap = range(int((first - second).total_seconds()))  # of a skipped time Python gives the second one first
+    gap = range(int((first - second).total_seconds()))  # for a skipped time Python returns the later one first
     change = bisect_left(gap, wall, key=lambda seconds: _wall_of(second + timedelta(seconds=seconds), zone))
     return second + timedelta(seconds=change)
 

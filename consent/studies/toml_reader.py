@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import date, datetime, time
+from types import UnionType
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,7 @@ from consent.errors import Problem
 from consent.files import folder_names, illegal_name_reason, join_paths
 
 T = TypeVar("T")
+_FIELD = r"[a-z][a-z0-9_]*"
 
 
 class TomlTable:
@@ -27,7 +29,7 @@ class TomlTable:
         self._inner: list[TomlTable] = []
 
     def add_problem(self, key: str, what: str, fix: str) -> None:
-        """Report a problem of this key; ``what`` has no full stop, ``fix`` is a sentence."""
+        """Report a problem of this key: ``what`` has no full stop, ``fix`` is a sentence."""
         self._problems.append(Problem(f"{self._path}{key}: {what}.", fix))
 
     def has(self, key: str) -> bool:
@@ -36,7 +38,6 @@ class TomlTable:
         return key in self._values
 
     def optional(self, read: Callable[[str], T], key: str) -> T | None:
-        """Read a key that may be absent."""
         return read(key) if self.has(key) else None
 
     def report_unknown_keys(self) -> None:
@@ -49,7 +50,6 @@ class TomlTable:
             table.report_unknown_keys()
 
     def table(self, key: str, *, default: dict[str, Any] | None = None) -> "TomlTable":
-        """Read a table; without a default it must be there."""
         values = self._value(key, dict, f"a table [{self._path}{key}]", default)
         return self._add_inner(values or {}, key)
 
@@ -65,7 +65,6 @@ class TomlTable:
         return [self._add_inner(value, f"{key}[{n}]") for n, value in enumerate(values, 1)]
 
     def text(self, key: str, *, default: str | None = None) -> str:
-        """Read text, without white space around it."""
         value = self._value(key, str, "text in quotes", default)
         if key in self._values and value is not None and not str(value).strip():
             self.add_problem(key, "empty", "Write text in quotes.")
@@ -75,12 +74,12 @@ class TomlTable:
         """Read text for tables; it cannot start a spreadsheet formula."""
         value = self.text(key, default=default)
         if value and (not value[0].isalnum() or not value.isprintable() or len(value) > 80):
-            fix = "Use up to 80 printable characters, and start with a letter or a digit."
-            self.add_problem(key, "not usable in a table", fix)
+            self.add_problem(
+                key, "not usable as a label", "Start with a letter or digit; 80 printable characters at most."
+            )
         return value
 
     def labels(self, key: str) -> dict[str, str]:
-        """Read the labels of codes; empty where the table is absent."""
         table = self.table(key, default={})
         return {code.strip(): table.label(code) for code in table._values}
 
@@ -91,7 +90,6 @@ class TomlTable:
         return value
 
     def folder(self, key: str, *, default: str) -> str:
-        """Read a folder from the root, and return it without a slash at its end."""
         value = self.text(key, default=default)
         if not value.startswith("/") or "//" in value:
             self.add_problem(key, f"'{value}' is not a full path", 'Start at the root, as in "/Reports".')
@@ -110,14 +108,13 @@ class TomlTable:
         return tuple(value.strip() for value in values or [])
 
     def day(self, key: str) -> date:
-        """Read a date without a time."""
         value = self._value(key, date, "a date without quotes, such as 2023-09-11", None)
         if isinstance(value, datetime):
             self.add_problem(key, "holds a time as well", "Write a date only, such as 2023-09-11.")
         return value if isinstance(value, date) else date.min
 
-    def zone(self, key: str, *, default: str | None = None) -> str:
-        value = self.text(key, default=default)
+    def zone(self, key: str) -> str:
+        value = self.text(key)
         try:
             ZoneInfo(value or "UTC")
         except (KeyError, ValueError, OSError):
@@ -129,16 +126,15 @@ class TomlTable:
 
     def positive_number(self, key: str) -> int:
         value = self._value(key, int, "a whole number", None)
-        if value is not None and (isinstance(value, bool) or value < 1):
+        if value is not None and value < 1:
             self.add_problem(key, "not a number from 1 up", "Write a whole number, 1 or more.")
         return value or 1
 
     def fraction(self, key: str, *, default: float) -> float:
-        """Read a number from 0 to just below 1."""
-        value = self._values.get(key, default)
-        self._known.append(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-            self.add_problem(key, "not a fraction below 1", "Write a number from 0 to below 1: 0.02 is 2 %.")
+        expected = "a number from 0 to below 1, such as 0.02 for 2 %"
+        value = self._value(key, int | float, expected, default)
+        if not 0 <= value < 1:
+            self.add_problem(key, f"{value} is out of range", f"Write {expected}.")
             return default
         return float(value)
 
@@ -173,25 +169,23 @@ class TomlTable:
 
     def field_name(self, key: str) -> str:
         value = self.text(key)
-        if value and not re.fullmatch(r"[a-z][a-z0-9_]*", value):
-            fix = "Use the variable name: lower-case letters, digits and _."
-            self.add_problem(key, f"'{value}' is not a REDCap field name", fix)
+        if value and not re.fullmatch(_FIELD, value):
+            self.add_problem(key, f"'{value}' is not a REDCap field name", "Use lower-case letters, digits and _.")
         return value
 
     def field_ref(self, key: str) -> tuple[str, str | None]:
         """Read a field name, with the code of a checkbox option if one is given."""
         value = self.text(key)
-        match = re.fullmatch(r"([a-z][a-z0-9_]*)(?:\(([^()]+)\))?", value)
+        match = re.fullmatch(rf"({_FIELD})(?:\(([^()]+)\))?", value)
         if value and match is None:
             fix = 'Use the variable name, or "field(code)" for one option of a checkbox.'
             self.add_problem(key, f"'{value}' is not a REDCap field name", fix)
         return (match[1], match[2]) if match else (value, None)
 
     def ensure_distinct(self, **lists: tuple[str, ...]) -> None:
-        """Report each code that stands in these lists more than once."""
-        counts = Counter(code for codes in lists.values() for code in codes)
-        for code in (code for code, n in counts.items() if n > 1):
-            self.add_problem(" / ".join(lists), f"the code '{code}' appears more than once", "Keep it in one place.")
+        counts = Counter(entry for entries in lists.values() for entry in entries)
+        for entry in (entry for entry, n in counts.items() if n > 1):
+            self.add_problem(" / ".join(lists), f"'{entry}' appears more than once", "Keep it once.")
 
     def ensure_checkbox_codes(self, key: str, codes: tuple[str, ...], *allowed: str) -> None:
         """Report codes that one checkbox option cannot have, or that would take an unticked box for an answer."""
@@ -208,14 +202,14 @@ class TomlTable:
         self._inner.append(TomlTable(values, f"{self._path}{key}.", self._problems))
         return self._inner[-1]
 
-    def _value(self, key: str, kind: type, expected: str, default: Any) -> Any:
+    def _value(self, key: str, kind: type | UnionType, expected: str, default: Any) -> Any:
         self._known.append(key)
         if key not in self._values:
             if default is None:
                 self.add_problem(key, "missing", f"Write {expected}.")
             return default
         value = self._values[key]
-        if not isinstance(value, kind):
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             self.add_problem(key, "wrong kind of value", f"Write {expected}.")
             return default
         return value

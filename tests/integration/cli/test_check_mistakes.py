@@ -89,7 +89,7 @@ MISTAKES = [
     Mistake(
         made.certificates_that_are_not_there,
         "Settings and secrets",
-        "certificate file does not exist",
+        "names a file that does not exist",
         "Correct or remove",
     ),
     Mistake(made.lacking("account_info.read"), "Dropbox", "lacks the permission account_info.read", LOG_IN_AGAIN),
