@@ -77,9 +77,8 @@ def count_file(
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = _lines(file, path)
             header = next(lines, [])
-            _ensure_record_id(header, study, path)
             column_map = csv_column_map(study, header[0] if header else "")
-            shape = _shape(header, value_columns(study, column_map.columns), path)
+            shape = _shape(header, study, value_columns(study, column_map.columns), path)
             for batch in record_batches(_rows(lines, header, shape, path), received, split=split):
                 counts = counts + count(column_map, frame_of(batch, shape))
         return received, counts
@@ -133,7 +132,16 @@ def _rows(lines: Iterator[list[str]], header: list[str], shape: RowShape, path: 
         yield take(line)
 
 
-def _shape(header: list[str], values: tuple[str, ...], path: Path) -> RowShape:
+def _shape(header: list[str], study: StudyConfig, values: tuple[str, ...], path: Path) -> RowShape:
+    """Check the header: the record id comes first, and every value has one column."""
+    columns = [(key, _column_of(ref)) for key, ref in named_fields(study)]
+    counted = {column for key, column in columns if not key.startswith(("leave_out", "only"))}
+    if header and header[0] in {EVENT, INSTRUMENT, INSTANCE, *counted}:
+        why = f"its first column is {header[0]}, not the record id"
+        raise unusable_file(path, why, "Export it with the record id.")
+    if header and header[0] != RECORD and RECORD in {column for _, column in columns}:
+        why = f"a field named '{RECORD}' cannot be told from the record id"
+        raise unusable_file(path, why, "Rename the field in REDCap.")
     if len(header) == 1 and (other := re.search(r"[;\t|^]", header[0])):
         delimiter = "tabs" if other[0] == "\t" else f"'{other[0]}'"
         why = f"its columns are separated by {delimiter}"
@@ -144,17 +152,6 @@ def _shape(header: list[str], values: tuple[str, ...], path: Path) -> RowShape:
     if repeated := [name for name in values if header.count(name) > 1]:
         raise unusable_file(path, f"it has the column {', '.join(repeated)} twice")
     return RowShape(record_id=header[0], values=values, structure=())
-
-
-def _ensure_record_id(header: list[str], study: StudyConfig, path: Path) -> None:
-    """Make sure that the first column is not a counted field, and that no other field has the record id's name."""
-    counted = {_column_of(ref) for key, ref in named_fields(study) if not key.startswith(("leave_out", "only"))}
-    if header and header[0] in {EVENT, INSTRUMENT, INSTANCE, *counted}:
-        why = f"its first column is {header[0]}, not the record id"
-        raise unusable_file(path, why, "Export it with the record id.")
-    if header and header[0] != RECORD and RECORD in {_column_of(ref) for _, ref in named_fields(study)}:
-        why = f"a field named '{RECORD}' cannot be told from the record id"
-        raise unusable_file(path, why, "Rename the field in REDCap.")
 
 
 def _column_of(ref: FieldRef) -> str:

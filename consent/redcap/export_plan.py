@@ -7,7 +7,7 @@ from consent.errors import DictionaryError
 from consent.redcap.arrivals import EVENT, GROUP, INSTANCE, INSTRUMENT, RECORD, RowShape
 from consent.redcap.dictionary import COMPLETE, TIMESTAMP, Project
 from consent.redcap.validation import find_mismatches
-from consent.studies.model import FieldRef, Rider, StudyConfig, named_fields
+from consent.studies.model import FieldRef, StudyConfig, named_fields
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,8 @@ def plan_export(study: StudyConfig, project: Project) -> ExportPlan:
     # are blank only with its status, so the export requests every status that the listing requests.
     with_status = forms if project.has_repeats else surveys
     fields = dict.fromkeys([project.record_id, *named, *(f"{form}{COMPLETE}" for form in with_status)])
+    # A consent form offers the riders on it; every consent form offers a rider that is on no consent form.
+    rider_forms, all_forms = _rider_forms(study, project), frozenset(range(len(study.consents)))
     structure = ((EVENT,) if project.events else ()) + ((INSTRUMENT, INSTANCE) if project.has_repeats else ())
     return ExportPlan(
         shape=RowShape(record_id=project.record_id, values=value_columns(study, columns), structure=structure),
@@ -66,8 +68,8 @@ def plan_export(study: StudyConfig, project: Project) -> ExportPlan:
             columns=columns,
             missing_codes=project.missing_codes,
             event_order=project.events,
-            offered_by=_offers(study, project),
-            separate_riders=frozenset(rider.key for rider in study.riders if not _forms_with(rider, study, project)),
+            offered_by={key: on_forms or all_forms for key, on_forms in rider_forms.items()},
+            separate_riders=frozenset(key for key, on_forms in rider_forms.items() if not on_forms),
             timestamps=timestamps,
         ),
         fields=tuple(fields),
@@ -86,13 +88,8 @@ def _column_of(ref: FieldRef, project: Project) -> str:
     return RECORD if ref.field == project.record_id else project.checkbox_columns.get(ref, ref.field)
 
 
-def _offers(study: StudyConfig, project: Project) -> dict[str, frozenset[int]]:
-    """A consent form offers the riders on it; every consent form offers a rider that is on no consent form."""
-    all_forms = frozenset(range(len(study.consents)))
-    return {rider.key: _forms_with(rider, study, project) or all_forms for rider in study.riders}
-
-
-def _forms_with(rider: Rider, study: StudyConfig, project: Project) -> frozenset[int]:
-    form = project.form_of(rider.field.field)
-    decisions = (consent.decision.field for consent in study.consents)
-    return frozenset(n for n, decision in enumerate(decisions) if project.form_of(decision) == form)
+def _rider_forms(study: StudyConfig, project: Project) -> dict[str, frozenset[int]]:
+    """The positions of the consent forms that each rider's field is on."""
+    forms = [project.form_of(consent.decision.field) for consent in study.consents]
+    form_of = {rider.key: project.form_of(rider.field.field) for rider in study.riders}
+    return {key: frozenset(n for n, form in enumerate(forms) if form == own) for key, own in form_of.items()}

@@ -2,8 +2,9 @@
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from consent.redcap.client import Parameter, RedcapClient
 from consent.redcap.error_mapping import RUN_AGAIN
 from consent.redcap.export_plan import ExportPlan
 
+T = TypeVar("T")
+
 BUNDLE = 25  # ids that are kept, and requested, together
 FEW_RECORDS, FEW_OF_SMALL, FEW_OF_LARGE = 5, 0.1, 0.02  # may be added or deleted during an export
 
@@ -21,23 +24,21 @@ logger = logging.getLogger(__name__)
 
 def list_rows(client: RedcapClient, plan: ExportPlan) -> ReceivedRows:
     """Return the hashes of all rows that an export must contain, from an export of the forms' status alone."""
-    listed = client.read_rows("record", _listing_parameters(plan), lambda found: ReceivedRows.of(_listed(found, plan)))
+    listed = _request_listing(client, plan, ReceivedRows.of)
     if not listed.rows:
-        raise IncompleteExportError(
-            "REDCap lists no record at all; a busy server also does this by mistake.",
-            "Run again. If the project is empty, there is nothing to report yet.",
-        )
+        what = "REDCap lists no record at all; a busy server also does this by mistake."
+        raise IncompleteExportError(what, "Run again. If the project is empty, there is nothing to report yet.")
     return listed
 
 
 def list_ids(client: RedcapClient, plan: ExportPlan) -> list[str]:
     """Return the record ids, 25 joined to one text: 10 bytes a record in place of about 100."""
 
-    def consume(found: Iterator[dict[str, str]]) -> list[str]:
-        ids = iter(dict.fromkeys(row[0] for row in _listed(found, plan)))
+    def bundle(rows: Iterator[Row]) -> list[str]:
+        ids = iter(dict.fromkeys(row[0] for row in rows))
         return list(iter(lambda: "\x1f".join(islice(ids, BUNDLE)), ""))
 
-    return client.read_rows("record", _listing_parameters(plan), consume)
+    return _request_listing(client, plan, bundle)
 
 
 def split_ids(bundles: list[str]) -> tuple[str, ...]:
@@ -45,13 +46,11 @@ def split_ids(bundles: list[str]) -> tuple[str, ...]:
     return tuple("\x1f".join(bundles).split("\x1f"))
 
 
-def _listing_parameters(plan: ExportPlan) -> dict[str, Parameter]:
-    return {"type": "flat", "rawOrLabel": "raw", "fields": plan.listing_fields}
-
-
-def _listed(found: Iterator[dict[str, str]], plan: ExportPlan) -> Iterator[Row]:
+def _request_listing(client: RedcapClient, plan: ExportPlan, consume: Callable[[Iterator[Row]], T]) -> T:
     names_only = RowShape(plan.shape.record_id, values=(), structure=plan.shape.structure)
-    return names_only.rows(found, "REDCap's list of records")
+    parameters: dict[str, Parameter] = {"type": "flat", "rawOrLabel": "raw", "fields": plan.listing_fields}
+    source = "REDCap's list of records"
+    return client.read_rows("record", parameters, lambda found: consume(names_only.rows(found, source)))
 
 
 def check_complete(
@@ -63,8 +62,8 @@ def check_complete(
         The listing that was accepted: ``listed``, or a newer one.
 
     Raises:
-        IncompleteExportError: a row is still listed and still missing; or more rows changed than people change
-            meanwhile, as when a server has begun to truncate its responses; or a row may be lost between batches.
+        IncompleteExportError: a row is still listed and still missing; more rows changed than people change in that
+            time, as when a server truncates its responses; or a row may be lost between batches.
     """
     missing, unlisted = find_missing(listed.rows, received.rows), find_missing(received.rows, listed.rows)
     if not len(missing) and not len(unlisted):
@@ -76,7 +75,7 @@ def check_complete(
         raise IncompleteExportError(what, RUN_AGAIN)
     if (changed := max(len(missing), len(find_missing(again.rows, received.rows)))) > _few_rows(listed):
         what = (
-            f"{changed:,} of {len(listed.rows):,} rows changed during the export; REDCap's responses may be incomplete."
+            f"{changed:,} of {len(listed.rows):,} rows changed during the export, so its responses may be incomplete."
         )
         raise IncompleteExportError(what, RUN_AGAIN)
     if in_batches and len(missing) and len(find_missing(again.records, received.records)):

@@ -4,13 +4,12 @@ import contextlib
 import csv
 import io
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from consent.errors import ConfigurationError, IncompleteExportError, SourceDataError, SourceRefusedError
 from consent.redcap.client import RedcapClient
-from consent.redcap.dictionary import Line, Project, api_name, parse_project
+from consent.redcap.dictionary import Project, api_name, parse_project
 from consent.redcap.error_mapping import RUN_AGAIN
 from consent.redcap.export_plan import ExportPlan, plan_export
 from consent.studies.model import StudyConfig, named_fields
@@ -91,46 +90,39 @@ def _rows(client: RedcapClient, content: str, name: str) -> list[dict[str, str]]
 def read_dictionary(path: Path) -> Project:
     """Read a data dictionary downloaded from REDCap's Online Designer.
 
+    It has commas, or the semicolons or tabs that a spreadsheet of another country writes.
+
     Raises:
         ConfigurationError: the file cannot be read, or is no data dictionary.
     """
-    fields = _read_fields(path)
-    title = re.sub(r"_?DataDictionary.*$", "", path.stem, flags=re.IGNORECASE)
-    return parse_project({"project_title": title or path.stem}, {"metadata": fields})
-
-
-def _read_fields(path: Path) -> Sequence[Line]:
-    lines = _read_csv(path)
-    names = [api_name(heading) for heading in lines[0]] if lines else []
-    if missing := [heading for name, heading in _NEEDED.items() if name not in names]:
-        raise _unusable(path, f"it has no column '{missing[0]}'")
-    try:
-        fields = [dict(zip(names, line, strict=True)) for line in lines[1:] if any(line)]
-    except ValueError:
-        raise _unusable(path, "a line has more or fewer values than the header") from None
-    if not fields:
-        raise _unusable(path, "it has a header but no fields")
-    return fields
-
-
-def _read_csv(path: Path) -> list[list[str]]:
-    """Read a file with commas, or with the semicolons or tabs that a spreadsheet of another country writes."""
+    lines: list[list[str]] = []
+    why = ""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        header = text.partition("\n")[0]
-        delimiter = max((",", ";", "\t"), key=header.count)
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+        delimiter = max((",", ";", "\t"), key=text.partition("\n")[0].count)
+        lines = [
+            line for line in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True) if any(line)
+        ]
     except OSError as error:
         why = error.strerror or "it cannot be opened"
     except UnicodeDecodeError:
         why = "it is not UTF-8 text (save an Excel workbook as 'CSV UTF-8')"
     except csv.Error:
         why = "it is not CSV"
-    raise _unusable(path, why)
-
-
-def _unusable(path: Path, why: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"The file {path} cannot be used as a data dictionary: {why}.",
-        "In REDCap's Online Designer, choose 'Download the current Data Dictionary'.",
+    names = [api_name(heading) for heading in lines[0]] if lines else []
+    if why := why or _defect(names, lines[1:]):
+        what = f"The file {path} cannot be used as a data dictionary: {why}."
+        raise ConfigurationError(what, "In REDCap's Online Designer, choose 'Download the current Data Dictionary'.")
+    title = re.sub(r"_?DataDictionary.*$", "", path.stem, flags=re.IGNORECASE) or path.stem
+    return parse_project(
+        {"project_title": title}, {"metadata": [dict(zip(names, line, strict=True)) for line in lines[1:]]}
     )
+
+
+def _defect(names: list[str], fields: list[list[str]]) -> str:
+    if missing := [heading for name, heading in _NEEDED.items() if name not in names]:
+        return f"it has no column '{missing[0]}'"
+    if not fields:
+        return "it has a header but no fields"
+    different = any(len(line) != len(names) for line in fields)
+    return "a line has more or fewer values than the header" if different else ""

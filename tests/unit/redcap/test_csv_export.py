@@ -139,12 +139,6 @@ def test_record_ids_are_text(tmp_path: Path) -> None:
     assert counted(a_file(tmp_path, HEADER + rows)).counts.classes == {("consented", ""): 8}
 
 
-def test_words_that_mean_nothing_to_other_programs_are_text(tmp_path: Path) -> None:
-    rows = "".join(f"{n},{text},1,1\n" for n, text in enumerate(("NA", "nan", "None", "null", "N/A", "NULL"), 1))
-
-    assert counted(a_file(tmp_path, HEADER + rows)).counts.classes == {("not_counted", "unreadable_date"): 6}
-
-
 def test_repeats_of_a_record_are_one_participant(tmp_path: Path) -> None:
     rows = "1,,,,,,\n1,,consent,1,2023-09-12,1,1\n1,,consent,2,2023-09-20,1,0\n"
 
