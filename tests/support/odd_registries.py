@@ -1,6 +1,6 @@
-"""Registries that hypothesis makes up, with every oddity that REDCap is known to export, as rows of text.
+"""Hypothesis strategies for registries with every known oddity of a REDCap export, as rows of text.
 
-A field is filled only on rows where one form could have put it, as in REDCap; everything else is left to chance.
+As in REDCap, a row holds only values of forms that can be on it; everything else is random.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ key = "rider c"
 field = "rider_c"
 agreed = ["1", "3"]
 """
-APART = """
+EXCLUSIONS = """
 [[leave_out]]
 reason = "test record"
 id_pattern = "T.*"
@@ -82,7 +82,7 @@ target = 3
 code = "south"
 opened = 2023-09-11
 """
-BY_A_DATE_ALONE = """
+WITHDRAWN_BY_DATE = """
 [withdrawal]
 date = "withdrawal_timestamp"
 [sites]
@@ -93,9 +93,9 @@ approved = 3
 
 ODD = SERVER_ZONE + CONSENT + E_CONSENT + RIDER + MORE_RIDERS
 PLAIN_STUDY = a_study()
-ODD_STUDY = a_study(more=ODD + APART, consents="", riders="")
-FULL_STUDY = a_study(more=ODD + VERSIONED_RIDER + APART + PARTS + SITES.format(by="site"), consents="", riders="")
-GROUPED_STUDY = a_study(more=SERVER_ZONE + CONSENT + RIDER + BY_A_DATE_ALONE, consents="", riders="")
+ODD_STUDY = a_study(more=ODD + EXCLUSIONS, consents="", riders="")
+FULL_STUDY = a_study(more=ODD + VERSIONED_RIDER + EXCLUSIONS + PARTS + SITES.format(by="site"), consents="", riders="")
+GROUPED_STUDY = a_study(more=SERVER_ZONE + CONSENT + RIDER + WITHDRAWN_BY_DATE, consents="", riders="")
 STUDIES = (PLAIN_STUDY, ODD_STUDY, FULL_STUDY, FULL_STUDY, GROUPED_STUDY)
 
 DAYS = ("2023-09-10", "2023-09-11", "2023-09-12", "2023-09-17", "2023-09-18", "2023-09-20", "2023-09-24", "2023-09-25")
@@ -156,11 +156,11 @@ _withdrawals = st.fixed_dictionaries(
 )
 _sites = st.fixed_dictionaries({"site": st.sampled_from(("", "", "north", "south", "east", " north", "-99"))})
 _others: st.SearchStrategy[dict[str, str]] = st.one_of(st.just({}), st.just({}), _withdrawals)
-_nothing = st.just({"e_choices___1": "0", "e_consent_complete": "0", "cohort": "ibd"})  # a form nobody opened
+_nothing = st.just({"e_choices___1": "0", "e_consent_complete": "0", "cohort": "ibd"})  # an unopened form
 
 
 def a_blank_row(record: str, name: tuple[str, str, str]) -> dict[str, str]:
-    """A row that only says whose it is."""
+    """A row without values."""
     values = ("consent_date", "consent_obtained", "e_consent_timestamp", "e_choices___1", "e_consent_complete")
     others = ("rider_a", "rider_b___2", "rider_c", "moved", "cohort", "version", "site", "extent", "withdrawn")
     dates = ("withdrawn_on", "withdrawal_timestamp")
@@ -170,7 +170,7 @@ def a_blank_row(record: str, name: tuple[str, str, str]) -> dict[str, str]:
 
 @st.composite
 def odd_rows_of(draw: st.DrawFn, record: str) -> list[dict[str, str]]:
-    """The rows of one record, each named once."""
+    """The rows of one record, without repeats."""
     consent_names = draw(st.lists(st.sampled_from(ROW_NAMES), min_size=1, max_size=4, unique=True))
     visit_names = draw(st.lists(st.sampled_from(VISIT_NAMES), max_size=2, unique=True))
     with_consent = [a_blank_row(record, name) | draw(_consent_values | _nothing) for name in consent_names]
@@ -181,14 +181,14 @@ def odd_rows_of(draw: st.DrawFn, record: str) -> list[dict[str, str]]:
 
 @st.composite
 def odd_rows(draw: st.DrawFn) -> list[dict[str, str]]:
-    """The rows of a small registry, those of a record side by side."""
+    """The rows of a small registry, grouped by record."""
     records = draw(st.lists(st.sampled_from(RECORDS), min_size=1, max_size=5, unique=True))
     return [row for record in records for row in draw(odd_rows_of(record))]
 
 
 @st.composite
 def odd_countings(draw: st.DrawFn, studies: Sequence[StudyConfig] = STUDIES) -> Counting:
-    """How to count them: what is known of the project, and the cut-off, are left to chance as well."""
+    """A way to count them, with a random description of the project and a random cut-off."""
     study: StudyConfig = draw(st.sampled_from(studies))
     everyone = range(len(study.consents))
     forms = st.sampled_from([frozenset(everyone), *(frozenset({n}) for n in everyone), frozenset()])

@@ -1,4 +1,4 @@
-"""People asked more than once, counted over real wires from a longitudinal project whose consent form repeats."""
+"""Tests of people who were asked more than once: a longitudinal project with a repeating consent form, over HTTP."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ RIDERS = "".join(
     f'[[riders]]\nkey = "rider {option}"\nfield = "consent_options({option})"\nagreed = ["1"]\ndeclined = ["0"]\n'
     for option in "ab"
 )
-APART = """
+EXCLUSIONS = """
 [[leave_out]]
 reason = "test record"
 field = "is_test"
@@ -49,7 +49,7 @@ by = "data_access_group"
 """
 
 
-@pytest.fixture(name="server", params=["record", "event"], ids=["rows together", "rows apart"])
+@pytest.fixture(name="server", params=["record", "event"], ids=["adjacent rows", "rows by event"])
 def _server(request: pytest.FixtureRequest) -> Iterator[Server]:
     project = returning_registry(NUMBER, today=TODAY)
     with Server(Redcap([project], switches=Switches(row_order=request.param))) as server:
@@ -59,18 +59,18 @@ def _server(request: pytest.FixtureRequest) -> Iterator[Server]:
 @pytest.fixture(name="summary")
 def _summary(server: Server, tmp_path: Path) -> ConsentSummary:
     settings = Settings({"REDCAP_API_URL": f"{server.url}/api/", "REDCAP_ACCESS_TOKEN": TOKEN})
-    study = a_study(consents=CONSENT, riders=RIDERS, more=APART + SITES)
+    study = a_study(consents=CONSENT, riders=RIDERS, more=EXCLUSIONS + SITES)
     now = datetime(2026, 11, 22, 18, tzinfo=UTC)
     with open_services(study, settings, to=tmp_path, now=lambda: now, sleep=lambda seconds: None) as services:
         return run_report(study, services).summary
 
 
 def truth() -> Counter[str]:
-    """How many people stand where, from how they were made."""
+    """The number of people by class, as they were generated."""
     return Counter(person.standing for person in returning_people(NUMBER, today=TODAY))
 
 
-def test_everybody_is_counted_as_they_were_made(summary: ConsentSummary) -> None:
+def test_everybody_is_counted_as_generated(summary: ConsentSummary) -> None:
     people = summary.participants
     counted = {
         "consented": people.consented,
@@ -95,7 +95,7 @@ def test_the_latest_agreement_answers_the_riders(summary: ConsentSummary) -> Non
     assert {rider.key: rider.agreed for rider in summary.riders} == dict(riders)
 
 
-def test_a_later_refusal_ends_taking_part_only(summary: ConsentSummary) -> None:
+def test_a_later_refusal_ends_only_participation(summary: ConsentSummary) -> None:
     assert summary.taking_part == sum(person.taking_part for person in returning_people(NUMBER, today=TODAY))
 
 

@@ -17,12 +17,12 @@ from consent.counting.participants import build_participants
 from consent.studies.model import FieldRef
 from tests.support.builders import CONSENT as FORM
 from tests.support.builders import RIDER, a_study, rows_frame
-from tests.support.odd_registries import APART, STUDIES, odd_countings, odd_rows_of
+from tests.support.odd_registries import EXCLUSIONS, STUDIES, odd_countings, odd_rows_of
 
 REPRESENTED = a_study(
     consents=FORM + '[[consent]]\ndate = "consent_date"\ndecision = "e_choices(1)"\nagreed = ["1"]\n',
     riders=RIDER,
-    more=APART,
+    more=EXCLUSIONS,
 )
 
 
