@@ -220,6 +220,7 @@ BOX = a_line("rider_box", kind="checkbox", choices="1, Samples | 2, Data")
         (BOX, BOX_RIDER.format(code="3"), "The checkbox 'rider_box' has no option '3'. Options now: 1, 2."),
         (a_line("rider_box", kind="yesno"), BOX_RIDER.format(code="1"), "'rider_box' is not a checkbox."),
         (BOX, BOX_RIDER.format(code="1"), "REDCap exports no column for 'rider_box(1)'."),
+        (BOX, BOX_RIDER.format(code="1").replace('["1"]', '["2"]'), "any more (options now: 0, 1)."),
         (a_line("rider_a", kind="descriptive"), RIDER, "'rider_a' is a descriptive field, which holds no answer."),
         (a_line("rider_a", kind="file"), RIDER, "'rider_a' is a file field, which holds no answer."),
         (
