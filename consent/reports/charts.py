@@ -1,7 +1,6 @@
-"""The charts of a report as SVG: readable in grey, by colour-blind readers, and the same bytes on every machine.
+"""The charts of a report as SVG: readable in grey and by colour-blind readers, with the same bytes on every machine.
 
-Text is drawn as outlines of the font that matplotlib brings along, so that no reader's fonts matter. That font lacks
-many alphabets, so nothing that a study file names is drawn.
+Text is drawn as outlines of matplotlib's own font. That font lacks many alphabets, so no name of a study file is drawn.
 """
 
 import io
@@ -26,12 +25,12 @@ from consent.reports.wording import share_words
 
 
 def drawn_weeks(summary: ConsentSummary) -> tuple[WeekCount, ...]:
-    """The weeks that the chart of weekly consents shows."""
+    """Return the weeks that the chart of consents per week shows."""
     return summary.weeks[-DRAWN_WEEKS:]
 
 
 def weekly_alt(summary: ConsentSummary) -> str:
-    """The chart of weekly consents in one or two sentences."""
+    """Return the text alternative of the chart of consents per week."""
     weeks = drawn_weeks(summary)
     complete = [week for week in weeks if week.complete]
     sentences = [_over_complete_weeks(complete), *(_running(week, summary) for week in weeks if not week.complete)]
@@ -39,7 +38,7 @@ def weekly_alt(summary: ConsentSummary) -> str:
 
 
 def cumulative_alt(summary: ConsentSummary) -> str:
-    """The chart of consents to date in one or two sentences."""
+    """Return the text alternative of the chart of consents to date."""
     first, cutoff = summary.weeks[0].first_day, summary.period.cutoff
     number = summary.participants.consented
     line = f"Line of all consents from 0 on {short_day(first)} to {number:,} on {short_day(cutoff)}."
@@ -48,7 +47,7 @@ def cumulative_alt(summary: ConsentSummary) -> str:
 
 
 def riders_alt(summary: ConsentSummary) -> str:
-    """The chart of the riders' answers in one or two sentences."""
+    """Return the text alternative of the chart of the riders' answers."""
     asked = [rider for rider in summary.riders if rider.uptake is not None]
     number, answers = _optional_consents(len(summary.riders)), ", ".join(answers_shown(summary))
     begin = f"Stacked bars of the answers to {number}: {answers}."
@@ -61,15 +60,15 @@ def riders_alt(summary: ConsentSummary) -> str:
 
 
 def answers_shown(summary: ConsentSummary) -> tuple[str, ...]:
-    """What the chart of the riders tells apart; no "declined" where no rider has a code for it."""
+    """Return the answers that the chart of the riders shows; "declined" only where a rider has a code for it."""
     declined = ("declined",) if any(rider.can_decline for rider in summary.riders) else ()
     return ("agreed", *declined, "not answered")
 
 
 def goal_lines(summary: ConsentSummary) -> list[tuple[str, int]]:
-    """The level lines of the chart of consents to date: the target and the approved number, where configured.
+    """Return the level lines of the chart of consents to date: the target and the approved number, where configured.
 
-    The line of consents does not show who the approved number is compared with, so its label tells how many they are.
+    The approved number is compared with everyone who agreed, whom the chart does not show, so its label counts them.
     """
     accrual = summary.accrual
     if accrual is None:
@@ -82,12 +81,12 @@ def goal_lines(summary: ConsentSummary) -> list[tuple[str, int]]:
 
 def _over_complete_weeks(weeks: Sequence[WeekCount]) -> str:
     if not weeks:
-        return "Bars of consents a week: no week is complete yet."
+        return "Bars of consents per week: no week is complete yet."
     counts = [week.consented for week in weeks]
     number = "1 complete week" if len(weeks) == 1 else f"{len(weeks)} complete weeks"
     days = date_range(weeks[0].first_day, weeks[-1].last_day)
     spread = f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"
-    return f"Bars of consents a week over {number}, {days}: {spread} a week, {counts[-1]:,} in the last."
+    return f"Bars of consents per week over {number}, {days}: {spread} per week, {counts[-1]:,} in the last."
 
 
 def _running(week: WeekCount, summary: ConsentSummary) -> str:
@@ -110,13 +109,13 @@ BLUE, ORANGE, PALE, INK = "#0072B2", "#E69F00", "#DDDDDD", "#333333"
 
 
 WIDTH, HEIGHT = 7.0, 1.6
-"""Inches: the width of the text on a page, and little of its height."""
+"""Inches: the width of the text on a page, and a small part of its height."""
 
 _FONT = f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf"
 _BAR: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
-_COUNTED_WEEKS = 26  # more bars than these have no room for their numbers
+_COUNTED_WEEKS = 26  # the most bars that have room for their numbers
 _TICKS = 9
-_ONE_AT_A_TIME = Lock()  # matplotlib's settings are those of the whole process
+_ONE_AT_A_TIME = Lock()  # matplotlib's settings are shared by the whole process
 _STYLE: Any = {
     "svg.fonttype": "path",
     "svg.hashsalt": "consent",
@@ -131,24 +130,24 @@ _STYLE: Any = {
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture (``svg``: a whole document, UTF-8) and what it shows in one or two sentences (``alt``)."""
+    """A picture (``svg``: a whole document, UTF-8) and its text alternative (``alt``)."""
 
     svg: str
     alt: str
 
 
 def weekly_chart(summary: ConsentSummary) -> Chart:
-    """Consents a week as bars, the last 52 weeks at most; the week in progress is hatched and named."""
+    """Draw consents per week as bars; the week in progress is hatched and named."""
     return _drawn(lambda: _weekly_figure(summary), weekly_alt(summary))
 
 
 def cumulative_chart(summary: ConsentSummary) -> Chart:
-    """All consents to date as a line, with the target and the approved number where the study has them."""
+    """Draw all consents to date as a line, with the target and the approved number where the study has them."""
     return _drawn(lambda: _cumulative_figure(summary), cumulative_alt(summary))
 
 
 def _drawn(draw: Callable[[], Figure], alt: str) -> Chart:
-    """Draw under settings of our own, whatever a user's matplotlib is set to, and leave those as they were."""
+    """Draw with our own settings, and leave the user's settings of matplotlib as they were."""
     svg = io.StringIO()
     with _ONE_AT_A_TIME, matplotlib.rc_context():
         matplotlib.rcdefaults()
@@ -174,7 +173,7 @@ def _weekly_figure(summary: ConsentSummary) -> Figure:
     _days_on_axis(axes, [(at, week.first_day) for at, week in enumerate(weeks)])
     _counts_on_axis(axes, [week.consented for week in weeks])
     axes.set_xlabel("Week beginning", fontproperties=_font())
-    axes.set_ylabel("Consents a week", fontproperties=_font())
+    axes.set_ylabel("Consents per week", fontproperties=_font())
     for at, week in enumerate(weeks):
         _label_week(axes, at, week, summary, numbered=len(weeks) <= _COUNTED_WEEKS)
     return figure
@@ -189,7 +188,7 @@ def _label_week(axes: Axes, at: int, week: WeekCount, summary: ConsentSummary, *
 
 
 def _beside(right: float, up: float) -> dict[str, Any]:
-    """Where to write beside a point of a chart, in points."""
+    """Return where to write beside a point of a chart, in points."""
     return {
         "xytext": (right, up),
         "textcoords": "offset points",
@@ -199,7 +198,7 @@ def _beside(right: float, up: float) -> dict[str, Any]:
 
 
 def _days_on_axis(axes: Axes, days: Sequence[tuple[int, date]]) -> None:
-    """Name some of the weeks, counted back from the last one, a year where it is new."""
+    """Label some of the weeks, counted back from the last one, and the year where it changes."""
     step = -(-len(days) // _TICKS)
     named = list(days)[::-1][::step][::-1]
     years = [None, *(day.year for _, day in named)]
@@ -211,7 +210,7 @@ def _days_on_axis(axes: Axes, days: Sequence[tuple[int, date]]) -> None:
 
 
 def _counts_on_axis(axes: Axes, counts: Sequence[int]) -> None:
-    """Whole numbers from 0, with room above the highest for what is written there."""
+    """Label whole numbers from 0, with room for a text above the highest."""
     axes.set_ylim(0, max(4, max(counts, default=0)) * 1.25)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
@@ -248,7 +247,7 @@ def _cumulative_figure(summary: ConsentSummary) -> Figure:
 
 
 def _running_totals(summary: ConsentSummary) -> tuple[list[int], list[int]]:
-    """Days since the start, and the consents until then: none at first, then at the end of each week (or cut-off)."""
+    """Return days since the start and consents until then: at the start, and after each week (or at the cut-off)."""
     ends = [min(week.last_day, summary.period.cutoff) for week in summary.weeks]
     days = [(end - summary.period.start).days + 1 for end in ends]
     return [0, *days], list(accumulate((week.consented for week in summary.weeks), initial=0))

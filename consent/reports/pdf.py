@@ -1,59 +1,66 @@
-"""The report as a PDF that can be handed to a board: tagged and accessible (PDF/UA-1), with fonts of its own.
+"""The report as an accessible PDF (PDF/UA-1) that carries its own fonts.
 
-Texts reach the layout (``templates/report.typ``) as data, so that none of them is ever read as markup. What stands in
-the report is decided in ``pdf_content.py``.
+Texts reach the layout (``templates/report.typ``) as data, so none of them is read as markup.
 """
 
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from consent.counting.summary import ConsentSummary
-from consent.dates import long_day
+from consent.dates import long_day, short_day
 from consent.files import ReportFile
-from consent.reports.definitions import Definition, definitions
-from consent.reports.headline import headline, next_report
-from consent.reports.pdf_content import provenance, sections
-from consent.reports.wording import marks, without_controls
+from consent.reports.charts import cumulative_chart, weekly_chart
+from consent.reports.definitions import definitions
+from consent.reports.headline import headline, next_report, signed
+from consent.reports.model import Cell, Change, ChartKind, Medium, Row, Section, Share, Table
+from consent.reports.sections import marks, provenance, sections
+from consent.reports.wording import share_words, without_controls
 
 if TYPE_CHECKING:
     import typst
 
 LINES_OF_A_LIST = 8
-"""Of a definition; a longer list is set as one paragraph."""
+"""The most lines of a definition; a longer list is printed as one paragraph."""
 
+LONGEST_TEXT = 160
+"""Characters that a cell has room for. REDCap does not limit the code of a site."""
+
+_CHARTS = {ChartKind.WEEKLY: weekly_chart, ChartKind.TO_DATE: cumulative_chart}
 _TEMPLATES = resources.files("consent.reports") / "templates"
-_TOO_LONG = re.compile(r"\S{24}(?=\S{4})")  # what is longer may be broken there, or it would leave its column
+_TOO_LONG = re.compile(r"\S{24}(?=\S{4})")  # such a word may break there, or it would leave its column
 
 
 def render_pdf(summary: ConsentSummary) -> ReportFile:
-    """``<title>.pdf``: headline, charts, tables, definitions and provenance; the bytes repeat."""
-    return ReportFile(f"{summary.study.title}.pdf", typeset(content(summary), summary))
+    """Return ``<title>.pdf``: headline, charts, tables, definitions and provenance. The bytes repeat."""
+    return ReportFile(f"{summary.study.title}.pdf", typeset(content(summary), summary.period.cutoff))
 
 
-def typeset(report: Mapping[str, Any], summary: ConsentSummary) -> bytes:
-    """The pages of what was decided to be in the report; created, as its data tell, on the day of the cut-off."""
+def typeset(report: Mapping[str, Any], created_on: date) -> bytes:
+    """Return the pages of a report, whose metadata name the day of its cut-off."""
     import typst
 
-    day = summary.period.cutoff
     pages = typst.compile(
         (_TEMPLATES / "report.typ").read_bytes(),
         font_paths=_fonts(),
         ignore_system_fonts=True,
         sys_inputs={"report": json.dumps(report, ensure_ascii=False)},
         pdf_standards=["ua-1"],
-        timestamp=datetime(day.year, day.month, day.day, tzinfo=UTC),
+        timestamp=datetime(created_on.year, created_on.month, created_on.day, tzinfo=UTC),
     )
     return bytes(pages)
 
 
 def content(summary: ConsentSummary) -> dict[str, Any]:
-    """Everything that the PDF shows, as plain texts."""
+    """Return everything that the PDF shows, as texts."""
+    source = provenance(summary)
+    traced = [_traced(source.table.rows)] if source.table else []
+    rules = [{"heading": rule.heading, "lines": _lines(rule.text)} for rule in definitions(summary.study)]
     printable: dict[str, Any] = _printable(
         {
             "title": summary.study.title,
@@ -62,38 +69,72 @@ def content(summary: ConsentSummary) -> dict[str, Any]:
             "exported_on": long_day(summary.period.exported_on),
             "marks": marks(summary),
             "headline": headline(summary),
-            "sections": [asdict(section) for section in sections(summary)],
-            "definitions": [_definition(rule) for rule in (*definitions(summary.study), provenance(summary))],
+            "sections": [_section(s, summary) for s in sections(summary) if s.only is not Medium.WORKBOOK],
+            "definitions": [*rules, {"heading": source.heading, "lines": traced}],
             "foot": next_report(summary),
         }
     )
     return printable
 
 
-def _definition(rule: Definition) -> dict[str, Any]:
-    """A rule and its lines; those of a long list, such as one of many sites, follow each other in one paragraph."""
-    first, *others = rule.text.split("\n")
-    listed = [" ".join(others)] if len(others) > LINES_OF_A_LIST else others
-    return {"heading": rule.heading, "lines": [first, *listed]}
+def _section(section: Section, summary: ConsentSummary) -> dict[str, Any]:
+    draw = _CHARTS.get(section.chart) if section.chart else None
+    return {
+        "heading": section.heading,
+        "sentences": [*section.sentences, *filter(None, [section.note])],
+        "table": _table(section.table.shown_in(Medium.PDF)) if section.table and section.table.rows else None,
+        "chart": asdict(draw(summary)) if draw else None,
+        "narrow": section.narrow,
+    }
+
+
+def _table(table: Table) -> dict[str, Any]:
+    return {
+        "columns": [column.short or column.heading for column in table.columns],
+        "rows": [[_text(cell) for cell in row] for row in table.rows],
+        "totals": table.totals,
+    }
+
+
+def _text(cell: Cell) -> str:
+    match cell:
+        case None:
+            return ""
+        case str():
+            return cell if len(cell) <= LONGEST_TEXT else cell[: LONGEST_TEXT - 1] + "…"
+        case Share():
+            return share_words(cell)
+        case Change():
+            return signed(cell)
+        case date():
+            return short_day(cell)
+        case float():
+            return f"{cell:,.1f}"
+    return f"{cell:,}"
+
+
+def _traced(rows: tuple[Row, ...]) -> str:
+    """Return names and values as one sentence; a row without a name continues the value above it."""
+    return "".join(f"{_text(v)}" if name is None else f"; {_text(name)}: {_text(v)}" for name, v in rows)[2:] + "."
+
+
+def _lines(text: str) -> list[str]:
+    first, *others = text.split("\n")
+    return [first, *([" ".join(others)] if len(others) > LINES_OF_A_LIST else others)]
 
 
 def _printable(value: Any) -> Any:
-    """The same with a mark in place of each control character, which no font has, and long words broken up."""
+    """Replace control characters, and mark where long words may break (zero-width spaces)."""
     if isinstance(value, str):
-        return _with_breaks(without_controls(value))
+        return _TOO_LONG.sub("\\g<0>\u200b", without_controls(value))
     if isinstance(value, dict):
         return {key: inner if key == "svg" else _printable(inner) for key, inner in value.items()}
     return [_printable(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def _with_breaks(text: str) -> str:
-    """The text with places where a line may break (zero-width spaces) in words too long for a column."""
-    return _TOO_LONG.sub("\\g<0>\u200b", text)
-
-
 @cache
 def _fonts() -> "typst.Fonts":
-    """The fonts of the report and no others: one for most alphabets, one for East Asia, one for all that is left."""
+    """Return the only fonts of the report: for most alphabets, for East Asia, and for everything else."""
     import matplotlib
     import typst
 

@@ -1,4 +1,4 @@
-"""Renders every file of a report."""
+"""Renders all files of a report."""
 
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def render_reports(summary: "ConsentSummary") -> tuple[ReportFile, ...]:
-    """All files of a report; the same summary always gives the same bytes."""
+    """Return all files of a report. The same summary always gives the same bytes."""
     from consent.reports.data_files import render_csv, render_json
     from consent.reports.pdf import render_pdf
     from consent.reports.workbook import render_workbook

@@ -1,15 +1,14 @@
-"""The charts of the workbook: Excel's own, of the cells of its sheets, so that they can be changed and copied.
+"""The workbook's native charts, drawn from the cells of its sheets, so readers can change and copy them.
 
-They show what the charts of the PDF show (``charts.py``), in the same colours and with the same words for those who
-cannot see them.
+They show what the charts of the PDF show (``charts.py``), in the same colours and with the same alternative texts.
 """
 
+from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
 
 from xlsxwriter import Workbook
 from xlsxwriter.chart import Chart
-from xlsxwriter.worksheet import Worksheet
 
 from consent.counting.summary import ConsentSummary
 from consent.reports.charts import (
@@ -24,100 +23,93 @@ from consent.reports.charts import (
     riders_alt,
     weekly_alt,
 )
-from consent.reports.workbook_model import CHART_ROWS, CHART_SIZE
-from consent.reports.workbook_sheets import CONSENTS, FIRST_DAY, RIDERS, RUNNING_TOTAL, WEEKS
-from consent.reports.workbook_writer import Placed, printable
+from consent.reports.model import ChartKind
+from consent.reports.sections import CONSENTS, FIRST_DAY, RIDERS, RUNNING_TOTAL, WEEKS
+from consent.reports.workbook_looks import printable
+from consent.reports.workbook_writer import CHART_SIZE, PlacedChart, PlacedTable
 
-_MOVE_ONLY = 2  # with its cells; their sizes do not change it
+_MOVE_ONLY = 2  # a chart moves with its cells and keeps its size
 _EDGE = {"border": {"color": INK, "width": 0.5}}
+_HATCH = {"pattern": "wide_upward_diagonal", "fg_color": INK}
 _DASHES = ("dash", "round_dot")
+_ANSWERS: dict[str, dict[str, Any]] = {
+    "Agreed": {"fill": {"color": BLUE}},
+    "Declined": {"pattern": {**_HATCH, "bg_color": ORANGE}},
+    "Not answered": {"fill": {"color": PALE}},
+}
 
 
-def add_week_charts(
-    workbook: Workbook, worksheet: Worksheet, above: Placed, weeks: Placed, summary: ConsentSummary
+def add_charts(
+    workbook: Workbook,
+    places: Mapping[ChartKind, PlacedChart],
+    tables: Mapping[str, Sequence[PlacedTable]],
+    summary: ConsentSummary,
 ) -> None:
-    """Put the consents a week, and those to date, under the table ``above``."""
-    row = above.last_row + 2
-    _insert(worksheet, row, _weekly(workbook, weeks, summary), weekly_alt(summary))
-    _insert(worksheet, row + CHART_ROWS, _cumulative(workbook, weeks, summary), cumulative_alt(summary))
+    """Draw each chart at its place, from the tables of the sheets."""
+    draw = {
+        ChartKind.WEEKLY: (_weekly, WEEKS, weekly_alt),
+        ChartKind.TO_DATE: (_cumulative, WEEKS, cumulative_alt),
+        ChartKind.RIDERS: (_riders, RIDERS, riders_alt),
+    }
+    for kind, place in places.items():
+        chart_of, sheet, alt = draw[kind]
+        chart = chart_of(workbook, tables[sheet][0], summary)
+        description = printable(alt(summary))
+        place.worksheet.insert_chart(place.row, 0, chart, {"description": description, "object_position": _MOVE_ONLY})
 
 
-def add_riders_chart(workbook: Workbook, worksheet: Worksheet, riders: Placed, summary: ConsentSummary) -> None:
-    """Put the answers to the riders under their table."""
-    if not summary.riders:
-        return
-    chart = workbook.add_chart({"type": "bar", "subtype": "stacked"})
-    looks: tuple[tuple[str, dict[str, Any]], ...] = (
-        ("Agreed", {"fill": {"color": BLUE}}),
-        ("Declined", {"pattern": {"pattern": "wide_upward_diagonal", "fg_color": INK, "bg_color": ORANGE}}),
-        ("Not answered", {"fill": {"color": PALE}}),
-    )
-    for heading, look in looks:
-        if heading.lower() in answers_shown(summary):
-            chart.add_series({**_cells(RIDERS, riders, heading, names=0), **look, **_EDGE, "gap": 40})
-    peak = max(rider.offered for rider in summary.riders)
-    chart.set_y_axis({"reverse": True, "interval_unit": 1, "num_font": {"size": 9}})
-    chart.set_x_axis(
-        {
-            **_count_axis("Consented participants who were offered it", peak),
-            "label_position": "high",
-            "major_tick_mark": "none",
-            "line": {"none": True},
-        }
-    )
-    chart.set_legend({"position": "top"})
-    _finish(chart, "Answers to each optional consent (rider)")
-    chart.set_size({"width": 900, "height": 140 + 30 * len(summary.riders)})
-    _insert(worksheet, riders.last_row + 2, chart, riders_alt(summary))
-
-
-def _weekly(workbook: Workbook, weeks: Placed, summary: ConsentSummary) -> Chart:
+def _weekly(workbook: Workbook, weeks: PlacedTable, summary: ConsentSummary) -> Chart:
     drawn = drawn_weeks(summary)
-    running = {"pattern": {"pattern": "wide_upward_diagonal", "fg_color": INK, "bg_color": "white"}, **_EDGE}
+    running = {"pattern": {**_HATCH, "bg_color": "white"}, **_EDGE}
+    points = [None if week.complete else running for week in drawn]
+    cells = _cells(WEEKS, weeks, CONSENTS, FIRST_DAY, last=len(drawn))
     chart = workbook.add_chart({"type": "column"})
-    chart.add_series(
-        {
-            **_cells(WEEKS, weeks, CONSENTS, last=len(drawn)),
-            "fill": {"color": BLUE},
-            **_EDGE,
-            "gap": 30,
-            "points": [None if week.complete else running for week in drawn],
-        }
-    )
+    chart.add_series({**cells, "fill": {"color": BLUE}, **_EDGE, "gap": 30, "points": points})
     chart.set_x_axis(_week_axis(len(drawn)))
-    chart.set_y_axis(_count_axis("Consents a week", max(week.consented for week in drawn)))
+    chart.set_y_axis(_count_axis("Consents per week", max(week.consented for week in drawn)))
     chart.set_legend({"none": True})
-    hatched = "" if drawn[-1].complete else " (hatched: not complete)"
-    _finish(chart, f"Consents a week{hatched}")
+    _finish(chart, f"Consents per week{'' if drawn[-1].complete else ' (hatched: not complete)'}")
     return chart
 
 
-def _cumulative(workbook: Workbook, weeks: Placed, summary: ConsentSummary) -> Chart:
+def _cumulative(workbook: Workbook, weeks: PlacedTable, summary: ConsentSummary) -> Chart:
     running = {"line": {"color": BLUE, "width": 2.25, "dash_type": "round_dot"}}
     points = [None if week.complete else running for week in summary.weeks]
+    marker = {"type": "circle" if len(points) == 1 else "none", "fill": {"color": BLUE}}  # a line needs two points
+    cells = {**_cells(WEEKS, weeks, RUNNING_TOTAL, FIRST_DAY), "name": "Consents to date"}
+    goals = goal_lines(summary)
     chart = workbook.add_chart({"type": "line"})
-    line = {"color": BLUE, "width": 2.25}
-    marker = {"type": "circle" if len(points) == 1 else "none", "fill": {"color": BLUE}}  # a line of one is no line
-    consents = {**_cells(WEEKS, weeks, RUNNING_TOTAL), "name": "Consents to date"}
-    chart.add_series({**consents, "line": line, "points": points, "marker": marker})
-    for (label, _), dash in zip(goal_lines(summary), _DASHES, strict=False):
-        look = {"line": {"color": INK, "width": 1.25, "dash_type": dash}, "marker": {"type": "none"}}
-        chart.add_series({**_cells(WEEKS, weeks, label), **look})
+    chart.add_series({**cells, "line": {"color": BLUE, "width": 2.25}, "points": points, "marker": marker})
+    for (label, _), dash in zip(goals, _DASHES, strict=False):
+        line = {"color": INK, "width": 1.25, "dash_type": dash}
+        chart.add_series({**_cells(WEEKS, weeks, label, FIRST_DAY), "line": line, "marker": {"type": "none"}})
     chart.set_x_axis(_week_axis(len(points)))
-    goals = (number for _, number in goal_lines(summary))
-    chart.set_y_axis(_count_axis("Consents to date", max([summary.participants.consented, *goals])))
+    highest = max([summary.participants.consented, *(number for _, number in goals)])
+    chart.set_y_axis(_count_axis("Consents to date", highest))
     chart.set_legend({"position": "top"})
     _finish(chart, "Consents to date")
     return chart
 
 
-def _cells(
-    sheet: str, placed: Placed, heading: str, *, names: int | None = None, last: int | None = None
-) -> dict[str, Any]:
-    """A column of numbers and its names, without the sums below; only so many of the last rows where that is given."""
-    bottom = placed.last_row - len(placed.table.strong)
+def _riders(workbook: Workbook, riders: PlacedTable, summary: ConsentSummary) -> Chart:
+    chart = workbook.add_chart({"type": "bar", "subtype": "stacked"})
+    for heading, look in _ANSWERS.items():
+        if heading.lower() in answers_shown(summary):
+            cells = _cells(RIDERS, riders, heading, riders.table.columns[0].heading)
+            chart.add_series({**cells, **look, **_EDGE, "gap": 40})
+    axis = _count_axis("Consented participants who were offered it", max(rider.offered for rider in summary.riders))
+    chart.set_y_axis({"reverse": True, "interval_unit": 1, "num_font": {"size": 9}})
+    chart.set_x_axis({**axis, "label_position": "high", "major_tick_mark": "none", "line": {"none": True}})
+    chart.set_legend({"position": "top"})
+    _finish(chart, "Answers to each optional consent (rider)", (900, 140 + 30 * len(summary.riders)))
+    return chart
+
+
+def _cells(sheet: str, placed: PlacedTable, heading: str, names: str, *, last: int | None = None) -> dict[str, Any]:
+    """Return a column of numbers and the column of their names, without totals; ``last``: only so many rows."""
+    bottom = placed.last_row - len(placed.table.totals)
     top = placed.first_row if last is None else bottom - last + 1
-    column, named = placed.column(heading), placed.column(FIRST_DAY) if names is None else names
+    column, named = placed.column(heading), placed.column(names)
     return {
         "name": [sheet, placed.first_row - 1, column],
         "categories": [sheet, top, named, bottom, named],
@@ -132,7 +124,7 @@ def _week_axis(number: int) -> dict[str, Any]:
 
 
 def _count_axis(name: str, peak: int) -> dict[str, Any]:
-    """Whole numbers from 0; Excel would divide the few of a small study into halves."""
+    """Return an axis of whole numbers from 0; Excel itself would use halves for small counts."""
     few = {"max": max(4, peak + 1), "major_unit": 1 if peak < 8 else 2} if peak < 16 else {}
     lines = {"major_gridlines": {"visible": True, "line": {"color": PALE, "width": 0.5}}}
     return {"name": name, "num_format": "#,##0", "min": 0, **few, **lines, **_fonts()}
@@ -142,10 +134,6 @@ def _fonts() -> dict[str, Any]:
     return {"name_font": {"bold": False, "size": 10}, "num_font": {"size": 9}}
 
 
-def _finish(chart: Chart, title: str) -> None:
+def _finish(chart: Chart, title: str, size: tuple[int, int] = CHART_SIZE) -> None:
     chart.set_title({"name": title, "name_font": {"bold": True, "size": 12}, "overlay": False})
-    chart.set_size({"width": CHART_SIZE[0], "height": CHART_SIZE[1]})
-
-
-def _insert(worksheet: Worksheet, row: int, chart: Chart, alt: str) -> None:
-    worksheet.insert_chart(row, 0, chart, {"description": printable(alt), "object_position": _MOVE_ONLY})
+    chart.set_size({"width": size[0], "height": size[1]})

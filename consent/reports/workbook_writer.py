@@ -1,152 +1,51 @@
 """Writes a sheet of the workbook: its cells, and how it looks on a screen and on paper.
 
-No text ever becomes a formula, a link or a number, whatever it looks like.
+No text becomes a formula, a link or a number.
 """
 
-import re
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import ceil
-from textwrap import wrap
 from typing import Any
 
 from xlsxwriter import Workbook
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
-from consent.reports.wording import NO_NUMBER, share_words, without_controls
-from consent.reports.workbook_model import CHART_ROWS, CHART_SIZE, Cell, Change, Share, Sheet, Table
+from consent.reports.model import Cell, ChartKind, Medium, Section, Table
+from consent.reports.wording import NO_NUMBER
+from consent.reports.workbook_looks import (
+    BOLD,
+    LOOKS,
+    SLACK,
+    Layout,
+    Look,
+    in_margin,
+    kind_of,
+    lines_of,
+    pixels_of,
+    printable,
+)
 
-NARROWEST, WIDEST, READING_WIDTH = 12, 54, 90  # in characters; the last is that of a column of sentences
-LINE = 15.0  # points: the height of a line of text
+CHART_SIZE, CHART_ROWS = (620, 300), 16
+"""Pixels of a chart between tables, and the rows it takes with a gap below it."""
 
-_LETTERS, _BOLD_LETTERS = 1.1, 0.95  # for one of width: that is in digits, and letters are narrower unless bold
-_PAGE = 698, 665  # pixels across, and points down a page of A4 or Letter, whichever is less, within its margins
-_WIDER = 1.4  # so much wider, at most, are columns where the reader has not the font of Excel
-_SHORT_HEADING = 14  # letters, which stay on one line
-_HEADING_LINES = 4  # a heading takes a wider column rather than more lines
-_HIGHEST = 27  # lines: no row of a workbook can be higher
+NARROWEST, WIDEST, READING_WIDTH = 90, 330, 550
+"""Pixels of a column; the last is for a column of whole sentences. Longer text is wrapped."""
 
-
-def widths_of(sheet: Sheet) -> list[float]:
-    """How wide each column must be, in characters; what is longer than the widest is wrapped (or see ``runs_over``)."""
-    columns = range(max(len(table.columns) for table in sheet.tables))
-    return [_width(sheet, column) for column in columns]
-
-
-def height_of(texts: Sequence[str], widths: Sequence[float], *, larger: float = 1.0, bold: bool = False) -> float:
-    """How high a row must be, in points, for the text that wraps most; ``larger`` is the font's size."""
-    letters = (_BOLD_LETTERS if bold else _LETTERS) / larger
-    lines = [_lines(text, int(letters * width)) for text, width in zip(texts, widths, strict=False)]
-    return LINE * larger * min(max(lines, default=1), _HIGHEST)
-
-
-def print_scale(widths: Sequence[float]) -> int:
-    """At how many percent these columns (and a chart) are as wide as an upright page, whatever the reader's font."""
-    across = max(sum(int(7 * width + 5) for width in widths), CHART_SIZE[0])
-    return min(100, int(100 * _PAGE[0] / (_WIDER * across)))
-
-
-def page_breaks(tables: Sequence[tuple[int, int]], heights: Mapping[int, float], scale: int) -> list[int]:
-    """Before which rows a page must begin, so that each table that a page has room for is printed whole.
-
-    Args:
-        tables: the first and the last row of each, its heading included.
-        heights: those of the rows, in points, where they are not ``LINE``.
-        scale: of the print, in percent.
-    """
-    breaks, top = [], 0
-    for first, last in tables[1:]:
-        if sum(heights.get(row, LINE) for row in range(top, last + 1)) * scale > 100 * _PAGE[1]:
-            breaks.append(first)
-            top = first
-    return breaks
-
-
-def is_numeric(table: Table, column: int) -> bool:
-    """Whether a column holds numbers (and perhaps a word where there is none)."""
-    return any(isinstance(row[column], int | float) or row[column] == NO_NUMBER for row in table.rows)
-
-
-def runs_over(sheet: Sheet, table: Table, column: int) -> bool:
-    """Whether text of a column may run over into the next, as the other tables of the sheet decide how wide it is."""
-    return column > 0 and sheet.several and not is_numeric(table, column)
-
-
-def _width(sheet: Sheet, column: int) -> float:
-    tables = [table for table in sheet.tables if column < len(table.columns)]
-    shown = [
-        _shown(row[column])
-        for table in tables
-        for row in table.rows
-        if not (isinstance(row[column], str) and runs_over(sheet, table, column))
-    ]
-    longest = max((_length(text) for text in shown), default=0)
-    if longest > 3 * WIDEST:
-        return READING_WIDTH
-    return min(max(longest + 2, _heading_width(tables, column), NARROWEST), WIDEST)
-
-
-def _heading_width(tables: Sequence[Table], column: int) -> int:
-    headings = [table.columns[column] for table in tables]
-    short = [_length(heading) + 2 for heading in headings if len(heading) <= _SHORT_HEADING]
-    words = [_length(word) + 4 for heading in headings for word in heading.split()]
-    return max(*short, *words, *(ceil(_length(heading) / _HEADING_LINES) + 4 for heading in headings))
-
-
-def _shown(cell: Cell) -> str:
-    if isinstance(cell, str):
-        return cell
-    if isinstance(cell, date):
-        return "30 Sep 2026"
-    return "" if cell is None else f"{cell:,.1f}" if isinstance(cell, float) else f"{cell:,}"
-
-
-def _lines(text: str, letters: int) -> int:
-    return max(1, len(wrap(text, letters)), ceil(_length(text) / letters))
-
-
-def _length(text: str) -> int:
-    """How many letters wide a text is; a Chinese character is as wide as two."""
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
-_NOT_TEXT = re.compile("[\ufffe\uffff]")
-_READABLE_WIDTH = 220  # characters: what is wider goes on a second page across, or nobody could read it
 _LETTER, _EVERY_CELL = 1, "A1:XFD1048576"
-_ACCENT = "#0B4A6F"
-_LOOKS: dict[str, dict[str, Any]] = {
-    "title": {"bold": True, "font_size": 16, "font_color": _ACCENT},
-    "plain": {},
-    "wrapped": {"text_wrap": True},
-    "beside": {"align": "left", "indent": 1},
-    "mark": {"bold": True, "bg_color": "#FFF3CD"},
-    "heading": {"bold": True, "font_size": 12, "font_color": _ACCENT},
-    "head": {"bold": True, "text_wrap": True, "valign": "bottom", "bottom": 1, "bg_color": "#E8EFF3"},
-    "left": {"align": "left"},
-    "right": {"align": "right"},
-    "beside arrow": {"align": "right", "indent": 2},
-    "strong": {"bold": True, "top": 1},
-    "running": {"italic": True, "bg_color": "#EEEEEE"},
-    "count": {"num_format": "#,##0"},
-    "change": {"num_format": "+#,##0;-#,##0;0"},
-    "rate": {"num_format": "#,##0.0"},
-    "share": {"num_format": "0%"},
-    "nearly nobody": {"num_format": '"<1%"'},
-    "nearly everybody": {"num_format": '">99%"'},
-    "day": {"num_format": "d mmm yyyy"},
-}
-_NEARLY = {"<1%": "nearly nobody", ">99%": "nearly everybody"}  # the number stays what it is
-_KINDS = ((Share, "share"), (Change, "change"), (int, "count"), (float, "rate"), (date, "day"))
-
-Look = tuple[str, ...]
+_LINE = 15.0  # points: the height of a line of text
+_PAGE = 698, 665  # pixels across and points down: the smaller of A4 and Letter, without margins
+_WIDER = 1.4  # columns are up to this much wider for a reader without Excel's font
+_READABLE_WIDTH = 1700  # pixels: a wider sheet takes a second page across, or nobody could read it
+_SHORT_HEADING, _HEADING_LINES = 12, 4  # letters that stay on one line; lines before a heading widens its column
+_MOST_LINES, _COLUMN = 27, 64  # lines of the highest row that Excel allows; pixels of an unused column
 
 
 @dataclass(frozen=True)
-class Placed:
-    """Where a table stands on its sheet: rows counted from 0, the last one included; ``top`` is that of its heading."""
+class PlacedTable:
+    """Where a table is on its sheet: rows from 0, the last one included; ``top`` is the row of its heading."""
 
     table: Table
     top: int
@@ -154,171 +53,228 @@ class Placed:
     last_row: int
 
     def column(self, heading: str) -> int:
-        """The number of the column with this heading."""
-        return self.table.columns.index(heading)
+        """Return the number of the column with this heading."""
+        return [column.heading for column in self.table.columns].index(heading)
+
+
+@dataclass(frozen=True)
+class PlacedChart:
+    """Where a chart goes."""
+
+    worksheet: Worksheet
+    row: int
 
 
 class SheetWriter:
-    """Writes sheets into one workbook, which keeps each way that a cell can look once."""
+    """Writes sheets into one workbook. ``charts`` and ``tables`` (by sheet) say where they are."""
 
     def __init__(self, workbook: Workbook, *, title: str, as_of: str, marks: Sequence[str]) -> None:
         self._workbook = workbook
         self._title, self._as_of, self._marks = title, as_of, marks
         self._formats: dict[Look, Format] = {}
-        self._heights: dict[int, float] = {}  # of the rows of the sheet that is being written
+        self.charts: dict[ChartKind, PlacedChart] = {}
+        self.tables: dict[str, list[PlacedTable]] = {}
 
-    def write(self, sheet: Sheet) -> tuple[Worksheet, list[Placed]]:
-        """Write one sheet; the tables follow each other in the order given."""
-        worksheet = self._workbook.add_worksheet(sheet.name)
+    def write(self, name: str, sections: Sequence[Section], layout: Layout, lines: Sequence[str] = ()) -> None:
+        """Write one sheet: title, days, marks and lines, then the sections below each other."""
+        worksheet = self._workbook.add_worksheet(name)
         worksheet.hide_gridlines(2)
-        self._heights.clear()
-        widths = widths_of(sheet)
-        for n, width in enumerate(widths):
-            worksheet.set_column(n, n, width)
-        row = self._write_top(worksheet, sheet, sum(widths))
-        placed: list[Placed] = []
-        for table in sheet.tables:
-            placed.append(self._write_table(worksheet, sheet, table, row, widths))
-            charts = sheet.charts if len(placed) == 1 else 0
-            row = placed[-1].last_row + 2 + charts * CHART_ROWS
-        self._keep_in_view(worksheet, sheet, placed)
-        self._set_up_page(worksheet, sheet, widths, placed)
-        return worksheet, placed
-
-    def _write_top(self, worksheet: Worksheet, sheet: Sheet, width: float) -> int:
-        """Title, days, marks and lines, each over the whole width of the tables; the row that comes after."""
-        title = self._title if sheet.several else f"{self._title}: {sheet.name}"
-        texts = [(title, "title"), (self._as_of, "plain")]
-        texts += [(mark, "mark") for mark in self._marks] + [(line, "plain") for line in sheet.lines]
-        last = max(len(table.columns) for table in sheet.tables) - 1
-        for row, (text, look) in enumerate(texts):
-            worksheet.merge_range(row, 0, row, last, "", self._format(look, "wrapped"))
-            worksheet.write_string(row, 0, printable(text), self._format(look, "wrapped"))
-            larger = 1.5 if look == "title" else 1
-            self._set_height(worksheet, row, height_of([text], [width], larger=larger, bold=look != "plain"))
-        return len(texts) + 1
-
-    def _write_table(
-        self, worksheet: Worksheet, sheet: Sheet, table: Table, row: int, widths: Sequence[float]
-    ) -> Placed:
-        top = row
-        if table.heading:
-            worksheet.write_string(row, 0, table.heading, self._format("heading"))
-            row += 1
-        if any(table.columns):
-            self._write_head(worksheet, sheet, table, row, widths)
-            row += 1
-        looks = [_look_in(sheet, table, column) for column in range(len(table.columns))]
-        for n, cells in enumerate(table.rows):
-            style: Look = ("strong",) if n in table.strong else ("running",) if n == table.running else ()
-            self._write_row(worksheet, row + n, cells, [(*style, *look) for look in looks], widths)
-        return Placed(table, top, row, row + len(table.rows) - 1)
-
-    def _write_head(self, worksheet: Worksheet, sheet: Sheet, table: Table, row: int, widths: Sequence[float]) -> None:
-        for column, text in enumerate(table.columns):
-            side = _right(sheet) if is_numeric(table, column) else "beside" if column else "left"
-            worksheet.write_string(row, column, printable(text), self._format("head", side))
-        beside = 3 if sheet.filtered else 0
-        self._set_height(worksheet, row, height_of(table.columns, [width - beside for width in widths], bold=True))
-
-    def _write_row(
-        self, worksheet: Worksheet, row: int, cells: Sequence[Cell], looks: Sequence[Look], widths: Sequence[float]
-    ) -> None:
-        wrapped = [str(cell or "") if "wrapped" in look else "" for cell, look in zip(cells, looks, strict=True)]
-        self._set_height(worksheet, row, height_of(wrapped, widths))
-        for column, (cell, look) in enumerate(zip(cells, looks, strict=True)):
-            self._write_cell(worksheet, row, column, cell, look)
-
-    def _write_cell(self, worksheet: Worksheet, row: int, column: int, cell: Cell, look: Look) -> None:
-        form = self._format(*look, _kind(cell))
-        if cell is None:
-            worksheet.write_blank(row, column, None, form)
-        elif isinstance(cell, str):
-            worksheet.write_string(row, column, printable(cell), form)
-        elif isinstance(cell, date):
-            worksheet.write_datetime(row, column, cell, form)
-        else:
-            worksheet.write_number(row, column, cell, form)
-
-    def _set_height(self, worksheet: Worksheet, row: int, height: float) -> None:
-        worksheet.set_row(row, height)
-        self._heights[row] = height
+        title = self._title if layout.several else f"{self._title}: {name}"
+        lines = lines if layout.several else [line for section in sections for line in section.sentences]
+        top = [(title, "title"), (self._as_of, "plain"), *((mark, "mark") for mark in self._marks)]
+        top += [(line, "plain") for line in lines]
+        sheet = _Sheet(worksheet, layout, self._format)
+        sheet.place(sections, below=len(top) + 1, charts=self.charts)
+        sheet.write_tables()
+        sheet.write_lines(top)
+        self.tables[name] = sheet.tables
+        self._set_up_page(worksheet, name, sheet)
 
     def _format(self, *look: str) -> Format:
         if look not in self._formats:
-            properties = {name: value for part in look for name, value in _LOOKS[part].items()}
+            properties = {name: value for part in look for name, value in LOOKS[part].items()}
             self._formats[look] = self._workbook.add_format({"valign": "top", **properties})
         return self._formats[look]
 
-    def _keep_in_view(self, worksheet: Worksheet, sheet: Sheet, placed: Sequence[Placed]) -> None:
-        """The headings of the only table stay on the screen, stand on every page, and filter it."""
-        if sheet.several:
-            return
-        table, head = placed[0], placed[0].first_row - 1
-        worksheet.freeze_panes(head + 1, sheet.fixed)
-        worksheet.repeat_rows(head)
-        if sheet.filtered:
-            last = table.last_row - len(table.table.strong)
-            worksheet.autofilter(head, 0, last, len(table.table.columns) - 1)
-
-    def _set_up_page(
-        self, worksheet: Worksheet, sheet: Sheet, widths: Sequence[float], placed: Sequence[Placed]
-    ) -> None:
-        """Print on Letter (or A4), no wider than pages; every page says what it is of, as of when, and for whom."""
+    def _set_up_page(self, worksheet: Worksheet, name: str, sheet: "_Sheet") -> None:
+        """Print on Letter (or A4); every page says what it is, as of when, and for whom."""
         worksheet.ignore_errors({"number_stored_as_text": _EVERY_CELL})  # a version "2.0" is text, and stays so
-        if sheet.landscape:
+        if sheet.layout.landscape:
             worksheet.set_landscape()
         worksheet.set_paper(_LETTER)
-        if sheet.several:
-            self._keep_tables_whole(worksheet, sheet, widths, placed)
-        else:
-            _fit_across(worksheet, sheet, sum(widths))
+        sheet.fit_pages()
         worksheet.set_margins(left=0.5, right=0.5, top=0.8, bottom=0.8)
-        mark = "".join(f"&C{_in_margin(mark, 60)}" for mark in self._marks[:1])
-        worksheet.set_header(f"&L{_in_margin(self._title, 50)}{mark}&R{sheet.name}")
-        worksheet.set_footer(f"&L{_in_margin(self._as_of, 100)}&RPage &P of &N")
-
-    def _keep_tables_whole(
-        self, worksheet: Worksheet, sheet: Sheet, widths: Sequence[float], placed: Sequence[Placed]
-    ) -> None:
-        """Break pages between tables. Excel does not where it fits pages by itself, so the scale is said as well."""
-        scale = print_scale(widths)
-        worksheet.set_print_scale(scale)
-        worksheet.set_h_pagebreaks(page_breaks([(at.top, at.last_row) for at in placed], self._heights, scale))
+        mark = "".join(f"&C{in_margin(mark, 60)}" for mark in self._marks[:1])
+        worksheet.set_header(f"&L{in_margin(self._title, 50)}{mark}&R{name}")
+        worksheet.set_footer(f"&L{in_margin(self._as_of, 100)}&RPage &P of &N")
 
 
-def _fit_across(worksheet: Worksheet, sheet: Sheet, width: float) -> None:
-    across = ceil(width / _READABLE_WIDTH)
-    worksheet.fit_to_pages(across, 1 if sheet.one_page else 0)
-    if across > 1:
-        worksheet.repeat_columns(0, sheet.fixed - 1)
+class _Sheet:
+    """The sheet that is being written: where its tables are, and how wide its columns."""
+
+    def __init__(self, worksheet: Worksheet, layout: Layout, format_of: Any) -> None:
+        self._worksheet, self.layout, self._format = worksheet, layout, format_of
+        self.tables: list[PlacedTable] = []
+        self._lines: list[tuple[int, str, str]] = []
+        self._heights: dict[int, float] = {}
+
+    def place(self, sections: Iterable[Section], *, below: int, charts: dict[ChartKind, PlacedChart]) -> None:
+        """Give each heading, sentence, table and chart its rows."""
+        row = below
+        for section in sections:
+            top = row
+            if self.layout.several and section.table:
+                texts = [(section.heading, "heading"), *((sentence, "plain") for sentence in section.sentences)]
+                self._lines += [(top + n, text, look) for n, (text, look) in enumerate(texts)]
+                row += len(texts)
+            if section.table:
+                table = section.table.shown_in(Medium.WORKBOOK)
+                row += any(column.heading for column in table.columns)
+                self.tables.append(PlacedTable(table, top, row, row + len(table.rows) - 1))
+                row += len(table.rows) + 1
+            if section.chart:
+                charts[section.chart] = PlacedChart(self._worksheet, row)
+                row += CHART_ROWS
+
+    def write_tables(self) -> None:
+        """Write the cells, and widen each column to what it holds."""
+        for column in range(self._columns):
+            self._worksheet.set_column_pixels(column, column, self._narrowest(column))
+        late = [cell for placed in self.tables for cell in self._write_rows(placed)]
+        self._worksheet.autofit(READING_WIDTH if self._has_sentences else WIDEST)
+        for column, width in enumerate(self._widths):
+            if self._has_text(column):
+                self._worksheet.set_column_pixels(column, column, int(SLACK * width) + 10)
+        for row, column, cell, look in late:
+            self._write_cell(row, column, cell, look)
+        for placed in self.tables:
+            self._write_head(placed)
+            for n, cells in enumerate(placed.table.rows, placed.first_row):
+                self._set_height(n, [self._lines_in(placed.table, at, cell) for at, cell in enumerate(cells)])
+
+    def write_lines(self, top: Sequence[tuple[str, str]]) -> None:
+        """Write each line over the whole width of the tables, in as high a row as it needs."""
+        lines = [(n, text, look) for n, (text, look) in enumerate(top)]
+        beside = max(0, CHART_SIZE[0] - sum(self._widths)) // _COLUMN if self.layout.several else 0
+        last, pixels = self._columns + beside - 1, sum(self._widths) + beside * _COLUMN
+        for row, text, look in (*lines, *self._lines):
+            form, font = self._format(look, "wrapped"), LOOKS[look]
+            if last:
+                self._worksheet.merge_range(row, 0, row, last, "", form)
+            self._worksheet.write_string(row, 0, printable(text), form)
+            larger = font.get("font_size", 11) / 11
+            self._set_height(row, [lines_of(text, pixels / larger, bold="bold" in font)], larger)
+
+    def fit_pages(self) -> None:
+        """Keep the headings in view and on every page. Of several tables, keep each on one page."""
+        if self.layout.several:
+            # Excel ignores page breaks in a sheet that it fits to pages itself, so the scale is given.
+            scale = min(100, int(100 * _PAGE[0] / (_WIDER * max(sum(self._widths), CHART_SIZE[0]))))
+            self._worksheet.set_print_scale(scale)
+            self._worksheet.set_h_pagebreaks(self._page_breaks(100 * _PAGE[1] / scale))
+            return
+        across = ceil(sum(self._widths) / _READABLE_WIDTH)
+        self._worksheet.fit_to_pages(across, 1 if self.layout.one_page else 0)
+        if across > 1:
+            self._worksheet.repeat_columns(0, self.layout.fixed - 1)
+        for placed in self.tables:
+            head = placed.first_row - 1
+            self._worksheet.freeze_panes(head + 1, self.layout.fixed)
+            self._worksheet.repeat_rows(head)
+            if self.layout.filtered:
+                self._worksheet.autofilter(head, 0, placed.last_row - len(placed.table.totals), self._columns - 1)
+
+    @property
+    def _columns(self) -> int:
+        return max((len(placed.table.columns) for placed in self.tables), default=1)
+
+    @property
+    def _widths(self) -> list[int]:
+        """Pixels of each column, once fitted."""
+        known = self._worksheet.col_info
+        return [int(known[column].width) for column in range(self._columns)] if self.tables else [WIDEST]
+
+    def _has_text(self, column: int) -> bool:
+        shown = [placed.table for placed in self.tables if column < len(placed.table.columns)]
+        return any(isinstance(row[column], str) for table in shown for row in table.rows)
+
+    @property
+    def _has_sentences(self) -> bool:
+        texts = (cell for placed in self.tables for row in placed.table.rows for cell in row if isinstance(cell, str))
+        return any(len(text) > 3 * WIDEST / 7 for text in texts)
+
+    def _narrowest(self, column: int) -> int:
+        """Pixels for the longest word of the headings, in a few lines at most."""
+        headings = [p.table.columns[column].heading for p in self.tables if column < len(p.table.columns)]
+        parts = [[h] if len(h) <= _SHORT_HEADING else h.split() for h in headings]
+        arrow = 30 if self.layout.filtered else 14
+        words = [int(SLACK * BOLD * pixels_of(word)) + arrow for part in parts for word in part]
+        return max(NARROWEST, *words, *(pixels_of(heading) // _HEADING_LINES + 20 for heading in headings))
+
+    def _write_rows(self, placed: PlacedTable) -> list[tuple[int, int, Cell, Look]]:
+        """Write the cells that a column must be wide enough for; return the others."""
+        table, late = placed.table, []
+        looks = [self._look(table, column) for column in range(len(table.columns))]
+        for n, cells in enumerate(table.rows):
+            style: Look = ("strong",) if n in table.totals else ("running",) if n == table.running else ()
+            for column, (cell, look) in enumerate(zip(cells, looks, strict=True)):
+                at = placed.first_row + n, column, cell, (*style, *look, kind_of(cell))
+                if isinstance(cell, float) or (isinstance(cell, str) and self._runs_over(table, column)):
+                    late.append(at)
+                else:
+                    self._write_cell(*at)
+        return late
+
+    def _write_cell(self, row: int, column: int, cell: Cell, look: Look) -> None:
+        form = self._format(*look)
+        if cell is None:
+            self._worksheet.write_blank(row, column, None, form)
+        elif isinstance(cell, str):
+            self._worksheet.write_string(row, column, printable(cell), form)
+        elif isinstance(cell, date):
+            self._worksheet.write_datetime(row, column, cell, form)
+        else:
+            self._worksheet.write_number(row, column, cell, form)
+
+    def _write_head(self, placed: PlacedTable) -> None:
+        if not any(column.heading for column in placed.table.columns):
+            return
+        for n, column in enumerate(placed.table.columns):
+            side = self.layout.right if _is_numeric(placed.table, n) else "beside" if n else "left"
+            text = printable(column.heading.replace("\n", " "))
+            self._worksheet.write_string(placed.first_row - 1, n, text, self._format("head", side))
+        room = [width - (25 if self.layout.filtered else 10) for width in self._widths]
+        lines = [lines_of(c.heading, pixels, bold=True) for c, pixels in zip(placed.table.columns, room, strict=False)]
+        self._set_height(placed.first_row - 1, lines)
+
+    def _lines_in(self, table: Table, column: int, cell: Cell) -> int:
+        wraps = isinstance(cell, str) and "wrapped" in self._look(table, column)
+        return lines_of(str(cell), self._widths[column] - (16 if column else 7)) if wraps else 1
+
+    def _set_height(self, row: int, lines: Sequence[int], larger: float = 1.0) -> None:
+        """Set a row's height: not every program fits rows to wrapped text by itself."""
+        self._heights[row] = 0.75 * ceil(_LINE * larger * min(max(lines), _MOST_LINES) / 0.75)  # whole pixels
+        self._worksheet.set_row(row, self._heights[row])
+
+    def _page_breaks(self, room: float) -> list[int]:
+        """Return the rows that begin a page, so that no table is broken that fits a page (``room``: points)."""
+        breaks, top = [], 0
+        for placed in self.tables[1:]:
+            if sum(self._heights.get(row, _LINE) for row in range(top, placed.last_row + 2)) > room:
+                breaks.append(placed.top)
+                top = placed.top
+        return breaks
+
+    def _look(self, table: Table, column: int) -> Look:
+        """Align numbers, and words in their place, to the right; wrap other text unless it runs over."""
+        if _is_numeric(table, column):
+            return (self.layout.right,)
+        side = "beside" if column else "left"
+        return (side,) if self._runs_over(table, column) else (side, "wrapped")
+
+    def _runs_over(self, table: Table, column: int) -> bool:
+        return column > 0 and self.layout.several and not _is_numeric(table, column)
 
 
-def printable(text: str) -> str:
-    """The text with a mark in place of each character that a workbook cannot hold."""
-    return _NOT_TEXT.sub("\ufffd", without_controls(text))
-
-
-def _look_in(sheet: Sheet, table: Table, column: int) -> Look:
-    """Under a column of numbers everything stands on the right; other text is wrapped, or runs over."""
-    if is_numeric(table, column):
-        return (_right(sheet),)
-    side = "beside" if column else "left"
-    return (side,) if runs_over(sheet, table, column) else (side, "wrapped")
-
-
-def _right(sheet: Sheet) -> str:
-    """Where numbers and their headings stand: clear of the arrow that opens a filter."""
-    return "beside arrow" if sheet.filtered else "right"
-
-
-def _in_margin(text: str, longest: int) -> str:
-    """The text as a header or footer may hold it, which have room for 255 characters; an ampersand is doubled."""
-    short = text if len(text) <= longest else text[: longest - 1] + "…"
-    return printable(short).replace("&", "&&")
-
-
-def _kind(cell: Cell) -> str:
-    if isinstance(cell, Share) and share_words(cell) in _NEARLY:
-        return _NEARLY[share_words(cell)]
-    return next((kind for of, kind in _KINDS if isinstance(cell, of)), "plain")
+def _is_numeric(table: Table, column: int) -> bool:
+    return any(isinstance(row[column], int | float) or row[column] == NO_NUMBER for row in table.rows)

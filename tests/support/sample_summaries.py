@@ -1,7 +1,4 @@
-"""Ready-made summaries for the tests of reports, ordinary to odd: of registries that are made up, counted as real ones.
-
-Nothing is left to chance: a sample is the same every time.
-"""
+"""Sample summaries of made-up registries, counted as real ones. A sample is the same every time."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,12 +6,14 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from itertools import accumulate, chain, groupby, islice, pairwise
+from pathlib import PurePosixPath
 
 from consent.counting.period import ReportPeriod
 from consent.counting.summary import ConsentSummary, Source, summarise
 from consent.counting.tally import Tally
 from consent.dates import WEEK
 from consent.redcap.arrivals import GROUP, INSTANCE, RECORD
+from consent.reports.render import render_reports
 from consent.runs.changes import compare
 from consent.runs.ledger.record import RunCounts, RunRecord, WeekCounts
 from consent.studies.fingerprints import rule_fingerprints
@@ -71,49 +70,22 @@ Row = dict[str, str]
 
 
 @cache
-def an_ordinary_summary() -> ConsentSummary:
-    """The first study on a Monday after three years: 805 consents, eight riders, nothing optional."""
-    return _summary_of(_an_ordinary_study(), _ordinary_weeks(), _USUAL)
-
-
-@cache
 def a_full_summary() -> ConsentSummary:
-    """The ordinary registry with every optional part: sites, versions, withdrawals, accrual, renewal and changes."""
-    return _since_last_week(_summary_of(_a_full_study(), _ordinary_weeks(), _USUAL))
+    """The first study on a Monday after three years: 805 consents, eight riders, and every optional part."""
+    return _since_last_week(_summary_of(_a_full_study(), _usual_weeks(), _USUAL))
 
 
 @cache
 def an_empty_summary() -> ConsentSummary:
-    """A registry in its first week, without anybody."""
-    return _summary_of(_an_ordinary_study(), [0], {}, cutoff=START)
-
-
-@cache
-def a_summary_of_one() -> ConsentSummary:
-    """A registry in its first week, with one participant, who consented."""
-    return _summary_of(_an_ordinary_study(), [1], {}, cutoff=START)
-
-
-@cache
-def a_summary_of_all_withdrawn() -> ConsentSummary:
-    """Everybody who consented has withdrawn."""
-    return _since_last_week(_summary_of(_a_full_study(), _ordinary_weeks(), _USUAL, leaving=1))
-
-
-@cache
-def a_huge_summary() -> ConsentSummary:
-    """Ten years of weeks, twenty riders and twenty sites, with every optional part."""
-    study = a_study(riders=riders_text(f"Optional consent number {n} of twenty" for n in range(1, 21)))
-    weeks, sites = spread(24_680, busy_weeks(522)), [f"Hospital number {n}" for n in range(1, 21)]
-    cutoff = START + timedelta(days=522 * 7 - 6)
-    return _since_last_week(_summary_of(with_every_part(study, weeks, cutoff, sites), weeks, _USUAL, cutoff=cutoff))
+    """A registry in its first week, without anybody and without an optional part."""
+    return _summary_of(_a_plain_study(), [0], {}, cutoff=START)
 
 
 @cache
 def an_odd_summary() -> ConsentSummary:
     """Labels that look like formulas, markup or links, in Greek and Chinese; every quality code; small counts.
 
-    It is cut at a day before that of the export, and the counting rules have changed since the report before.
+    The cut-off is before the day of the export, and the counting rules have changed since the last report.
     """
     weeks, cutoff = [0, 3, 1, 0, 12, 4], START + timedelta(days=37)
     study = with_every_part(a_study(riders=riders_text(RIDER_LABELS)), weeks, cutoff, ODD_LABELS)
@@ -130,23 +102,21 @@ def an_odd_summary() -> ConsentSummary:
 
 
 @cache
-def a_summary_without_a_code_for_no() -> ConsentSummary:
-    """The ordinary registry, as REDCap keeps it where a rider that was declined looks like one not answered."""
-    study = _an_ordinary_study()
-    riders = tuple(replace(rider, declined=()) for rider in study.riders)
-    return _summary_of(replace(study, riders=riders), _ordinary_weeks(), _USUAL)
+def a_huge_summary() -> ConsentSummary:
+    """Ten years of weeks, twenty riders and twenty sites, with every optional part: for the benchmarks."""
+    study = a_study(riders=riders_text(f"Optional consent number {n} of twenty" for n in range(1, 21)))
+    weeks, sites = spread(24_680, busy_weeks(522)), [f"Hospital number {n}" for n in range(1, 21)]
+    cutoff = START + timedelta(days=522 * 7 - 6)
+    return _since_last_week(_summary_of(with_every_part(study, weeks, cutoff, sites), weeks, _USUAL, cutoff=cutoff))
 
 
-ALL_SUMMARIES = {
-    "ordinary": an_ordinary_summary,
-    "full": a_full_summary,
-    "empty": an_empty_summary,
-    "one": a_summary_of_one,
-    "all withdrawn": a_summary_of_all_withdrawn,
-    "huge": a_huge_summary,
-    "odd": an_odd_summary,
-}
-"""Every sample by its name, for tables of tests."""
+SAMPLES = {"full": a_full_summary, "empty": an_empty_summary, "odd": an_odd_summary}
+
+
+@cache
+def rendered(sample: str) -> dict[str, bytes]:
+    """The files of a sample by their ending, such as ``.pdf``: rendered once per test run."""
+    return {PurePosixPath(file.name).suffix: file.content for file in render_reports(SAMPLES[sample]())}
 
 
 # Study files
@@ -182,13 +152,13 @@ def with_every_part(study: StudyConfig, weeks: Sequence[int], cutoff: date, site
     )
 
 
-def _an_ordinary_study() -> StudyConfig:
+def _a_plain_study() -> StudyConfig:
     return replace(a_study(riders=riders_text(RIDER_LABELS)), leave_out=(_TEST_RECORDS,))
 
 
 def _a_full_study() -> StudyConfig:
     sites = ("Toronto", "Hamilton", "London", "Ottawa")
-    return with_every_part(_an_ordinary_study(), _ordinary_weeks(), CUTOFF, sites)
+    return with_every_part(_a_plain_study(), _usual_weeks(), CUTOFF, sites)
 
 
 def _with_labels(study: StudyConfig, labels: Sequence[str]) -> StudyConfig:
@@ -218,7 +188,7 @@ def spread(total: int, weights: Sequence[int]) -> list[int]:
     return [after - before for before, after in pairwise(edges)]
 
 
-def _ordinary_weeks() -> list[int]:
+def _usual_weeks() -> list[int]:
     return [*spread(798, busy_weeks(166)), 5, 2]
 
 
@@ -274,11 +244,11 @@ def _answer(n: int, share: float) -> str:
 
 def _withdrawal(n: int, day: date, later: date, leaving: int) -> Row:
     """One in ``leaving`` has withdrawn, as far as each extent in turn, or to an unknown one on an unknown day."""
-    if leaving > 1 and n % 50 == 3:
+    if n % 50 == 3:
         return {"withdrawn": "1", "withdrawn_on": f"{day - timedelta(days=1)}"}  # before the consent: no withdrawal
     if n % leaving != leaving // 2:
         return {}
-    extent = ("1", "2", "", "1", "3", "1")[n // leaving % 6] if leaving > 1 else ("2", "3", "")[n % 3]
+    extent = ("1", "2", "", "1", "3", "1")[n // leaving % 6]
     return {"withdrawn": "1", "withdrawn_on": f"{later}" if extent else "", "withdrawal_extent": extent}
 
 

@@ -1,4 +1,4 @@
-"""What each output of a report tells, read as a reader does: numbers by what they are of."""
+"""What each output of a report says, read as a reader does: numbers by what they count."""
 
 import csv
 import io
@@ -13,17 +13,15 @@ from pypdf import PdfReader
 from consent.app.page import study_page
 from consent.counting.summary import ConsentSummary, SiteCount
 from consent.dates import date_range
-from consent.reports.data_files import document, render_csv
-from consent.reports.pdf import render_pdf
-from consent.reports.wording import REASONS
-from consent.reports.workbook import render_workbook
+from consent.reports.data_files import document
+from consent.reports.wording import REASONS, RECORDS_TO_REVIEW
 from consent.runs.changes import totals_of, weeks_of
 from consent.runs.ledger.record import RunRecord
 from tests.support.page_builders import a_page_report, an_overview
-from tests.support.sample_summaries import EXTENTS
+from tests.support.sample_summaries import EXTENTS, SAMPLES, rendered
 
 Facts = dict[tuple[str, ...], int]
-"""Numbers by what they are of, such as ``("week", "2023-09-11", "rider a")``; no rider stands for the consents."""
+"""Numbers by what they count, such as ``("week", "2023-09-11", "rider a")``; without a rider: the consents."""
 
 NUMBERS = ("participants", "consented", "taking_part", "recent")
 ANSWERS = ("agreed", "declined", "not_answered", "not_offered")
@@ -36,21 +34,21 @@ def in_week(first_day: str, consented: int, riders: dict[str, int]) -> Facts:
     return {("week", first_day): consented, **{("week", first_day, key): n for key, n in riders.items()}}
 
 
-def in_all(consented: int, riders: Iterable[tuple[str, int]]) -> Facts:
-    return {("in all",): consented, **{("in all", key): n for key, n in riders}}
+def total(consented: int, riders: Iterable[tuple[str, int]]) -> Facts:
+    return {("total",): consented, **{("total", key): n for key, n in riders}}
 
 
 def named(kind: str, name: str, columns: Sequence[str], numbers: Iterable[Any]) -> Facts:
-    """The numbers of one row; a word that stands for a number that is not known is none."""
+    """The numbers of one row; a word in the place of a number is left out."""
     return {(kind, name, at): n for at, n in zip(columns, numbers, strict=False) if isinstance(n, int)}
 
 
 # JSON and CSV
 
 
-def of_json(summary: ConsentSummary) -> Facts:
-    found = document(summary)
-    facts = in_all(found["totals"]["consented"], found["totals"]["riders"].items())
+def of_json(sample: str) -> Facts:
+    found = document(SAMPLES[sample]())
+    facts = total(found["totals"]["consented"], found["totals"]["riders"].items())
     for week in found["weeks"]:
         facts |= in_week(week["first_day"], week["consented"], week["riders"])
     for rider in found["riders"]:
@@ -61,7 +59,7 @@ def of_json(summary: ConsentSummary) -> Facts:
         facts |= named("renewal", row["label"], COLUMNS, (row.get(column) for column in COLUMNS))
     for week in (found["changes"] or {}).get("weeks", []):
         facts |= named("changed", week["first_day"], THEN_AND_NOW, (week["before"], week["now"]))
-    facts |= {("quality", code): n for code, n in found["quality"].items()}
+    facts |= {("review", code): n for code, n in found["quality"].items()}
     for version in found.get("versions", []):
         facts |= named("version", version["version"], WHO, (version["taking_part"],))
     return facts | {("row", name): n for name, n in rows_of_json(found).items() if n is not None}
@@ -71,11 +69,11 @@ def rows_of_json(found: dict[str, Any]) -> dict[str, int]:
     """The numbers that stand alone, by the names that readers know them by."""
     people, accrual, withdrawals = found["participants"], found.get("accrual", {}), found.get("withdrawals", {})
     return {
-        "Taking part now": found["taking_part_now"],
+        "Still taking part": found["taking_part_now"],
         "Pending: open": people["pending"]["open"],
         "Pending: not started": people["pending"]["not_started"],
         **{f"Not counted: {REASONS[reason]}": n for reason, n in people["not_counted"].items()},
-        "Participants in all": people["total"],
+        "Total participants": people["total"],
         **{f"Left out: {reason}": n for reason, n in found["left_out"].items()},
         "Outside the study": found["outside"] or None,
         "Records received": found["source"]["records_received"],
@@ -87,9 +85,9 @@ def rows_of_json(found: dict[str, Any]) -> dict[str, int]:
     }
 
 
-def of_csv(summary: ConsentSummary) -> Facts:
-    head, *weeks, total = csv.reader(io.StringIO(render_csv(summary).content.decode(), newline=""))
-    facts = in_all(int(total[1]), zip(head[2:], map(int, total[2:]), strict=True))
+def of_csv(sample: str) -> Facts:
+    head, *weeks, sums = csv.reader(io.StringIO(rendered(sample)[".csv"].decode(), newline=""))
+    facts = total(int(sums[1]), zip(head[2:], map(int, sums[2:]), strict=True))
     for period, consented, *riders in weeks:
         facts |= in_week(period[:10], int(consented), dict(zip(head[2:], map(int, riders), strict=True)))
     return facts
@@ -98,24 +96,28 @@ def of_csv(summary: ConsentSummary) -> Facts:
 # Workbook
 
 
-def of_workbook(summary: ConsentSummary) -> Facts:
-    book = load_workbook(io.BytesIO(render_workbook(summary).content))
+def of_workbook(sample: str) -> Facts:
+    summary = SAMPLES[sample]()
+    book = load_workbook(io.BytesIO(rendered(sample)[".xlsx"]))
     sheets = {sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in book}
     keys = [rider.key for rider in summary.riders]
-    *weeks, total = below("First day", sheets["Weeks"])
-    facts = in_all(total[3], zip(keys, total[4:], strict=False))
+    *weeks, sums = below("First day", sheets["Weeks"])
+    facts = total(sums[3], zip(keys, sums[4:], strict=False))
     for first_day, _, _, consented, *riders in weeks:
         facts |= in_week(f"{first_day:%Y-%m-%d}", consented, dict(zip(keys, riders, strict=False)))
-    for key, row in zip(keys, below("Optional consent (rider)", sheets["Riders"]), strict=True):
-        facts |= named("rider", key, ANSWERS, (*row[1:4], row[6]))
+    for key, row in zip(keys, below("Optional consent", sheets["Riders"]), strict=True):
+        facts |= named("rider", key, ANSWERS, row[1:5])
     for row in below("Site", sheets.get("Sites", []))[:-1]:
         facts |= named("site", row[1] or "", NUMBERS, (row[3], row[4], row[7], row[8]))
     for row in below("Participants", sheets["Summary"]):
         facts |= named("renewal", row[0], COLUMNS, row[1:3])
-    first_days = {date_range(week.first_day, week.last_day): f"{week.first_day}" for week in summary.weeks}
-    for row in below("Week", sheets["Summary"]):
-        facts |= named("changed", first_days[row[0]], THEN_AND_NOW, row[2:4])
-    facts |= {("quality", row[2]): row[1] for row in below("What was found", sheets["Quality"])}
+    first_days = {
+        date_range(week.first_day, week.last_day, relative_to=summary.period.cutoff): f"{week.first_day}"
+        for week in summary.weeks
+    }
+    for row in below("Week", sheets["Summary"])[:-1]:
+        facts |= named("changed", first_days[row[0]], THEN_AND_NOW, row[1:3])
+    facts |= {("review", row[2]): row[1] for row in below("Reason", sheets[RECORDS_TO_REVIEW])}
     for row in below("Version signed last", sheets["Summary"])[:-1]:
         facts |= named("version", row[0].replace("(blank)", ""), WHO, row[1:2])
     known = rows_of_json(document(summary))
@@ -132,11 +134,12 @@ def below(heading: str, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 # PDF
 
 
-def of_pdf(summary: ConsentSummary) -> Facts:
-    """What stands behind the names of rows; one that is broken over lines, as of an odd label, is not found."""
-    reader = PdfReader(io.BytesIO(render_pdf(summary).content))
+def of_pdf(sample: str) -> Facts:
+    """The numbers after the names of rows; a name that is broken over lines, as an odd label, is not found."""
+    summary = SAMPLES[sample]()
+    reader = PdfReader(io.BytesIO(rendered(sample)[".pdf"]))
     words = " ".join(" ".join(page.extract_text() for page in reader.pages).split())
-    facts: Facts = {("in all",): numbers_after("Since the start", words)[0]}
+    facts: Facts = {("total",): numbers_after("Since the start", words)[0]}
     for week in summary.weeks[-12:]:
         days = date_range(week.first_day, week.last_day, relative_to=summary.period.cutoff)
         facts |= {("week", f"{week.first_day}"): n for n in numbers_after(days, words)[:1]}
@@ -161,8 +164,8 @@ def of_pdf(summary: ConsentSummary) -> Facts:
         days = date_range(anew.first_day, anew.last_day, relative_to=summary.period.cutoff)
         changed = words.partition("Week Then Now Change")[2]
         facts |= named("changed", f"{anew.first_day}", THEN_AND_NOW, numbers_after(days, changed))
-    found = words.partition("To look at")[2]
-    facts |= {("quality", code): n for code in summary.quality for n in numbers_after(REASONS[code], found)[:1]}
+    found = words.partition(RECORDS_TO_REVIEW)[2]
+    facts |= {("review", code): n for code in summary.quality for n in numbers_after(REASONS[code], found)[:1]}
     names = rows_of_json(document(summary))
     return facts | {("row", name): n for name in names for n in numbers_after(name, words)[:1]}
 
@@ -181,14 +184,15 @@ def without_target(site: SiteCount, numbers: list[int]) -> list[int]:
 # Page
 
 
-def of_page(summary: ConsentSummary) -> Facts:
+def of_page(sample: str) -> Facts:
+    summary = SAMPLES[sample]()
     html = study_page(an_overview(study=summary.study, report=record_of(summary), before=None))
     rows = {row[0]: row[1:] for row in Rows(html).rows if row}
     days = {week.first_day: date_range(week.first_day, week.last_day) for week in summary.weeks[-12:]}
     figures = re.findall(r"<dt>([^<]+)</dt><dd>([\d,]+)</dd>", html.replace("\n", ""))
-    facts: Facts = {("in all",): number_in(rows[days[summary.weeks[-1].first_day]][-1])}
-    facts |= {("in all", rider.key): number_in(rows[rider.label.strip()][0]) for rider in summary.riders}
-    facts |= {("row", "Taking part now"): number_in(dict(figures)["still taking part"])}
+    facts: Facts = {("total",): number_in(rows[days[summary.weeks[-1].first_day]][-1])}
+    facts |= {("total", rider.key): number_in(rows[rider.label.strip()][0]) for rider in summary.riders}
+    facts |= {("row", name.capitalize()): number_in(n) for name, n in figures if name == "still taking part"}
     return facts | {("week", f"{day}"): number_in(rows[name][-2]) for day, name in days.items()}
 
 
@@ -218,5 +222,5 @@ def number_in(text: str) -> int:
 
 
 def record_of(summary: ConsentSummary) -> RunRecord:
-    """What the record of runs keeps of a report."""
+    """What the run history keeps of a report."""
     return a_page_report(cutoff=summary.period.cutoff, counts=totals_of(summary), week_counts=weeks_of(summary))

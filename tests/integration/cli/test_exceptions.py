@@ -95,7 +95,7 @@ def test_the_list_as_json_names_each_record_with_its_reason_and_field(
         "instrument": "",
         "instance": "",
         "code": "no_date",
-        "reason": "agreed, without a date",
+        "reason": "Agreed, but the date is missing",
         "field": "summary_consent_date",
     } in outcome["exceptions"]
 
@@ -105,13 +105,13 @@ def test_where_nobody_looks_only_the_numbers_are_printed(
 ) -> None:
     assert exceptions(tmp_path) == 0
     printed = capsys.readouterr()
-    assert "1 record: agreed, without a date (no_date)" in printed.out
+    assert "1 record: Agreed, but the date is missing (no_date)" in printed.out
     assert "000004" not in printed.out + printed.err
 
 
 def test_at_a_terminal_each_record_stands_under_its_reason() -> None:
     assert on_terminal(some(an_entry())).splitlines()[2:] == [
-        "1 record: agreed, without a date (no_date)",
+        "1 record: Agreed, but the date is missing (no_date)",
         "  Record    Field         ",
         "  007       consent_date  ",
     ]

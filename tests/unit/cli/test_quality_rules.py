@@ -324,4 +324,4 @@ def test_the_file_has_the_columns_that_redcap_takes_and_runs_nothing_by_itself(o
 
 def test_a_rule_tells_its_code_and_its_meaning_by_its_name(open_redcap: Open) -> None:
     _, rules = compared(open_redcap(a_project()), a_study())
-    assert "Consent report: no_date (agreed, without a date)" in {rule.name for rule in rules.rules}
+    assert "Consent report: no_date (Agreed, but the date is missing)" in {rule.name for rule in rules.rules}

