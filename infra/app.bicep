@@ -1,4 +1,4 @@
-// The function app on Flex Consumption. Its settings hold no secret: those are looked up in Key Vault by the app itself.
+// The function app on Flex Consumption. Its settings hold no secret: the app reads the secrets from Key Vault.
 param name string
 param location string
 param tags object
@@ -58,14 +58,14 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       runtime: { name: 'python', version: '3.13' }
       scaleAndConcurrency: {
         instanceMemoryMB: 2048
-        maximumInstanceCount: 40 // the least that every region takes; a handful is in use at any time
+        maximumInstanceCount: 40 // the lowest limit that every region accepts; the app uses few
       }
     }
   }
 }
 
-// Replaces all settings of the app each time: what is set by hand (a pause, say) ends with the next provisioning.
-// A blank one counts as not set.
+// Provisioning replaces all settings: it also removes those set by hand, such as a disabled function.
+// The app treats a blank setting as missing.
 resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
   parent: app
   name: 'appsettings'

@@ -1,4 +1,4 @@
-// Lets one GitHub repository deploy to the app, from its environment "production" only, without any stored password.
+// Lets one GitHub repository deploy to the app without a stored password, from its environment "production" only.
 // https://learn.microsoft.com/entra/workload-id/workload-identity-federation
 param name string
 param location string

@@ -1,13 +1,13 @@
-// Somebody outside who asks for /api/health, which answers 503 when a report is late; needs no key and shows no detail.
-// Each call wakes the app for a moment: three places every quarter of an hour stay within the plan's free grant. The
-// test itself is paid for by the call: about 9,000 a month.
+// An availability test of /api/health, which answers 503 if a report is late. It needs no key and shows no details.
+// Each request starts the app for a moment. Three locations every 15 minutes stay within the plan's free grant. The test
+// itself is charged per request: about 9,000 a month.
 param location string
 param tags object
 param url string
 param insightsId string
 param actionGroupId string
 
-var places = ['us-va-ash-azr', 'us-il-ch1-azr', 'emea-nl-ams-azr']
+var locations = ['us-va-ash-azr', 'us-il-ch1-azr', 'emea-nl-ams-azr']
 
 resource test 'Microsoft.Insights/webtests@2022-06-15' = {
   name: 'consent-health'
@@ -22,7 +22,7 @@ resource test 'Microsoft.Insights/webtests@2022-06-15' = {
     Frequency: 900
     Timeout: 120
     RetryEnabled: true
-    Locations: [for place in places: { Id: place }]
+    Locations: [for name in locations: { Id: name }]
     Request: { RequestUrl: url, HttpVerb: 'GET', ParseDependentRequests: false }
     ValidationRules: { ExpectedHttpStatusCode: 200, SSLCheck: true }
   }
@@ -33,7 +33,7 @@ resource alert 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   location: 'global'
   tags: tags
   properties: {
-    description: 'The app says that a report is late, or does not answer: docs/operations.md'
+    description: 'A report is late, or the app does not respond: docs/operations.md'
     severity: 1
     enabled: true
     scopes: [test.id, insightsId]

@@ -1,4 +1,4 @@
-// Who the function app is to Azure: storage, the vault and monitoring know it by this identity, and by no key.
+// The identity of the function app. Storage, Key Vault and monitoring accept this identity and no keys.
 param name string
 param location string
 param tags object

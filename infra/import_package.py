@@ -1,6 +1,6 @@
-"""Imports a built package as Azure does, with everything that its modules import at any time; prints the functions.
+"""Import a built package as Azure does, with every module that it can import later; print its functions.
 
-Run by ``package.py`` in a Python that has nothing but the standard library. Calls no function of the app.
+``package.py`` runs this file in a Python that has only the standard library.
 """
 
 import ast
@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 START = "function_app"
-RUNTIME = "azure_functions_runtime"  # Azure's worker takes it from the package, and then calls START
+RUNTIME = "azure_functions_runtime"  # Azure's worker imports it from the package, then START
 
 
 def imported_modules(app: Path) -> set[str]:
-    """Every module that the app may come to import: those its files name at their top or later, and so on from there.
+    """Return every module that the app can import, at start-up or later, found by reading its files.
 
-    What a file can do without, because it expects an ImportError, is left out.
+    An import that handles ImportError is optional and left out.
     """
     found, to_read = set[str](), [START]
     while to_read:
@@ -47,7 +47,7 @@ def _named_in(app: Path, node: ast.AST) -> Iterator[str]:
 
 
 def main(app: Path, site_packages: Path) -> int:
-    """Import it all, the packages first and the app last, as Azure's Python looks for them."""
+    """Import the dependencies first and the app last, in the search order of Azure's Python; return the exit code."""
     sys.path.insert(0, str(site_packages))
     sys.path.append(str(app))
     for name in [RUNTIME, *sorted(imported_modules(app))]:

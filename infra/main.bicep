@@ -1,65 +1,65 @@
-// All of the Azure resources of the weekly consent report, in a resource group of their own.
-// Creates no secret: `consent login` and `az keyvault secret set` put them into the vault.
+// All Azure resources of the weekly consent report, in their own resource group.
+// They include no secret: `consent login` and `az keyvault secret set` store the secrets in the vault.
 //
-// Checked offline, by tests/test_infra*.py: the syntax, and that settings, roles, names and versions fit the code.
-// What only a subscription can show: that a region has Flex Consumption and the quota for it, that the names are free,
-// that every property is of the API version named, and that the alert queries run (`azd provision --preview` first).
+// tests/unit/infra checks offline: the syntax, and that settings, roles, names and versions match the code.
+// Only a subscription shows whether the region has Flex Consumption and quota, whether the names are free, whether each
+// property exists in its API version, and whether the alert queries run. Run `azd provision --preview` first.
 targetScope = 'subscription'
 
 @minLength(1)
 @maxLength(40)
-@description('Names the environment: the resource group is rg-<environmentName>.')
+@description('Name of the environment; the resource group is rg-<environmentName>.')
 param environmentName string
 
-@description('Region of everything; it must have Flex Consumption: az functionapp list-flexconsumption-locations')
+@description('Region of all resources; it needs Flex Consumption: az functionapp list-flexconsumption-locations')
 param location string
 
-@description('Who hears of every alarm.')
+@description('Address that receives every alert.')
 param alertEmail string
 
 @description('Address of the REDCap API: https, ending in /api/')
 param redcapApiUrl string
 
-@description('Only for a Dropbox team space: its namespace id.')
+@description('Namespace id of a Dropbox team space; empty without one.')
 param dropboxRootNamespace string = ''
 
-@description('When it is asked which reports are due, in UTC.')
+@description('When the timer checks for due reports, in UTC.')
 param schedule string = '0 0 * * * Sun,Mon,Tue'
 
-@description('After how many months the counts of a run are forgotten.')
+@description('Months after which the counts of a run are purged.')
 @minValue(1)
 @maxValue(1200)
 param keepMonths int = 24
 
-@description('/home/site/wwwroot/studies for those in the folder `studies` of the checkout; empty for the packaged ones.')
+@description('/home/site/wwwroot/studies for the study files in `studies` of the checkout; empty for the packaged ones.')
 param studiesFolder string = ''
 
 @secure()
-@description('Address of a monitor elsewhere that alarms on silence; empty for none.')
+@description('Address of an external heartbeat monitor; empty for none.')
 param heartbeatUrl string = ''
 
-@description('More app settings, by name: proxies, or the settings that further study files name. No secrets.')
+@description('More app settings, by name: proxies, or settings named by other study files. No secrets.')
 param moreSettings object = {}
 
-@description('Object id of whoever puts the secrets into the vault; empty if somebody has the right already.')
+@description('Object id of the person or group that stores the secrets; empty if they already have the right.')
 param secretsOfficerId string = ''
 
 @allowed(['User', 'Group', 'ServicePrincipal'])
 param secretsOfficerType string = 'User'
 
-@description('Give the app one fixed outbound address, for the firewall before REDCap (about 40 USD a month).')
+@description('Give the app a fixed outbound address for the firewall of REDCap (about 40 USD a month).')
 param fixedOutboundAddress bool = false
 
-@description('Addresses of the network made for it; of no importance unless it is joined to others.')
+@description('Address range of its network; it matters only if the network is peered.')
 param networkAddresses string = '10.90.0.0/26'
 
-@description('Instead: id of an existing subnet, delegated to Microsoft.App/environments, from which REDCap is reached.')
+@description('Id of an existing subnet, delegated to Microsoft.App/environments, that reaches REDCap; in place of a fixed address.')
 param existingSubnetId string = ''
 
 @description('GitHub repository that may deploy, as owner/name, from its environment "production"; empty for none.')
 param githubRepository string = ''
 
-@description('Ask for /api/health from outside, and alarm if it says late or nothing. Off where callers are kept out.')
+@description('Test /api/health from outside, with an alert. Turn it off if the network blocks outside callers.')
 param watchHealth bool = true
 
 @minValue(30)

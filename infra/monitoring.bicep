@@ -1,4 +1,4 @@
-// Where the app's log goes: Application Insights over a Log Analytics workspace. Only the app's identity may write.
+// The log of the app: Application Insights with a Log Analytics workspace. Only the app's identity may write.
 param name string
 param location string
 param tags object
@@ -17,7 +17,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
   properties: {
     sku: { name: 'PerGB2018' }
     retentionInDays: logRetentionDays
-    workspaceCapping: { dailyQuotaGb: 1 } // far above what a weekly job writes; a fault must not become a bill
+    workspaceCapping: { dailyQuotaGb: 1 } // far more than a weekly job writes; limits the cost of a fault
   }
 }
 
@@ -43,6 +43,6 @@ resource publishing 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-output connection string = insights.properties.ConnectionString // an address, no key: DisableLocalAuth
+output connection string = insights.properties.ConnectionString // an address and no key, because of DisableLocalAuth
 output insightsId string = insights.id
 output workspaceId string = workspace.id

@@ -1,5 +1,5 @@
-// A network for the app alone, whose way out has one fixed address, to be let through the firewall before REDCap.
-// The subscription must know Microsoft.App, whose subnets these are: az provider register --namespace Microsoft.App
+// A network for the app with a fixed outbound address, which the firewall of REDCap can allow.
+// The subscription needs the resource provider Microsoft.App: az provider register --namespace Microsoft.App
 // https://learn.microsoft.com/azure/azure-functions/functions-how-to-use-nat-gateway
 param name string
 param location string

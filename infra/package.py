@@ -1,11 +1,11 @@
-"""Builds what is deployed to Azure: the app with its dependencies beside it, compiled, tried out, in one zip.
+"""Build the deployment package: the app and its dependencies, compiled, test-imported, in one zip.
 
-Nothing is built in Azure, so what was tried out here is what runs there. Needs uv and Python 3.13 (the bytecode's),
-nothing else::
+Nothing is built in Azure, so exactly the tested package runs there. Needs uv and Python 3.13, whose bytecode Azure
+reads::
 
     uv run --no-project --python 3.13 infra/package.py
 
-Deploys nothing. On another system than Azure's the same wheels are put together, but cannot be tried out.
+Only Linux on x64 can import the package as a test; other systems build the same package without the test.
 """
 
 import compileall
@@ -22,60 +22,60 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 APP = ("LICENSE.txt", "consent", "function_app.py", "host.json", "requirements.txt")
-OWN = "studies"  # a folder that a checkout may have besides
-OWN_FILES = ("*.toml", "*.pem")  # what is taken from it: study files, and certificates for REQUESTS_CA_BUNDLE
+OWN = "studies"  # an optional folder of the checkout
+OWN_FILES = ("*.toml", "*.pem")  # the files copied from it: study files, and certificates for REQUESTS_CA_BUNDLE
 FOLDER = Path("dist", "package")
 ARCHIVE = Path("dist", "consent-summary.zip")
-SITE_PACKAGES = Path(".python_packages", "lib", "site-packages")  # where Azure's Python looks for them
+SITE_PACKAGES = Path(".python_packages", "lib", "site-packages")  # where Azure's Python looks for packages
 PYTHON = (3, 13)
 WHEELS_FOR = "x86_64-manylinux_2_28"
-APP_IN_AZURE = "/home/site/wwwroot"  # stands in the bytecode in place of this machine's folder
+APP_IN_AZURE = "/home/site/wwwroot"  # replaces this machine's folder in the bytecode
 
 _ENVIRONMENT = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
-_UNZIPPED_AT = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 _MEGABYTE = 1_000_000
 
 
 class PackageError(Exception):
-    """There is no package; the message says why, and what to do."""
+    """The package could not be built; the message says why and how to fix it."""
 
 
 def build(root: Path = ROOT, folder: Path = FOLDER, archive: Path = ARCHIVE) -> Iterator[str]:
-    """Build the package of a checkout, and say of each step, once done, what came of it.
+    """Build the package of a checkout; yield a line after each step.
 
-    folder, archive: below ``root``; what is there is replaced. Raises PackageError.
+    folder, archive: below ``root``; existing ones are replaced. Raises PackageError.
     """
     folder, archive = root / folder, root / archive
-    refuse_other_python()
+    ensure_azure_python()
     remove_earlier(folder, archive)
     copy_app(root, folder)
     install_dependencies(root, folder / SITE_PACKAGES)
     compile_bytecode(folder)
     yield f"{folder}: {megabytes(size_of(folder))} in {len(files_in(folder)):,} files, all compiled"
     if is_azure_like():
-        yield f"imported as built, with nothing else in reach; functions: {try_imports(folder)}"
+        yield f"imported from the package alone; functions: {try_imports(folder)}"
     else:
-        yield "NOT imported as built, which takes Linux on x64; the wheels are those for it all the same"
+        yield "NOT imported: the wheels are for Linux on x64"
     write_archive(folder, archive)
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     yield f"{archive}: {megabytes(archive.stat().st_size)}, SHA-256 {digest}"
     (folder / ".funcignore").write_text("# Everything here is deployed, __pycache__ too.\n", encoding="utf-8")
 
 
-def refuse_other_python(version: tuple[int, ...] = sys.version_info[:3]) -> None:
-    """Raise PackageError unless this Python's bytecode is the one that Azure's Python reads."""
+def ensure_azure_python(version: tuple[int, ...] = sys.version_info[:3]) -> None:
+    """Raise PackageError unless this Python has the version, and so the bytecode, of Azure's Python."""
     if version[:2] != PYTHON:
         command = "uv run --no-project --python 3.13 infra/package.py"
-        raise PackageError(f"Needs Python 3.13, whose bytecode is deployed: {command}")
+        raise PackageError(f"Needs Python 3.13, because its bytecode is deployed. Run: {command}")
 
 
 def is_azure_like(system: str = sys.platform, machine: str | None = None) -> bool:
-    """Whether what Azure runs can run here too: Linux on x64."""
+    """Return whether Azure's wheels run here: Linux on x64."""
     return system == "linux" and (machine or platform.machine()) == "x86_64"
 
 
 def remove_earlier(folder: Path, archive: Path) -> None:
-    """Remove what was built before, so that a build that fails leaves nothing behind to be deployed.
+    """Remove the previous package, so that a failed build leaves nothing to deploy.
 
     Raises PackageError if it cannot be removed.
     """
@@ -84,13 +84,13 @@ def remove_earlier(folder: Path, archive: Path) -> None:
         if folder.exists():
             shutil.rmtree(folder)
     except OSError:
-        raise PackageError(f"{folder} or {archive.name} cannot be removed: close what has it open.") from None
+        raise PackageError(f"{folder} or {archive.name} cannot be removed. Close the program that uses it.") from None
 
 
 def copy_app(root: Path, folder: Path) -> Path:
-    """Copy the app of a checkout to a new folder: only what belongs to it, without what .funcignore names.
+    """Copy the app to a new folder: the files named in ``APP``, without those that .funcignore excludes.
 
-    Whatever else lies in the checkout (an export, a file with a token) stays where it is.
+    Other files of the checkout, such as an export or a token, are not copied.
     """
     folder.mkdir(parents=True)
     for path in (root / name for name in APP):
@@ -105,19 +105,19 @@ def copy_app(root: Path, folder: Path) -> Path:
 
 
 def never_deployed(root: Path) -> list[str]:
-    """The names and patterns of .funcignore, which whoever deploys without this program goes by."""
+    """Return the names and patterns of .funcignore, which other deployment tools use."""
     lines = (root / ".funcignore").read_text(encoding="utf-8").splitlines()
     return [line.rstrip("/") for line in lines if line and not line.startswith("#")]
 
 
 def install_dependencies(root: Path, site_packages: Path) -> None:
-    """Install what uv.lock names, checked by its hashes, as wheels for Azure's Linux; without their own tests.
+    """Install the packages of uv.lock, verified by hash, as wheels for Azure's Linux; remove their tests.
 
-    Raises PackageError if uv is missing, or if one of them cannot be had as such a wheel.
+    Raises PackageError if uv is missing or a package has no such wheel.
     """
     uv = shutil.which("uv")
     if uv is None:
-        raise PackageError("Needs uv (https://docs.astral.sh/uv/): python -m pip install uv")
+        raise PackageError("Needs uv (https://docs.astral.sh/uv/). Run: python -m pip install uv")
     site_packages.mkdir(parents=True)
     locked = site_packages / "locked.txt"
     export = ["export", "--frozen", "--no-dev", "--no-emit-project", "--no-annotate", "--no-header", "-o", str(locked)]
@@ -132,7 +132,7 @@ def install_dependencies(root: Path, site_packages: Path) -> None:
 
 
 def compile_bytecode(folder: Path) -> None:
-    """Compile every module, to be used whatever the times of the files: unzipping changes them.
+    """Compile every module to bytecode that stays valid when unzipping changes the file times.
 
     https://docs.python.org/3/library/py_compile.html#py_compile.PycInvalidationMode
     """
@@ -141,45 +141,45 @@ def compile_bytecode(folder: Path) -> None:
         folder, quiet=1, force=True, stripdir=folder, prependdir=APP_IN_AZURE, invalidation_mode=mode
     )
     if not done:
-        raise PackageError(f"A module in {folder} cannot be compiled; its name is above.")
+        raise PackageError(f"A module in {folder} cannot be compiled. Fix the module named above.")
 
 
 def try_imports(folder: Path) -> str:
-    """Import the app and all that it ever imports, from the package alone; give the names of its functions.
+    """Import the app and every module it can import, from the package alone; return the names of its functions.
 
-    Raises PackageError if something is missing; what is missing stands on stderr.
+    Raises PackageError if a module is missing; stderr names it.
     """
     probe = Path(__file__).with_name("import_package.py")
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     command = [sys.executable, "-I", "-S", "-B", str(probe), str(folder), str(folder / SITE_PACKAGES)]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=False, encoding="utf-8")  # noqa: S603 - this very Python, and a file of ours
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=False, encoding="utf-8")  # noqa: S603 - this Python, and our own file
     if done.returncode:
-        raise PackageError("The package cannot be imported as it was built; see above what is missing.")
+        raise PackageError("The package cannot be imported. Fix the import error above.")
     return done.stdout.strip()
 
 
 def write_archive(folder: Path, archive: Path) -> None:
-    """Put a folder into a zip; the same files give the same bytes."""
+    """Zip a folder; the same files give the same bytes."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as opened:
         for path in files_in(folder):
-            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _UNZIPPED_AT)
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _ZIP_TIME)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             opened.writestr(entry, path.read_bytes())
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Every file below a folder, sorted."""
+    """Return every file below a folder, sorted."""
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def size_of(folder: Path) -> int:
-    """The bytes of all files below a folder."""
+    """Return the total size in bytes of the files below a folder."""
     return sum(path.stat().st_size for path in files_in(folder))
 
 
 def megabytes(size: int) -> str:
-    """A number of bytes, for people."""
+    """Format a number of bytes."""
     return f"{size / _MEGABYTE:.1f} MB"
 
 
@@ -195,11 +195,11 @@ def _install_options(site_packages: Path) -> list[str]:
 def _run(command: Sequence[str]) -> None:
     done = subprocess.run([*command, "--quiet"], stdout=subprocess.DEVNULL, check=False)  # noqa: S603 - uv, as above
     if done.returncode:
-        raise PackageError(f"`uv {command[1]}` failed; it says above why.")
+        raise PackageError(f"`uv {command[1]}` failed. See its message above.")
 
 
 def main() -> int:
-    """Build the package of this checkout; 0 if there is one, else 1."""
+    """Build the package of this checkout; return the exit code."""
     try:
         for line in build():
             sys.stdout.write(f"{line}\n")

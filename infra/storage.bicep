@@ -1,4 +1,4 @@
-// The storage account: the deployed package, the timers' memory, the queues, and the record of runs. It has no keys.
+// The storage account: the deployed package, the state of the timers, the queues, and the run history. It has no keys.
 param name string
 param location string
 param tags object
@@ -9,9 +9,9 @@ var queueNames = ['consent-runs', 'consent-runs-poison']
 
 // https://learn.microsoft.com/azure/role-based-access-control/built-in-roles/storage
 var roles = {
-  blobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b' // the host's leases, the timers' memory, the package
-  queueDataContributor: '974c5e8b-45b9-4653-ba55-5f855dd0fb88' // messages that ask for runs
-  tableDataContributor: '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3' // the record of runs; makes its tables itself
+  blobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b' // the host's leases, the state of the timers, the package
+  queueDataContributor: '974c5e8b-45b9-4653-ba55-5f855dd0fb88' // messages that start runs
+  tableDataContributor: '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3' // the run history; the app creates its tables
 }
 
 resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {

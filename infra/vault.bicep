@@ -1,6 +1,6 @@
-// The Key Vault that holds the tokens: the app may read them, one person (or group) may store them, nobody may purge.
-// A vault that was deleted keeps its name for 90 days. Before provisioning again, make its resource group anew and recover
-// it (az group create, az keyvault recover), or take another environment name.
+// The Key Vault with the tokens. The app may read them, one person or group may store them, nobody may purge them.
+// A deleted vault keeps its name for 90 days. Before provisioning again, create its resource group and recover it
+// (az group create, az keyvault recover), or use another environment name.
 param name string
 param location string
 param tags object

@@ -18,8 +18,8 @@ from consent.counting.period import choose_period
 from consent.dates import utc_now
 from consent.errors import ConfigurationError, log_text
 from consent.runs.due import all_reported, late
-from consent.runs.ledger.record import RunLedger, RunRecord, Trigger
-from consent.runs.ledger.store import open_ledger
+from consent.runs.ledger.record import RunRecord, Trigger
+from consent.runs.ledger.store import RunLedger, open_ledger
 from consent.runs.scheduler import QueuedRun, queue_due, request_run
 from consent.runs.status import run_document, with_leases
 from consent.studies.catalog import choose_study, ensure_known_study, load_studies

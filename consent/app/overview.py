@@ -6,7 +6,8 @@ from datetime import date, datetime
 from consent.dates import WEEK
 from consent.runs.due import awaited_monday, is_late, shown_state
 from consent.runs.ledger.queries import newest_report
-from consent.runs.ledger.record import RunLedger, RunRecord
+from consent.runs.ledger.record import RunRecord
+from consent.runs.ledger.store import RunLedger
 from consent.runs.status import ShownRun
 from consent.studies.model import StudyConfig
 from consent.studies.schedule import GRACE, due_at, latest_monday

@@ -1,92 +1,194 @@
-"""The verbs of setting up and looking after: what ``check``, ``login``, ``init``, ``exceptions`` and ``compare`` do.
-
-Each reads the settings, asks one module for what is so, and prints it; results go to stdout, messages to stderr.
-"""
+"""The commands, a function each: read the settings, do the work, print the result on stdout."""
 
 import argparse
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from consent.config.settings import Settings, read_settings
+from consent.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from consent.cli.console import Screen
+    from consent.runs.ledger.store import RunLedger
+    from consent.runs.pipeline import RunResult
+    from consent.studies.model import StudyConfig
+
+Command = Callable[[argparse.Namespace, "Screen"], int | None]
+"""Runs a command and returns its exit status; None means 0."""
 
 
-Verb = Callable[[argparse.Namespace, "Screen"], int | None]
-"""Carries a verb out and gives its exit status; nothing means that it is done."""
+def demo(options: argparse.Namespace, screen: "Screen") -> None:
+    """Report on an invented registry, by way of a simulated REDCap and Dropbox."""
+    from consent.dates import day_in, utc_now
+    from consent.delivery.local_folder import LocalFolder
+    from consent.runs.changes import PastReports
+    from consent.runs.pipeline import run_report
+    from consent.runs.services import open_services
+    from consent.studies.catalog import choose_study, load_studies
+    from sandbox.demo import demo_world
+
+    study = choose_study(load_studies(Settings({})), "obri-ibd")
+    _ensure_no_real_report(options.output, study)
+    with demo_world(options.participants, today=day_in(study.time_zone, utc_now())) as world, screen.watching():
+        with open_services(study, Settings(world.settings)) as services:
+            past = PastReports(before=lambda cutoff: None)  # the registry is new each time: its report is the first
+            result = run_report(study, services, past=past, progress=screen)
+        screen.stage("Copying the delivered files")
+        output, delivered = LocalFolder(options.output), world.account.files()
+        try:
+            output.stage(delivered)
+            for path, content in delivered.items():
+                output.put(path, content, replace=True)
+        finally:
+            output.discard_staged()
+    _print_result(replace(result, place=f"{result.place}, copied to {options.output}"), screen, options)
+    pdf = options.output.joinpath(*study.delivery.folder.split("/"), f"{study.title}.pdf")
+    if options.open and not options.show(pdf):
+        screen.problem(f"Could not open {pdf}. Open it manually.")
+
+
+def _ensure_no_real_report(output: Path, study: "StudyConfig") -> None:
+    """Make sure that invented people never replace a real report."""
+    manifest = output / "data" / f"{study.title}.manifest.json"
+    if output.is_file() or (manifest.is_file() and '"sandbox": true' not in manifest.read_text(encoding="utf-8")):
+        raise ConfigurationError(f"'{output}' is a file or holds a real report.", "Give --output another folder.")
+
+
+def run(options: argparse.Namespace, screen: "Screen") -> None:
+    """Export, count and deliver one report."""
+    from consent.runs.on_demand import run_now
+    from consent.runs.request import RunRequest
+    from consent.studies.catalog import choose_study, load_studies
+
+    settings = read_settings(directory=options.settings)
+    study = choose_study(load_studies(settings), options.study)
+    request = RunRequest(study.key, options.as_of, options.dry_run, options.accept_drop, options.to)
+    with screen.watching():
+        result = run_now(study, settings, request, screen)
+    _print_result(result, screen, options)
+
+
+def runs(options: argparse.Namespace, screen: "Screen") -> None:
+    """Print the run history, newest first."""
+    from consent.cli.console import show_runs
+    from consent.dates import utc_now
+    from consent.runs.due import shown_state
+    from consent.runs.ledger.store import open_ledger
+    from consent.runs.status import ShownRun, run_document, with_leases
+    from consent.studies.catalog import choose_study, load_studies
+
+    settings, now = read_settings(directory=options.settings), utc_now()
+    with closing(open_ledger(settings, default="sqlite")) as ledger:
+        records = with_leases(ledger, ledger.runs(options.study)[: options.limit], now)
+    if not records and options.study is not None:
+        choose_study(load_studies(settings), options.study)  # raises if there is no such study
+    if options.json:
+        print_json([run_document(record, lease, now) for record, lease in records])
+    elif records:
+        show_runs([ShownRun(record, shown_state(record, lease, now)) for record, lease in records], screen.out)
+    else:
+        screen.say(
+            f"No run is recorded in {_place_of(ledger)}. The commands demo, serve --demo, run --to and run --dry-run "
+            "record nothing."
+        )
+
+
+def _place_of(ledger: "RunLedger") -> str:
+    from consent.runs.ledger.sqlite import SqliteLedger
+
+    return str(ledger.path) if isinstance(ledger, SqliteLedger) else "the storage account of AzureWebJobsStorage"
+
+
+def summarise(options: argparse.Namespace, screen: "Screen") -> None:
+    """Write a report from a CSV file that was exported by hand."""
+    from consent.dates import utc_now
+    from consent.delivery.local_folder import LocalFolder
+    from consent.runs.pipeline import summarise_file
+    from consent.studies.catalog import named_study
+
+    with screen.watching():
+        result = summarise_file(
+            options.export,
+            named_study(options.study, options.settings),
+            LocalFolder(options.output),
+            place=f"folder {options.output}",
+            now=utc_now(),
+            as_of=options.as_of,
+            progress=screen,
+        )
+    _print_result(result, screen, options)
 
 
 def check(options: argparse.Namespace, screen: "Screen") -> int:
-    """Prints every finding about a study's set-up, with its fix; the status is 1 when a run would fail."""
-    from consent.cli.check.checkup import check_up
+    """Print every finding about the set-up with its fix; the exit status is 1 if a run would fail."""
+    from consent.cli.check.checkup import check_setup
     from consent.cli.check.context import CheckContext
-    from consent.cli.check.findings import checkup_document
-    from consent.cli.check.output import show_checkup
+    from consent.cli.check.output import checkup_document, show_checkup
 
     with screen.watching():
-        checkup = check_up(options.settings, options.study, CheckContext(stage=screen.stage))
+        checkup = check_setup(options.settings, options.study, CheckContext(stage=screen.stage))
     if options.json:
-        screen.say(json.dumps(checkup_document(checkup), ensure_ascii=False, indent=2))
+        print_json(checkup_document(checkup))
     else:
         show_checkup(checkup, screen.out)
-    return 0 if checkup.would_run else 1
+    return 0 if checkup.ready else 1
 
 
 def login(options: argparse.Namespace, screen: "Screen") -> None:
-    """Signs in to Dropbox and keeps what a run needs."""
-    from consent.cli.login.prompts import Dialogue
-    from consent.cli.login.sign_in import Login, Wishes, login_document, login_lines
-    from consent.config.settings import read_settings
+    """Sign in to Dropbox and save the credentials."""
+    from consent.cli.login.prompts import Prompts
+    from consent.cli.login.sign_in import Login, LoginOptions, login_document, login_lines
 
     team_space = None if options.team_space is None else options.team_space == "yes"
-    wishes = Wishes(options.settings, options.keep_in, team_space, browser=not options.no_browser)
-    done = Login(read_settings(directory=options.settings), wishes, Dialogue(screen.messages)).carry_out()
+    choices = LoginOptions(options.settings, options.save_in, team_space, browser=not options.no_browser)
+    result = Login(read_settings(directory=options.settings), choices, Prompts(screen.messages)).sign_in()
     if options.json:
-        screen.say(json.dumps(login_document(done), ensure_ascii=False, indent=2))
-        return
-    for line in login_lines(done):
-        screen.say(line)
+        print_json(login_document(result))
+    else:
+        screen.say(*login_lines(result, options.settings))
 
 
 def init(options: argparse.Namespace, screen: "Screen") -> None:
-    """Writes a study file from a data dictionary."""
+    """Create a study file from a data dictionary."""
     from consent.cli.init.new_study import begin_study, begun_document, next_steps
-    from consent.config.settings import read_settings
 
     settings = read_settings(directory=options.settings)
     with screen.watching():
         screen.stage("Reading the data dictionary")
         begun = begin_study(settings, dictionary=options.dictionary, output=options.output)
     if options.json:
-        screen.say(json.dumps(begun_document(begun), ensure_ascii=False, indent=2))
-        return
-    for line in next_steps(begun):
-        screen.say(line)
+        print_json(begun_document(begun))
+    else:
+        screen.say(*next_steps(begun))
 
 
 def exceptions(options: argparse.Namespace, screen: "Screen") -> None:
-    """Lists the records that a data manager should look at, or writes REDCap's own rules for them."""
-    from consent.cli.exceptions.export import find_exceptions, find_rules
-    from consent.cli.exceptions.output import STDOUT, give_exceptions, give_rules
+    """List the records to review, or write REDCap's own rules for them."""
+    from consent.cli.exceptions.export import find_quality_rules, find_records_to_review
+    from consent.cli.exceptions.output import STDOUT, output_review, output_rules
     from consent.cli.private_file import ensure_private_path
-    from consent.config.settings import read_settings
     from consent.studies.catalog import named_study
 
     study, settings = named_study(options.study, options.settings), read_settings(directory=options.settings)
     if options.as_rules:
         with screen.watching():
-            rules = find_rules(study, settings, screen)
-        give_rules(rules, options.output, screen.out, screen.messages, as_json=options.json)
+            rules = find_quality_rules(study, settings, screen)
+        output_rules(rules, options.output, screen.out, screen.messages, as_json=options.json)
         return
     if options.output not in (None, STDOUT):
         ensure_private_path(options.output)  # before a long export, not after it
     with screen.watching():
-        found = find_exceptions(study, settings, screen, as_of=options.as_of)
-    give_exceptions(found, options.output, screen.out, as_json=options.json)
+        review = find_records_to_review(study, settings, screen, as_of=options.as_of)
+    output_review(review, options.output, screen.out, as_json=options.json)
 
 
 def compare(options: argparse.Namespace, screen: "Screen") -> None:
-    """Explains each number in which the old pipeline's report differs from this one."""
+    """Explain each number that differs from the old pipeline's report."""
     from consent.cli.compare.comparison import compare_files
     from consent.cli.compare.output import comparison_document, show_comparison
     from consent.dates import utc_now
@@ -97,15 +199,32 @@ def compare(options: argparse.Namespace, screen: "Screen") -> None:
         screen.stage("Counting the export by both rules")
         comparison = compare_files(options.old, options.export, study, now=utc_now(), as_of=options.as_of)
     if options.json:
-        screen.say(json.dumps(comparison_document(comparison), ensure_ascii=False, indent=2))
+        print_json(comparison_document(comparison))
     else:
         show_comparison(comparison, screen.out)
 
 
-SETUP_VERBS: dict[str, Verb] = {
-    "check": check,
-    "login": login,
-    "init": init,
-    "exceptions": exceptions,
-    "compare": compare,
-}
+def serve(options: argparse.Namespace, screen: "Screen") -> None:
+    """Run the function app on this computer until Ctrl-C."""
+    from consent.cli.serve import serve as serve_app
+
+    settings = read_settings(directory=options.settings)
+    serve_app(demo=options.demo, port=options.port, settings=settings, say=screen.say)
+
+
+def _print_result(result: "RunResult", screen: "Screen", options: argparse.Namespace) -> None:
+    from consent.runs.pipeline import result_document
+
+    if options.json:
+        print_json(result_document(result))
+    else:
+        screen.report(result)
+
+
+def print_json(document: object) -> None:
+    """Print plain JSON values on stdout."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+
+
+_COMMANDS: tuple[Command, ...] = (demo, run, runs, summarise, check, login, init, exceptions, compare, serve)
+COMMANDS: Mapping[str, Command] = {command.__name__: command for command in _COMMANDS}

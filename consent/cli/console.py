@@ -1,7 +1,6 @@
-"""What a person sees in the terminal: progress while it runs, then the headline, the last weeks, the totals and one
-closing sentence.
+"""Print in the terminal: progress and messages on stderr, the result of a run and the run history on stdout.
 
-Progress and messages go to stderr, results to stdout. Colours and bars appear only where a terminal shows them.
+Colours and progress bars appear only in a terminal.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,11 +19,11 @@ from consent.runs.pipeline import RunResult
 from consent.runs.status import TRIGGERS, ShownRun, outcome
 
 LAST_WEEKS = 8
-WEEK_COLUMNS = 29  # what the week and its consents take of a line
+WEEK_COLUMNS = 29  # width of the week and its consents
 
 
 class Screen:
-    """Shows one run; also told how it is getting on (see ``run.Watcher``)."""
+    """The terminal of one command; also receives the progress of a run (see ``runs/progress.py``)."""
 
     def __init__(self, out: Console | None = None, messages: Console | None = None) -> None:
         self.out = out or Console(highlight=False, markup=False, emoji=False)
@@ -33,7 +32,7 @@ class Screen:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Show progress while the block runs: a bar in a terminal, a line per stage elsewhere."""
+        """Show progress during the block: a bar in a terminal, otherwise a line per stage."""
         if not self.messages.is_terminal:
             yield
             return
@@ -45,7 +44,7 @@ class Screen:
             self._progress = None
 
     def stage(self, what: str) -> None:
-        """A new stage begins."""
+        """Show that a new stage begins."""
         if self._progress is None:
             self.messages.print(f"{what} ...")
             return
@@ -54,11 +53,11 @@ class Screen:
         self._progress.add_task(what, total=None)
 
     def records(self, received: int, listed: int) -> None:
-        """So many records were received of those listed."""
+        """Show how many of the listed records were received."""
         self._advance(f"Receiving records of {listed:,}", received, listed)
 
     def file(self, done: int, total: int, path: str) -> None:
-        """So many files are stored of those to be written."""
+        """Show how many files are stored."""
         self._advance("Delivering files", done, total)
 
     def _advance(self, what: str, done: int, total: int) -> None:
@@ -69,20 +68,20 @@ class Screen:
             self._progress.update(self._progress.task_ids[-1], description=what, completed=done, total=total)
 
     def problem(self, message: str) -> None:
-        """Say what went wrong."""
+        """Print what went wrong, on stderr."""
         self.messages.print(Text(message, style="bold red"), soft_wrap=True)
 
-    def say(self, sentence: str) -> None:
-        """Say something that was asked for."""
-        self.out.print(sentence, soft_wrap=True)
+    def say(self, *lines: str) -> None:
+        """Print lines of the result, unwrapped."""
+        for line in lines:
+            self.out.print(line, soft_wrap=True)
 
     def report(self, result: RunResult) -> None:
-        """The headline, the last weeks, the totals, what to look at, what was delivered, and the closing sentence."""
+        """Print the headline, the last weeks, the totals, the records to review, the files and a closing sentence."""
         summary = result.summary
         period, width = summary.period, self.out.width
-        self.out.print()
         days = f"as of {short_day(period.cutoff)} (exported {short_day(period.exported_on)})"
-        self.out.print(Text(f"{summary.study.title}, {days}", style="bold"))
+        self.out.print(Text(f"\n{summary.study.title}, {days}", style="bold"))
         for sentence in headline(summary):
             self.out.print(Text(sentence))
         self._section("Weeks", _weeks_table(summary, width))
@@ -92,47 +91,45 @@ class Screen:
             self._section("Optional consents (riders): agreed, of all who consented", _riders_table(summary))
         self._section("Participants", _participants_table(summary))
         if summary.quality:
-            self._section("To look at", _quality_table(summary))
+            self._section("Records to review", _review_table(summary))
         self.out.print()
-        for line in _deliveries(result):
-            self.out.print(line, soft_wrap=True)
+        self.say(*_deliveries(result))
         for note in (*summary.notes, *result.remarks):
             self.out.print(f"Note: {note}", markup=False)
         self.out.print()
         self.out.print(Text(closing_sentence(result), style="bold"), soft_wrap=not self.out.is_terminal)
 
     def _section(self, heading: str, table: Table) -> None:
-        self.out.print()
-        self.out.print(Text(heading, style="bold"))
+        self.out.print(Text(f"\n{heading}", style="bold"))
         self.out.print(table)
 
 
 def closing_sentence(result: RunResult) -> str:
-    """What a person wants to know, in one sentence."""
+    """Return the outcome of a run in one sentence."""
     summary = result.summary
     complete = [week for week in summary.weeks if week.complete]
     latest = f" ({complete[-1].consented:,} in the week {_span(complete[-1])})" if complete else ""
     files = len(result.delivery.files) if result.delivery else len(result.plan.steps)
-    what_happened = {
+    done = {
         "delivered": f"{files} files delivered to {result.place}",
-        "unchanged": f"{result.place} already held this report, nothing was written",
-        "archived": f"kept in the archive of {result.place} alone, because a newer report was delivered there",
+        "unchanged": f"{result.place} has this report already, nothing was written",
+        "archived": f"stored only in the archive of {result.place}, which has a newer report",
         "planned": f"a dry run, nothing was written to {result.place}",
         "written": f"{files} files written to {result.place}",
     }[result.state]
     return (
         f"{summary.study.title}, as of {short_day(summary.period.cutoff)}: {summary.participants.consented:,} consented"
-        f"{latest}; {what_happened}; set {result.plan.set_id}."
+        f"{latest}; {done}; report set {result.plan.set_id}."
     )
 
 
 def _rider_width(summary: ConsentSummary) -> int:
-    """Characters that each rider's column needs: for its longest number, or the longest word of its name."""
+    """Return the width of a rider's column: its longest number, or the longest word of its name."""
     return max((len(text) for r in summary.riders for text in (f"{r.agreed:,}", *r.key.split())), default=0)
 
 
 def _riders_fit(summary: ConsentSummary, width: int) -> bool:
-    """Whether the weeks' table has room for a column per rider: at 80 columns, eight with numbers below 100,000."""
+    """Return whether every rider has a column in the table of weeks."""
     return WEEK_COLUMNS + len(summary.riders) * (_rider_width(summary) + 1) <= width
 
 
@@ -154,13 +151,13 @@ def _weeks_table(summary: ConsentSummary, width: int) -> Table:
 def _participants_table(summary: ConsentSummary) -> Table:
     table = _plain_table()
     people = summary.participants
-    table.add_row("Consented", f"{people.consented:,}", f"taking part now {summary.taking_part:,}")
+    table.add_row("Consented", f"{people.consented:,}", f"still taking part {summary.taking_part:,}")
     table.add_row("Declined", f"{people.declined:,}", "")
     open_and_not = f"open {people.pending_open:,}, not started {people.pending_not_started:,}"
     table.add_row("Pending", f"{people.pending:,}", open_and_not)
     reasons = ", ".join(f"{reason} {n:,}" for reason, n in people.not_counted.items())
     table.add_row("Not counted", f"{sum(people.not_counted.values()):,}", reasons)
-    table.add_row("Total", f"{people.total:,}", _of_listed(summary), style="bold")
+    table.add_row("Total", f"{people.total:,}", _source(summary), style="bold")
     for reason, n in summary.left_out.items():
         table.add_row("Left out", f"{n:,}", reason)
     if summary.study.only:
@@ -168,11 +165,11 @@ def _participants_table(summary: ConsentSummary) -> Table:
     return table
 
 
-def _of_listed(summary: ConsentSummary) -> str:
+def _source(summary: ConsentSummary) -> str:
     source = summary.source
     if source.records_listed is None:
         return f"{source.records_received:,} records in the file"
-    return f"{source.records_received:,} records received of {source.records_listed:,} listed by REDCap"
+    return f"{source.records_received:,} of {source.records_listed:,} records received from REDCap"
 
 
 def _riders_table(summary: ConsentSummary) -> Table:
@@ -184,7 +181,7 @@ def _riders_table(summary: ConsentSummary) -> Table:
     return table
 
 
-def _quality_table(summary: ConsentSummary) -> Table:
+def _review_table(summary: ConsentSummary) -> Table:
     table = _plain_table()
     for code, n in summary.quality.items():
         table.add_row(code, f"{n:,}", REASONS[code])
@@ -201,7 +198,7 @@ def _plain_table() -> Table:
 
 def _deliveries(result: RunResult) -> Iterator[str]:
     if result.delivery is None:
-        yield f"Would be done in {result.place}:"
+        yield f"Planned for {result.place}:"
         for step in result.plan.steps:
             yield f"  {step.action:8}{step.path}"
         return
@@ -214,30 +211,17 @@ def _span(week: WeekCount) -> str:
     return date_range(week.first_day, week.last_day)
 
 
-_WHEN = "%Y-%m-%d %H:%M"
-
-
 def show_runs(runs: Sequence[ShownRun], out: Console) -> None:
-    """Print the runs in the order given, and in full why the first of them is no report, if so."""
+    """Print the runs in the order given, and the full reason if the first of them failed or was refused."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("Asked for (UTC)", "Study", "By", "Monday", "State"):
+    for heading in ("Requested (UTC)", "Study", "By", "Monday", "State"):
         table.add_column(heading, no_wrap=heading != "Study", overflow="fold")
-    table.add_column("What came of it", overflow="fold")
+    table.add_column("Outcome", overflow="fold")
     for run in runs:
-        table.add_row(*_cells(run))
+        record = run.record
+        requested, monday = f"{record.requested_at:%Y-%m-%d %H:%M}", record.monday.isoformat()
+        table.add_row(requested, record.study, TRIGGERS[record.trigger], monday, run.state, outcome(run))
     out.print(table)
     latest = runs[0]
     if latest.state in ("refused", "failed"):
         out.print(f"\nThe latest: {latest.record.what} {latest.record.fix}", soft_wrap=not out.is_terminal)
-
-
-def _cells(run: ShownRun) -> tuple[str, ...]:
-    record = run.record
-    return (
-        f"{record.requested_at:{_WHEN}}",
-        record.study,
-        TRIGGERS[record.trigger],
-        record.monday.isoformat(),
-        run.state,
-        outcome(run),
-    )

@@ -1,6 +1,6 @@
-"""A Dropbox as whoever sets it up needs it: whose it is, whether a folder stands, and away with what was just written.
+"""The Dropbox account as ``check`` and ``login`` need it: its owner, whether a folder exists, and deleting a file.
 
-Only setting up uses it: the Monday job has no way to delete. Sends the same way, and waits as long, as a delivery does.
+The Monday job does not use this module, so it cannot delete anything.
 """
 
 from dataclasses import dataclass, field
@@ -14,18 +14,18 @@ from consent.files import StoredFile
 if TYPE_CHECKING:
     import dropbox
 
-PATIENCE_SECONDS = 60
+DEADLINE_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose Dropbox it is; who they are is for the screen alone, so printing this shows neither name nor e-mail.
+    """The owner of the account. Name and e-mail are for the screen only; ``repr`` shows neither.
 
     Attributes:
         kind: Dropbox's word for the account: basic, pro or business.
         team: the team's name, None outside a team.
         home_namespace: the id of the account's own files.
-        root_namespace: the id of the team space; where there is none, that of the account's own files.
+        root_namespace: the id of the team space; without one, the id of the account's own files.
     """
 
     account_id: str
@@ -38,36 +38,33 @@ class Owner:
 
     @property
     def team_space(self) -> str | None:
-        """The namespace id of the team space, None where the account has only its own files."""
+        """The namespace id of the team space; None if the account has only its own files."""
         return None if self.root_namespace == self.home_namespace else self.root_namespace
 
 
 class DropboxAccount(DropboxFolder):
-    """A Dropbox folder that also says whose it is, and takes a file away again that it has just written.
+    """A Dropbox folder that can also name its owner and delete a file; gives up after a minute."""
 
-    Everything as for its base, but that it gives up after a minute: somebody is waiting at the screen.
-    """
-
-    def __init__(self, *, deadline_seconds: float = PATIENCE_SECONDS, **how: Any) -> None:
+    def __init__(self, *, deadline_seconds: float = DEADLINE_SECONDS, **how: Any) -> None:
         super().__init__(deadline_seconds=deadline_seconds, **how)
 
     def owner(self) -> Owner:
-        """Whose Dropbox it is, and which team space there is.
+        """Return the owner of the account.
 
-        Raises ``DeliveryRefusedError`` (also for an answer that the library cannot read) or
+        Raises ``DeliveryRefusedError`` (also for a response that the library cannot read) or
         ``DeliveryUnavailableError``.
         """
         client = self._connected()
         found = self._ask("whose account it is", partial(_owner, client))
         if found is None:
             raise DeliveryRefusedError(
-                "Dropbox's answer about the account cannot be read, so it is not known whether there is a team space. "
-                "Update the package dropbox, then try again."
+                "Dropbox's response about the account cannot be read, so its team space is unknown.",
+                "Update the package dropbox, then try again.",
             )
         return found
 
-    def stands(self, folder: str) -> bool:
-        """Whether there is a folder of this name; the topmost, ``/``, always stands.
+    def exists(self, folder: str) -> bool:
+        """Return whether this folder exists; the root folder ``/`` always does.
 
         Raises ``DeliveryRefusedError`` (also for a file of that name) or ``DeliveryUnavailableError``.
         """
@@ -78,11 +75,11 @@ class DropboxAccount(DropboxFolder):
             return True
         found: Any = self._ask(f"to look at '{folder}'", partial(client.files_get_metadata, nfc(folder)))
         if isinstance(found, FileMetadata):
-            raise DeliveryRefusedError(f"In Dropbox a file stands at '{folder}', where a folder belongs. Move it away.")
+            raise DeliveryRefusedError(f"'{folder}' in Dropbox is a file, not a folder.", "Move the file away.")
         return found is not None
 
-    def remove(self, written: StoredFile) -> None:
-        """Delete a file that ``put`` has just stored, unless somebody has changed it since.
+    def delete(self, written: StoredFile) -> None:
+        """Delete a file that ``put`` has just stored, unless it has changed since.
 
         Raises ``DeliveryRefusedError`` or ``DeliveryUnavailableError``.
         """
@@ -92,7 +89,7 @@ class DropboxAccount(DropboxFolder):
 
 
 def _owner(client: "dropbox.Dropbox") -> Owner | None:
-    """None where the library misses something: it insists on every policy of a team, whatever Dropbox leaves out."""
+    """Return the owner; None where the response lacks a team policy, which the library insists on."""
     from dropbox.stone_validators import ValidationError
 
     try:

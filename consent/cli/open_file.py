@@ -1,7 +1,4 @@
-"""Shows a file or a web page to the person at this machine, in whatever program they have for it.
-
-Never waits for that program to end, and never fails: where nothing can show it, it says so.
-"""
+"""Open a file or a web page in the program that this computer has for it, without waiting for that program."""
 
 import os
 import sys
@@ -10,10 +7,10 @@ from pathlib import Path
 
 
 def show_file(path: Path) -> bool:
-    """Open a file as a double click would; whether something took it."""
+    """Open a file as a double click would, and return whether a program took it."""
     try:
         if sys.platform == "win32":
-            os.startfile(path.resolve())  # noqa: S606  (a report that this very command has just written)
+            os.startfile(path.resolve())  # noqa: S606  (a report that this command has just written)
             return True
         return webbrowser.open(path.resolve().as_uri())
     except (OSError, webbrowser.Error):
@@ -21,9 +18,9 @@ def show_file(path: Path) -> bool:
 
 
 def show_page(address: str) -> bool:
-    """Open a web page in a browser with a window of its own; whether something took it.
+    """Open a web page in a browser with its own window, and return whether one took it.
 
-    A browser that would take over the terminal, in which somebody is asked for what the page shows, is left alone.
+    A browser that runs in the terminal is not used: the terminal is needed for the prompts.
     """
     try:
         browser = webbrowser.get()

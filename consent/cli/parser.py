@@ -1,238 +1,233 @@
-"""What the command line understands: its verbs, their options, and the help it prints.
-
-Carries nothing out: ``cli.py`` does.
-"""
+"""The command line: every command, its options and its help."""
 
 import argparse
 from datetime import date
 from pathlib import Path
+from typing import TypeAlias
 
-from consent.cli.login.stores import PLACE_KEYS
+from consent.cli.login.stores import STORE_KEYS
 from consent.dates import parse_day
 from consent.version import __version__
 
-_Verbs = argparse._SubParsersAction  # argparse offers no public name for what ``add_subparsers`` returns
+LOCAL_PORT = 7071  # the port of Azure's own Core Tools
+LATEST_RUNS = 20
+
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # argparse has no public name for it
 
 
-def add_setup_verbs(verbs: "_Verbs[argparse.ArgumentParser]") -> tuple[argparse.ArgumentParser, ...]:
-    """Adds these verbs to the others and returns their parsers."""
-    return (_add_check(verbs), _add_login(verbs), _add_init(verbs), _add_exceptions(verbs), _add_compare(verbs))
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of every command; the parsed options name the command in ``command``."""
+    parser = argparse.ArgumentParser(
+        prog="consent", description="A weekly consent report: exported from REDCap, counted, delivered to Dropbox."
+    )
+    parser.add_argument("--version", action="version", version=f"consent {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    adders = (_demo, _run, _runs, _summarise, _check, _login, _init, _exceptions, _compare, _serve)
+    for add in adders:
+        add(commands)
+    return parser
 
 
-def _add_check(verbs: "_Verbs[argparse.ArgumentParser]") -> argparse.ArgumentParser:
-    check = verbs.add_parser(
+def command_line(words: str, settings: Path | None) -> str:
+    """Return a command to paste into the terminal, with the ``--settings`` folder if one was given."""
+    folder = "" if settings is None else f" --settings {_quoted(str(settings))}"
+    return f"uv run consent {words}{folder}"
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if " " in text else text
+
+
+def _demo(commands: _Commands) -> None:
+    demo = _add(
+        commands,
+        "demo",
+        "try everything with a simulated REDCap and Dropbox and invented people",
+        "Export an invented registry over HTTP, count it, deliver it to a simulated Dropbox, and copy the delivered "
+        "files to a folder. Needs no account and no network.",
+        settings=False,
+    )
+    demo.add_argument("--participants", type=_positive, default=1000, metavar="N", help="number of people (1000)")
+    demo.add_argument("--output", type=Path, default=Path("consent-demo"), metavar="DIR", help="default: consent-demo")
+    demo.add_argument("--open", action="store_true", help="open the PDF at the end")
+
+
+def _run(commands: _Commands) -> None:
+    run = _add(
+        commands,
+        "run",
+        "export, count and deliver the report of a study",
+        "The Monday job: export from REDCap, count, and deliver to Dropbox (or, with --to, to a folder).",
+    )
+    run.add_argument("--study", metavar="KEY", help="study to report; needed only if there are several")
+    _add_as_of(run)
+    run.add_argument("--dry-run", action="store_true", help="do everything except writing; list the planned files")
+    run.add_argument("--to", type=Path, metavar="DIR", help="deliver to this folder instead of Dropbox; not recorded")
+    run.add_argument(
+        "--accept-drop",
+        action="store_true",
+        help="deliver although the numbers dropped since the last report; use it when you know the reason",
+    )
+
+
+def _runs(commands: _Commands) -> None:
+    runs = _add(
+        commands,
+        "runs",
+        "show the latest runs and their outcome",
+        "Show the run history, newest first: the runs of this computer, or with CONSENT_LEDGER=table those of the "
+        "function app.",
+    )
+    runs.add_argument("--study", metavar="KEY", help="show only this study")
+    runs.add_argument("--limit", type=_positive, default=LATEST_RUNS, metavar="N", help=f"at most N ({LATEST_RUNS})")
+
+
+def _summarise(commands: _Commands) -> None:
+    summarise = _add(
+        commands,
+        "summarise",
+        "write the same report from a CSV file exported by hand",
+        "Count a flat CSV export (raw codes, commas) and write the report. Completeness is not checked.",
+    )
+    summarise.add_argument("export", type=Path, metavar="EXPORT.csv")
+    _add_study_or_file(summarise)
+    _add_as_of(summarise)
+    summarise.add_argument(
+        "--output", type=Path, default=Path("consent-report"), metavar="DIR", help="default: consent-report"
+    )
+
+
+def _check(commands: _Commands) -> None:
+    check = _add(
+        commands,
         "check",
-        help="find what would stop a run, and how to mend it",
-        description="Examine everything that a run depends on: study files, settings and secrets, REDCap, Dropbox, "
-        "clock, record of runs. Says how to mend what is wrong; writes one tiny file to Dropbox and removes it.",
+        "find what would stop a run, and how to fix it",
+        "Check everything that a run needs: study files, settings and secrets, run history, REDCap, Dropbox, clock. "
+        "Prints a fix for every problem. Writes one small file to Dropbox and deletes it.",
     )
-    check.add_argument("--study", metavar="KEY", help="of this study alone (default: of all)")
-    _add_settings(check)
-    return check
+    check.add_argument("--study", metavar="KEY", help="check only this study (default: all)")
 
 
-def _add_login(verbs: "_Verbs[argparse.ArgumentParser]") -> argparse.ArgumentParser:
-    login = verbs.add_parser(
+def _login(commands: _Commands) -> None:
+    login = _add(
+        commands,
         "login",
-        help="sign in to Dropbox and keep the log-in where you choose",
-        description="Sign in to Dropbox in a browser, prove that reports can be delivered by writing a tiny file and "
-        "deleting it again, and keep the log-in where you choose. Needs the app key of a Dropbox app; shows no token.",
+        "sign in to Dropbox and save the credentials",
+        "Sign in to Dropbox in a browser, test the delivery with a small file, and save the credentials where you "
+        "choose. Needs the app key of a Dropbox app. Shows no token.",
     )
-    login.add_argument("service", choices=["dropbox"], help="what to sign in to")
+    login.add_argument("service", choices=["dropbox"], help="service to sign in to")
     login.add_argument(
-        "--keep-in",
-        choices=PLACE_KEYS,
-        help="keep the log-in in .env, in local.settings.json, or in the Key Vault of KEY_VAULT_URL (default: ask)",
+        "--save-in",
+        choices=STORE_KEYS,
+        help="save in .env, in local.settings.json, or in the Key Vault of KEY_VAULT_URL (default: ask)",
     )
     login.add_argument(
         "--team-space",
         choices=["yes", "no"],
-        help="deliver to the space of your team, or to the account's own files (default: as set, or ask)",
+        help="deliver to the team space, or to the account's own files (default: as set, or ask)",
     )
-    login.add_argument("--no-browser", action="store_true", help="only print the address; open it wherever you like")
-    _add_settings(login)
-    return login
+    login.add_argument("--no-browser", action="store_true", help="only print the address")
 
 
-def _add_init(verbs: "_Verbs[argparse.ArgumentParser]") -> argparse.ArgumentParser:
-    init = verbs.add_parser(
+def _init(commands: _Commands) -> None:
+    init = _add(
+        commands,
         "init",
-        help="write a study file from the data dictionary of a REDCap project",
-        description="Write a study file to complete: every field that could be the consent's date, its decision, a "
-        "rider, a site, a version or a withdrawal stands there as a line to uncomment. Asks REDCap for its data "
-        "dictionary, or reads one downloaded from the Online Designer; asks for no record.",
+        "create a study file from the data dictionary of a REDCap project",
+        "Create a study file to complete. Every field that may hold a consent date, decision, rider, site, version or "
+        "withdrawal is a line to uncomment. Reads the data dictionary from REDCap or from a file; reads no record.",
     )
-    init.add_argument("--dictionary", type=Path, metavar="FILE.csv", help="a downloaded data dictionary (default: ask)")
+    init.add_argument("--dictionary", type=Path, metavar="FILE.csv", help="data dictionary file (default: ask REDCap)")
     init.add_argument(
         "--output",
         type=Path,
         metavar="FILE.toml",
-        help="where to write it; never over a file (default: named after the project, in the folder of CONSENT_STUDIES "
-        "or here)",
+        help="new file (default: named after the project, in the folder of CONSENT_STUDIES or here)",
     )
-    _add_settings(init)
-    return init
 
 
-def _add_exceptions(verbs: "_Verbs[argparse.ArgumentParser]") -> argparse.ArgumentParser:
-    exceptions = verbs.add_parser(
+def _exceptions(commands: _Commands) -> None:
+    exceptions = _add(
+        commands,
         "exceptions",
-        help="the records that a data manager should look at",
-        description="Export from REDCap as for a report, and list the records that a data manager should look at, each "
-        "with the reason and the field. Delivers and records nothing. On the screen records are named only in a "
-        "terminal, or with --json.",
+        "list the records to review",
+        "Export from REDCap and list the records to review, each with the reason and the field. Delivers and records "
+        "nothing. Prints record ids only in a terminal, or with --json.",
     )
-    exceptions.add_argument("--study", metavar="KEY|FILE.toml", help="which study, or its file")
-    what = exceptions.add_mutually_exclusive_group()
-    what.add_argument("--as-of", type=day_argument, metavar="DATE", help="as of this day, YYYY-MM-DD (default: today)")
-    what.add_argument(
+    _add_study_or_file(exceptions)
+    mode = exceptions.add_mutually_exclusive_group()
+    _add_as_of(mode)
+    mode.add_argument(
         "--as-rules",
         action="store_true",
-        help="write data quality rules for REDCap instead, so that the lists open there; asks for no record",
+        help="write REDCap data quality rules instead, to open the lists there; reads no record",
     )
     exceptions.add_argument(
         "--output",
         type=Path,
         metavar="FILE.csv",
-        help="write a new CSV file; a list of records never into a synced or delivered folder (-: standard output)",
+        help="new CSV file; a list of records never goes to a synced or delivered folder (-: standard output)",
     )
-    _add_settings(exceptions)
-    return exceptions
 
 
-def _add_compare(verbs: "_Verbs[argparse.ArgumentParser]") -> argparse.ArgumentParser:
-    compare = verbs.add_parser(
+def _compare(commands: _Commands) -> None:
+    compare = _add(
+        commands,
         "compare",
-        help="explain each number that differs from the old pipeline's report",
-        description="Count one CSV export (raw codes, commas) by the old pipeline's rule and by today's, and name the "
-        "rule behind every number of the old report that is another one today. Writes nothing.",
+        "explain each number that differs from the old pipeline's report",
+        "Count one CSV export (raw codes, commas) by the old rules and by today's rules, and name the rule behind "
+        "every difference. Writes nothing.",
     )
-    compare.add_argument("old", type=Path, metavar="OLD.csv", help="the report that the old pipeline delivered")
-    compare.add_argument("export", type=Path, metavar="EXPORT.csv", help="an export of all records from REDCap")
-    compare.add_argument("--study", metavar="KEY|FILE.toml", help="which study, or its file")
-    compare.add_argument(
-        "--as-of",
-        type=day_argument,
-        metavar="DATE",
-        help="a day of the old report's last week (default: its last, or today)",
-    )
-    _add_settings(compare)
-    return compare
+    compare.add_argument("old", type=Path, metavar="OLD.csv", help="report that the old pipeline delivered")
+    compare.add_argument("export", type=Path, metavar="EXPORT.csv", help="export of all records from REDCap")
+    _add_study_or_file(compare)
+    _add_as_of(compare, "a day of the old report's last week, YYYY-MM-DD (default: its last day, or today)")
 
 
-def day_argument(text: str) -> date:
-    """A day given on the command line as YYYY-MM-DD; argparse's own error for anything else."""
+def _serve(commands: _Commands) -> None:
+    serve = _add(
+        commands,
+        "serve",
+        "run the function app on this computer",
+        "Run the function app on this computer: HTTP, timers and queue, with Microsoft's Python runtime and storage "
+        "emulator. Needs Python 3.13 and Node.js. Press Ctrl-C to stop.",
+        json=False,
+    )
+    serve.add_argument(
+        "--demo", action="store_true", help="use invented people and a simulated REDCap and Dropbox; saves nothing"
+    )
+    serve.add_argument("--port", type=_port, default=LOCAL_PORT, metavar="N", help=f"HTTP port ({LOCAL_PORT})")
+
+
+def _add(
+    commands: _Commands, name: str, summary: str, description: str, *, settings: bool = True, json: bool = True
+) -> argparse.ArgumentParser:
+    """Add a command with the options that most commands have."""
+    command = commands.add_parser(name, help=summary, description=description)
+    command.set_defaults(json=False)
+    if settings:
+        command.add_argument("--settings", type=Path, metavar="DIR", help="folder of local.settings.json and .env")
+    if json:
+        command.add_argument("--json", action="store_true", help="print the result as JSON, for scripts")
+    return command
+
+
+def _add_study_or_file(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--study", metavar="KEY|FILE.toml", help="study, by its key or its file")
+
+
+def _add_as_of(
+    command: argparse._ActionsContainer, text: str = "last day counted, YYYY-MM-DD (default: today)"
+) -> None:
+    command.add_argument("--as-of", type=_day, metavar="DATE", help=text)
+
+
+def _day(text: str) -> date:
     day = parse_day(text)
     if day is None:
         raise argparse.ArgumentTypeError("expected a day such as 2026-11-16")
     return day
-
-
-LOCAL_PORT = 7071  # where Azure's own Core Tools listen
-LATEST_RUNS = 20
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of every command; what it returns names the verb in ``verb``."""
-    parser = argparse.ArgumentParser(
-        prog="consent",
-        description="A weekly consent report: exported from REDCap, counted, delivered to Dropbox.",
-    )
-    parser.add_argument("--version", action="version", version=f"consent {__version__}")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    spoken = (_add_demo(verbs), _add_run(verbs), _add_runs(verbs), _add_summarise(verbs), *add_setup_verbs(verbs))
-    for verb in spoken:
-        verb.add_argument("--json", action="store_true", help="print the outcome as JSON, for scripts")
-    _add_serve(verbs).set_defaults(json=False)
-    return parser
-
-
-def _add_demo(verbs: "_Verbs[argparse.ArgumentParser]") -> argparse.ArgumentParser:
-    demo = verbs.add_parser(
-        "demo",
-        help="the whole job against stand-ins for REDCap and Dropbox, with invented people",
-        description="Export a made-up registry over HTTP, count it, deliver it through the real Dropbox library to a "
-        "stand-in, and leave the delivered files in a folder. Needs no account and no network.",
-    )
-    demo.add_argument(
-        "--participants", type=_positive, default=1000, metavar="N", help="how many people (default 1000)"
-    )
-    demo.add_argument("--output", type=Path, default=Path("consent-demo"), metavar="DIR", help="default: consent-demo")
-    demo.add_argument("--open", action="store_true", help="show the PDF when it is there")
-    return demo
-
-
-def _add_run(verbs: "_Verbs[argparse.ArgumentParser]") -> argparse.ArgumentParser:
-    run = verbs.add_parser(
-        "run",
-        help="export, count and deliver the report of a study",
-        description="The Monday job: export from REDCap, count, and deliver to Dropbox (or, with --to, to a folder).",
-    )
-    run.add_argument("--study", metavar="KEY", help="which study; needed only where there are several")
-    run.add_argument("--as-of", type=day_argument, metavar="DATE", help="last day counted, YYYY-MM-DD (default: today)")
-    run.add_argument("--dry-run", action="store_true", help="do everything but write; say what would be written")
-    run.add_argument("--to", type=Path, metavar="DIR", help="deliver to this folder instead of Dropbox; not recorded")
-    run.add_argument(
-        "--accept-drop",
-        action="store_true",
-        help="deliver although the numbers fell since the last report: for when you know why they did",
-    )
-    _add_settings(run)
-    return run
-
-
-def _add_runs(verbs: "_Verbs[argparse.ArgumentParser]") -> argparse.ArgumentParser:
-    runs = verbs.add_parser(
-        "runs",
-        help="the last runs, and what came of each",
-        description="The recorded runs, newest first: of this machine, or with CONSENT_LEDGER=table of the function "
-        "app.",
-    )
-    runs.add_argument("--study", metavar="KEY", help="of this study alone")
-    runs.add_argument(
-        "--limit", type=_positive, default=LATEST_RUNS, metavar="N", help=f"how many at most (default {LATEST_RUNS})"
-    )
-    _add_settings(runs)
-    return runs
-
-
-def _add_serve(verbs: "_Verbs[argparse.ArgumentParser]") -> argparse.ArgumentParser:
-    serve = verbs.add_parser(
-        "serve",
-        help="the function app on this machine, under Microsoft's Python runtime",
-        description="Serve the function app on this machine: HTTP, timers and queue, under Microsoft's Python runtime "
-        "and with Azure's storage emulator. Needs Python 3.13 and Node.js. Ends with Ctrl-C.",
-    )
-    serve.add_argument(
-        "--demo", action="store_true", help="with invented people and stand-ins for REDCap and Dropbox; keeps nothing"
-    )
-    serve.add_argument(
-        "--port", type=_port, default=LOCAL_PORT, metavar="N", help=f"where to listen (default {LOCAL_PORT})"
-    )
-    _add_settings(serve)
-    return serve
-
-
-def _add_summarise(verbs: "_Verbs[argparse.ArgumentParser]") -> argparse.ArgumentParser:
-    summarise = verbs.add_parser(
-        "summarise",
-        help="the same report from a CSV file exported from REDCap by hand",
-        description="Count a flat CSV export (raw codes, commas) and write the report. Completeness is not checked.",
-    )
-    summarise.add_argument("export", type=Path, metavar="EXPORT.csv")
-    summarise.add_argument("--study", metavar="KEY|FILE.toml", help="which study, or its file")
-    summarise.add_argument(
-        "--as-of", type=day_argument, metavar="DATE", help="last day counted, YYYY-MM-DD (default: today)"
-    )
-    summarise.add_argument(
-        "--output", type=Path, default=Path("consent-report"), metavar="DIR", help="default: consent-report"
-    )
-    _add_settings(summarise)
-    return summarise
-
-
-def _add_settings(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--settings", type=Path, metavar="DIR", help="where local.settings.json and .env are")
 
 
 def _positive(text: str) -> int:

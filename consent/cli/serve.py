@@ -1,6 +1,6 @@
-"""``consent serve``: the function app on this machine, hosted without Azure; with ``--demo``, all it talks to as well.
+"""``consent serve``: run the function app on this computer; with ``--demo``, also a simulated REDCap and Dropbox.
 
-Finds or starts what the host needs, and says how to try it. The host itself is ``sandbox/functions_host.py``.
+The host itself is ``sandbox/functions/host.py``.
 """
 
 import contextlib
@@ -21,21 +21,25 @@ APP = ("function_app.py", "host.json", "consent")
 
 _OF_THE_MACHINE = frozenset({"PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "HOME", "USERPROFILE", "LOCALAPPDATA"})
 
+Say = Callable[[str], None]
 
-def serve(*, demo: bool, port: int, settings: Settings, say: Callable[[str], None]) -> None:
-    """Host the function app until Ctrl-C.
 
-    demo: with stand-ins for REDCap and Dropbox and with invented people, in place of what the settings name.
+def serve(*, demo: bool, port: int, settings: Settings, say: Say) -> None:
+    """Run the function app until Ctrl-C.
+
+    demo: use invented people and a simulated REDCap and Dropbox, in place of the settings.
 
     Raises:
-        NeedsError: Python 3.13 or Node.js is missing.
+        MissingDependencyError: Python 3.13 or Node.js is missing.
         ConfigurationError: there is no app here, the port is in use, or storage does not start.
     """
     folder = _app_folder()
     if importlib.util.find_spec("azure_functions_runtime") is None:
         version = ".".join(map(str, sys.version_info[:2]))
-        command = f"uv run --python 3.13 consent serve{' --demo' if demo else ''}"
-        raise MissingDependencyError(f"Needs Python 3.13, which Azure runs (this is {version}): {command}")
+        raise MissingDependencyError(
+            f"This command needs Python 3.13, the version in Azure; this is Python {version}.",
+            f"Run 'uv run --python 3.13 consent serve{' --demo' if demo else ''}'.",
+        )
     from sandbox.functions.host import HostError, log_line, running_host, stopping_when_told, wait_for_interrupt
 
     with stopping_when_told(), contextlib.ExitStack() as opened:
@@ -46,74 +50,63 @@ def serve(*, demo: bool, port: int, settings: Settings, say: Callable[[str], Non
             url = opened.enter_context(host).url
         except HostError as error:
             raise ConfigurationError(str(error)) from None
-        say(f'Ask for a report:     curl -X POST {url}/api/runs -d "{{}}"')
-        say(f"See what came of it:  curl {url}/api/runs")
-        say(f'Start a timer:        curl -X POST {url}/admin/functions/monday -d "{{}}"')
+        say(f'Request a report:  curl -X POST {url}/api/runs -d "{{}}"')
+        say(f"See the runs:      curl {url}/api/runs")
+        say(f'Start a timer:     curl -X POST {url}/admin/functions/monday -d "{{}}"')
         wait_for_interrupt()
         say("Stopping.")
 
 
 @contextlib.contextmanager
-def _demo(folder: Path, settings: Settings, say: Callable[[str], None]) -> Iterator[tuple[Path, dict[str, str]]]:
-    """A copy of the app out of reach of this machine's settings, and the environment that leads to the stand-ins."""
+def _demo(folder: Path, settings: Settings, say: Say) -> Iterator[tuple[Path, dict[str, str]]]:
+    """Give a copy of the app, which cannot read this computer's settings, and the environment of the demo."""
     from consent.dates import day_in, utc_now
     from consent.studies.catalog import choose_study, load_studies
     from sandbox.demo import demo_world
 
-    _need_node()
     study = choose_study(load_studies(Settings({})), None)
-    say(f"A registry of {PARTICIPANTS} invented people is made up ...")
     with (
-        tempfile.TemporaryDirectory(prefix="consent-serve-", ignore_cleanup_errors=True) as scratch,
-        demo_world(PARTICIPANTS, today=day_in(study.time_zone, utc_now())) as world,
         _azurite(None, say) as storage,
+        tempfile.TemporaryDirectory(prefix="consent-serve-", ignore_cleanup_errors=True) as scratch,
     ):
         copy = Path(scratch) / "app"
         _copy_app(folder, copy)
-        machine = {name: value for name, value in settings.as_environment().items() if name.upper() in _OF_THE_MACHINE}
-        yield copy, machine | world.settings | {STORAGE_SETTING: storage}
+        say(f"Creating a registry of {PARTICIPANTS} invented people ...")
+        with demo_world(PARTICIPANTS, today=day_in(study.time_zone, utc_now())) as world:
+            environment = settings.as_environment().items()
+            machine = {name: value for name, value in environment if name.upper() in _OF_THE_MACHINE}
+            yield copy, machine | world.settings | {STORAGE_SETTING: storage}
 
 
 @contextlib.contextmanager
-def _with_storage(
-    folder: Path, settings: Settings, say: Callable[[str], None]
-) -> Iterator[tuple[Path, Mapping[str, str]]]:
-    """The app as it is, with the storage that the settings name; the development storage is started if need be."""
+def _with_storage(folder: Path, settings: Settings, say: Say) -> Iterator[tuple[Path, Mapping[str, str]]]:
+    """Give the app itself and its settings; start the development storage if the app needs it."""
     from sandbox.azurite import DEFAULT_PORTS, is_running
 
-    environment = settings.as_environment()
-    named = settings.get(STORAGE_SETTING) or DEVELOPMENT_STORAGE
-    if named != DEVELOPMENT_STORAGE or is_running(DEFAULT_PORTS[1]):
-        yield folder, environment | {STORAGE_SETTING: named}
-        return
-    with _azurite(folder / "__azurite__", say):
-        yield folder, environment | {STORAGE_SETTING: named}
+    storage = settings.get(STORAGE_SETTING) or DEVELOPMENT_STORAGE
+    with contextlib.ExitStack() as opened:
+        if storage == DEVELOPMENT_STORAGE and not is_running(DEFAULT_PORTS[1]):
+            opened.enter_context(_azurite(folder / "__azurite__", say))
+        yield folder, settings.as_environment() | {STORAGE_SETTING: storage}
 
 
 @contextlib.contextmanager
-def _azurite(folder: Path | None, say: Callable[[str], None]) -> Iterator[str]:
-    """The connection string of an Azurite: of the default ports if it keeps its data in a folder, else of free ones."""
+def _azurite(folder: Path | None, say: Say) -> Iterator[str]:
+    """Start Azurite and give its connection string: on the default ports for a folder, otherwise on free ones."""
     from sandbox.azurite import DEFAULT_PORTS, AzuriteMissingError, running_azurite
 
     if shutil.which("node") is None or shutil.which("npm") is None:
         raise MissingDependencyError(
-            "Needs Node.js with npm, for Azurite, Microsoft's stand-in for Azure storage: https://nodejs.org"
+            "This command needs Node.js with npm, to run Azurite, Microsoft's storage emulator.",
+            "Install it from https://nodejs.org.",
         )
-    say("Azurite is started; the first time it is fetched through npm, which takes half a minute ...")
-    ports = DEFAULT_PORTS if folder is not None else None
+    say("Starting Azurite; the first start downloads it with npm, which takes half a minute ...")
     with contextlib.ExitStack() as opened:
         try:
-            azurite = opened.enter_context(running_azurite(ports, folder))
+            azurite = opened.enter_context(running_azurite(None if folder is None else DEFAULT_PORTS, folder))
         except AzuriteMissingError as error:
             raise ConfigurationError(str(error)) from None
         yield azurite.connection_string
-
-
-def _need_node() -> None:
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        raise MissingDependencyError(
-            "Needs Node.js with npm, for Azurite, Microsoft's stand-in for Azure storage: https://nodejs.org"
-        )
 
 
 def _copy_app(folder: Path, copy: Path) -> None:
@@ -129,7 +122,7 @@ def _app_folder() -> Path:
     folder = Path(__file__).parent.parent.parent
     if not all((folder / name).exists() for name in APP):
         raise ConfigurationError(
-            "consent serve hosts the function app of a checkout, and there is none here: run it in a clone of the "
-            "repository with 'uv run --python 3.13 consent serve'."
+            "There is no function app here: 'consent serve' needs a clone of the repository.",
+            "Run 'uv run --python 3.13 consent serve' in a clone.",
         )
     return folder

@@ -1,7 +1,6 @@
-"""Proves that reports can be delivered to a Dropbox folder: a tiny file is written, made sure of and deleted again.
+"""Test that reports can be delivered to a Dropbox folder: write a small file, verify it, and delete it.
 
-Leaves nothing behind, not even an empty folder, also when it breaks off; where that cannot be, it is said. Touches no
-other file. What was left all the same is taken over by the next trial, which deletes it.
+Nothing is left behind, also after an error; if a file may be left, the error says so. The next test deletes it.
 """
 
 import posixpath
@@ -19,80 +18,78 @@ from consent.errors import (
 )
 from consent.files import join_paths
 
-TRIAL_NAME = "consent-write-test.txt"
-_WORDS = "Written by the command `consent` to see whether it may write here. It can be deleted."
+TEST_FILE_NAME = "consent-write-test.txt"
+_TEXT = "Written by the command `consent` to test whether it may write here. It can be deleted."
 
 NewAccount = Callable[[], DropboxAccount]
-"""Opens the account anew, with all its patience."""
+"""Opens the account again, with its full deadline."""
 
 
 @dataclass(frozen=True)
 class WriteTestResult:
-    """What a trial showed: the folder that reports will go to, and the one that was written to.
+    """The folder of the reports, and the folder that the test wrote to.
 
-    They differ where the folder does not stand yet: then it was the nearest one above that does, and the first
-    delivery makes the rest. removed: whether the tiny file is gone again; reports need no right to delete.
+    They differ if the reports' folder does not exist yet: the nearest existing folder above it is tested, and the
+    first delivery creates the rest. deleted: whether the file is gone; reports need no right to delete.
     """
 
     folder: str
-    tried_in: str
-    removed: bool = True
+    written_to: str
+    deleted: bool = True
 
     @property
-    def stands(self) -> bool:
-        """Whether the folder is there already."""
-        return self.folder == self.tried_in
+    def exists(self) -> bool:
+        """Whether the folder of the reports exists already."""
+        return self.folder == self.written_to
 
 
-def prove_writable(new_account: NewAccount, folder: str) -> WriteTestResult:
-    """Write a tiny file, have Dropbox say that it holds just that, and delete it.
-
-    Args:
-        folder: of a study, ``/`` or ``/Reports/Consent``.
+def run_write_test(new_account: NewAccount, folder: str) -> WriteTestResult:
+    """Write a small file to the folder of a study, have Dropbox confirm its content, and delete it.
 
     Raises:
-        DeliveryRefusedError: Dropbox said no; the message names what and why.
-        DeliveryUnavailableError: it could not be reached.
-        DeliveryUnverifiedError: it holds something else than what was sent.
+        DeliveryRefusedError: Dropbox refused.
+        DeliveryUnavailableError: Dropbox could not be reached.
+        DeliveryUnverifiedError: the stored file does not match the upload.
     """
     dropbox = new_account()
-    tried_in = _nearest(dropbox, folder)
-    path = join_paths(tried_in, TRIAL_NAME)
-    dropbox.stat(path)  # which needs the right to see names, before anything is written
-    content = f"{_WORDS}\n{uuid.uuid4().hex}\n".encode()  # never the same: Dropbox need not write what it has
-    with _nothing_left(new_account, path):
+    written_to = next(path for path in _upwards(folder) if dropbox.exists(path))
+    path = join_paths(written_to, TEST_FILE_NAME)
+    dropbox.stat(path)  # needs the right to read metadata, before anything is written
+    content = f"{_TEXT}\n{uuid.uuid4().hex}\n".encode()  # always new: Dropbox need not write what it has
+    with _cleaned_up(new_account, path):
         written = dropbox.put(path, content, replace=True)
-        removed = _went_well(lambda: dropbox.remove(written)) or _is_cleared(new_account, path)
-    return WriteTestResult(folder, tried_in, removed)
+        deleted = _succeeds(lambda: dropbox.delete(written)) or _clean_up(new_account, path)
+    return WriteTestResult(folder, written_to, deleted)
 
 
 @contextmanager
-def _nothing_left(new_account: NewAccount, path: str) -> Iterator[None]:
-    """Whatever a trial breaks off with, also when somebody stops it: its file is deleted, or the error says so."""
+def _cleaned_up(new_account: NewAccount, path: str) -> Iterator[None]:
+    """After any error, also an interrupt: delete the file, or say in the error that it may be left."""
     try:
         yield
     except (DeliveryRefusedError, DeliveryUnavailableError, DeliveryUnverifiedError) as error:
-        if _is_cleared(new_account, path):
+        if _clean_up(new_account, path):
             raise
-        raise type(error)(f"{error} A file '{path}' may have been left there: the next trial deletes it.") from None
+        left = f"The file '{path}' may be left there; the next test deletes it."
+        raise type(error)(f"{error.what} {left}", error.fix) from None
     except BaseException:
-        _is_cleared(new_account, path)
+        _clean_up(new_account, path)
         raise
 
 
-def _is_cleared(new_account: NewAccount, path: str) -> bool:
-    """Whether nothing of a trial stands there any more, asked with new patience; deletes what does."""
+def _clean_up(new_account: NewAccount, path: str) -> bool:
+    """Delete the file of a test with a new deadline, and return whether it is gone."""
 
-    def clear() -> None:
+    def delete() -> None:
         dropbox = new_account()
         left = dropbox.stat(path)
         if left is not None:
-            dropbox.remove(left)
+            dropbox.delete(left)
 
-    return _went_well(clear)
+    return _succeeds(delete)
 
 
-def _went_well(act: Callable[[], None]) -> bool:
+def _succeeds(act: Callable[[], None]) -> bool:
     try:
         act()
     except ConsentReportError:
@@ -100,12 +97,8 @@ def _went_well(act: Callable[[], None]) -> bool:
     return True
 
 
-def _nearest(dropbox: DropboxAccount, folder: str) -> str:
-    """The folder, or the nearest one above it that stands."""
-    return next(place for place in _upwards(folder) if dropbox.stands(place))
-
-
 def _upwards(folder: str) -> Iterator[str]:
+    """Yield the folder and every folder above it, up to ``/``."""
     while folder != "/":
         yield folder
         folder = posixpath.dirname(folder)

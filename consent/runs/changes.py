@@ -6,7 +6,8 @@ from datetime import date
 from functools import partial
 
 from consent.counting.summary import Changes, ConsentSummary, WeekChange
-from consent.runs.ledger.record import RunCounts, RunLedger, RunRecord, WeekCounts
+from consent.runs.ledger.record import RunCounts, RunRecord, WeekCounts
+from consent.runs.ledger.store import RunLedger
 from consent.studies.fingerprints import changed_rules, rule_fingerprints
 
 FIRST = Changes(since=None, first=True, new_consents=0, weeks=(), rules_changed=())

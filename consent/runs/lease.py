@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from consent.errors import LeaseLostError, RunInProgressError, RunTooLongError
-from consent.runs.ledger.record import CLAIM_LENGTH, LeaseRecord, RunLedger
+from consent.runs.ledger.record import LEASE_LENGTH, LeaseRecord
+from consent.runs.ledger.store import RunLedger
 
 LONGEST_RUN = timedelta(minutes=25)  # the platform ends a run after 35, without a word
 BEAT = timedelta(minutes=1)
@@ -73,7 +74,7 @@ class Lease:
                 "next write. It is tried again, and mends whatever was begun. If it happens again, look in the log for "
                 "what takes so long."
             )
-        renewed = self._ledger.put_lease(replace(self._lease, expires_at=now + CLAIM_LENGTH))
+        renewed = self._ledger.put_lease(replace(self._lease, expires_at=now + LEASE_LENGTH))
         if renewed is None:
             raise LeaseLostError(
                 f"Another run of '{self._lease.study}' has taken over from this one, which was silent for too long. "
@@ -97,10 +98,10 @@ def acquire_lease(
     standing = ledger.lease_of(study)
     if standing is None or not standing.is_live(now()):
         version = standing.version if standing else ""
-        taken = ledger.put_lease(LeaseRecord(study, run_id, attempt, holder, now() + CLAIM_LENGTH, version))
+        taken = ledger.put_lease(LeaseRecord(study, run_id, attempt, holder, now() + LEASE_LENGTH, version))
         if taken is not None:
             return Lease(ledger, taken, now)
     raise RunInProgressError(
         f"Another run of '{study}' is at work. Wait until it has ended; one that was cut off lets go within "
-        f"{CLAIM_LENGTH // timedelta(minutes=1)} minutes."
+        f"{LEASE_LENGTH // timedelta(minutes=1)} minutes."
     )

@@ -20,7 +20,7 @@ from consent.counting.summary import ConsentSummary, Source, summarise
 from consent.counting.tally import Tally, ensure_raw_values, tally_participants
 from consent.delivery.plan import Delivery, DeliveryPlan, Folder, deliver, plan_delivery, read_folder_state
 from consent.delivery.report_set import Destination
-from consent.files import to_json
+from consent.files import ReportFile, to_json
 from consent.redcap.csv_export import count_file
 from consent.redcap.export import Exported, export_registry
 from consent.redcap.export_plan import ColumnMap
@@ -34,6 +34,7 @@ from consent.runs.request import RunRequest
 from consent.runs.services import Services
 from consent.studies.model import StudyConfig
 
+Render = Callable[[ConsentSummary], tuple[ReportFile, ...]]
 State = Literal["delivered", "unchanged", "archived", "planned", "written"]
 
 logger = logging.getLogger(__name__)
@@ -70,12 +71,14 @@ def run_report(
     past: PastReports | None = None,
     lease: KeepAlive | None = None,
     progress: Progress | None = None,
+    render: Render = render_reports,
 ) -> RunResult:
     """Export, count and deliver one report.
 
     Args:
         past: the delivered reports that this one is compared with.
         lease: renewed at every step and before every write; an error that it raises ends the run.
+        render: turns the summary into the files to deliver.
 
     Raises:
         ConsentReportError: nothing was delivered, or only part of the report.
@@ -96,7 +99,7 @@ def run_report(
     remarks = check_drop(summary, exported.has_groups, past.last, accept_drop=request.accept_drop)
 
     destination = _destination(study, period, sandbox=services.sandbox)
-    plan = _plan(summary, destination, services.folder, lease, progress)
+    plan = _plan(render, summary, destination, services.folder, lease, progress)
     delivery = None if request.dry_run else _apply(plan, services.folder, lease, progress)
 
     state: State = delivery.state if delivery else "planned"
@@ -132,7 +135,7 @@ def summarise_file(
     summary = summarise(counted.counts, study, period, source, ("From a file: completeness not checked.",))
     summary = replace(summary, changes=NOT_COMPARED)
     destination = replace(_destination(study, period, sandbox=False), folder="/", archive=False, always=True)
-    plan = _plan(summary, destination, folder, NoLease(), progress)
+    plan = _plan(render_reports, summary, destination, folder, NoLease(), progress)
     return RunResult("written", summary, plan, _apply(plan, folder, NoLease(), progress), place, sandbox=False)
 
 
@@ -194,13 +197,18 @@ def _destination(study: StudyConfig, period: ReportPeriod, *, sandbox: bool) -> 
 
 
 def _plan(
-    summary: ConsentSummary, destination: Destination, folder: Folder, lease: KeepAlive, progress: Progress
+    render: Render,
+    summary: ConsentSummary,
+    destination: Destination,
+    folder: Folder,
+    lease: KeepAlive,
+    progress: Progress,
 ) -> DeliveryPlan:
     """Render the report, and compare it with the files in the folder."""
     if summary.everyone != summary.source.records_received:
         raise AssertionError(f"{summary.source.records_received} records arrived, {summary.everyone} were counted")
     progress.stage("Comparing with the folder")
-    files = render_reports(summary)
+    files = render(summary)
     lease.keep_alive()
     return plan_delivery(files, destination, read_folder_state(files, destination, folder))
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from consent.runs.due import shown_state
-from consent.runs.ledger.record import LeaseRecord, RunLedger, RunRecord
+from consent.runs.ledger.record import LeaseRecord, RunRecord
+from consent.runs.ledger.store import RunLedger
 
 
 def with_leases(

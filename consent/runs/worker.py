@@ -25,9 +25,9 @@ from consent.errors import (
     log_text,
     public_problem,
 )
-from consent.runs.changes import totals_of, weeks_of
 from consent.runs.lease import KeepAlive, Lease, acquire_lease
-from consent.runs.ledger.record import RunLedger, RunRecord, asked_id
+from consent.runs.ledger.record import RunRecord, asked_id
+from consent.runs.ledger.store import RunLedger
 from consent.runs.log_context import naming_run
 from consent.runs.scheduler import run_id_in
 from consent.runs.services import open_services
@@ -35,7 +35,7 @@ from consent.studies.catalog import choose_study, load_studies
 from consent.version import __version__
 
 if TYPE_CHECKING:
-    from consent.runs.pipeline import RunResult
+    from consent.runs.pipeline import Render, RunResult
     from consent.runs.progress import Progress
 
 Perform = Callable[[RunRecord, KeepAlive], "RunResult"]
@@ -52,10 +52,12 @@ def job(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
     progress: "Progress | None" = None,
+    render: "Render | None" = None,
 ) -> Perform:
     """The real job: find the study, open what it needs, and report; its limits go by ``clock`` (seconds)."""
 
     def perform(record: RunRecord, lease: KeepAlive) -> "RunResult":
+        from consent.reports.render import render_reports
         from consent.runs.changes import PastReports
         from consent.runs.pipeline import run_report
 
@@ -66,7 +68,15 @@ def job(
                 raise ConfigurationError(
                     "DROPBOX_SANDBOX_URL was set or removed after this run was requested.", "Request the run again."
                 )
-            return run_report(study, services, record.request, past=past, lease=lease, progress=progress)
+            return run_report(
+                study,
+                services,
+                record.request,
+                past=past,
+                lease=lease,
+                progress=progress,
+                render=render or render_reports,
+            )
 
     return perform
 
@@ -218,6 +228,8 @@ def _failed(record: RunRecord, error: BaseException, now: datetime, *, tried_aga
 
 
 def _ended_well(record: RunRecord, result: "RunResult", now: datetime) -> RunRecord:
+    from consent.runs.changes import totals_of, weeks_of
+
     summary = result.summary
     reasons = {"archived": "archived", "planned": "dry-run"}
     return replace(

@@ -17,12 +17,14 @@ from consent.delivery.report_set import ReportSet, TargetFile
 from consent.errors import ConsentReportError, DeliveryUnavailableError, RecordChangedError
 from consent.files import ReportFile, StoredFile
 from consent.runs.lease import KeepAlive
-from consent.runs.ledger.record import LeaseRecord, RunLedger, RunRecord
+from consent.runs.ledger.record import LeaseRecord, RunRecord
+from consent.runs.ledger.store import RunLedger
 from consent.runs.pipeline import RunResult, run_report
 from consent.runs.request import RunRequest
 from consent.runs.services import open_services
 from consent.runs.worker import execute_message
 from consent.studies.catalog import choose_study, load_studies
+from tests.campaign.light_report import render_light_report
 from tests.campaign.workers import Worker
 
 
@@ -33,7 +35,9 @@ def naively(message: str, worker: Worker) -> None:
         study = choose_study(load_studies(worker.settings), record.study)
         with open_services(study, worker.settings, now=worker.now, sleep=worker.sleep, clock=worker.clock) as services:
             unseen = replace(services, folder=_Unseen())
-            planned = run_report(study, unseen, RunRequest(as_of=record.as_of, dry_run=True))
+            planned = run_report(
+                study, unseen, RunRequest(as_of=record.as_of, dry_run=True), render=render_light_report
+            )
         report = replace(planned.plan.report, files=_stamped(planned.plan.report.files, worker))
         stored = _upload_all(report, worker)
         plan = replace(planned.plan, report=report)

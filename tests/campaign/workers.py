@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from consent.config.settings import Settings
-from consent.runs.ledger.record import RunLedger
+from consent.runs.ledger.store import RunLedger
 from consent.runs.worker import execute_message, job
+from tests.campaign.light_report import render_light_report
 
 
 @dataclass(frozen=True)
@@ -29,5 +30,12 @@ Execute = Callable[[str, Worker], None]
 
 def carefully(message: str, worker: Worker) -> None:
     """What the function app does with a message."""
-    perform = job(worker.settings, worker.ledger, now=worker.now, sleep=worker.sleep, clock=worker.clock)
+    perform = job(
+        worker.settings,
+        worker.ledger,
+        now=worker.now,
+        sleep=worker.sleep,
+        clock=worker.clock,
+        render=render_light_report,
+    )
     execute_message(message, worker.ledger, perform, now=worker.now, holder=worker.name)

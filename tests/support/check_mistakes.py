@@ -87,7 +87,7 @@ def no_record(world: CheckWorld) -> None:
 
 def a_registry_that_shrank(world: CheckWorld) -> None:
     with closing(SqliteLedger(world.folder / "runs.sqlite")) as ledger:
-        ledger.add(a_report(study=KEY, sandbox=True, counts=RunCounts(8, 8, 8, 8)))
+        ledger.add(a_report(study=KEY, sandbox=True, counts=RunCounts(8, 8, 8, 8, 8)))
 
 
 def an_http_address(world: CheckWorld) -> None:

@@ -13,7 +13,7 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from consent.cli.check.checkup import check_settings
+from consent.cli.check.checkup import check_with
 from consent.cli.check.context import CheckContext
 from consent.cli.check.findings import Checkup, Finding
 from consent.cli.check.output import checkup_lines
@@ -112,7 +112,7 @@ class CheckWorld:
                 "clock": time.clock,
                 "open_vault": lambda url, network: self._vault(url, opened.enter_context(new_session(network))),
             }
-            return check_settings(self.settings(), key, CheckContext(**{**usual, **self.tools}))
+            return check_with(self.settings(), key, CheckContext(**{**usual, **self.tools}))
 
     def _vault(self, url: str, session: requests.Session) -> KeyVault:
         session.mount(url, ToLoopback(self.servers.vault.url))

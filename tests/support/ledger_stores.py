@@ -1,5 +1,6 @@
-"""The two stores of the run ledger as tests see them: opened often, edited by hand, and asked by many at once."""
+"""The two stores of the run history in tests: opened often, edited by hand, and used by many threads at once."""
 
+import json
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -14,30 +15,26 @@ from azure.data.tables import TableServiceClient
 
 from consent.config.credentials import Secret
 from consent.config.settings import Network
-from consent.runs.ledger.record import RunLedger, RunRecord, study_of
+from consent.runs.ledger.record import RunRecord
 from consent.runs.ledger.serialization import row_of
 from consent.runs.ledger.sqlite import SqliteLedger
 from consent.runs.ledger.storage_account import TableStorage
-from consent.runs.ledger.table import RUNS, STUDIES, TableLedger
+from consent.runs.ledger.store import RunLedger
+from consent.runs.ledger.table import TableLedger
+from consent.runs.ledger.table_client import TABLE
 from sandbox.azurite import ACCOUNT, KEY
 
 T = TypeVar("T")
 
 
 class Store(Protocol):
-    """Where records are kept, whichever it is."""
+    """A place that holds a run history."""
 
     def open(self) -> RunLedger:
-        """Another ledger over the same store, as another process has it."""
+        """Open the store once more, as another process would."""
 
-    def edit_run(self, run_id: str, column: str, value: Any) -> None:
-        """Change a record behind the ledger's back; None empties the column."""
-
-    def edit_lease(self, study: str, column: str, value: Any) -> None:
-        """Change a claim behind the ledger's back."""
-
-    def edit_first_seen(self, study: str, value: Any) -> None:
-        """Change when a study was first seen."""
+    def edit(self, study: str, key: str, column: str, change: Callable[[Any], Any]) -> None:
+        """Change a column of a row behind the ledger's back."""
 
 
 @dataclass
@@ -50,14 +47,10 @@ class SqliteStore:
     def open(self) -> SqliteLedger:
         return SqliteLedger(self.path, wait_seconds=self.wait_seconds)
 
-    def edit_run(self, run_id: str, column: str, value: Any) -> None:
-        self.execute(f'UPDATE runs SET "{column}" = ? WHERE run_id = ?', value, run_id)
-
-    def edit_lease(self, study: str, column: str, value: Any) -> None:
-        self.execute(f"UPDATE claims SET {column} = ? WHERE study = ?", value, study)
-
-    def edit_first_seen(self, study: str, value: Any) -> None:
-        self.execute("UPDATE studies SET first_seen = ? WHERE study = ?", value, study)
+    def edit(self, study: str, key: str, column: str, change: Callable[[Any], Any]) -> None:
+        where = "WHERE study = ? AND key = ?"
+        ((value,),) = self.execute(f"SELECT {column} FROM history {where}", study, key)
+        self.execute(f"UPDATE history SET {column} = ? {where}", change(value), study, key)
 
     def execute(self, statement: str, *values: Any) -> list[Any]:
         """Run a statement as a person with ``sqlite3`` would."""
@@ -67,7 +60,7 @@ class SqliteStore:
 
 @dataclass
 class TableStore:
-    """Two tables of a storage account; ``waits`` are the seconds that its ledgers would have slept."""
+    """A table of a storage account; ``waits`` are the seconds that its ledgers would have slept."""
 
     url: str
     key: str = KEY
@@ -82,47 +75,47 @@ class TableStore:
         self.opened.callback(ledger.close)
         return ledger
 
-    def edit_run(self, run_id: str, column: str, value: Any) -> None:
-        self._edit(RUNS, study_of(run_id), run_id, column, value)
-
-    def edit_lease(self, study: str, column: str, value: Any) -> None:
-        self._edit(STUDIES, study, "claim", column, value)
-
-    def edit_first_seen(self, study: str, value: Any) -> None:
-        self._edit(STUDIES, study, "first-seen", "at", value)
+    def edit(self, study: str, key: str, column: str, change: Callable[[Any], Any]) -> None:
+        with self.service() as service:
+            client = service.get_table_client(TABLE)
+            entity = client.get_entity(study, key)
+            client.update_entity({**entity, column: change(entity[column])}, mode="replace")
 
     def service(self) -> TableServiceClient:
-        """Microsoft's own client, for what a person does in Storage Explorer."""
+        """Return Microsoft's own client, for what a person does in Storage Explorer."""
         return TableServiceClient(self.url, credential=AzureNamedKeyCredential(self.account, self.key))
 
     def add_hundreds(self, record: RunRecord, hundreds: int) -> None:
-        """Add copies of a record, a hundred at a time, under ids of their own."""
-        columns = {name: value for name, value in row_of(record).items() if value is not None}
+        """Add copies of a record under other ids, a hundred at a time."""
+        row = {name: value for name, value in row_of(record).items() if name not in ("study", "key")}
         with self.service() as service:
             for hundred in range(hundreds):
                 keys = [{"PartitionKey": record.study, "RowKey": f"{record.study}.{hundred}-{n}"} for n in range(100)]
-                rows = [("create", {**columns, **key}) for key in keys]
-                service.get_table_client(RUNS).submit_transaction(rows)
+                service.get_table_client(TABLE).submit_transaction([("create", {**row, **key}) for key in keys])
 
     def close(self) -> None:
-        """Remove the tables, and close what was opened."""
+        """Remove the table, and close what was opened."""
         self.opened.close()
-        self.remove_tables()
+        self.remove_table()
 
-    def remove_tables(self) -> None:
-        """Leave nothing."""
+    def remove_table(self) -> None:
+        """Delete everything."""
         with self.service() as service:
-            for table in (RUNS, STUDIES):
-                service.delete_table(table)
+            service.delete_table(TABLE)
 
-    def _edit(self, table: str, partition: str, key: str, column: str, value: Any) -> None:
-        with self.service() as service:
-            client = service.get_table_client(table)
-            client.update_entity({**client.get_entity(partition, key), column: value}, mode="replace")
+
+def with_field(name: str, value: Any) -> Callable[[str], str]:
+    """Return a change of a JSON document: one field set to a value, or removed if the value is ``...``."""
+
+    def change(document: str) -> str:
+        fields = {**json.loads(document), name: value}
+        return json.dumps({key: value for key, value in fields.items() if value is not ...})
+
+    return change
 
 
 def at_once(count: int, do: Callable[[int], T]) -> list[T]:
-    """What ``do(0)``, ``do(1)``, … gave, all begun in the same moment in threads of their own."""
+    """Return the results of ``do(0)``, ``do(1)``, …, all started at the same moment in threads of their own."""
     ready = threading.Barrier(count)
 
     def one(number: int) -> T:
@@ -134,11 +127,11 @@ def at_once(count: int, do: Callable[[int], T]) -> list[T]:
 
 
 def kept(ledger: RunLedger, record: RunRecord) -> RunRecord:
-    """The record as it was added, with its version."""
+    """Add a record and return it with its version."""
     return there(ledger.add(record))
 
 
 def there(found: T | None) -> T:
-    """What was found, which must be something."""
+    """Return what was found; fail if nothing was."""
     assert found is not None
     return found

@@ -1,4 +1,4 @@
-"""Somebody who signs in at a terminal: what they answer in turn, what they were told, and the Dropbox that they use."""
+"""A person who signs in at a terminal: the answers in turn, the text on the screen, and the simulated Dropbox."""
 
 import io
 import re
@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from consent.cli.login.prompts import Dialogue
-from consent.cli.login.sign_in import Login, LoginResult, Tools, Wishes
+from consent.cli.login.prompts import Prompts
+from consent.cli.login.sign_in import Login, LoginContext, LoginOptions, LoginResult
 from consent.config.settings import read_settings
 from sandbox.dropbox.app import Dropbox
 from sandbox.server import Server
@@ -23,44 +23,43 @@ Answer = str | Callable[["LoginBench"], str]
 
 @dataclass
 class LoginBench:
-    """A terminal, a stand-in for Dropbox, and the folder of the settings files."""
+    """A terminal, a simulated Dropbox, and the folder of the settings files."""
 
     server: Server
     folder: Path
     screen: io.StringIO = field(default_factory=io.StringIO)
     opened: list[str] = field(default_factory=list)
     time: VirtualTime = field(default_factory=VirtualTime)
-    how: dict[str, Any] = field(default_factory=dict)
+    context: dict[str, Any] = field(default_factory=dict)
 
     @property
     def app(self) -> Dropbox:
-        """The Dropbox that is signed in to."""
+        """The simulated Dropbox."""
         assert isinstance(self.server.app, Dropbox)
         return self.server.app
 
     @property
-    def told(self) -> str:
-        """All that stood on the terminal, line ends as blanks."""
+    def shown(self) -> str:
+        """The text on the terminal, line ends as blanks."""
         return " ".join(self.screen.getvalue().split())
 
     @property
     def address(self) -> str:
-        """The address that the person was shown."""
+        """The address on the terminal."""
         return str(re.findall(r"^http\S+$", self.screen.getvalue(), re.M)[-1])
 
     @property
     def dotenv(self) -> str:
-        """What stands in .env."""
+        """The content of .env."""
         return (self.folder / ".env").read_text(encoding="utf-8")
 
-    def log_in(self, *answers: Answer, **wishes: Any) -> LoginResult:
-        """Sign in, answering in turn; ``wishes`` are those of the command line (default: to keep it in .env)."""
-        usual: dict[str, Any] = {"folder": self.folder, "keep_in": "env"}
-        dialogue = Dialogue(Console(file=self.screen, width=80), self._reader(answers), self._opens)
-        tools = Tools(sleep=self.time.sleep, clock=self.time.clock, **self.how)
-        return Login(
-            read_settings(directory=self.folder), Wishes(**usual | wishes), dialogue, tools
-        ).handle_run_message()
+    def log_in(self, *answers: Answer, **options: Any) -> LoginResult:
+        """Sign in with these answers in turn; the options save in .env by default."""
+        usual: dict[str, Any] = {"folder": self.folder, "save_in": "env"}
+        prompts = Prompts(Console(file=self.screen, width=80), self._reader(answers), self._open)
+        context = LoginContext(sleep=self.time.sleep, clock=self.time.clock, **self.context)
+        settings = read_settings(directory=self.folder)
+        return Login(settings, LoginOptions(**usual | options), prompts, context).sign_in()
 
     def _reader(self, answers: Sequence[Answer]) -> Callable[[], str]:
         left = iter(answers)
@@ -71,24 +70,24 @@ class LoginBench:
 
         return read
 
-    def _opens(self, address: str) -> bool:
+    def _open(self, address: str) -> bool:
         self.opened.append(address)
         return True
 
 
 @contextmanager
 def login_bench(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoginBench]:
-    """A terminal, and settings that lead to a Dropbox of one account and no team."""
+    """Give a terminal, with settings for a Dropbox account without a team."""
     with Server(Dropbox()) as server:
         monkeypatch.setenv("DROPBOX_SANDBOX_URL", server.url)
         yield LoginBench(server, folder)
 
 
 def allow(bench: LoginBench) -> str:
-    """Press Allow on the page that was shown, and copy the code."""
+    """Press Allow on the page, and copy the code."""
     return bench.app.authorise(bench.address)
 
 
 def allow_less(bench: LoginBench) -> str:
-    """The same, but Dropbox grants one permission alone."""
+    """Press Allow, but get one permission only."""
     return bench.app.authorise(bench.address, granting=frozenset({"account_info.read"}))

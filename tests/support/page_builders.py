@@ -33,7 +33,7 @@ def a_page_study(**changes: Any) -> StudyConfig:
 def page_counts(*consented: int, complete: int | None = None) -> WeekCounts:
     """Weekly counts; one rider was agreed to by all but one each week, and all weeks but the last are complete."""
     agreed = tuple(max(0, number - 1) for number in consented)
-    return WeekCounts(START, len(consented) - 1 if complete is None else complete, consented, {"rider a": agreed})
+    return WeekCounts(START, len(consented) - 1 if complete is None else complete, consented, {"rider a": agreed}, {})
 
 
 def a_page_report(consented: tuple[int, ...] = CONSENTED, **changes: Any) -> RunRecord:

@@ -7,7 +7,8 @@ from typing import Any
 from consent.delivery.plan import Delivery, DeliveryPlan, FolderState
 from consent.delivery.report_set import report_set
 from consent.files import StoredFile
-from consent.runs.ledger.record import RunCounts, RunLedger, RunRecord, scheduled_id
+from consent.runs.ledger.record import RunCounts, RunRecord, scheduled_id
+from consent.runs.ledger.store import RunLedger
 from consent.runs.pipeline import RunResult
 from tests.support.builders import a_row, summary_of
 from tests.unit.delivery.test_plan import REPORT, a_destination

@@ -318,6 +318,6 @@ def _last_week(summary: ConsentSummary, rules: Mapping[str, str]) -> RunRecord:
         requested_at=at,
         queued_at=at,
         cutoff=cutoff,
-        counts=RunCounts(summary.participants.total, sum(consented), summary.everyone, summary.everyone),
+        counts=RunCounts(summary.participants.total, sum(consented), summary.everyone, summary.everyone, 0),
         week_counts=WeekCounts(START, len(weeks), consented, {}, {**rule_fingerprints(summary.study), **rules}),
     )

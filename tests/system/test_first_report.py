@@ -11,10 +11,10 @@ import requests
 
 from consent.cli import main as cli
 from sandbox import __main__ as accounts
+from tests.support.doc_pages import PAGES
 from tests.support.study_files import filled, uncommented
-from tests.system.test_readme import README
 
-SECTION = README.partition("## From nothing to a first report\n")[2].partition("\n## ")[0]
+SECTION = PAGES["README.md"].partition("## From nothing to a first report\n")[2].partition("\n## ")[0]
 COMMANDS = re.findall(r"^uv run consent (.+)$", SECTION, re.MULTILINE)
 (LINES,) = re.findall(r"^```toml\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL)
 GIVEN = dict(re.findall(r"^(\w+)\s+= (.+)$", LINES, re.MULTILINE))

@@ -1,4 +1,4 @@
-"""Claims about building the package that is deployed: that it is tried out, and that it is the same each time."""
+"""Tests of building the deployment package: it is test-imported, and it is reproducible."""
 
 import os
 import subprocess
@@ -16,10 +16,10 @@ from infra.package import (
     SITE_PACKAGES,
     PackageError,
     compile_bytecode,
+    ensure_azure_python,
     files_in,
     install_dependencies,
     is_azure_like,
-    refuse_other_python,
     remove_earlier,
     try_imports,
     write_archive,
@@ -38,7 +38,7 @@ OPTIONAL = "try:\n    import not_there\nexcept ImportError:\n    pass\n"
 
 
 def a_package(folder: Path, *, app: str = APP, job: str = "") -> Path:
-    """A small app with its dependencies beside it, as it is built."""
+    """A small app and its dependencies, laid out like the package."""
     files: dict[str | Path, str] = {
         "function_app.py": app,
         "consent/__init__.py": "",
@@ -53,26 +53,26 @@ def a_package(folder: Path, *, app: str = APP, job: str = "") -> Path:
     return folder
 
 
-def said_by(program: str, folder: Path) -> str:
-    """What a program says that has the modules of a folder in reach."""
+def output_of(program: str, folder: Path) -> str:
+    """The output of a program that can import the modules of a folder."""
     command = [sys.executable, "-I", "-B", "-c", f"import sys; sys.path.insert(0, {str(folder)!r}); {program}"]
     return subprocess.run(command, capture_output=True, check=True, encoding="utf-8", timeout=60).stdout.strip()
 
 
-@pytest.mark.parametrize("version", [(3, 11), (3, 12), (3, 14)])
-def test_another_python_is_refused_for_its_bytecode(version: tuple[int, int]) -> None:
-    with pytest.raises(PackageError, match=r"Needs Python 3\.13, whose bytecode is deployed: uv run"):
-        refuse_other_python(version)
+@pytest.mark.parametrize("version", [(3, 11), (3, 14)])
+def test_another_python_is_rejected(version: tuple[int, int]) -> None:
+    with pytest.raises(PackageError, match=r"Needs Python 3\.13"):
+        ensure_azure_python(version)
 
 
-def test_azure_s_python_is_taken() -> None:
-    refuse_other_python((3, 13, 5))
+def test_azure_s_python_is_accepted() -> None:
+    ensure_azure_python((3, 13, 5))
 
 
-def test_without_uv_it_is_said_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_uv_the_message_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    with pytest.raises(PackageError, match=r"Needs uv .*: python -m pip install uv"):
+    with pytest.raises(PackageError, match="python -m pip install uv"):
         install_dependencies(ROOT, tmp_path / "site-packages")
 
 
@@ -80,11 +80,11 @@ def test_without_uv_it_is_said_where_to_get_it(tmp_path: Path, monkeypatch: pyte
     ("system", "machine", "like"),
     [("linux", "x86_64", True), ("linux", "aarch64", False), ("win32", "AMD64", False), ("darwin", "x86_64", False)],
 )
-def test_the_package_is_tried_out_only_where_its_wheels_run(system: str, machine: str, like: bool) -> None:
+def test_the_package_is_imported_only_where_its_wheels_run(system: str, machine: str, like: bool) -> None:
     assert is_azure_like(system, machine) is like
 
 
-def test_a_build_that_fails_leaves_no_earlier_package_behind(tmp_path: Path) -> None:
+def test_a_failed_build_leaves_no_earlier_package(tmp_path: Path) -> None:
     package = a_package(tmp_path / "package")
     write_archive(package, tmp_path / "package.zip")
 
@@ -97,43 +97,41 @@ def test_the_first_build_has_nothing_to_remove(tmp_path: Path) -> None:
     remove_earlier(tmp_path / "package", tmp_path / "package.zip")
 
 
-def test_an_earlier_package_that_cannot_be_removed_is_not_mixed_with_the_new_one(tmp_path: Path) -> None:
-    (tmp_path / "package").write_text("", encoding="utf-8")  # stands for a folder that another program holds
+def test_an_earlier_package_that_cannot_be_removed_stops_the_build(tmp_path: Path) -> None:
+    (tmp_path / "package").write_text("", encoding="utf-8")  # in place of a folder that another program uses
 
-    with pytest.raises(PackageError, match="cannot be removed: close what has it open"):
+    with pytest.raises(PackageError, match="cannot be removed"):
         remove_earlier(tmp_path / "package", tmp_path / "package.zip")
 
 
-def test_the_functions_of_a_package_are_told(tmp_path: Path) -> None:
+def test_the_functions_of_a_package_are_listed(tmp_path: Path) -> None:
     assert try_imports(a_package(tmp_path)) == "weekly"
 
 
 @pytest.mark.parametrize(
     "job",
     [
-        pytest.param("import not_there", id="a module that is nowhere"),
-        pytest.param("import pytest", id="one that this machine has"),
-        pytest.param("def run():\n    import not_there", id="one that is imported only when it runs"),
-        pytest.param("from consent.also import x", id="one of the app's own"),
+        pytest.param("import not_there", id="a module that does not exist"),
+        pytest.param("import pytest", id="a module of this machine"),
+        pytest.param("def run():\n    import not_there", id="a module that is imported later"),
+        pytest.param("from consent.also import x", id="a module of the app"),
     ],
 )
-def test_a_package_without_something_that_its_job_imports_is_refused(job: str, tmp_path: Path) -> None:
-    with pytest.raises(PackageError, match="cannot be imported as it was built"):
+def test_a_package_without_a_needed_module_is_rejected(job: str, tmp_path: Path) -> None:
+    with pytest.raises(PackageError, match="cannot be imported"):
         try_imports(a_package(tmp_path, job=job))
 
 
-def test_a_package_may_lack_what_the_app_can_do_without(tmp_path: Path) -> None:
+def test_a_package_may_lack_an_optional_module(tmp_path: Path) -> None:
     assert try_imports(a_package(tmp_path, job=OPTIONAL)) == "weekly"
 
 
-def test_an_app_without_functions_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PackageError, match="cannot be imported as it was built"):
+def test_an_app_without_functions_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(PackageError, match="cannot be imported"):
         try_imports(a_package(tmp_path, app=APP.replace("[Function]", "[]")))
 
 
-def test_no_setting_of_this_machine_is_seen_when_a_package_is_tried(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_test_import_sees_no_setting_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DROPBOX_KEY", "abc")
     seen = "import os\nassert 'DROPBOX_KEY' not in os.environ\n"
 
@@ -143,21 +141,21 @@ def test_no_setting_of_this_machine_is_seen_when_a_package_is_tried(
 @pytest.mark.parametrize(
     "module", ["dropbox", "pandas", "typst", "azure.data.tables", "consent.runs.pipeline", "zoneinfo"]
 )
-def test_what_a_run_imports_is_tried(module: str) -> None:
+def test_the_test_import_covers_what_a_run_imports(module: str) -> None:
     assert module in imported_modules(ROOT)
 
 
 @pytest.mark.parametrize("module", ["rich", "dotenv", "platformdirs", "sandbox", "consent.cli.main"])
-def test_what_only_the_command_line_imports_is_not_tried(module: str) -> None:
+def test_the_test_import_leaves_out_what_only_the_command_line_imports(module: str) -> None:
     assert module not in imported_modules(ROOT)
 
 
-def test_bytecode_is_used_whatever_the_times_of_the_files(tmp_path: Path) -> None:
+def test_bytecode_stays_valid_when_file_times_change(tmp_path: Path) -> None:
     (tmp_path / "module.py").write_text("print('as compiled')", encoding="utf-8")
     compile_bytecode(tmp_path)
     (tmp_path / "module.py").write_text("print('as it is now')", encoding="utf-8")
 
-    assert said_by("import module", tmp_path) == "as compiled"
+    assert output_of("import module", tmp_path) == "as compiled"
 
 
 def test_no_path_of_this_machine_is_in_the_bytecode(tmp_path: Path) -> None:
@@ -168,14 +166,14 @@ def test_no_path_of_this_machine_is_in_the_bytecode(tmp_path: Path) -> None:
     assert [path for path in tmp_path.rglob("*.pyc") if str(tmp_path).encode() in path.read_bytes()] == []
 
 
-def test_a_module_that_cannot_be_compiled_is_refused(tmp_path: Path) -> None:
+def test_a_module_that_cannot_be_compiled_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "module.py").write_text("def", encoding="utf-8")
 
     with pytest.raises(PackageError, match="cannot be compiled"):
         compile_bytecode(tmp_path)
 
 
-def test_every_file_is_in_the_archive_under_its_own_name(tmp_path: Path) -> None:
+def test_the_archive_holds_every_file(tmp_path: Path) -> None:
     package = a_package(tmp_path / "package")
 
     write_archive(package, tmp_path / "package.zip")
@@ -194,5 +192,5 @@ def test_the_same_files_give_the_same_archive(tmp_path: Path) -> None:
     assert (tmp_path / "first.zip").read_bytes() == (tmp_path / "second.zip").read_bytes()
 
 
-def test_the_archive_lies_beside_the_folder_and_not_in_it() -> None:
+def test_the_archive_is_not_inside_the_folder() -> None:
     assert FOLDER not in ARCHIVE.parents

@@ -1,1 +1,1 @@
-"""The doctor: what would stop a run or make its report wrong, and how to mend it."""
+"""``consent check``: check everything that a run needs, and print a fix for every problem."""

@@ -1,89 +1,85 @@
-"""The doctor: examines everything that a run depends on, in the order in which it depends on it.
+"""Check everything that a run needs, in the order in which a run needs it.
 
-Goes on after a failure as far as that makes sense, and says what could not be examined because of it. Changes nothing
-but for one tiny file in Dropbox, which it removes. What each examination looks at is told in its own module.
+A failed check does not stop the others; what could not be checked because of it is a finding. Nothing is changed,
+except for one small file in Dropbox, which is deleted again.
 """
 
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from consent.cli.check.clock import ServerClocks, examine_clock, examine_first_day, examine_zone, next_report
+from consent.cli.check.clock import check_clock, check_first_day, check_zone, next_report
 from consent.cli.check.context import CheckContext
-from consent.cli.check.dropbox import examine_dropbox
+from consent.cli.check.dropbox import check_dropbox
 from consent.cli.check.findings import Checkup, FindingCollector
-from consent.cli.check.ledger import examine_ledger
-from consent.cli.check.redcap import examine_redcap
-from consent.cli.check.settings import examine_settings
+from consent.cli.check.ledger import check_ledger
+from consent.cli.check.redcap import check_redcap
+from consent.cli.check.settings import check_settings
 from consent.config.settings import Settings, read_settings
 from consent.studies.catalog import Studies, choose_study, load_studies
 from consent.studies.model import StudyConfig
 
 SETTINGS = "Settings and secrets"
+STUDY_FILE = "Study file"
 
 
-def check_up(directory: Path | None, key: str | None, tools: CheckContext) -> Checkup:
-    """Examine the set-up of one study, or of all.
+def check_setup(directory: Path | None, key: str | None, context: CheckContext) -> Checkup:
+    """Check the set-up of one study, or of all.
 
-    directory: where local.settings.json and .env are, by default beside host.json. key: of the study, by default of
-    every one. Raises UnknownStudyError if there is none of that key.
+    directory: the folder of local.settings.json and .env, by default beside host.json. key: of the study. Raises
+    UnknownStudyError.
     """
-    notes = FindingCollector()
-    settings = notes.about(SETTINGS).attempt(lambda: read_settings(directory=directory))
+    findings = FindingCollector()
+    settings = findings.about(SETTINGS).attempt(lambda: read_settings(directory=directory))
     if settings is None:
-        notes.about(SETTINGS).unknown("Nothing else was examined, because of this")
-        return Checkup(notes.findings)
-    return check_settings(settings, key, tools)
+        findings.about(SETTINGS).unknown("Nothing else was checked, because of this problem.")
+        return Checkup(findings.findings)
+    return check_with(settings, key, context)
 
 
-def check_settings(settings: Settings, key: str | None, tools: CheckContext) -> Checkup:
-    """As ``check_up``, with settings that were read before."""
-    notes = FindingCollector()
-    tools.stage("Reading the study files")
-    studies = _usable_studies(settings, key, notes)
+def check_with(settings: Settings, key: str | None, context: CheckContext) -> Checkup:
+    """Check the set-up with these settings; see ``check_setup``."""
+    findings = FindingCollector()
+    context.stage("Reading the study files")
+    studies = _usable_studies(settings, key, findings)
     for study in studies:
-        examine_first_day(study, tools, notes.about("Study file", study.key))
+        check_first_day(study, context, findings.about(STUDY_FILE, study.key))
     if studies:
-        _examine_all(studies, settings, tools, notes)
+        _check_all(studies, settings, context, findings)
     else:
-        notes.about("Study file").unknown("Nothing else was examined, because no study file can be used")
-    return Checkup(notes.findings, tuple(next_report(study, tools.now()) for study in studies))
+        findings.about(STUDY_FILE).unknown("Nothing else was checked, because no study file can be used.")
+    return Checkup(findings.findings, tuple(next_report(study, context.now()) for study in studies))
 
 
-def _usable_studies(settings: Settings, key: str | None, notes: FindingCollector) -> Sequence[StudyConfig]:
-    found = notes.about("Study file").attempt(lambda: load_studies(settings))
+def _usable_studies(settings: Settings, key: str | None, findings: FindingCollector) -> Sequence[StudyConfig]:
+    found = findings.about(STUDY_FILE).attempt(lambda: load_studies(settings))
     if found is None:
         return ()
     if key is not None and key not in found.keys:
-        choose_study(found, key)  # which says what keys there are
+        choose_study(found, key)  # raises the error that lists the keys
     keys = found.keys if key is None else (key,)
-    return [study for name in keys if (study := _usable(found, name, notes.about("Study file", name)))]
+    return [study for name in keys if (study := _usable(found, name, findings.about(STUDY_FILE, name)))]
 
 
-def _usable(found: Studies, key: str, notes: FindingCollector) -> StudyConfig | None:
-    study = notes.attempt(partial(choose_study, found, key), fix=f"Correct it in {key}.toml.")
+def _usable(found: Studies, key: str, findings: FindingCollector) -> StudyConfig | None:
+    study = findings.attempt(partial(choose_study, found, key))
     if study is not None:
-        forms, riders = _number(len(study.consents), "consent form"), _number(len(study.riders), "rider")
-        notes.ok(f"'{study.title}', from {study.start_date} on: {forms}, {riders}")
+        counts = f"consent forms: {len(study.consents)}, riders: {len(study.riders)}"
+        findings.ok(f"'{study.title}', from {study.start_date}; {counts}.")
     return study
 
 
-def _examine_all(
-    studies: Sequence[StudyConfig], settings: Settings, tools: CheckContext, notes: FindingCollector
+def _check_all(
+    studies: Sequence[StudyConfig], settings: Settings, context: CheckContext, findings: FindingCollector
 ) -> None:
-    clocks = ServerClocks(tools.now)
-    tools.stage("Looking for settings and secrets")
-    access = examine_settings(studies, settings, tools, notes.about(SETTINGS))
-    last = examine_ledger(studies, settings, tools, notes.about("Record of runs"))
+    context.stage("Checking settings and secrets")
+    access = check_settings(studies, settings, context, findings.about(SETTINGS))
+    last = check_ledger(studies, settings, context, findings.about("Run history"))
     for study in studies:
-        tools.stage(f"Asking REDCap for {study.key}")
-        examine_redcap(study, access, tools, clocks, last.get(study.key), notes.about("REDCap", study.key))
-    tools.stage("Asking Dropbox")
-    examine_dropbox(studies, access, tools, clocks, notes.about("Dropbox"))
-    examine_clock(clocks.ahead, notes.about("Clock"))
+        context.stage(f"Checking REDCap for {study.key}")
+        check_redcap(study, access, last.get(study.key), findings.about("REDCap", study.key))
+    context.stage("Checking Dropbox")
+    check_dropbox(studies, access, findings.about("Dropbox"))
+    check_clock(access.clocks.ahead, findings.about("Clock"))
     for study in studies:
-        examine_zone(study, tools, notes.about("Time zone", study.key))
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+        check_zone(study, context, findings.about("Time zone", study.key))

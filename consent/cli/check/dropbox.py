@@ -1,16 +1,15 @@
-"""Examines Dropbox: the log-in and its permissions, the account, and whether a file can be written where reports go.
+"""Check Dropbox: the sign-in and its permissions, the account, and that a file can be written where reports go.
 
-Writes one tiny file and removes it (``proof.py``); looks at no report. Shows nobody's name or address.
+Writes one small file and deletes it; reads no report. Never shows the owner's name or address.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from consent.cli.check.clock import ServerClocks
-from consent.cli.check.context import CheckContext, ResolvedAccess
+from consent.cli.check.context import ResolvedAccess
 from consent.cli.check.findings import FindingCollector
 from consent.cli.dropbox_account import DropboxAccount, Owner
-from consent.cli.write_test import TRIAL_NAME, NewAccount, prove_writable
+from consent.cli.write_test import TEST_FILE_NAME, NewAccount, run_write_test
 from consent.config.checks import dropbox_sandbox_url, ensure_no_sdk_hosts, root_namespace
 from consent.config.credentials import DROPBOX_KEY, DROPBOX_TOKEN
 from consent.config.settings import Network
@@ -20,78 +19,71 @@ from consent.runs.services import dropbox_folder
 from consent.studies.model import StudyConfig
 
 
-def examine_dropbox(
-    studies: Sequence[StudyConfig],
-    access: ResolvedAccess,
-    tools: CheckContext,
-    clocks: ServerClocks,
-    notes: FindingCollector,
-) -> None:
-    """Note whether a run could deliver to the folder of each study."""
-    first, network = _needed_first(access), access.network
-    if first or network is None:
-        notes.unknown(f"Dropbox was not asked: {first or 'the network'} must be right first")
+def check_dropbox(studies: Sequence[StudyConfig], access: ResolvedAccess, findings: FindingCollector) -> None:
+    """Check that a run could deliver to the folder of each study."""
+    blocked, network = _blocked_by(access), access.network
+    if blocked or network is None:
+        findings.unknown(f"Dropbox was not checked: fix {blocked or 'the network settings'} first.")
         return
-    with _reaching(access, network, tools, clocks) as new_account:
+    with _open_account(access, network) as new_account:
         account = new_account()
-        if not notes.succeeds(account.connect):
-            notes.unknown("Account, permissions and folder were not examined, because of this")
+        if not findings.succeeds(account.connect):
+            findings.unknown("Account, permissions and folder were not checked, because of this problem.")
             return
-        notes.ok("The log-in works (permission account_info.read)")
-        owner = notes.attempt(account.owner, state="unknown")
+        findings.ok("The sign-in works (permission account_info.read).")
+        owner = findings.attempt(account.owner, state="unknown")
         if owner is not None:
-            note_owner(owner, root_namespace(access.settings), notes)
+            _check_space(owner, root_namespace(access.settings), findings)
         for folder in dict.fromkeys(study.delivery.folder for study in studies):
-            _examine_folder(folder, new_account, notes)
+            _check_folder(folder, new_account, findings)
 
 
 @contextmanager
-def _reaching(
-    access: ResolvedAccess, network: Network, tools: CheckContext, clocks: ServerClocks
-) -> Iterator[NewAccount]:
-    with dropbox_session(network, dropbox_sandbox_url(access.settings)) as session:
-        clocks.listen(session, "Dropbox")
+def _open_account(access: ResolvedAccess, network: Network) -> Iterator[NewAccount]:
+    settings, context = access.settings, access.context
+    with dropbox_session(network, dropbox_sandbox_url(settings)) as session:
+        access.clocks.listen(session, "Dropbox")
         yield lambda: dropbox_folder(
-            DropboxAccount, access.settings, access.secrets, session, sleep=tools.sleep, clock=tools.clock
+            DropboxAccount, settings, access.secrets, session, sleep=context.sleep, clock=context.clock
         )
 
 
-def _needed_first(access: ResolvedAccess) -> str:
-    """What must be mended before any address is safe to ask; it was noted already."""
-    if missing := access.missing(DROPBOX_KEY, DROPBOX_TOKEN):
-        return missing
+def _blocked_by(access: ResolvedAccess) -> str:
+    """Return what must be fixed before any address is safe to use; it has its own findings already."""
+    if missing := [name for name in (DROPBOX_KEY, DROPBOX_TOKEN) if name not in access.secrets]:
+        return " and ".join(missing)
     try:
         dropbox_sandbox_url(access.settings)
         root_namespace(access.settings)
         ensure_no_sdk_hosts(access.settings)
     except SettingsError:
-        return "the settings named above"
+        return "the settings above"
     return ""
 
 
-def note_owner(owner: Owner, chosen: str | None, notes: FindingCollector) -> None:
-    """Note whose space paths start in; chosen: the id of the team space that the settings name."""
+def _check_space(owner: Owner, chosen: str | None, findings: FindingCollector) -> None:
+    """Check which space paths start in; ``chosen``: the id of the team space in the settings."""
     if owner.team_space is None:
-        notes.ok(f"A {owner.kind} account; reports go to its own files")
+        findings.ok(f"A {owner.kind} account; reports go to its own files.")
     elif chosen is None:
-        notes.warning(
-            f"A {owner.kind} account with a team space, but reports go to its member's own files",
-            f"If they belong into a folder of the team, set DROPBOX_ROOT_NAMESPACE to {owner.team_space}.",
+        findings.warning(
+            f"A {owner.kind} account with a team space, but reports go to the member's own files.",
+            f"If they belong in a team folder, set DROPBOX_ROOT_NAMESPACE to {owner.team_space}.",
         )
     else:
-        notes.ok(f"A {owner.kind} account; paths start at the team space {chosen}")
+        findings.ok(f"A {owner.kind} account; paths start at the team space {chosen}.")
 
 
-def _examine_folder(folder: str, new_account: NewAccount, notes: FindingCollector) -> None:
-    proof = notes.attempt(lambda: prove_writable(new_account, folder))
-    if proof is None:
+def _check_folder(folder: str, new_account: NewAccount, findings: FindingCollector) -> None:
+    result = findings.attempt(lambda: run_write_test(new_account, folder))
+    if result is None:
         return
-    if not proof.stands:
-        notes.ok(f"The folder {folder} is not there yet; the first report makes it")
-    if proof.removed:
-        notes.ok(f"A tiny file was written to {proof.tried_in}, verified and removed")
+    if not result.exists:
+        findings.ok(f"The first report creates the folder {folder}.")
+    if result.deleted:
+        findings.ok(f"A test file was written to {result.written_to}, verified and deleted.")
     else:
-        notes.warning(
-            f"A tiny file was written to {proof.tried_in} and verified, but could not be removed",
-            f"Delete {TRIAL_NAME} there, or check again: the next trial removes it.",
+        findings.warning(
+            f"A test file was written to {result.written_to} and verified, but could not be deleted.",
+            f"Delete {TEST_FILE_NAME} there. The next check also deletes it.",
         )

@@ -1,27 +1,25 @@
-"""What an examination of a study's set-up found, and the document that says so to a script.
+"""What a check of the set-up found."""
 
-Pure. Prints nothing (``lines.py``), and examines nothing.
-"""
-
-import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partialmethod
 from itertools import groupby
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from consent.errors import ConsentReportError, DictionaryError, StudyFileError
+from consent.errors import ConsentReportError
 
 State = Literal["ok", "warning", "problem", "unknown"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found out about a subject, and what to do about it.
+    """One finding about a subject, and its fix.
 
-    state: ``problem`` (a run would fail, or its report be wrong), ``warning`` (a run works, but look), ``unknown``
-    (cannot be seen from here, or was not examined), ``ok``. study: its key, empty where it is about all of them.
+    state: ``problem`` (a run would fail, or its report be wrong), ``warning`` (a run works), ``unknown`` (not checked),
+    ``ok``. study: its key; empty if the finding is about all studies.
     """
 
     subject: str
@@ -33,7 +31,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class NextReport:
-    """When a study's next Monday report is due: an instant (UTC), and the zone whose clocks say so."""
+    """When the next Monday report of a study is due (UTC), and the study's time zone."""
 
     study: str
     monday: date
@@ -42,144 +40,73 @@ class NextReport:
 
     @property
     def local(self) -> datetime:
-        """The same instant by the clocks where the study is."""
+        """The same instant in the study's time zone."""
         return self.due_at.astimezone(ZoneInfo(self.time_zone))
 
 
 @dataclass(frozen=True)
 class Checkup:
-    """Everything that was found, in the order in which a person should read it."""
+    """All findings, in the order they were made."""
 
     findings: tuple[Finding, ...]
     next_reports: tuple[NextReport, ...] = ()
 
     @property
-    def would_run(self) -> bool:
+    def ready(self) -> bool:
         """Whether nothing was found that would make a run fail."""
         return not self.count("problem")
 
     def count(self, state: State) -> int:
-        """How many findings are of this kind."""
+        """Return the number of findings in this state."""
         return sum(finding.state == state for finding in self.findings)
 
-
-def grouped(findings: Iterable[Finding]) -> Iterator[tuple[str, str, list[Finding]]]:
-    """Subject, study and findings of each group; the groups in the order of their first finding."""
-    places: dict[tuple[str, str], int] = {}
-    ordered = sorted(findings, key=lambda finding: places.setdefault((finding.subject, finding.study), len(places)))
-    for (subject, study), group in groupby(ordered, lambda finding: (finding.subject, finding.study)):
-        yield subject, study, list(group)
-
-
-def checkup_document(checkup: Checkup) -> dict[str, Any]:
-    """The outcome for a script: ``state`` is ``ready`` or ``not ready``; instants in ISO 8601."""
-    return {
-        "state": "ready" if checkup.would_run else "not ready",
-        "findings": [asdict(finding) for finding in checkup.findings],
-        "next_reports": [
-            {
-                "study": report.study,
-                "monday": report.monday.isoformat(),
-                "due_at": report.due_at.isoformat(),
-                "local": report.local.isoformat(),
-                "time_zone": report.time_zone,
-            }
-            for report in checkup.next_reports
-        ],
-    }
-
-
-_SENTENCE_END = re.compile(r"(?<=[.?!]) (?=[A-Z])")
-_OF_A_RUN = re.compile(r"Nothing was .*|(Then r|R)un again\.")  # what a check has no use for
-
-
-def what_and_fix(message: str) -> tuple[str, str]:
-    """What a message says happened, and what it says to do (empty where it says both in one breath)."""
-    first, *rest = _SENTENCE_END.split(message)
-    advice = " ".join(sentence for sentence in rest if not _OF_A_RUN.fullmatch(sentence))
-    if not advice and " must " not in first:
-        first, advice = _apart_at_last_colon(first)
-    return first.removesuffix("."), as_sentence(advice)
-
-
-def as_sentence(text: str) -> str:
-    """The text with a capital and a full stop, if it is not empty."""
-    if not text:
-        return ""
-    return text[0].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
-
-
-def _apart_at_last_colon(sentence: str) -> tuple[str, str]:
-    """Head and tail of a sentence at its last colon that stands in no parentheses."""
-    depth = 0
-    for position in range(len(sentence) - 1, 0, -1):
-        depth += {")": 1, "(": -1}.get(sentence[position], 0)
-        if depth == 0 and sentence.startswith(": ", position):
-            return sentence[:position], sentence[position + 2 :]
-    return sentence, ""
-
-
-T = TypeVar("T")
+    def grouped(self) -> Iterator[tuple[str, str, list[Finding]]]:
+        """Yield subject, study and findings of each group, in the order of the groups' first findings."""
+        places: dict[tuple[str, str], int] = {}
+        ordered = sorted(self.findings, key=lambda each: places.setdefault((each.subject, each.study), len(places)))
+        for (subject, study), group in groupby(ordered, lambda each: (each.subject, each.study)):
+            yield subject, study, list(group)
 
 
 class FindingCollector:
-    """The findings so far, to which those about one subject are added; ``about`` turns to another subject."""
+    """Collects findings about one subject, each once; ``about`` adds another subject to the same list."""
 
     def __init__(self, subject: str = "", study: str = "", findings: dict[Finding, None] | None = None) -> None:
-        self._subject = subject
-        self._study = study
+        self._subject, self._study = subject, study
         self._findings: dict[Finding, None] = {} if findings is None else findings
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Everything noted about any subject, in order, each once."""
+        """All findings about any subject, in order."""
         return tuple(self._findings)
 
     def about(self, subject: str, study: str = "") -> "FindingCollector":
-        """The same notes, for findings about this subject."""
+        """Return a collector for another subject."""
         return FindingCollector(subject, study, self._findings)
 
-    def ok(self, what: str) -> None:
-        """This is as it should be."""
-        self.add("ok", what)
-
-    def warning(self, what: str, fix: str) -> None:
-        """A run works, but a person should look."""
-        self.add("warning", what, fix)
-
-    def problem(self, what: str, fix: str) -> None:
-        """A run would fail, or its report be wrong."""
-        self.add("problem", what, fix)
-
-    def unknown(self, what: str, fix: str = "") -> None:
-        """This cannot be seen from here, or was not examined."""
-        self.add("unknown", what, fix)
-
     def add(self, state: State, what: str, fix: str = "") -> None:
-        """Note a finding of any kind."""
+        """Add a finding; ``ok``, ``warning``, ``problem`` and ``unknown`` are short for each state."""
         self._findings[Finding(self._subject, state, what, fix, self._study)] = None
 
-    def attempt(self, ask: Callable[[], T], *, state: State = "problem", fix: str = "") -> T | None:
-        """Give what ``ask`` gives; one of our errors is noted instead, each of its problems apart.
+    ok = partialmethod(add, "ok")
+    warning = partialmethod(add, "warning")
+    problem = partialmethod(add, "problem")
+    unknown = partialmethod(add, "unknown")
 
-        fix: what to do where the error does not say it.
-        """
+    def attempt(self, act: Callable[[], T], *, state: State = "problem") -> T | None:
+        """Return the result of ``act``; add each problem of one of our errors as a finding and return None."""
         try:
-            return ask()
-        except (StudyFileError, DictionaryError) as error:
-            for problem in error.problems:
-                self.add(state, str(problem), fix or "Correct the study file.")
+            return act()
         except ConsentReportError as error:
             for problem in error.problems:
-                what, advice = what_and_fix(str(problem))
-                self.add(state, what, advice or fix)
+                self.add(state, problem.what, problem.fix)
         return None
 
-    def succeeds(self, act: Callable[[], object]) -> bool:
-        """Whether ``act`` went well; one of our errors is noted as a problem."""
+    def succeeds(self, act: Callable[[], None]) -> bool:
+        """Return whether ``act`` succeeds; add the problems of one of our errors."""
 
-        def done() -> bool:
+        def succeed() -> bool:
             act()
             return True
 
-        return self.attempt(done) or False
+        return self.attempt(succeed) or False

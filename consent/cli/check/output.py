@@ -1,49 +1,54 @@
-"""What was found, as lines for a terminal: by subject, a line for what is fine, the fix under what is not.
-
-Decides nothing about what was found.
-"""
+"""The result of a check, for the terminal and for scripts."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from consent.cli.check.findings import Checkup, Finding, NextReport, State, grouped
+from consent.cli.check.findings import Checkup, Finding, NextReport, State
 from consent.dates import short_day, weekday_of
+from consent.files import to_json
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_LABELS: dict[State, str] = {"ok": "ok", "warning": "warning", "problem": "PROBLEM", "unknown": "not seen"}
+_LABELS: dict[State, str] = {"ok": "ok", "warning": "warning", "problem": "PROBLEM", "unknown": "unknown"}
 _STYLES: dict[State, str] = {"ok": "green", "warning": "yellow", "problem": "bold red", "unknown": "cyan"}
-_INDENT = 11  # columns: two, the longest label, and one more
+_INDENT = 11  # columns: two, the longest label, and two
 
 Line = tuple[str, str, str]
-"""The beginning of a line, the style of that beginning (as rich names it), and the rest."""
+"""The start of a line, the style of that start (as rich names it), and the rest."""
+
+
+def checkup_document(checkup: Checkup) -> dict[str, Any]:
+    """Return the result as plain JSON values: ``state`` is ``ready`` or ``not ready``; ``local`` has its UTC offset."""
+    document: dict[str, Any] = {"state": "ready" if checkup.ready else "not ready", **to_json(checkup)}
+    for shown, report in zip(document["next_reports"], checkup.next_reports, strict=True):
+        shown["local"] = report.local.isoformat()
+    return document
 
 
 def show_checkup(checkup: Checkup, out: "Console") -> None:
     """Print every finding, in colours where the terminal shows them."""
     from rich.text import Text
 
-    for beginning, style, rest in checkup_lines(checkup, out.width):
-        out.print(Text(beginning, style=style) + Text(rest), soft_wrap=True)
+    for start, style, rest in checkup_lines(checkup, out.width):
+        out.print(Text(start, style=style) + Text(rest), soft_wrap=True)
 
 
 def checkup_lines(checkup: Checkup, width: int) -> Iterator[Line]:
-    """Every finding, and last of all the verdict and when the next reports are due."""
-    for subject, study, findings in grouped(checkup.findings):
+    """Yield the findings by subject, each fix under its problem; then the verdict and the next reports."""
+    for subject, study, findings in checkup.grouped():
         yield f"{subject} ({study})" if study else subject, "bold", ""
-        for n, finding in enumerate(findings):
-            following = findings[n + 1] if n + 1 < len(findings) else None
-            yield from _lines_of(finding, following, width)
+        for finding, following in zip(findings, [*findings[1:], None], strict=True):
+            yield from _finding_lines(finding, following, width)
         yield "", "", ""
-    verdict = textwrap.wrap(f"{_verdict(checkup)} {_due(checkup.next_reports)}".strip(), width)
-    yield from ((line, "bold", "") for line in verdict)
+    for line in textwrap.wrap(f"{_verdict(checkup)} {_due(checkup.next_reports)}".strip(), width):
+        yield line, "bold", ""
 
 
-def _lines_of(finding: Finding, following: Finding | None, width: int) -> Iterator[Line]:
-    """One that has the same fix as the next leaves it to that one to say it."""
+def _finding_lines(finding: Finding, following: Finding | None, width: int) -> Iterator[Line]:
+    """Yield the lines of a finding; a fix that the next finding shares is printed there."""
     room = max(width - _INDENT, 20)
     for n, text in enumerate(textwrap.wrap(finding.what, room, break_on_hyphens=False)):
         label = _LABELS[finding.state] if n == 0 else ""
@@ -57,13 +62,13 @@ def _lines_of(finding: Finding, following: Finding | None, width: int) -> Iterat
 def _verdict(checkup: Checkup) -> str:
     counts = ((checkup.count("problem"), "problem"), (checkup.count("warning"), "warning"))
     named = ", ".join(f"{n} {word}{'s' if n > 1 else ''}" for n, word in counts if n)
-    if not checkup.would_run:
+    if not checkup.ready:
         return f"Not ready: {named}."
     return f"Ready: a run would work{f' ({named})' if named else ''}."
 
 
 def _due(reports: Sequence[NextReport]) -> str:
-    """When the next reports are due; which study is meant is said only where there are several."""
+    """Return when the next reports are due; each names its study if there are several."""
     many = len(reports) > 1
     return " ".join(f"Next report{f' of {report.study}' if many else ''} due {_instant(report)}." for report in reports)
 

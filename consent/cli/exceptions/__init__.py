@@ -1,1 +1,1 @@
-"""The records that a data manager should look at, as a list or as REDCap's own data quality rules."""
+"""The records to review: a list for one person, or data quality rules for REDCap."""

@@ -1,7 +1,7 @@
-"""Conditions in REDCap's logic language, as data quality rules and branching logic have it.
+"""Conditions in REDCap's logic, the language of data quality rules and branching logic.
 
-Pure, and knows nothing of consent. Uses comparisons, ``and``, ``or``, brackets, and of REDCap's functions ``datediff``,
-``length``, ``left``, ``mid`` and ``isinteger`` alone.
+They use comparisons, ``and``, ``or``, brackets, and the functions ``datediff``, ``length``, ``left``, ``mid`` and
+``isinteger``. The condition "" is never true.
 """
 
 from collections.abc import Iterable
@@ -10,108 +10,118 @@ from dataclasses import dataclass
 from consent.redcap.dictionary import Project, ProjectField
 from consent.studies.model import FieldRef
 
+_DATE_LENGTHS = (10, 16, 19)  # of 2023-09-12, with 09:30, with 09:30:00
 
-class CannotSayError(Exception):
-    """REDCap's logic has no words for this; the message says why."""
+
+class NotExpressibleError(Exception):
+    """REDCap's logic cannot express this; the message is the reason."""
 
 
 def both(*conditions: str) -> str:
-    """All of the conditions."""
+    """Return the condition that all of the conditions are true, without those that are ""."""
     return _joined(" and ", conditions)
 
 
 def either(*conditions: str) -> str:
-    """At least one of the conditions."""
+    """Return the condition that at least one of the conditions is true."""
     return _joined(" or ", conditions)
 
 
+def _joined(word: str, conditions: tuple[str, ...]) -> str:
+    different = tuple(dict.fromkeys(filter(None, conditions)))
+    return f"({word.join(different)})" if len(different) > 1 else "".join(different)
+
+
 def is_one_of(cell: str, codes: Iterable[str]) -> str:
-    """The cell holds one of the codes; blank is the code ``""``."""
+    """Return the condition that a cell holds one of the codes; "" is the blank."""
     return either(*(f"{cell} = {quoted(code)}" for code in codes))
 
 
 def is_none_of(cell: str, codes: Iterable[str]) -> str:
-    """The cell holds none of the codes."""
+    """Return the condition that a cell holds none of the codes."""
     return both(*(f"{cell} <> {quoted(code)}" for code in codes))
 
 
 def quoted(text: str) -> str:
-    """A text between quotation marks that it does not hold itself."""
+    """Return a text in quotation marks that it does not contain."""
     mark = '"' if "'" in text else "'"
     if mark in text or "[" in text:
-        raise CannotSayError(f"the text {text} cannot be written in REDCap's logic")
+        raise NotExpressibleError(f"the text {text} cannot be written in REDCap's logic")
     return f"{mark}{text}{mark}"
 
 
-def days_from(first: str, last: str) -> str:
-    """The days from one date to another, below 0 where the last is earlier; each a cell or a quoted date."""
+def days_between(first: str, last: str) -> str:
+    """Return the number of days from one date to another, each a cell or a quoted date."""
     return f"datediff({first}, {last}, 'd', true)"
 
 
 def without_outer_brackets(condition: str) -> str:
-    """The condition, and no brackets around the whole of it."""
-    if not condition.startswith("("):
-        return condition
+    """Return a condition without the brackets around the whole of it."""
     depth = 0
-    for position, mark in enumerate(condition):
+    for position, mark in enumerate(condition, 1):
         depth += (mark == "(") - (mark == ")")
         if depth == 0:
-            return condition[1:-1] if position == len(condition) - 1 else condition
+            return condition[1:-1] if 1 < position == len(condition) else condition
     return condition
-
-
-def _joined(word: str, conditions: tuple[str, ...]) -> str:
-    several = tuple(dict.fromkeys(condition for condition in conditions if condition))
-    return several[0] if len(several) == 1 else f"({word.join(several)})" if several else ""
-
-
-_LENGTHS = (10, 16, 19)  # of 2023-09-12; with 09:30; with 09:30:00
 
 
 @dataclass(frozen=True)
 class RuleCells:
-    """The cells of one project; ``blanks`` are what a cell holds where nobody wrote anything: "" and missing codes."""
+    """The cells of one project; a method raises ``NotExpressibleError`` where REDCap's logic cannot read the cell.
+
+    blanks: the values of an unanswered cell, "" and the missing-data codes.
+    """
 
     project: Project
     blanks: tuple[str, ...]
 
     def cell(self, ref: FieldRef | str, event: str = "") -> str:
-        """The cell of a field, or of one checkbox option, in an event (empty: of the row that is looked at)."""
+        """Return the cell of a field or checkbox option in an event; "" is the event of the evaluated row."""
         return f"[{event}][{ref}]" if event else f"[{ref}]"
 
-    def date(self, name: str, event: str = "") -> "DateCell":
-        """The cell of a date.
+    def in_all_events(self, ref: FieldRef) -> list[str]:
+        """Return the cells of a field or checkbox option in every event of a record."""
+        return [self.cell(ref, event) for event in self.events_of(ref.field)]
 
-        Raises:
-            CannotSayError: it is a survey's timestamp, which is no field.
-        """
+    def only_cell(self, ref: FieldRef) -> str:
+        """Return the cell of a field in its only event."""
+        return self.cell(ref, self.event_of(ref.field))
+
+    def unknown(self, cell: str, known: tuple[str, ...]) -> str:
+        """Return the condition that a cell holds an unknown code; "" if the study file names no codes."""
+        return is_none_of(cell, (*self.blanks, *known)) if known else ""
+
+    def date(self, name: str, event: str = "") -> "DateCell":
+        """Return the cell of a date."""
         described = self.project.field(name)
         if described is None:
-            raise CannotSayError(f"{name} is a survey's timestamp, which REDCap's logic has no field for")
+            raise NotExpressibleError(f"{name} is a survey's timestamp, and REDCap's logic has no field for it")
         return DateCell(self.cell(name, event), described, self.blanks)
 
     def events_of(self, name: str, only: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """The events of a record in which a field may stand, each in one cell; ("",) in a classic project.
-
-        Raises:
-            CannotSayError: its form repeats, or may.
-        """
-        form = self.project.form_of(name)
-        events = tuple(event for event, forms in self.project.forms_by_event.items() if form in forms) or ("",)
-        events = tuple(event for event in events if not only or event in only)
-        repeating = self.project.repeating
+        """Return the events in which a record has a field, each in one cell; ("",) in a classic project."""
+        form, repeating = self.project.form_of(name), self.project.repeating
         if repeating is None:
-            raise CannotSayError(
-                "the token may not read which forms repeat (that needs the right 'Project Design and Setup')"
+            raise NotExpressibleError(
+                "the token may not read which forms repeat (this needs the right 'Project Design and Setup')"
             )
-        if name != self.project.fields[0].name and any({(e, form), (e, "")} & repeating for e in events):
-            raise CannotSayError(f"the form {form} repeats, and REDCap's logic sees one repeat at a time")
+        found = tuple(event for event, forms in self.project.forms_by_event.items() if form in forms) or ("",)
+        events = tuple(event for event in found if not only or event in only)
+        if name != self.project.record_id and any({(event, form), (event, "")} & repeating for event in events):
+            raise NotExpressibleError(f"the form {form} repeats, and REDCap's logic reads one repeat at a time")
         return events
+
+    def event_of(self, name: str, only: tuple[str, ...] = ()) -> str:
+        """Return the only event of a field."""
+        first, *more = self.events_of(name, only)
+        if more:
+            raise NotExpressibleError(f"{name} is in several events, and the one that counts cannot be selected")
+        return first
 
 
 @dataclass(frozen=True)
 class DateCell:
-    """A cell that holds a date, and the conditions that can be made of it."""
+    """A cell that holds a date, and conditions on it."""
 
     text: str
     described: ProjectField
@@ -119,69 +129,48 @@ class DateCell:
 
     @property
     def blank(self) -> str:
-        """Nothing is written."""
+        """Nothing is entered."""
         return is_one_of(self.text, self.blanks)
 
     @property
     def readable(self) -> str:
-        """A date is written: so the field's validation says or, in a plain text field, the shape of the text."""
+        """A date is entered: by the field's validation or, in a plain text field, by the shape of the text."""
         if self.described.is_date:
             return is_none_of(self.text, self.blanks)
-        return both(
-            either(*(f"length({self.text}) = {n}" for n in _LENGTHS)), *(f"{part} = {it}" for part, it in self._shape)
-        )
+        lengths = either(*(f"length({self.text}) = {n}" for n in _DATE_LENGTHS))
+        return both(lengths, *(f"{part} = {value}" for part, value in self._shape))
 
     @property
     def unreadable(self) -> str:
-        """Something else than a date is written.
-
-        Raises:
-            CannotSayError: the field's validation lets nothing else in.
-        """
+        """Something else than a date is entered; never true for a validated field."""
         if self.described.is_date:
-            raise CannotSayError(
-                f"{self.described.name} is validated as a date; if something else was saved there before, REDCap's own "
-                "rule 'Field validation errors (incorrect data type)' lists it"
-            )
-        length = both(*(f"length({self.text}) <> {n}" for n in _LENGTHS))
-        return both(
-            is_none_of(self.text, self.blanks), either(length, *(f"{part} <> {it}" for part, it in self._shape))
-        )
+            return ""
+        lengths = both(*(f"length({self.text}) <> {n}" for n in _DATE_LENGTHS))
+        wrong = either(lengths, *(f"{part} <> {value}" for part, value in self._shape))
+        return both(is_none_of(self.text, self.blanks), wrong)
 
     @property
-    def still_to_come(self) -> str:
-        """The date is later than today."""
-        return f"{days_from(quoted('today'), self._comparable)} >= 1"
+    def in_future(self) -> str:
+        """The date is after today."""
+        return f"{self.days_after('today')} >= 1"
 
     @property
-    def not_to_come(self) -> str:
-        """The date is not later than today."""
-        return f"{days_from(quoted('today'), self._comparable)} < 1"
-
-    def before(self, day: str) -> str:
-        """The date is before a day, given as YYYY-MM-DD."""
-        return f"{days_from(self._comparable, quoted(day))} > 0"
-
-    def from_on(self, day: str) -> str:
-        """The date is a day, given as YYYY-MM-DD, or later."""
-        return f"{days_from(self._comparable, quoted(day))} <= 0"
+    def not_in_future(self) -> str:
+        """The date is today or earlier."""
+        return f"{self.days_after('today')} < 1"
 
     @property
     def day(self) -> str:
-        """The date without its time of day.
-
-        Raises:
-            CannotSayError: it has one that REDCap's logic cannot take off.
-        """
+        """The date without its time of day."""
         if self.described.validation.startswith("date_"):
             return self.text
         if self.described.validation.endswith(("_mdy", "_dmy")):
-            raise CannotSayError(f"{self.described.name} has a time of day, which cannot be taken off in its format")
+            raise NotExpressibleError(f"{self.described.name} has a time of day, which cannot be removed in its format")
         return f"left({self.text}, 10)"
 
-    @property
-    def _comparable(self) -> str:
-        return self.text if self.described.is_date else self.day
+    def days_after(self, day: str) -> str:
+        """Return the number of days from a day (YYYY-MM-DD or ``today``) to this date."""
+        return days_between(quoted(day), self.text if self.described.is_date else self.day)
 
     @property
     def _shape(self) -> tuple[tuple[str, str], ...]:

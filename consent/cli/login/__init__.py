@@ -1,1 +1,1 @@
-"""Signing in to Dropbox once, with a person at the terminal, and keeping what a run needs of it."""
+"""``consent login``: sign in to Dropbox once and save the credentials for the runs."""

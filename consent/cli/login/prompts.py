@@ -1,7 +1,4 @@
-"""Talks with the person at the terminal: tells, asks, and lets them choose. Everything goes to stderr.
-
-Repeats nothing that was typed.
-"""
+"""Prompts in the terminal, on stderr. What a person types is never shown again."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def read_line() -> str:
-    """What the person types until the next line end; nothing where nobody can type."""
+    """Return what the person types, up to the next line end; nothing where there is no input."""
     try:
         return input().strip()
     except EOFError:
@@ -22,31 +19,31 @@ def read_line() -> str:
 
 
 @dataclass(frozen=True)
-class Dialogue:
-    """Somebody to talk with; tests put another reader, and another browser, in their place."""
+class Prompts:
+    """The terminal; tests replace the input and the browser."""
 
     messages: "Console"
     read: Callable[[], str] = read_line
-    show: Callable[[str], bool] = show_page
+    open_page: Callable[[str], bool] = show_page
 
-    def tell(self, text: str = "") -> None:
-        """Say something, in as many lines as it takes."""
+    def say(self, text: str) -> None:
+        """Print a text, wrapped at the width of the terminal."""
         self.messages.print(text, markup=False, highlight=False)
 
-    def tell_address(self, address: str) -> None:
-        """Show an address in one piece, so that it can be copied or clicked."""
+    def say_address(self, address: str) -> None:
+        """Print an address unwrapped, so that it can be copied or clicked."""
         self.messages.print(address, markup=False, highlight=False, soft_wrap=True)
 
     def ask(self, question: str) -> str:
-        """What the person answers, without the blanks around it."""
+        """Return the answer without the blanks around it."""
         self.messages.print(f"{question} ", end="", markup=False, highlight=False)
         return self.read().strip()
 
     def choose(self, question: str, choices: Sequence[str], default: int | None = None) -> int | None:
-        """Which of the choices the person takes, from 0; None if they answer nothing and there is no default."""
-        self.tell(question)
+        """Return the index of the choice; an empty answer means the default."""
+        self.say(question)
         for number, choice in enumerate(choices, 1):
-            self.messages.print(f"  {number}  {choice}", markup=False, highlight=False, soft_wrap=True)
+            self.say_address(f"  {number}  {choice}")
         hint = "" if default is None else f" [{default + 1}]"
         while answer := self.ask(f"Number{hint}:"):
             if answer.isascii() and answer.isdecimal() and 1 <= int(answer) <= len(choices):

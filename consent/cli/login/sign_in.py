@@ -1,7 +1,6 @@
-"""Signs in to Dropbox with a person at the terminal: asks, proves that reports can be delivered, and keeps the log-in.
+"""Sign in to Dropbox in the terminal: ask, test that reports can be delivered, and save the credentials.
 
-What can be looked at before the browser is opened is looked at before, and nothing is kept until a file was really
-written. Shows neither code nor token.
+The settings are checked before the browser opens. Nothing is saved before a test file was written to Dropbox.
 """
 
 import time
@@ -14,31 +13,47 @@ from typing import TYPE_CHECKING, Any
 
 from consent.cli.dropbox_account import DropboxAccount, Owner
 from consent.cli.login.oauth import APP_CONSOLE, SCOPES, Authorisation
-from consent.cli.login.prompts import Dialogue
+from consent.cli.login.prompts import Prompts
 from consent.cli.login.stores import (
     Credentials,
     OpenVault,
     SavedCredentials,
-    SettableVault,
-    chosen_place,
-    kept_somewhere,
-    places_here,
-    what_else,
+    WritableVault,
+    available_stores,
+    choose_store,
+    save_credentials,
 )
-from consent.cli.write_test import TRIAL_NAME, WriteTestResult, prove_writable
+from consent.cli.parser import command_line
+from consent.cli.write_test import TEST_FILE_NAME, WriteTestResult, run_write_test
 from consent.config.checks import dropbox_sandbox_url, ensure_no_sdk_hosts
 from consent.config.credentials import DROPBOX_KEY, DROPBOX_TOKEN, Secret, find_secrets
 from consent.config.http_session import usable_network
 from consent.config.settings import Problems, Settings, read_settings
-from consent.errors import ConfigurationError, DeliveryRefusedError, SettingsError
+from consent.errors import ConfigurationError, ConsentReportError, DeliveryRefusedError, SettingsError
+from consent.files import to_json
 from consent.studies.catalog import load_studies
 
 if TYPE_CHECKING:
     import requests
 
+ROOT_NAMESPACE = "DROPBOX_ROOT_NAMESPACE"
+CONNECTED_APPS = "https://www.dropbox.com/account/connected_apps"
 
-_ANOTHER_ACCOUNT = (
-    "Sign out on dropbox.com (or use a private window), then sign in again with the account that reports go to"
+_WIDTH = 80
+_INSTRUCTION = (
+    "Open this address in a browser, signed in to Dropbox with the account that receives the reports. Press Allow and "
+    "copy the code."
+)
+_UNKNOWN_CODE = (
+    "Dropbox does not accept this code: it is mistyped, used or expired. Open the address again for a new code, or "
+    "press Enter to stop."
+)
+_PAGE_ERROR = (
+    f"If the page showed an error, check at {APP_CONSOLE} that {DROPBOX_KEY} is the app key and that "
+    f"{', '.join(SCOPES)} are ticked and submitted under Permissions."
+)
+_OTHER_ACCOUNT = (
+    "Sign out on dropbox.com (or use a private window), then sign in again with the account that receives the reports."
 )
 
 
@@ -47,151 +62,134 @@ class Space:
     """Where paths start: the namespace id of the team space, or None for the account's own files."""
 
     root_namespace: str | None
-    words: str
+    name: str
 
 
 def spaces_of(owner: Owner) -> tuple[Space, ...]:
-    """The spaces that the account has, that of its team first."""
+    """Return the spaces of the account, its team space first."""
     own = Space(None, "the account's own files")
     return (own,) if owner.team_space is None else (Space(owner.team_space, f"the team space of {owner.team}"), own)
 
 
-def settled_space(owner: Owner, configured: str | None, wish: bool | None) -> Space | None:
-    """The space that reports go to, or None where the person must be asked.
+def find_space(owner: Owner, configured: str | None, team_space: bool | None) -> Space | None:
+    """Return the space for the reports, or None if the person must be asked.
 
-    Args:
-        configured: the namespace id that the settings name already.
-        wish: whether it shall be the team space, if the person has said so.
+    configured: the namespace id in the settings. team_space: the person's choice on the command line.
 
     Raises:
-        DeliveryRefusedError: this is another account than the settings, or the person, mean.
+        DeliveryRefusedError: this is not the account of the settings, or not the one of the command line.
     """
     *team, own = spaces_of(owner)
-    if wish is False:
+    if team_space is False:
         return own
-    if wish and not team:
-        raise DeliveryRefusedError(f"This account has no team space. {_ANOTHER_ACCOUNT}.")
-    if not wish and configured is not None and configured != owner.root_namespace:
+    if team_space and not team:
+        raise DeliveryRefusedError("This account has no team space.", _OTHER_ACCOUNT)
+    if not team_space and configured is not None and configured != owner.root_namespace:
+        option = f"--team-space {'yes' if team else 'no'}"
         raise DeliveryRefusedError(
-            f"This is another account: it does not have the team space {configured} that the settings name in "
-            f"DROPBOX_ROOT_NAMESPACE. {_ANOTHER_ACCOUNT}; or take this one with --team-space {'yes' if team else 'no'}."
+            f"This is another account: it does not have the team space {configured} of {ROOT_NAMESPACE}.",
+            f"{_OTHER_ACCOUNT} To use this account, add {option}.",
         )
-    if team and (wish or configured):
+    if team and (team_space or configured):
         return team[0]
     return None if team else own
 
 
-ROOT_NAMESPACE = "DROPBOX_ROOT_NAMESPACE"
-
-_INSTRUCTION = (
-    "Open this address in a browser, signed in to Dropbox with the account that reports go to. Press Allow, and copy "
-    "the code that the page then shows."
-)
-_UNKNOWN_CODE = (
-    "Dropbox does not know this code: it was mistyped, is used up, or is more than some minutes old. Open the address "
-    "again for a new one, or press Enter to stop."
-)
-_STOPPED = (
-    "No code was given, so nothing was kept. If the page showed an error in place of a code, look at your app at "
-    f"{APP_CONSOLE}: the app key must be that of DROPBOX_KEY, and under Permissions {', '.join(SCOPES)} must be ticked "
-    "and submitted."
-)
-_NOTHING_KEPT = (
-    "Nothing was kept. If this is not the account that you mean: sign out on dropbox.com, or use a private window, and "
-    "sign in again."
-)
-
-
 @dataclass(frozen=True)
-class Wishes:
-    """What the person has said beforehand; None is asked for. ``folder`` is where the settings files are."""
+class LoginOptions:
+    """The choices on the command line; None is asked for. ``folder``: where the settings files are."""
 
     folder: Path | None = None
-    keep_in: str | None = None
+    save_in: str | None = None
     team_space: bool | None = None
     browser: bool = True
 
 
 @dataclass(frozen=True)
-class Tools:
-    """Clocks and connections; tests put others in their place."""
+class LoginContext:
+    """Clocks and connections; tests replace them."""
 
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
-    open_vault: OpenVault = lambda url, network: SettableVault(url, network=network)
+    open_vault: OpenVault = lambda url, network: WritableVault(url, network=network)
 
 
 @dataclass(frozen=True)
 class LoginResult:
-    """What came of it; ``remarks`` is what the person has still to do."""
+    """The outcome of a sign-in; ``remaining``: what the person must still do, a sentence each."""
 
-    kept: SavedCredentials
+    saved: SavedCredentials
     space: Space
     sandbox: bool
-    remarks: tuple[str, ...]
+    remaining: tuple[str, ...]
 
 
 OpenAccount = Callable[[str | None], DropboxAccount]
-"""Opens the Dropbox that was signed in to, at its team space or at the account's own files."""
+"""Opens the account at a team space (its namespace id), or at its own files."""
 
 
 @dataclass(frozen=True)
 class Login:
-    """One sign-in with a person at the terminal, from the app key to the log-in that is kept."""
+    """One sign-in in the terminal."""
 
     settings: Settings
-    wishes: Wishes
-    dialogue: Dialogue
-    tools: Tools = Tools()
+    options: LoginOptions
+    prompts: Prompts
+    context: LoginContext = LoginContext()
 
-    def carry_out(self) -> LoginResult:
-        """Sign in, prove it, keep it.
+    def sign_in(self) -> LoginResult:
+        """Sign in, write a test file, and save the credentials.
 
         Raises:
-            ConfigurationError: settings are wrong, or the person stopped.
-            DeliveryRefusedError, DeliveryUnavailableError, DeliveryUnverifiedError: Dropbox gave no log-in that reports
-                can be delivered with.
-            SecretsRefusedError, SecretsUnavailableError: Key Vault did not take it, and no other place was chosen.
+            ConfigurationError: a setting is wrong, or the person stopped.
+            DeliveryRefusedError, DeliveryUnavailableError, DeliveryUnverifiedError: reports cannot be delivered with
+                this account.
+            SecretsRefusedError, SecretsUnavailableError: Key Vault did not store the credentials.
         """
         from consent.delivery.dropbox_session import dropbox_session
 
-        sandbox_url = _checked(self.settings)
+        sandbox_url = _ensure_usable(self.settings)
         if sandbox_url is not None:
-            self.dialogue.tell("A trial: DROPBOX_SANDBOX_URL leads to a stand-in for Dropbox.")
+            self.prompts.say("DROPBOX_SANDBOX_URL is set: this signs in to a simulated Dropbox.")
         app_key = self._app_key()
-        places = places_here(self.settings, self.wishes.folder, self.tools.open_vault)
-        place = chosen_place(places, self.wishes.keep_in, self.dialogue)
+        stores = available_stores(self.settings, self.options.folder, self.context.open_vault)
+        store = choose_store(stores, self.options.save_in, self.prompts)
         with dropbox_session(self.settings.network, sandbox_url) as session:
-            token = self._token(Authorisation(app_key, session, sandbox_url))
-            space = self._proven_space(self._opener(app_key, token, session))
-        given = Credentials({DROPBOX_KEY: app_key, DROPBOX_TOKEN: token}, {ROOT_NAMESPACE: space.root_namespace or ""})
-        kept = kept_somewhere(given, place, places, self.dialogue)
-        remarks = what_else(given, kept, read_settings(directory=self.wishes.folder))
-        return LoginResult(kept, space, sandbox_url is not None, remarks)
+            try:
+                token = self._token(Authorisation(app_key, session, sandbox_url))
+                space = self._tested_space(self._opener(app_key, token, session))
+            except ConsentReportError:
+                self.prompts.say("Nothing was saved.")
+                raise
+        credentials = Credentials(
+            {DROPBOX_KEY: app_key, DROPBOX_TOKEN: token}, {ROOT_NAMESPACE: space.root_namespace or ""}
+        )
+        store, saved = save_credentials(credentials, store, stores, self.prompts)
+        remaining = store.remaining_steps(credentials, read_settings(directory=self.options.folder))
+        return LoginResult(saved, space, sandbox_url is not None, remaining)
 
     def _app_key(self) -> Secret:
         given = self.settings.get(DROPBOX_KEY)
         if given is None:
-            self.dialogue.tell(f"The app key of your Dropbox app stands under Settings at {APP_CONSOLE}.")
-            given = self.dialogue.ask("App key:")
+            self.prompts.say(f"The app key of your Dropbox app is on its Settings page at {APP_CONSOLE}.")
+            given = self.prompts.ask("App key:")
         found, problems = find_secrets(Settings({DROPBOX_KEY: given}), [DROPBOX_KEY])
         if problems:
             raise SettingsError(problems)
         return found[DROPBOX_KEY]
 
     def _token(self, authorisation: Authorisation) -> Secret:
-        """Have the person fetch codes until Dropbox takes one."""
-        tell = self.dialogue.tell
-        tell(f"\n{_INSTRUCTION}")
-        self.dialogue.tell_address(f"\n{authorisation.address}\n")
-        if self.wishes.browser and self.dialogue.show(authorisation.address):
-            tell("It should now be open in your browser.")
-        while code := self.dialogue.ask("Code:"):
+        """Ask for codes until Dropbox accepts one."""
+        self.prompts.say(f"\n{_INSTRUCTION}")
+        self.prompts.say_address(f"\n{authorisation.address}\n")
+        if self.options.browser and self.prompts.open_page(authorisation.address):
+            self.prompts.say("The address is now open in your browser.")
+        while code := self.prompts.ask("Code:"):
             token = authorisation.exchange(code)
             if token is not None:
                 return token
-            tell(_UNKNOWN_CODE)
-        raise ConfigurationError(_STOPPED)
+            self.prompts.say(_UNKNOWN_CODE)
+        raise ConfigurationError("No code was given.", _PAGE_ERROR)
 
     def _opener(self, app_key: Secret, token: Secret, session: "requests.Session") -> OpenAccount:
         return lambda root_namespace: DropboxAccount(
@@ -200,37 +198,38 @@ class Login:
             app_secret=None,
             session=session,
             root_namespace=root_namespace,
-            sleep=self.tools.sleep,
-            clock=self.tools.clock,
+            sleep=self.context.sleep,
+            clock=self.context.clock,
         )
 
-    def _proven_space(self, open_account: OpenAccount) -> Space:
-        """Where reports go; a file was really written to the folder of every study there."""
+    def _tested_space(self, open_account: OpenAccount) -> Space:
+        """Return the space for the reports, after a test file was written to the folder of every study there."""
+        owner = open_account(None).owner()
+        team = f" of the team {owner.team}" if owner.team else ""
+        self.prompts.say(f"\nSigned in as {owner.name} ({owner.email}), a {owner.kind} account{team}.")
         try:
-            owner = open_account(None).owner()
-            self.dialogue.tell(f"\n{_greeting(owner)}")
             space = self._space(owner)
             for folder in _folders(self.settings):
-                proof = prove_writable(lambda: open_account(space.root_namespace), folder)
-                self.dialogue.tell(_proof_words(proof))
-            return space
-        except DeliveryRefusedError as error:
-            refused = str(error)
-        raise DeliveryRefusedError(f"{refused} {_NOTHING_KEPT}")
+                result = run_write_test(lambda: open_account(space.root_namespace), folder)
+                self.prompts.say(_test_report(result))
+        except DeliveryRefusedError:
+            self.prompts.say(f"Is this the wrong account? {_OTHER_ACCOUNT}")
+            raise
+        return space
 
     def _space(self, owner: Owner) -> Space:
-        settled = settled_space(owner, self.settings.get(ROOT_NAMESPACE), self.wishes.team_space)
-        if settled is not None:
-            return settled
+        found = find_space(owner, self.settings.get(ROOT_NAMESPACE), self.options.team_space)
+        if found is not None:
+            return found
         spaces = spaces_of(owner)
-        at = self.dialogue.choose("The account has a team space. Where do reports go?", [each.words for each in spaces])
-        if at is None:
-            raise ConfigurationError("No space was chosen, so nothing was kept.")
-        return spaces[at]
+        index = self.prompts.choose("Where should the reports go?", [space.name for space in spaces])
+        if index is None:
+            raise ConfigurationError("No space was chosen.", "Sign in again.")
+        return spaces[index]
 
 
-def _checked(settings: Settings) -> str | None:
-    """The address of a stand-in, if one is to be used; raises SettingsError with all that must be right before."""
+def _ensure_usable(settings: Settings) -> str | None:
+    """Return the address of the simulated Dropbox, if one is set; raise SettingsError with every wrong setting."""
     problems = Problems()
     problems.collect(lambda: usable_network(settings))
     problems.collect(lambda: ensure_no_sdk_hosts(settings))
@@ -242,7 +241,7 @@ def _checked(settings: Settings) -> str | None:
 
 
 def _folders(settings: Settings) -> tuple[str, ...]:
-    """The folders of all studies, each once; the topmost where there is no study yet."""
+    """Return the folders of all studies, each once; the root folder if there is no study yet."""
     try:
         studies = load_studies(settings).usable
     except ConfigurationError:
@@ -250,50 +249,30 @@ def _folders(settings: Settings) -> tuple[str, ...]:
     return tuple(dict.fromkeys(study.delivery.folder for study in studies)) or ("/",)
 
 
-def _greeting(owner: Owner) -> str:
-    team = f" of the team {owner.team}" if owner.team else ""
-    return f"Signed in as {owner.name} ({owner.email}), a {owner.kind} account{team}."
+def _test_report(result: WriteTestResult) -> str:
+    end = " and deleted." if result.deleted else f". It could not be deleted: delete {TEST_FILE_NAME} there."
+    written = f"A test file was written to {result.written_to}{end}"
+    return written if result.exists else f"The first report creates the folder {result.folder}. {written}"
 
 
-def _proof_words(proof: WriteTestResult) -> str:
-    end = " and deleted again." if proof.removed else f". It could not be deleted: delete {TRIAL_NAME} there."
-    written = f"A tiny file was written to {proof.tried_in}{end}"
-    if proof.stands:
-        return written
-    return f"The folder {proof.folder} is not there yet: the first report makes it. {written}"
-
-
-_WIDTH = 80
-CONNECTED_APPS = "https://www.dropbox.com/account/connected_apps"
-
-
-def login_lines(done: LoginResult) -> list[str]:
-    """What was kept where, what is still to do, how to undo it, and what comes next."""
-    kept = done.kept
-    sandbox = " (sandbox)" if done.sandbox else ""
-    names = [f"  {name}{'  (in place of another)' if name in kept.replaced else ''}" for name in kept.names]
-    names += [f"  {name}  (now blank)" for name in kept.replaced if name not in kept.names]
+def login_lines(result: LoginResult, folder: Path | None) -> list[str]:
+    """Return the outcome for the terminal; ``folder`` is that of the settings files, if one was given."""
+    saved = result.saved
+    names = [f"  {name}{'  (replaced)' if name in saved.replaced else ''}" for name in saved.names]
+    names += [f"  {name}  (now empty)" for name in saved.replaced if name not in saved.names]
     return [
-        f"Signed in to Dropbox{sandbox}.",
-        f"Reports go to {done.space.words}.",
-        f"Kept in {kept.place}:",
+        f"Signed in to Dropbox{' (sandbox)' if result.sandbox else ''}.",
+        f"Reports go to {result.space.name}.",
+        f"Saved in {saved.place}:",
         *names,
-        *(line for remark in done.remarks for line in wrap(f"Still to do: {remark}", _WIDTH, break_on_hyphens=False)),
-        f"To undo it: disconnect the app at {CONNECTED_APPS},",
+        *(line for step in result.remaining for line in wrap(f"Still to do: {step}", _WIDTH, break_on_hyphens=False)),
+        f"To undo this, disconnect the app at {CONNECTED_APPS}",
         "and delete these settings.",
-        "Next: consent check",
+        f"Next: {command_line('check', folder)}",
     ]
 
 
-def login_document(done: LoginResult) -> dict[str, Any]:
-    """The same for scripts."""
-    return {
-        "state": "signed-in",
-        "service": "dropbox",
-        "sandbox": done.sandbox,
-        "team_space": done.space.root_namespace is not None,
-        "kept_in": done.kept.place,
-        "kept": [*done.kept.names],
-        "replaced": [*done.kept.replaced],
-        "remarks": [*done.remarks],
-    }
+def login_document(result: LoginResult) -> dict[str, Any]:
+    """Return the outcome as plain JSON values."""
+    document: dict[str, Any] = to_json(result)
+    return {"state": "signed-in", "service": "dropbox", **document}

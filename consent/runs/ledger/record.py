@@ -1,16 +1,12 @@
-"""What became of every run, and which run is at work: the record of a run, the claim on a study, and what keeps them.
+"""The types of the run history: a run's record, and a study's lease."""
 
-Decides nothing about when to run, and stores nothing itself: ``sqlite_ledger.py`` and ``table_ledger.py`` do.
-"""
-
-import json
 import re
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Literal, Protocol
+from typing import Literal
 
+from consent.dates import WEEK
 from consent.files import StoredFile
 from consent.runs.request import RunRequest
 
@@ -20,83 +16,56 @@ Trigger = Literal["monday", "catch_up", "http", "command line"]
 OPEN: frozenset[State] = frozenset({"requested", "running"})
 REPORTED: frozenset[State] = frozenset({"delivered", "unchanged"})
 
-_RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]*\.[A-Za-z0-9-]+")
+LEASE_LENGTH = timedelta(minutes=10)
+CLOCK_DIFFERENCE = timedelta(minutes=5)  # the most that the clocks of two machines may differ
 
-CLAIM_LENGTH = timedelta(minutes=10)
-CLOCK_DIFFERENCE = timedelta(minutes=5)  # between two machines, at most
+_RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]*\.[A-Za-z0-9-]+")
 
 
 @dataclass(frozen=True)
 class RunCounts:
-    """The totals of a report, in people and records; no count by week, site or rider.
-
-    taking_part: of those who consented; None in records of a time when it was not kept.
-    """
+    """The totals of a report, in people and records."""
 
     participants: int
     consented: int
     records_listed: int
     records_received: int
-    taking_part: int | None = None
+    taking_part: int
 
 
 @dataclass(frozen=True)
 class WeekCounts:
-    """The weekly numbers of one report: week by week from the study's first, and by rider.
+    """The weekly numbers of one report, from the study's first week on.
 
-    complete: how many of the weeks, from the first, were complete then. rules: a fingerprint of each counting rule that
-    made them (see ``rule_fingerprints``); empty where that was not kept yet.
+    complete: how many weeks, from the first, were complete then. rules: see ``rule_fingerprints``.
     """
 
     first_day: date
     complete: int
     consented: tuple[int, ...]
     riders: Mapping[str, tuple[int, ...]]
-    rules: Mapping[str, str] = field(default_factory=dict)
+    rules: Mapping[str, str]
 
     @property
     def over(self) -> dict[date, int]:
-        """The consents of each week that was complete then, by its first day."""
-        return {self.first_day + n * timedelta(weeks=1): self.consented[n] for n in range(self.complete)}
-
-    def packed(self) -> bytes:
-        """A few kilobytes for years of weeks (zlib over JSON); the same counts give the same bytes."""
-        document = {
-            "first_day": self.first_day.isoformat(),
-            "complete": self.complete,
-            "consented": self.consented,
-            "riders": dict(self.riders),
-            "rules": dict(self.rules),
-        }
-        return zlib.compress(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(), level=9)
-
-    @classmethod
-    def unpacked(cls, data: bytes) -> "WeekCounts":
-        """The counts that ``packed`` made these bytes of."""
-        found: dict[str, Any] = json.loads(zlib.decompress(data))
-        return cls(
-            first_day=date.fromisoformat(found["first_day"]),
-            complete=found["complete"],
-            consented=tuple(found["consented"]),
-            riders={key: tuple(counts) for key, counts in found["riders"].items()},
-            rules=found.get("rules", {}),
-        )
+        """The consents of each complete week, by its first day."""
+        return {self.first_day + n * WEEK: self.consented[n] for n in range(self.complete)}
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run: what was asked for, how far it is, and what came of it.
+    """One run: what was requested, how far it is, and how it ended.
 
     Attributes:
-        monday: the Monday whose report was due when the run was asked for; ``as_of`` the day asked for, if any.
-        sandbox: the run goes to a stand-in, and counts only among its like.
-        requested_at: when it was asked for; ``queued_at`` when a message for it was last known to be in the queue.
-        attempt: how often it was begun.
-        reason: the error code of the last attempt, or ``archived``, ``dry-run``, ``lost`` or ``stopped``. ``what`` and
-            ``fix`` are the error's two sentences.
-        remarks: what the person who asked should know of a run that went well.
-        week_counts: kept of delivered reports; not filled in by a listing.
-        version: of the stored record, given by the ledger; a record is only replaced by one of the same version.
+        monday: the Monday whose report was due at the time of the request.
+        sandbox: the run delivers to a simulated Dropbox; such runs are compared only with each other.
+        queued_at: when a message for the run was last put into the queue.
+        attempt: how often the run was started.
+        reason: the error code of the last attempt, or ``archived``, ``dry-run``, ``lost`` or ``stopped``.
+        what: what failed; ``fix`` says how to fix it. Both are empty after a success.
+        remarks: notes for the person who requested a run that succeeded.
+        week_counts: stored for delivered reports; a listing leaves them out.
+        version: set by the store. A record replaces only a record of the same version.
     """
 
     run_id: str
@@ -130,26 +99,25 @@ class RunRecord:
 
     @property
     def request(self) -> RunRequest:
-        """What was asked for."""
+        """What was requested."""
         return RunRequest(self.study, self.as_of, self.dry_run, self.accept_drop)
 
     @property
     def is_open(self) -> bool:
-        """Whether the run has yet to end."""
+        """Whether the run has not ended."""
         return self.state in OPEN
 
     @property
     def is_report(self) -> bool:
-        """Whether its report stands, or stood, under the stable names."""
+        """Whether the run delivered the study's current report, at that time."""
         return self.state in REPORTED and not self.dry_run and self.reason != "archived"
 
 
 @dataclass(frozen=True)
 class LeaseRecord:
-    """Which run is at work on a study, and until when nobody else may be.
+    """The right of one run to work on a study, until it expires.
 
-    holder: names the process, for whoever looks into it. version: of the stored claim; by it those are told apart who
-    carry out the same run.
+    holder: the process, for whoever investigates. version: set by the store; it differs for every owner and renewal.
     """
 
     study: str
@@ -160,75 +128,25 @@ class LeaseRecord:
     version: str = ""
 
     def is_live(self, now: datetime) -> bool:
-        """Whether the run may still be at work; a claim that ends too far ahead is one of a clock that is wrong."""
-        return now < self.expires_at <= now + CLAIM_LENGTH + CLOCK_DIFFERENCE
-
-
-class RunLedger(Protocol):
-    """Keeps the records and claims; each change is all or nothing, and repeating one whose answer was lost is harmless.
-
-    All methods raise ``LedgerUnavailableError`` or ``LedgerRefusedError``. Instants are aware, in UTC, kept to the
-    microsecond.
-    """
-
-    def add(self, record: RunRecord) -> RunRecord | None:
-        """Keep a new record and return it with its version; None if there already is another of its id."""
-
-    def read(self, run_id: str) -> RunRecord | None:
-        """The record of that id, whole."""
-
-    def write(self, record: RunRecord) -> RunRecord:
-        """Replace the record that has this one's version; return it with its new version.
-
-        Raises ``RecordChangedError`` if it was changed meanwhile.
-        """
-
-    def runs(self, study: str | None = None, *, since: datetime | None = None) -> list[RunRecord]:
-        """The records of a study (or of all) asked for since then, newest first, without their week counts."""
-
-    def last_report(self, study: str, *, sandbox: bool) -> RunRecord | None:
-        """The run whose report is the newest under the stable names (latest cut-off, then latest end), whole."""
-
-    def report_before(self, study: str, cutoff: date, *, sandbox: bool) -> RunRecord | None:
-        """The run whose report is the newest under the stable names among those with an earlier cut-off, whole."""
-
-    def lease_of(self, study: str) -> LeaseRecord | None:
-        """The claim on a study, live or not."""
-
-    def put_lease(self, lease: LeaseRecord) -> LeaseRecord | None:
-        """Replace the claim of this one's version (none, if that is empty); None if somebody else did first."""
-
-    def drop_lease(self, lease: LeaseRecord) -> None:
-        """Remove exactly this claim; nothing happens if it is gone or another's."""
-
-    def first_seen(self, study: str, now: datetime) -> datetime:
-        """When this was first asked of the study; the first time, that is now."""
-
-    def purge_counts(self, before: datetime) -> int:
-        """Drop the counts of ended runs asked for earlier (totals, weeks, sentences), but not of a study's last report.
-
-        Returns how many records lost theirs.
-        """
-
-    def close(self) -> None:
-        """Let go of connections."""
+        """Whether the lease is in force; one that ends too far ahead was written with a wrong clock."""
+        return now < self.expires_at <= now + LEASE_LENGTH + CLOCK_DIFFERENCE
 
 
 def scheduled_id(study: str, monday: date, *, sandbox: bool) -> str:
-    """The id of the one run that delivers a Monday's report by itself."""
+    """Return the id of the one scheduled run of a Monday."""
     return f"{study}.{'sandbox-' if sandbox else ''}{monday.isoformat()}"
 
 
 def asked_id(study: str, now: datetime, nonce: str) -> str:
-    """The id of a run that a person asked for; ``nonce`` tells apart those of one second."""
+    """Return the id of a run that a person requests; ``nonce`` separates those of one second."""
     return f"{study}.{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{nonce}"
 
 
 def is_run_id(text: str) -> bool:
-    """Whether a text could be the id of a run."""
+    """Whether a text has the form of a run's id."""
     return len(text) <= 200 and _RUN_ID.fullmatch(text) is not None
 
 
 def study_of(run_id: str) -> str:
-    """The key of the study that a run is of; a key holds no dot."""
+    """Return the key of the run's study; a key contains no dot."""
     return run_id.partition(".")[0]

@@ -1,240 +1,162 @@
-"""How records and claims become flat rows of plain values, and back.
+"""Records and leases as rows of the run history, the same for both stores.
 
-Pure: knows neither SQLite nor Azure. Text that would not fit a store is cut here, so that both keep the same.
+A row has the keys ``study`` and ``key``, and a JSON document. A run's row also has ``requested_at``, for the listings,
+and ``week_counts``, compressed, which a listing leaves out.
 """
 
+import contextlib
 import json
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime
-from typing import Any, TypeVar, get_args
+from functools import cache
+from types import UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from consent.errors import LedgerRefusedError, RecordChangedError
-from consent.files import StoredFile
-from consent.runs.ledger.record import LeaseRecord, RunCounts, RunRecord, State, Trigger, WeekCounts
+from consent.errors import LedgerRefusedError
+from consent.runs.ledger.record import LeaseRecord, RunRecord
 
-Cell = str | int | bool | bytes | None
+Row = dict[str, str | bytes | None]
 T = TypeVar("T")
-
-_COUNTS = ("participants", "consented", "records_listed", "records_received")
-_TAKING_PART = "taking_part"  # which older rows have not
-COLUMNS = (
-    *("run_id", "study", "trigger", "monday", "requested_at", "queued_at", "sandbox", "as_of", "dry_run"),
-    *("accept_drop", "state", "reason", "what", "fix", "attempt", "started_at", "finished_at", "cutoff"),
-    *(*_COUNTS, _TAKING_PART),
-    *("has_groups", "set_id", "files", "remarks", "redcap_version", "study_sha256", "app_version", "week_counts"),
-)
 
 # A property of an Azure table holds 64 KiB: of bytes, or of text as UTF-16.
 # https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model#property-types
 MOST_BYTES = 64 * 1024
-MOST_MESSAGE = 8_000  # characters
-_MOST_LIST = 60_000  # bytes of JSON
+_MOST_DOCUMENT = 60_000  # bytes of UTF-16
+
+LEASE, FIRST_SEEN = "lease", "first-seen"  # keys of a study's other rows
+
+_RUN_KEYS = ("run_id", "study", "requested_at", "week_counts", "version")
+_LEASE_KEYS = ("study", "version")
 
 
-def instant_text(at: datetime) -> str:
-    """An instant in UTC, to the microsecond, such that the order of the texts is the order of the instants."""
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+def row_of(record: RunRecord) -> Row:
+    """Return a record as a row.
+
+    What does not fit is left out, the least important first: weekly counts, remarks, files, the end of the sentences.
+    """
+    requested_at = instant_text(record.requested_at)
+    row: Row = {"study": record.study, "key": record.run_id, "requested_at": requested_at, "document": _fitting(record)}
+    weeks = None if record.week_counts is None else zlib.compress(_json(record.week_counts).encode(), level=9)
+    return row if weeks is None or len(weeks) > MOST_BYTES else {**row, "week_counts": weeks}
 
 
-def instant_in(text: object) -> datetime:
-    """The instant that ``instant_text`` wrote; raises ValueError for any other text."""
-    at = datetime.fromisoformat(_text(text))
-    if at.tzinfo is None:
-        raise ValueError("an instant without a time zone")
-    return at.astimezone(UTC)
+def row_of_lease(lease: LeaseRecord) -> Row:
+    """Return a lease as a row."""
+    return {"study": lease.study, "key": LEASE, "document": _json(lease, _LEASE_KEYS)}
 
 
-def row_of(record: RunRecord) -> dict[str, Cell]:
-    """The record as a row of all ``COLUMNS``; what would not fit is cut (messages, remarks) or left out (counts)."""
-    counts = asdict(record.counts) if record.counts else dict.fromkeys((*_COUNTS, _TAKING_PART))
-    return {
-        "run_id": record.run_id,
-        "study": record.study,
-        "trigger": record.trigger,
-        "monday": record.monday.isoformat(),
-        "requested_at": instant_text(record.requested_at),
-        "queued_at": instant_text(record.queued_at),
-        "sandbox": record.sandbox,
-        "as_of": _day_text(record.as_of),
-        "dry_run": record.dry_run,
-        "accept_drop": record.accept_drop,
-        "state": record.state,
-        "reason": _cut(record.reason),
-        "what": _cut(record.what),
-        "fix": _cut(record.fix),
-        "attempt": record.attempt,
-        "started_at": record.started_at and instant_text(record.started_at),
-        "finished_at": record.finished_at and instant_text(record.finished_at),
-        "cutoff": _day_text(record.cutoff),
-        **counts,
-        "has_groups": record.has_groups,
-        "set_id": record.set_id,
-        "files": _json_that_fits([asdict(file) for file in record.files]),
-        "remarks": _json_that_fits([_cut(remark) for remark in record.remarks]),
-        "redcap_version": record.redcap_version,
-        "study_sha256": record.study_sha256,
-        "app_version": record.app_version,
-        "week_counts": _packed(record.week_counts),
-    }
+def row_of_first_sight(study: str, at: datetime) -> Row:
+    """Return the instant at which a study was first seen as a row."""
+    return {"study": study, "key": FIRST_SEEN, "document": json.dumps(instant_text(at))}
 
 
 def record_in(row: Mapping[str, Any], version: str, *, place: str) -> RunRecord:
-    """The record that a row holds; a column that is missing counts as empty.
-
-    place: where the row is, for the sentence. Raises LedgerRefusedError if it cannot be understood.
-    """
-    return _understood(lambda: _record(row, version), f"The record of run {row.get('run_id')}", place)
-
-
-def row_of_lease(lease: LeaseRecord) -> dict[str, Cell]:
-    """The claim as a row, without its version."""
-    return {
-        "study": lease.study,
-        "run_id": lease.run_id,
-        "attempt": lease.attempt,
-        "holder": lease.holder,
-        "expires_at": instant_text(lease.expires_at),
-    }
+    """Return the record in a row; raises LedgerRefusedError if it cannot be read. place: names the store."""
+    keys = {"run_id": row["key"], "study": row["study"], "requested_at": row.get("requested_at"), "version": version}
+    with _reading(f"The record of run {row['key']} in {place}"):
+        weeks = row.get("week_counts")
+        keys["week_counts"] = None if weeks is None else json.loads(zlib.decompress(weeks))
+        record: RunRecord = _decoded(RunRecord, {**json.loads(row["document"]), **keys})
+    return record
 
 
 def lease_in(row: Mapping[str, Any], version: str, *, place: str) -> LeaseRecord:
-    """The claim that a row holds; raises LedgerRefusedError if it cannot be understood."""
-    return _understood(lambda: _lease(row, version), f"The claim on '{row.get('study')}'", place)
+    """Return the lease in a row; raises LedgerRefusedError if it cannot be read."""
+    with _reading(f"The lease on '{row['study']}' in {place}"):
+        document = {**json.loads(row["document"]), "study": row["study"], "version": version}
+        lease: LeaseRecord = _decoded(LeaseRecord, document)
+    return lease
 
 
-def first_seen_in(text: object, study: str, *, place: str) -> datetime:
-    """The instant that is kept of a study's first sight; raises LedgerRefusedError if it cannot be understood."""
-    return _understood(lambda: instant_in(text), f"The first sight of '{study}'", place)
+def first_seen_in(row: Mapping[str, Any], version: str, *, place: str) -> datetime:
+    """Return the instant in a row; raises LedgerRefusedError if it cannot be read."""
+    with _reading(f"The first sight of '{row['study']}' in {place}"):
+        at: datetime = _decoded(datetime, json.loads(row["document"]))
+    return at
 
 
-def changed_meanwhile(run_id: str) -> RecordChangedError:
-    """What to raise for a record that is not of the version that was to be replaced."""
-    return RecordChangedError(
-        f"The record of run {run_id} was changed by somebody else meanwhile, so this change was not written. Another "
-        "process works on the same run: see `consent runs`."
-    )
+def instant_text(at: datetime) -> str:
+    """Return an instant in UTC to the microsecond; the texts sort as the instants do."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
-def _understood(read: Callable[[], T], what: str, place: str) -> T:
+@contextlib.contextmanager
+def _reading(what: str) -> Iterator[None]:
     try:
-        return read()
+        yield
     except (KeyError, TypeError, ValueError, AttributeError, zlib.error):
         raise LedgerRefusedError(
-            f"{what} in {place} cannot be understood: somebody seems to have edited it. Put it right, or delete that "
-            "row; then run again."
+            f"{what} cannot be read; someone may have edited it.", "Delete that row, then run again."
         ) from None
 
 
-def _lease(row: Mapping[str, Any], version: str) -> LeaseRecord:
-    return LeaseRecord(
-        study=_text(row["study"]),
-        run_id=_text(row["run_id"]),
-        attempt=_number(row["attempt"]),
-        holder=_text(row["holder"]),
-        expires_at=instant_in(row["expires_at"]),
-        version=version,
-    )
-
-
-def _record(row: Mapping[str, Any], version: str) -> RunRecord:
-    groups, weeks = row.get("has_groups"), row.get("week_counts")
-    return RunRecord(
-        run_id=_text(row["run_id"]),
-        study=_text(row["study"]),
-        trigger=_one_of(get_args(Trigger), row["trigger"]),
-        monday=date.fromisoformat(row["monday"]),
-        requested_at=instant_in(row["requested_at"]),
-        queued_at=instant_in(row["queued_at"]),
-        sandbox=_flag(row["sandbox"]),
-        as_of=_day(row.get("as_of")),
-        dry_run=_flag(row["dry_run"]),
-        accept_drop=_flag(row["accept_drop"]),
-        state=_one_of(get_args(State), row["state"]),
-        reason=_text(row.get("reason") or ""),
-        what=_text(row.get("what") or ""),
-        fix=_text(row.get("fix") or ""),
-        attempt=_number(row["attempt"]),
-        started_at=_instant(row.get("started_at")),
-        finished_at=_instant(row.get("finished_at")),
-        cutoff=_day(row.get("cutoff")),
-        counts=_counts(row),
-        has_groups=None if groups is None else _flag(groups),
-        set_id=_text(row.get("set_id") or ""),
-        files=tuple(StoredFile(**file) for file in json.loads(row.get("files") or "[]")),
-        remarks=tuple(_text(remark) for remark in json.loads(row.get("remarks") or "[]")),
-        redcap_version=_text(row.get("redcap_version") or ""),
-        study_sha256=_text(row.get("study_sha256") or ""),
-        app_version=_text(row.get("app_version") or ""),
-        week_counts=None if weeks is None else WeekCounts.unpacked(weeks),
-        version=version,
-    )
-
-
-def _counts(row: Mapping[str, Any]) -> RunCounts | None:
-    if row.get(_COUNTS[0]) is None:
-        return None
-    taking_part = row.get(_TAKING_PART)
-    return RunCounts(
-        **{name: _number(row[name]) for name in _COUNTS},
-        taking_part=None if taking_part is None else _number(taking_part),
-    )
-
-
-def _packed(counts: WeekCounts | None) -> bytes | None:
-    """A record without its weekly counts is worth more than none at all."""
-    packed = counts.packed() if counts else None
-    return packed if packed is None or len(packed) <= MOST_BYTES else None
-
-
-def _json_that_fits(items: Sequence[object]) -> str:
-    kept = list(items)
-    while len((text := _json(kept)).encode("utf-16-le")) > _MOST_LIST:
-        kept.pop()
+def _fitting(record: RunRecord) -> str:
+    while len((text := _json(record, _RUN_KEYS)).encode("utf-16-le")) > _MOST_DOCUMENT:
+        if record.remarks:
+            record = replace(record, remarks=record.remarks[:-1])
+        elif record.files:
+            record = replace(record, files=record.files[:-1])
+        else:
+            record = replace(record, what=_halved(record.what), fix=_halved(record.fix))
     return text
 
 
-def _json(items: Sequence[object]) -> str:
-    return json.dumps(items, ensure_ascii=False, separators=(",", ":"))
+def _halved(text: str) -> str:
+    return f"{text[: len(text) // 2]}…" if text else ""
 
 
-def _cut(text: str) -> str:
-    readable = text.encode(errors="replace").decode()
-    return readable if len(readable) <= MOST_MESSAGE else readable[: MOST_MESSAGE - 1] + "…"
+def _json(value: Any, left_out: tuple[str, ...] = ()) -> str:
+    text = json.dumps(_fields(value, left_out), default=_encoded, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="replace").decode()  # no lone surrogates, which no store accepts
 
 
-def _day_text(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()
+def _fields(value: Any, left_out: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value) if field.name not in left_out}
 
 
-def _day(text: str | None) -> date | None:
-    return None if text is None else date.fromisoformat(text)
+def _encoded(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return instant_text(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return _fields(value)
 
 
-def _instant(text: object) -> datetime | None:
-    return None if text is None else instant_in(text)
+def _decoded(kind: Any, value: Any) -> Any:
+    """Return plain JSON values as ``kind``; raises TypeError, ValueError or KeyError if they do not fit."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if hasattr(kind, "__dataclass_fields__"):
+        hints = _hints(kind)
+        if set(value) != set(hints):
+            raise ValueError("fields missing or unknown")
+        return kind(**{name: _decoded(hint, value[name]) for name, hint in hints.items()})
+    if origin is Literal:
+        return arguments[arguments.index(value)]
+    if origin is UnionType:
+        return None if value is None else _decoded(arguments[0], value)
+    if origin is tuple:
+        return tuple(_decoded(arguments[0], item) for item in _of_type(list, value))
+    if origin is Mapping:
+        return {key: _decoded(arguments[1], item) for key, item in value.items()}
+    if kind is datetime:
+        return _aware(datetime.fromisoformat(value))
+    return date.fromisoformat(value) if kind is date else _of_type(kind, value)
 
 
-def _one_of(allowed: tuple[T, ...], value: Any) -> T:
-    """The value, or the ValueError that ``index`` raises for any other."""
-    return allowed[allowed.index(value)]
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("not text")
+def _of_type(kind: type[T], value: Any) -> T:
+    if type(value) is not kind:
+        raise TypeError("of another type")
     return value
 
 
-def _number(value: object) -> int:
-    if not isinstance(value, int):
-        raise TypeError("not a number")
-    return value
-
-
-def _flag(value: object) -> bool:
-    """SQLite keeps 0 and 1."""
-    if value not in (0, 1):
-        raise ValueError("neither yes nor no")
-    return bool(value)
+def _aware(at: datetime) -> datetime:
+    if at.tzinfo is None:
+        raise ValueError("an instant without a time zone")
+    return at.astimezone(UTC)

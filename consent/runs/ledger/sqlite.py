@@ -1,243 +1,167 @@
-"""The run ledger in one SQLite file, for the command line: nothing to set up, and ``sqlite3`` shows it to a person.
+"""The run history in one SQLite file, for the command line.
 
-Opens the file anew for every call, so that any thread, any process and a cut-off one can be beside another. Does not
-need write-ahead logging, which network drives refuse.
+Each call opens the file, so that threads and processes may share it. No write-ahead log: network drives refuse it.
 """
 
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
-from datetime import date, datetime
-from itertools import chain
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from consent.errors import ConsentReportError, LedgerRefusedError, LedgerUnavailableError
-from consent.runs.ledger.queries import forget_counts_in, last_report_in, newest_first, report_before_in
-from consent.runs.ledger.record import LeaseRecord, RunRecord
-from consent.runs.ledger.serialization import (
-    changed_meanwhile,
-    first_seen_in,
-    instant_text,
-    lease_in,
-    record_in,
-    row_of,
-    row_of_lease,
-)
+from consent.runs.ledger.serialization import Row
+from consent.runs.ledger.store import RunLedger, StoredRow
 
-WAIT_SECONDS = 5.0  # for whoever else writes at the moment
+WAIT_SECONDS = 5.0  # for another process's write
+SCHEMA_VERSION = 1
 
-_VERSION_1 = (
+_TABLES = (
     """
-    CREATE TABLE runs (
-        run_id TEXT PRIMARY KEY, study TEXT NOT NULL, "trigger" TEXT, monday TEXT, requested_at TEXT, queued_at TEXT,
-        sandbox INTEGER, as_of TEXT, dry_run INTEGER, accept_drop INTEGER, state TEXT, reason TEXT, what TEXT, fix TEXT,
-        attempt INTEGER, started_at TEXT, finished_at TEXT, cutoff TEXT, participants INTEGER, consented INTEGER,
-        records_listed INTEGER, records_received INTEGER, has_groups INTEGER, set_id TEXT, files TEXT, remarks TEXT,
-        redcap_version TEXT, study_sha256 TEXT, app_version TEXT, week_counts BLOB, version TEXT NOT NULL
+    CREATE TABLE history (
+        study TEXT, key TEXT, requested_at TEXT, document TEXT NOT NULL, week_counts BLOB, version TEXT NOT NULL,
+        PRIMARY KEY (study, key)
     )
     """,
-    "CREATE INDEX runs_of_study ON runs (study, requested_at)",
-    """
-    CREATE TABLE leases (
-        study TEXT PRIMARY KEY, run_id TEXT, attempt INTEGER, holder TEXT, expires_at TEXT, version TEXT NOT NULL
-    )
-    """,
-    "CREATE TABLE studies (study TEXT PRIMARY KEY, first_seen TEXT)",
-    "PRAGMA user_version = 1",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
-_VERSION_2 = ("ALTER TABLE runs ADD COLUMN taking_part INTEGER", "PRAGMA user_version = 2")
-_VERSIONS = (_VERSION_1, _VERSION_2)
-"""What makes each version of the file of the one before it: a new file goes through all, an older one through the rest.
-
-A column that comes later stands last, as SQLite adds it.
+_GET = "SELECT * FROM history WHERE study = ? AND key = ?"
+_QUERY = """
+    SELECT study, key, requested_at, document, version FROM history
+    WHERE requested_at >= :since AND (:study IS NULL OR study = :study)
 """
-
-SCHEMA_VERSION = len(_VERSIONS)
-_PUT_RUN = """
-    REPLACE INTO runs VALUES (
-        :run_id, :study, :trigger, :monday, :requested_at, :queued_at, :sandbox, :as_of, :dry_run, :accept_drop, :state,
-        :reason, :what, :fix, :attempt, :started_at, :finished_at, :cutoff, :participants, :consented, :records_listed,
-        :records_received, :has_groups, :set_id, :files, :remarks, :redcap_version, :study_sha256, :app_version,
-        :week_counts, :version, :taking_part
-    )
+_INSERT = "INSERT OR IGNORE INTO history VALUES (:study, :key, :requested_at, :document, :week_counts, :version)"
+_REPLACE = """
+    UPDATE history
+    SET requested_at = :requested_at, document = :document, week_counts = :week_counts, version = :version
+    WHERE study = :study AND key = :key AND version = :before
 """
-_PUT_LEASE = "REPLACE INTO leases VALUES (:study, :run_id, :attempt, :holder, :expires_at, :version)"
+_DELETE = "DELETE FROM history WHERE study = ? AND key = ? AND version = ?"
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR}
 _NO_LEDGER = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH}
 
 
-class SqliteLedger:
-    """Keeps the records and leases of runs in a file of this machine; see ``RunLedger`` for what each method promises.
+class SqliteLedger(RunLedger):
+    """The run history in a file; it and its folder are created at first use.
 
-    path: the file; it and its folder are made at the first use. wait_seconds: how long to wait for another process.
+    wait_seconds: how long to wait for another process's write.
     """
 
     def __init__(self, path: Path, *, wait_seconds: float = WAIT_SECONDS) -> None:
         self.path = path
-        self._wait_seconds = wait_seconds
-
-    def add(self, record: RunRecord) -> RunRecord | None:
-        with self._changing() as connection:
-            if _version_of(connection, record.run_id) is not None:
-                return None
-            return _put(connection, record)
-
-    def read(self, run_id: str) -> RunRecord | None:
-        with self._open() as connection:
-            row = connection.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-        return None if row is None else record_in(dict(row), row["version"], place=self._place)
-
-    def write(self, record: RunRecord) -> RunRecord:
-        with self._changing() as connection:
-            if _version_of(connection, record.run_id) != record.version:
-                raise changed_meanwhile(record.run_id)
-            return _put(connection, record)
-
-    def runs(self, study: str | None = None, *, since: datetime | None = None) -> list[RunRecord]:
-        query = "SELECT * FROM runs WHERE requested_at >= :since AND (:study IS NULL OR study = :study)"
-        asked = {"study": study, "since": "" if since is None else instant_text(since)}
-        with self._open() as connection:
-            rows = connection.execute(query, asked).fetchall()
-        records = (record_in({**row, "week_counts": None}, row["version"], place=self._place) for row in rows)
-        return newest_first(records)
-
-    def last_report(self, study: str, *, sandbox: bool) -> RunRecord | None:
-        return last_report_in(self, study, sandbox=sandbox)
-
-    def report_before(self, study: str, cutoff: date, *, sandbox: bool) -> RunRecord | None:
-        return report_before_in(self, study, cutoff, sandbox=sandbox)
-
-    def lease_of(self, study: str) -> LeaseRecord | None:
-        with self._open() as connection:
-            row = connection.execute("SELECT * FROM leases WHERE study = ?", (study,)).fetchone()
-        return None if row is None else lease_in(dict(row), row["version"], place=self._place)
-
-    def put_lease(self, lease: LeaseRecord) -> LeaseRecord | None:
-        version = _new_version()
-        with self._changing() as connection:
-            standing = connection.execute("SELECT version FROM leases WHERE study = ?", (lease.study,)).fetchone()
-            if (standing["version"] if standing else "") != lease.version:
-                return None
-            connection.execute(_PUT_LEASE, {**row_of_lease(lease), "version": version})
-        return replace(lease, version=version)
-
-    def drop_lease(self, lease: LeaseRecord) -> None:
-        with self._changing() as connection:
-            connection.execute("DELETE FROM leases WHERE study = ? AND version = ?", (lease.study, lease.version))
-
-    def first_seen(self, study: str, now: datetime) -> datetime:
-        with self._changing() as connection:
-            connection.execute("INSERT OR IGNORE INTO studies VALUES (?, ?)", (study, instant_text(now)))
-            row = connection.execute("SELECT first_seen FROM studies WHERE study = ?", (study,)).fetchone()
-        return first_seen_in(row["first_seen"], study, place=self._place)
-
-    def purge_counts(self, before: datetime) -> int:
-        return forget_counts_in(self, before)
+        super().__init__(SqliteRows(path, wait_seconds))
 
     def ensure_writable(self) -> None:
-        """Make sure, as far as rights tell, that runs could be recorded; makes no file. Raises LedgerRefusedError."""
+        """Check the access rights without creating the file; raises LedgerRefusedError."""
         folder = next(each for each in self.path.parents if os.path.lexists(each))
         places = [folder, self.path] if os.path.lexists(self.path) else [folder]
-        as_now = os.access in os.supports_effective_ids  # on Linux the account may be another than the one that began
-        if not folder.is_dir() or not all(os.access(place, os.W_OK, effective_ids=as_now) for place in places):
-            raise self._no_access()
+        effective = os.access in os.supports_effective_ids  # on Linux, of the account that the process now runs as
+        if not folder.is_dir() or not all(os.access(place, os.W_OK, effective_ids=effective) for place in places):
+            raise _no_access(self.path)
+
+
+class SqliteRows:
+    """See ``Rows``; every change is one statement."""
+
+    def __init__(self, path: Path, wait_seconds: float) -> None:
+        self.place = f"the file {path}"
+        self._path = path
+        self._wait_seconds = wait_seconds
+
+    def get(self, study: str, key: str) -> StoredRow | None:
+        return next(iter(self._rows(_GET, (study, key))), None)
+
+    def query(self, study: str | None, since: str) -> list[StoredRow]:
+        return self._rows(_QUERY, {"study": study, "since": since})
+
+    def insert(self, row: Row) -> str | None:
+        return self._changed(_INSERT, row)
+
+    def replace(self, row: Row, version: str) -> str | None:
+        return self._changed(_REPLACE, row, version)
+
+    def delete(self, study: str, key: str, version: str) -> None:
+        with self._open() as connection:
+            connection.execute(_DELETE, (study, key, version))
 
     def close(self) -> None:
-        """Nothing is held open between calls."""
+        """No connection stays open between calls."""
 
-    @property
-    def _place(self) -> str:
-        return f"the file {self.path}"
-
-    @contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
-        """One change, all or nothing, with everybody else kept out from its first look on."""
+    def _rows(self, query: str, values: Any) -> list[StoredRow]:
         with self._open() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            with connection:
-                yield connection
+            return [StoredRow(dict(row), row["version"]) for row in connection.execute(query, values)]
+
+    def _changed(self, statement: str, row: Row, before: str = "") -> str | None:
+        version = uuid4().hex  # never used before, even after a lease was dropped and acquired again
+        values = {"requested_at": None, "week_counts": None, **row, "version": version, "before": before}
+        with self._open() as connection:
+            return version if connection.execute(statement, values).rowcount else None
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         problem: ConsentReportError
         try:
             self._make_file()
-            with closing(sqlite3.connect(self.path, timeout=self._wait_seconds, isolation_level=None)) as connection:
+            with closing(sqlite3.connect(self._path, timeout=self._wait_seconds, isolation_level=None)) as connection:
                 connection.row_factory = sqlite3.Row
                 self._make_tables(connection)
                 yield connection
             return
         except sqlite3.Error as error:
-            problem = self._explained(error)
+            problem = _explained(error, self._path)
         except OSError:
-            problem = self._no_access()
+            problem = _no_access(self._path)
         raise problem
 
     def _make_file(self) -> None:
-        if not self.path.exists():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.touch(mode=0o600)  # other people of this machine have no business in it
+        if not self._path.exists():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.touch(mode=0o600)  # for this user only
 
     def _make_tables(self, connection: sqlite3.Connection) -> None:
         if _schema_version(connection) == SCHEMA_VERSION:
             return
         connection.execute("BEGIN IMMEDIATE")
         with connection:
-            found = _schema_version(connection)  # again: another process may have been faster
+            found = _schema_version(connection)  # again: another process may have created the tables meanwhile
             if found > SCHEMA_VERSION:
                 raise LedgerRefusedError(
-                    f"The record of runs in {self.path} was written by a newer version of this program: update this "
-                    "one, or name another file in CONSENT_LEDGER."
+                    f"A newer version of this program wrote the run history in {self._path}.",
+                    "Update this program, or name another file in CONSENT_LEDGER.",
                 )
             if found == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                raise self._no_ledger()
-            for statement in chain(*_VERSIONS[found:]):
+                raise _no_ledger(self._path)
+            for statement in _TABLES if found == 0 else ():
                 connection.execute(statement)
 
-    def _explained(self, error: sqlite3.Error) -> ConsentReportError:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the rest says more than is needed
-        if code in _BUSY:
-            return LedgerUnavailableError(
-                f"The record of runs in {self.path} could not be used now: another process holds it, or the drive "
-                "does not answer. The same run may work later; on a network drive name a local file in CONSENT_LEDGER."
-            )
-        if code == sqlite3.SQLITE_FULL:
-            return LedgerRefusedError(f"The disk that holds the record of runs, {self.path}, is full: make room on it.")
-        if code in _NO_LEDGER:
-            return self._no_ledger()
-        return self._no_access()
 
-    def _no_ledger(self) -> LedgerRefusedError:
-        return LedgerRefusedError(
-            f"{self.path} is damaged, or no record of runs of this program: move it away to begin a new one, or name "
-            "another file in CONSENT_LEDGER."
+def _explained(error: sqlite3.Error, path: Path) -> ConsentReportError:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the primary code, without its extension
+    if code in _BUSY:
+        return LedgerUnavailableError(
+            f"The run history in {path} is busy: another process is using it, or the drive does not respond.",
+            "Run again later. On a network drive, name a local file in CONSENT_LEDGER.",
         )
-
-    def _no_access(self) -> LedgerRefusedError:
-        return LedgerRefusedError(
-            f"The record of runs cannot be kept in {self.path}: the file or its folder cannot be opened and written "
-            "by this user. Change the rights, or name another file in CONSENT_LEDGER."
-        )
+    if code == sqlite3.SQLITE_FULL:
+        return LedgerRefusedError(f"The disk with the run history, {path}, is full.", "Free some space on the disk.")
+    return _no_ledger(path) if code in _NO_LEDGER else _no_access(path)
 
 
-def _put(connection: sqlite3.Connection, record: RunRecord) -> RunRecord:
-    version = _new_version()
-    connection.execute(_PUT_RUN, {**row_of(record), "version": version})
-    return replace(record, version=version)
+def _no_ledger(path: Path) -> LedgerRefusedError:
+    return LedgerRefusedError(
+        f"{path} is damaged, or is not a run history of this program.",
+        "Move it away to start a new one, or name another file in CONSENT_LEDGER.",
+    )
 
 
-def _version_of(connection: sqlite3.Connection, run_id: str) -> str | None:
-    row = connection.execute("SELECT version FROM runs WHERE run_id = ?", (run_id,)).fetchone()
-    return row["version"] if row else None
+def _no_access(path: Path) -> LedgerRefusedError:
+    return LedgerRefusedError(
+        f"The run history cannot be stored in {path}: this user cannot open and write the file or its folder.",
+        "Change the access rights, or name another file in CONSENT_LEDGER.",
+    )
 
 
 def _schema_version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _new_version() -> str:
-    """Never one that was there before, even after a claim was dropped and taken again."""
-    return uuid4().hex

@@ -1,6 +1,5 @@
-"""Which Azure storage account keeps the run ledger, and who this program is to it, as the settings say.
+"""The storage account of the run history, and how to sign in to it, from the settings of the Functions platform.
 
-Opens no connection. The settings are those by which the Functions platform itself finds its storage.
 https://learn.microsoft.com/azure/azure-functions/functions-reference#connections
 """
 
@@ -12,10 +11,10 @@ from dataclasses import dataclass
 from consent.config.checks import split_url
 from consent.config.credentials import Secret
 from consent.config.settings import LOOPBACK_HOSTS, Settings
-from consent.errors import SettingsError
+from consent.errors import Problem, SettingsError
 
 STORAGE_SETTING = "AzureWebJobsStorage"
-# The account that every storage emulator has; its key is no secret.
+# Every storage emulator has this account; its key is no secret.
 # https://learn.microsoft.com/azure/storage/common/storage-use-azurite#well-known-storage-account-and-key
 DEVELOPMENT_ACCOUNT = "devstoreaccount1"
 DEVELOPMENT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -26,10 +25,10 @@ _DEFAULT_SUFFIX = "core.windows.net"
 
 @dataclass(frozen=True)
 class TableStorage:
-    """The address of a storage account's tables, and how to sign in there: by key, or as an identity of Azure.
+    """The address of a storage account's tables, and how to sign in: with a key, or with an Azure identity.
 
-    managed: only as a managed identity; otherwise, without a key, as whatever identity this machine has.
-    client_id: which one, if there are several.
+    managed: use a managed identity only; otherwise, without a key, any identity of this machine.
+    client_id: selects one of several identities.
     """
 
     endpoint: str
@@ -40,10 +39,7 @@ class TableStorage:
 
 
 def table_storage(settings: Settings) -> TableStorage:
-    """Find the storage account of the settings.
-
-    Raises SettingsError saying what is missing or malformed; no value is repeated.
-    """
+    """Return the storage account that the settings name; raises SettingsError, which repeats no value."""
     text = settings.get(STORAGE_SETTING)
     return _by_identity(settings) if text is None else _by_connection_string(text)
 
@@ -62,12 +58,15 @@ def _identity_endpoint(settings: Settings) -> str:
     if given is not None:
         return _checked(given, url, https_only=True)
     if account is None:
-        raise _problem(
-            f"{STORAGE_SETTING} is missing: give the connection string of the storage account that keeps the record of "
-            f"runs ({name} where this program has an identity there), or a file in CONSENT_LEDGER instead"
+        raise _unusable(
+            f"{STORAGE_SETTING} is missing.",
+            f"Set it to the connection string of the storage account for the run history (or {name}, to sign in with "
+            "an identity), or set CONSENT_LEDGER to a file.",
         )
     if not _ACCOUNT_NAME.fullmatch(account):
-        raise _problem(f"{name} must be the plain name of a storage account: 3 to 24 small letters and digits")
+        raise _unusable(
+            f"{name} is not the name of a storage account.", "Set it to the name: 3 to 24 small letters and digits."
+        )
     return f"https://{account}.table.{_DEFAULT_SUFFIX}"
 
 
@@ -80,9 +79,9 @@ def _by_connection_string(text: str) -> TableStorage:
         return TableStorage(f"http://127.0.0.1:10002/{DEVELOPMENT_ACCOUNT}", DEVELOPMENT_ACCOUNT, key)
     account, key_text = parts.get("accountname", ""), parts.get("accountkey", "")
     if not account or not _is_key(key_text):
-        raise _problem(
-            f"{STORAGE_SETTING} must hold AccountName=...;AccountKey=... whole: copy the connection string once more "
-            "from the storage account's 'Access keys'"
+        raise _unusable(
+            f"{STORAGE_SETTING} is not a whole connection string (AccountName=...;AccountKey=...).",
+            "Copy the connection string again from 'Access keys' of the storage account.",
         )
     scheme = parts.get("defaultendpointsprotocol", "https")
     by_name = f"{scheme}://{account}.table.{parts.get('endpointsuffix', _DEFAULT_SUFFIX)}"
@@ -100,12 +99,14 @@ def _is_key(text: str) -> bool:
 def _checked(url: str, setting: str, *, https_only: bool = False) -> str:
     parts = split_url(url)
     if parts is None or not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
-        raise _problem(f"{setting} does not lead to a table service: give https://NAME.table.{_DEFAULT_SUFFIX}")
+        raise _unusable(
+            f"{setting} is not the address of a table service.", f"Set it to https://NAME.table.{_DEFAULT_SUFFIX}."
+        )
     is_local = parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS and not https_only
     if parts.scheme != "https" and not is_local:
-        raise _problem(f"{setting} must lead to an https address; plain http is for a stand-in on this machine only")
+        raise _unusable(f"{setting} is not an https address.", "Use https; http is for an emulator on this machine.")
     return url.rstrip("/")
 
 
-def _problem(sentence: str) -> SettingsError:
-    return SettingsError([sentence])
+def _unusable(what: str, fix: str) -> SettingsError:
+    return SettingsError([Problem(what, fix)])

@@ -1,21 +1,155 @@
-"""Opens the run ledger that the settings name: an Azure table, or a SQLite file.
+"""The run history: records of runs and leases on studies, in an Azure table or a SQLite file."""
 
-Knows what the settings may say, and nothing of how either store works.
-"""
-
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NamedTuple, Protocol
 
 from consent.config.settings import Settings
-from consent.errors import SettingsError
-from consent.runs.ledger.record import RunLedger
+from consent.errors import Problem, RecordChangedError, SettingsError
+from consent.runs.ledger.queries import newest_first, newest_report, records_to_purge
+from consent.runs.ledger.record import LeaseRecord, RunRecord, is_run_id, study_of
+from consent.runs.ledger.serialization import (
+    FIRST_SEEN,
+    LEASE,
+    Row,
+    first_seen_in,
+    instant_text,
+    lease_in,
+    record_in,
+    row_of,
+    row_of_first_sight,
+    row_of_lease,
+)
+
+
+class StoredRow(NamedTuple):
+    """A row as stored, and the version that every change renews."""
+
+    values: Mapping[str, Any]
+    version: str
+
+
+class Rows(Protocol):
+    """Rows by ``study`` and ``key``.
+
+    Each change is atomic, and safe to repeat if its response was lost. All methods raise ``LedgerUnavailableError`` or
+    ``LedgerRefusedError``.
+    """
+
+    place: str
+
+    def get(self, study: str, key: str) -> StoredRow | None:
+        """Return the row with these keys."""
+
+    def query(self, study: str | None, since: str) -> list[StoredRow]:
+        """Return the rows of a study (or all) that have ``requested_at``, from then on, without weekly counts."""
+
+    def insert(self, row: Row) -> str | None:
+        """Add a row and return its version; None if its keys exist."""
+
+    def replace(self, row: Row, version: str) -> str | None:
+        """Replace the row of this version and return the new one; None if the row changed or is gone."""
+
+    def delete(self, study: str, key: str, version: str) -> None:
+        """Remove the row of this version, if it is still there."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
+class RunLedger:
+    """The run history. Instants are aware, in UTC, to the microsecond. All methods raise what ``Rows`` raises."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def add(self, record: RunRecord) -> RunRecord | None:
+        """Store a new record and return it with its version; None if its id exists."""
+        version = self._rows.insert(row_of(record))
+        return None if version is None else replace(record, version=version)
+
+    def read(self, run_id: str) -> RunRecord | None:
+        """Return the record with this id, including its weekly counts."""
+        row = self._rows.get(study_of(run_id), run_id) if is_run_id(run_id) else None
+        return None if row is None else record_in(*row, place=self._rows.place)
+
+    def write(self, record: RunRecord) -> RunRecord:
+        """Replace the record of the same version and return it with its new version.
+
+        Raises ``RecordChangedError`` if another process changed it.
+        """
+        version = self._rows.replace(row_of(record), record.version) if record.version else None
+        if version is None:
+            raise RecordChangedError(
+                f"Another process changed the record of run {record.run_id}, so this change was not stored.",
+                "Look at the run with `consent runs`.",
+            )
+        return replace(record, version=version)
+
+    def runs(self, study: str | None = None, *, since: datetime | None = None) -> list[RunRecord]:
+        """Return the records of a study (or all) requested since then, newest first, without weekly counts."""
+        rows = self._rows.query(study, "" if since is None else instant_text(since))
+        return newest_first(record_in(*row, place=self._rows.place) for row in rows)
+
+    def last_report(self, study: str, *, sandbox: bool) -> RunRecord | None:
+        """Return the run of the study's current report: the latest cut-off, then the latest end."""
+        newest = newest_report(self.runs(study), sandbox=sandbox)
+        return newest and self.read(newest.run_id)
+
+    def report_before(self, study: str, cutoff: date, *, sandbox: bool) -> RunRecord | None:
+        """Return the run of the newest report with an earlier cut-off."""
+        newest = newest_report(self.runs(study), sandbox=sandbox, before=cutoff)
+        return newest and self.read(newest.run_id)
+
+    def lease_of(self, study: str) -> LeaseRecord | None:
+        """Return the lease on a study, expired or not."""
+        row = self._rows.get(study, LEASE)
+        return None if row is None else lease_in(*row, place=self._rows.place)
+
+    def put_lease(self, lease: LeaseRecord) -> LeaseRecord | None:
+        """Replace the lease of the same version (or create one, if the version is empty); None if it changed."""
+        row = row_of_lease(lease)
+        version = self._rows.replace(row, lease.version) if lease.version else self._rows.insert(row)
+        return None if version is None else replace(lease, version=version)
+
+    def drop_lease(self, lease: LeaseRecord) -> None:
+        """Remove the lease of this version, if it still exists."""
+        if lease.version:
+            self._rows.delete(lease.study, LEASE, lease.version)
+
+    def first_seen(self, study: str, now: datetime) -> datetime:
+        """Return when this was first called for the study; the first time, that is now."""
+        row = self._rows.get(study, FIRST_SEEN)
+        if row is None:
+            self._rows.insert(row_of_first_sight(study, now))
+            row = self._rows.get(study, FIRST_SEEN)  # another process may have been faster
+        return now if row is None else first_seen_in(*row, place=self._rows.place)
+
+    def purge_counts(self, before: datetime) -> int:
+        """Remove the numbers of ended runs requested earlier: counts, weeks, error sentences and remarks.
+
+        A study's current report keeps them. Returns how many records lost theirs.
+        """
+        return sum(self._purge(record) for record in records_to_purge(self.runs(), before))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._rows.close()
+
+    def _purge(self, record: RunRecord) -> bool:
+        try:
+            self.write(replace(record, counts=None, week_counts=None, what="", fix="", remarks=()))
+        except RecordChangedError:
+            return False  # the next purge looks at it again
+        return True
 
 
 def open_ledger(settings: Settings, *, default: Literal["table", "sqlite"]) -> RunLedger:
-    """Open the record of runs; the caller closes it.
+    """Open the run history that the settings name; the caller closes it. No connection is made yet.
 
-    default: where it is if CONSENT_LEDGER is not set; ``sqlite`` is a file of this user. Nothing is asked of the store
-    yet. Raises SettingsError saying what is missing or malformed.
+    default: the store if CONSENT_LEDGER is not set; ``sqlite`` is a file of this user. Raises SettingsError.
     """
     chosen = settings.get("CONSENT_LEDGER")
     if (chosen or default) == "table":
@@ -25,8 +159,7 @@ def open_ledger(settings: Settings, *, default: Literal["table", "sqlite"]) -> R
         return TableLedger(table_storage(settings), network=settings.network)
 
     if settings.in_azure:
-        problem = "CONSENT_LEDGER must be `table` in Azure, where no two instances share a disk: correct or remove it"
-        raise SettingsError([problem])
+        raise _unusable("CONSENT_LEDGER names a file, but instances in Azure share no disk.", "Set it to `table`.")
     from consent.runs.ledger.sqlite import SqliteLedger
 
     return SqliteLedger(_own_file() if chosen is None else _checked(chosen))
@@ -35,11 +168,10 @@ def open_ledger(settings: Settings, *, default: Literal["table", "sqlite"]) -> R
 def _checked(chosen: str) -> Path:
     path = Path(chosen)
     if not path.is_absolute():
-        raise SettingsError(
-            ["CONSENT_LEDGER must be `table` or the whole path of a file: the current folder is not always the same"],
-        )
+        fix = "Set it to `table` or to the absolute path of a file."
+        raise _unusable(f"CONSENT_LEDGER is '{chosen}', which is not an absolute path.", fix)
     if path.is_dir():
-        raise SettingsError(["CONSENT_LEDGER names a folder: name a file in it, such as runs.sqlite"])
+        raise _unusable(f"CONSENT_LEDGER names a folder, {chosen}.", "Name a file in it, such as runs.sqlite.")
     return path
 
 
@@ -47,6 +179,10 @@ def _own_file() -> Path:
     try:
         from platformdirs import user_state_path
     except ImportError:
-        problem = "CONSENT_LEDGER is missing: give `table`, the path of a file, or install platformdirs"
-        raise SettingsError([problem]) from None
+        fix = "Set it to `table` or to the absolute path of a file, or install platformdirs."
+        raise _unusable("CONSENT_LEDGER is missing.", fix) from None
     return user_state_path("consent-summary") / "runs.sqlite"
+
+
+def _unusable(what: str, fix: str) -> SettingsError:
+    return SettingsError([Problem(what, fix)])

@@ -1,4 +1,4 @@
-"""Claims about the doctor's visit: what is examined, in what order, and that one failure does not end it."""
+"""Tests of `consent check`: what is checked, in what order, and that one failure does not end it."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consent.cli.check.checkup import check_up
+from consent.cli.check.checkup import check_setup
 from consent.cli.check.context import CheckContext
 from consent.cli.main import main
 from consent.errors import UnknownStudyError
@@ -19,8 +19,8 @@ from tests.support.check_mistakes import a_renamed_field, a_revoked_log_in, a_to
 from tests.support.check_world import CheckWorld, Servers, a_world, found, printed, problems, servers_of_a_world
 from tests.support.run_builders import a_report
 
-OF_SEVEN = RunCounts(participants=7, consented=5, records_listed=1000, records_received=1000)
-"""Of a report than which one of two participants may be lower without anybody's word."""
+OF_SEVEN = RunCounts(participants=7, consented=5, records_listed=1000, records_received=1000, taking_part=5)
+"""Counts after which a report of two participants is not refused."""
 
 
 @pytest.fixture(name="servers", scope="module")
@@ -34,71 +34,54 @@ def _world(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return a_world(servers, tmp_path, monkeypatch)
 
 
-def subjects_of(world: CheckWorld) -> list[str]:
-    return list(dict.fromkeys(finding.subject for finding in world.check().findings))
-
-
-def asked_of_redcap(world: CheckWorld) -> list[str]:
-    redcap = world.servers.redcap
-    return [redcap.app.name_of(request) for request in redcap.requests]
-
-
 def write_settings(world: CheckWorld, **values: str) -> list[str]:
-    """Keep the world's settings in a file, and give the option that leads there."""
+    """Write the settings to a file, and return the option for its folder."""
     world.settings()
     document = {"Values": {**world.values, **values}}
     (world.folder / "local.settings.json").write_text(json.dumps(document), encoding="utf-8")
     return ["--settings", str(world.folder)]
 
 
-# --- what is examined
+# --- what is checked
 
 
-def test_a_world_in_which_a_run_works_has_no_problem(world: CheckWorld) -> None:
-    assert problems(world.check()) == []
-
-
-def test_every_subject_is_examined_in_the_order_in_which_a_run_depends_on_it(world: CheckWorld) -> None:
-    assert subjects_of(world) == [
-        *("Study file", "Settings and secrets", "Record of runs", "REDCap", "Data dictionary", "Rights in REDCap"),
+def test_a_good_setup_has_no_problem_in_any_subject_and_nothing_is_created(world: CheckWorld) -> None:
+    checkup = world.check()
+    assert problems(checkup) == []
+    assert list(dict.fromkeys(finding.subject for finding in checkup.findings)) == [
+        *("Study file", "Settings and secrets", "Run history", "REDCap", "Data dictionary", "Rights in REDCap"),
         *("Records", "Dropbox", "Clock", "Time zone"),
     ]
-
-
-def test_redcap_is_asked_no_more_than_a_run_asks(world: CheckWorld) -> None:
-    world.check()
-    assert asked_of_redcap(world) == ["version", "project", "metadata", "user", "record", "record", "record", "dag"]
-
-
-def test_every_question_to_redcap_only_reads(world: CheckWorld) -> None:
-    world.check()
-    assert not [request for request in world.servers.redcap.requests if b"action=" in request.body]
-
-
-def test_the_record_of_runs_is_not_begun_by_looking(world: CheckWorld) -> None:
-    world.check()
     assert not (world.folder / "runs.sqlite").exists()
 
 
-def test_the_number_of_records_is_to_be_compared_before_the_first_report(world: CheckWorld) -> None:
+def test_redcap_receives_only_the_requests_of_a_run_and_all_of_them_read(world: CheckWorld) -> None:
+    world.check()
+    redcap = world.servers.redcap
+    assert [redcap.app.name_of(request) for request in redcap.requests] == [
+        *("version", "project", "metadata", "user", "record", "record", "record", "dag"),
+    ]
+    assert not [request for request in redcap.requests if b"action=" in request.body]
+
+
+def test_before_the_first_report_the_number_of_records_must_be_compared(world: CheckWorld) -> None:
     (number,) = found(world.check(), "Records listed: 2")
     assert (number.state, "REDCap shows" in number.fix) == ("unknown", True)
 
 
-def test_the_number_of_records_is_told_beside_that_of_the_last_report(world: CheckWorld) -> None:
+def test_the_number_of_records_is_shown_beside_that_of_the_last_report(world: CheckWorld) -> None:
     with closing(SqliteLedger(world.folder / "runs.sqlite")) as ledger:
         ledger.add(a_report(study="a-study", sandbox=True, counts=OF_SEVEN))
     (number,) = found(world.check(), "Records listed: 2")
-    assert (number.state, number.what.endswith("as of 2026-11-16: 1,000")) == ("ok", True)
+    assert (number.state, number.what.endswith("as of 2026-11-16: 1,000.")) == ("ok", True)
 
 
-def test_groups_that_were_there_for_the_last_report_are_missed(world: CheckWorld) -> None:
+def test_groups_that_are_missing_since_the_last_report_are_a_problem(world: CheckWorld) -> None:
     world.project.users = [type(world.project.users[0])("pipeline", TOKEN, user_rights=False, dag_right=False)]
     with closing(SqliteLedger(world.folder / "runs.sqlite")) as ledger:
         ledger.add(a_report(study="a-study", sandbox=True, counts=OF_SEVEN, has_groups=True))
-    assert [problem.what for problem in problems(world.check())] == [
-        "REDCap no longer tells the data access groups, as it did for the last report"
-    ]
+    (problem,) = problems(world.check())
+    assert problem.what.startswith("REDCap no longer sends the data access groups")
 
 
 def test_the_next_report_is_due_on_a_monday_morning_where_the_study_is(world: CheckWorld) -> None:
@@ -106,45 +89,37 @@ def test_the_next_report_is_due_on_a_monday_morning_where_the_study_is(world: Ch
     assert (report.monday.weekday(), report.local.hour) == (0, 7)
 
 
-def test_plain_http_is_a_warning_where_the_study_file_allows_it(world: CheckWorld) -> None:
+def test_plain_http_is_a_warning_if_the_study_file_allows_it(world: CheckWorld) -> None:
     world.change_study("project_id = 14", "project_id = 14\nallow_http = true")
     world.values |= {"REDCAP_API_URL": "http://redcap.example.org/api/", "HTTP_PROXY": "http://127.0.0.1:9"}
-    (finding,) = found(world.check(), "Asked over http (allow_http)")
+    (finding,) = found(world.check(), "uses http (allow_http)")
     assert finding.state == "warning"
 
 
-def test_a_study_file_without_a_project_is_a_warning_that_says_what_to_add(world: CheckWorld) -> None:
+def test_a_study_file_without_a_project_id_is_a_warning_with_the_line_to_add(world: CheckWorld) -> None:
     world.change_study("project_id = 14\n", "")
-    (finding,) = found(world.check(), "names no project_id")
+    (finding,) = found(world.check(), "has no project_id")
     assert (finding.state, "add project_id = 14 under [redcap]" in finding.fix) == ("warning", True)
 
 
-# --- going on
+# --- one failure does not end it
 
 
-def test_what_depends_on_a_failure_is_said_not_to_be_examined(world: CheckWorld) -> None:
+def test_after_a_failure_in_redcap_the_rest_is_checked(world: CheckWorld) -> None:
     a_token_of_nobody(world)
-    assert found(world.check(), "Project, fields, records and rights were not examined")
-
-
-def test_dropbox_is_examined_although_redcap_refuses(world: CheckWorld) -> None:
-    a_token_of_nobody(world)
-    assert found(world.check(), "A tiny file was written to /, verified and removed")
-
-
-def test_redcap_is_examined_although_dropbox_refuses(world: CheckWorld) -> None:
-    a_revoked_log_in(world)
-    assert found(world.check(), "All 4 columns arrive")
+    checkup = world.check()
+    assert found(checkup, "Project, fields, records and rights were not checked")
+    assert found(checkup, "A test file was written to /, verified and deleted.")
 
 
 def test_mistakes_in_several_places_are_found_at_once(world: CheckWorld) -> None:
     a_renamed_field(world)
     a_revoked_log_in(world)
     world.values["CONSENT_LEDGER"] = "runs.sqlite"
-    assert {problem.subject for problem in problems(world.check())} == {"Data dictionary", "Dropbox", "Record of runs"}
+    assert {problem.subject for problem in problems(world.check())} == {"Data dictionary", "Dropbox", "Run history"}
 
 
-def test_every_disagreement_with_the_dictionary_is_found_at_once(world: CheckWorld) -> None:
+def test_every_mismatch_with_the_dictionary_is_found_at_once(world: CheckWorld) -> None:
     a_renamed_field(world)
     world.change_study('decision = "consent_obtained"', 'decision = "consent_given"')
     world.change_study('date = "consent_date"', 'date = "consented_on"')
@@ -155,12 +130,12 @@ def test_every_disagreement_with_the_dictionary_is_found_at_once(world: CheckWor
     ]
 
 
-def test_a_server_that_is_down_for_a_moment_is_asked_again(world: CheckWorld) -> None:
+def test_a_server_that_is_down_for_a_moment_is_retried(world: CheckWorld) -> None:
     world.servers.redcap.faults.append(gateway_timeout())
     assert problems(world.check()) == []
 
 
-def test_nothing_is_asked_when_no_study_file_can_be_used(world: CheckWorld) -> None:
+def test_without_a_usable_study_file_nothing_is_requested(world: CheckWorld) -> None:
     world.change_study("title", "titel")
     world.check()
     assert (world.servers.redcap.requests, world.servers.dropbox.requests) == ([], [])
@@ -169,29 +144,26 @@ def test_nothing_is_asked_when_no_study_file_can_be_used(world: CheckWorld) -> N
 # --- settings and secrets
 
 
-def test_it_is_said_from_which_place_a_setting_comes(world: CheckWorld) -> None:
+def test_the_place_of_a_setting_is_shown(world: CheckWorld) -> None:
     write_settings(world)
     (world.folder / ".env").write_text("DROPBOX_SECRET=sandbox-secret\n", encoding="utf-8")
-    checkup = check_up(world.folder, None, CheckContext(sleep=lambda seconds: None))
-    assert found(checkup, "DROPBOX_SECRET: in .env")
+    checkup = check_setup(world.folder, None, CheckContext(sleep=lambda seconds: None))
+    assert found(checkup, "DROPBOX_SECRET: in .env.")
 
 
-def test_it_is_said_that_a_secret_comes_from_key_vault(world: CheckWorld) -> None:
+def test_a_secret_in_key_vault_is_shown_with_the_identity_of_this_machine(world: CheckWorld) -> None:
     world.keep_in_vault("REDCAP_ACCESS_TOKEN")
-    assert found(world.check(), "REDCAP_ACCESS_TOKEN: in Key Vault, as REDCAP-ACCESS-TOKEN")
+    checkup = world.check()
+    assert found(checkup, "REDCAP_ACCESS_TOKEN: in Key Vault, as REDCAP-ACCESS-TOKEN.")
+    assert found(checkup, "vault.azure.net can be read, as ManagedIdentityCredential.")
 
 
-def test_it_is_said_who_this_machine_is_to_key_vault(world: CheckWorld) -> None:
-    world.keep_in_vault("REDCAP_ACCESS_TOKEN")
-    assert found(world.check(), "vault.azure.net answers, to the managed identity of this machine")
-
-
-def test_a_vault_that_is_not_needed_is_said_not_to_have_been_asked(world: CheckWorld) -> None:
+def test_a_vault_that_is_not_needed_is_not_asked(world: CheckWorld) -> None:
     world.values |= {"KEY_VAULT_URL": "https://vault.vault.azure.net", "DROPBOX_SECRET": "sandbox-secret"}
-    assert found(world.check(), "Key Vault was not asked")
+    assert found(world.check(), "Key Vault is not used")
 
 
-def test_one_refused_secret_does_not_keep_the_others_from_being_looked_up(world: CheckWorld) -> None:
+def test_after_a_refused_secret_the_others_are_looked_up(world: CheckWorld) -> None:
     world.keep_in_vault("DROPBOX_KEY")
     a_vault_that_refuses(world)
     world.vault.put("DROPBOX-KEY", "sandbox-key")
@@ -201,13 +173,13 @@ def test_one_refused_secret_does_not_keep_the_others_from_being_looked_up(world:
 def test_a_machine_without_an_identity_asks_the_vault_once(world: CheckWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IDENTITY_HEADER", "wrong")
     world.keep_in_vault("REDCAP_ACCESS_TOKEN")
-    assert found(world.check(), "DROPBOX_SECRET was not looked up, because of this")
+    assert found(world.check(), "DROPBOX_SECRET was not looked up")
 
 
-def test_settings_that_cannot_be_read_are_the_one_problem(tmp_path: Path) -> None:
+def test_settings_that_cannot_be_read_are_the_only_problem(tmp_path: Path) -> None:
     (tmp_path / "local.settings.json").write_text("{", encoding="utf-8")
-    (problem,) = problems(check_up(tmp_path, None, CheckContext()))
-    assert (problem.subject, "is not valid JSON" in problem.what) == ("Settings and secrets", True)
+    (problem,) = problems(check_setup(tmp_path, None, CheckContext()))
+    assert (problem.subject, "local.settings.json" in problem.what) == ("Settings and secrets", True)
 
 
 # --- several studies
@@ -215,27 +187,25 @@ def test_settings_that_cannot_be_read_are_the_one_problem(tmp_path: Path) -> Non
 
 @pytest.fixture(name="two")
 def _two(world: CheckWorld) -> CheckWorld:
-    """A world with a second study, of the same project, that no field of fits."""
+    """A world with a second study, which does not fit the project."""
     world.settings()
     second = (STUDY + CONSENT + RIDER).replace("OBRI Consent", "Other").replace("rider_a", "other_rider")
     (world.folder / "studies" / "b-study.toml").write_text(second, encoding="utf-8")
     return world
 
 
-def test_without_a_key_every_study_is_examined(two: CheckWorld) -> None:
-    assert {finding.study for finding in two.check().findings} == {"", "a-study", "b-study"}
+def test_without_a_key_every_study_is_checked_under_its_name(two: CheckWorld) -> None:
+    checkup = two.check()
+    assert {finding.study for finding in checkup.findings} == {"", "a-study", "b-study"}
+    assert "Data dictionary (b-study)\n  PROBLEM" in printed(checkup)
 
 
-def test_a_key_limits_the_visit_to_one_study(two: CheckWorld) -> None:
+def test_with_a_key_only_that_study_is_checked(two: CheckWorld) -> None:
     assert problems(two.check("a-study")) == []
 
 
-def test_the_other_studys_problem_is_told_under_its_name(two: CheckWorld) -> None:
-    assert "Data dictionary (b-study)\n  PROBLEM" in printed(two.check())
-
-
-def test_an_unknown_key_is_answered_with_the_known_ones(two: CheckWorld) -> None:
-    with pytest.raises(UnknownStudyError, match="Use one of: a-study, b-study"):
+def test_for_an_unknown_key_the_error_lists_the_keys(two: CheckWorld) -> None:
+    with pytest.raises(UnknownStudyError, match="a-study, b-study"):
         two.check("c-study")
 
 
@@ -247,17 +217,15 @@ def test_a_world_in_which_a_run_works_ends_with_status_0(world: CheckWorld, caps
     assert (status, "Ready: a run would work" in capsys.readouterr().out) == (0, True)
 
 
-def test_a_problem_ends_with_status_1(world: CheckWorld, capsys: pytest.CaptureFixture[str]) -> None:
-    status = main(["check", *write_settings(world, REDCAP_ACCESS_TOKEN="0" * 32)])
-    assert (status, "Not ready: 1 problem" in capsys.readouterr().out) == (1, True)
+def test_a_problem_ends_with_status_1_and_a_document_for_scripts(
+    world: CheckWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main(["check", "--json", *write_settings(world, DROPBOX_KEY="")])
+    document = json.loads(capsys.readouterr().out)
+    states = {finding["state"] for finding in document["findings"]}
+    assert (status, document["state"], "problem" in states) == (1, "not ready", True)
+    assert len(document["next_reports"]) == 1
 
 
 def test_an_unknown_study_ends_with_status_2(world: CheckWorld) -> None:
     assert main(["check", "--study", "c-study", *write_settings(world)]) == 2
-
-
-def test_a_script_is_told_everything_as_one_document(world: CheckWorld, capsys: pytest.CaptureFixture[str]) -> None:
-    main(["check", "--json", *write_settings(world, DROPBOX_KEY="")])
-    document = json.loads(capsys.readouterr().out)
-    states = {finding["state"] for finding in document["findings"]}
-    assert (document["state"], "problem" in states, len(document["next_reports"])) == ("not ready", True, 1)

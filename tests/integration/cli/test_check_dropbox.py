@@ -1,11 +1,11 @@
-"""Claims about the doctor's look at Dropbox: account, team space and folder, and that nothing is left behind."""
+"""Tests of checking Dropbox: account, team space and folder, and that nothing is left behind."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from consent.cli.write_test import TRIAL_NAME
+from consent.cli.write_test import TEST_FILE_NAME
 from sandbox.dropbox.app import Dropbox
 from sandbox.dropbox.faults import server_error
 from sandbox.server import Fault
@@ -29,67 +29,61 @@ def in_a_team(world: CheckWorld, *, chosen: str | None = None) -> None:
     world.values |= {"DROPBOX_ROOT_NAMESPACE": chosen} if chosen else {}
 
 
-def test_the_kind_of_account_is_told(world: CheckWorld) -> None:
-    assert found(world.check(), "A basic account; reports go to its own files")
+def test_the_kind_of_account_is_shown(world: CheckWorld) -> None:
+    assert found(world.check(), "A basic account; reports go to its own files.")
 
 
-def test_nobodys_name_or_address_is_told(world: CheckWorld) -> None:
+def test_the_used_team_space_is_shown_without_name_or_address(world: CheckWorld) -> None:
     in_a_team(world, chosen="2")
-    shown = printed(world.check())
-    assert [word for word in ("Franz", "Ferdinand", "franz@example.com", "Example Registry") if word in shown] == []
+    checkup = world.check()
+    assert found(checkup, "paths start at the team space 2")
+    words = ("Franz", "Ferdinand", "franz@example.com", "Example Registry")
+    assert [word for word in words if word in printed(checkup)] == []
 
 
-def test_a_team_space_that_is_not_used_is_a_warning_with_its_id(world: CheckWorld) -> None:
+def test_an_unused_team_space_is_a_warning_with_its_id(world: CheckWorld) -> None:
     in_a_team(world)
     (finding,) = found(world.check(), "business account with a team space")
     assert (finding.state, "DROPBOX_ROOT_NAMESPACE to 2" in finding.fix) == ("warning", True)
 
 
-def test_the_team_space_that_is_used_is_told(world: CheckWorld) -> None:
-    in_a_team(world, chosen="2")
-    assert found(world.check(), "paths start at the team space 2")
-
-
-def test_an_account_that_cannot_be_described_is_no_problem(world: CheckWorld) -> None:
+def test_an_unreadable_account_is_no_problem(world: CheckWorld) -> None:
     body = b'{"account_id": "dbid:AAH4f99T0taONIb-OurWxbNQ6ywGRopQngc"}'
     answer = Fault("answer", "users/get_current_account", 0, 99, 200, {"Content-Type": "application/json"}, body)
     world.servers.dropbox.faults.append(answer)
     checkup = world.check()
-    assert (problems(checkup), [finding.state for finding in found(checkup, "about the account cannot be read")]) == (
-        [],
-        ["unknown"],
-    )
+    states = [finding.state for finding in found(checkup, "about the account cannot be read")]
+    assert (problems(checkup), states) == ([], ["unknown"])
 
 
-def test_a_folder_that_is_not_there_yet_is_not_made(world: CheckWorld) -> None:
+def test_a_missing_folder_is_not_created(world: CheckWorld) -> None:
     delivering_to(world, "/Reports/Consent")
-    checkup = world.check()
-    assert found(checkup, "The folder /Reports/Consent is not there yet; the first report makes it")
+    assert found(world.check(), "The first report creates the folder /Reports/Consent.")
     assert [entry.path for entry in world.account.account.tree.inside("")] == []
 
 
-def test_the_trial_takes_place_in_the_folder_itself(world: CheckWorld) -> None:
+def test_the_test_file_is_written_to_the_folder_itself(world: CheckWorld) -> None:
     world.account.account.tree.make_folder("/Reports")
     delivering_to(world, "/Reports")
     world.check()
-    assert world.account.revisions(f"/Reports/{TRIAL_NAME}")
+    assert world.account.revisions(f"/Reports/{TEST_FILE_NAME}")
 
 
-def test_a_trial_that_cannot_be_removed_is_a_warning_for_a_run_removes_nothing(world: CheckWorld) -> None:
+def test_a_test_file_that_cannot_be_deleted_is_a_warning(world: CheckWorld) -> None:
     world.servers.dropbox.faults.append(server_error(match="files/delete_v2", times=999))
     checkup = world.check()
-    (finding,) = found(checkup, "verified, but could not be removed")
-    assert (finding.state, "next trial removes it" in finding.fix, problems(checkup)) == ("warning", True, [])
+    (finding,) = found(checkup, "verified, but could not be deleted")
+    assert (finding.state, TEST_FILE_NAME in finding.fix, problems(checkup)) == ("warning", True, [])
 
 
-def test_a_trial_of_which_nothing_is_known_is_a_problem_that_names_what_may_be_left(world: CheckWorld) -> None:
+def test_a_test_file_that_may_be_left_is_named(world: CheckWorld) -> None:
     look, upload = "files/get_metadata", "files/upload"
     world.servers.dropbox.faults += [Fault("lost", upload, times=99), server_error(match=look, skip=1, times=999)]
     (problem,) = problems(world.check())
-    assert f"A file '/{TRIAL_NAME}' may have been left" in problem.fix
+    assert f"'/{TEST_FILE_NAME}' may be left" in problem.what
 
 
-def test_studies_that_share_a_folder_are_tried_once(world: CheckWorld) -> None:
+def test_a_folder_of_two_studies_is_tested_once(world: CheckWorld) -> None:
     world.settings()
     other = world.study.replace("OBRI Consent Summary", "Another")
     (world.folder / "studies" / "b-study.toml").write_text(other, encoding="utf-8")

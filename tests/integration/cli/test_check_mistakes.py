@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from consent.cli.check.findings import checkup_document
+from consent.cli.check.output import checkup_document
 from consent.errors import ConsentReportError
 from consent.runs.changes import PastReports
 from consent.runs.ledger.record import RunCounts
@@ -240,7 +240,7 @@ def with_an_app_secret(world: CheckWorld) -> None:
 
 def with_a_small_fall(world: CheckWorld) -> None:
     with closing(SqliteLedger(world.folder / "runs.sqlite")) as ledger:
-        ledger.add(a_report(study=KEY, sandbox=True, counts=RunCounts(7, 5, 7, 7)))
+        ledger.add(a_report(study=KEY, sandbox=True, counts=RunCounts(7, 5, 7, 7, 5)))
 
 
 def with_a_folder_from_which_nothing_can_be_deleted(world: CheckWorld) -> None:
@@ -269,5 +269,5 @@ def test_a_set_up_that_is_called_ready_is_one_of_which_a_run_delivers(
     plant: Callable[[CheckWorld], None], world: CheckWorld
 ) -> None:
     plant(world)
-    ready = world.check().would_run
+    ready = world.check().ready
     assert (ready, run(world).state) == (True, "delivered")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from consent.cli.check.findings import Finding, FindingCollector
-from consent.cli.check.redcap import note_rights
+from consent.cli.check.redcap import check_user
 from sandbox.redcap.app import User
 from tests.support.builders import TOKEN, a_redcap_row
 from tests.support.check_world import CheckWorld, Servers, a_world, found, printed, problems, servers_of_a_world
@@ -28,7 +28,7 @@ def _world(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def noted(**user: Any) -> list[Finding]:
     """What is noted of a user with these rights, on the form ``consent``."""
     notes = FindingCollector()
-    note_rights({"forms_export": {"consent": "1"}, "api_import": "0", "expiration": "", **user}, ["consent"], notes)
+    check_user({"forms_export": {"consent": "1"}, "api_import": "0", "expiration": "", **user}, ["consent"], notes)
     return [finding for finding in notes.findings if finding.state != "ok"]
 
 

@@ -1,4 +1,4 @@
-"""Claims about signing in to Dropbox when all goes well: what is asked, proven, kept and never shown."""
+"""Tests of signing in to Dropbox without trouble: what is asked, tested, saved and never shown."""
 
 import logging
 from collections.abc import Iterator
@@ -14,6 +14,8 @@ from consent.studies.catalog import choose_study, load_studies
 from sandbox.dropbox.app import Dropbox
 from tests.support.login_bench import LoginBench, allow, login_bench
 from tests.unit.runs.test_services import a_folder_of_studies
+
+BOTH = ("DROPBOX_KEY", "DROPBOX_OAUTH2_REFRESH_TOKEN")
 
 
 @pytest.fixture(name="bench")
@@ -32,216 +34,165 @@ def token_in(bench: LoginBench) -> str:
     return str(read_settings(directory=bench.folder).get("DROPBOX_OAUTH2_REFRESH_TOKEN"))
 
 
-# --- the way
+# --- signing in
 
 
-def test_an_app_key_and_a_code_are_all_that_is_asked_for(bench: LoginBench) -> None:
-    done = bench.log_in("sandbox-key", allow)
-
-    assert done.kept.names == ("DROPBOX_KEY", "DROPBOX_OAUTH2_REFRESH_TOKEN")
+def test_only_the_app_key_and_a_code_are_asked_for(bench: LoginBench) -> None:
+    assert bench.log_in("sandbox-key", lambda here: f"  {allow(here)}\t").saved.names == BOTH
 
 
-def test_an_app_key_that_is_a_setting_is_not_asked_for(bench: LoginBench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_app_key_in_the_settings_is_not_asked_for(bench: LoginBench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DROPBOX_KEY", "sandbox-key")
-
     bench.log_in(allow)
+    assert "App key" not in bench.shown
 
-    assert "App key" not in bench.told
 
-
-def test_the_address_asks_for_lasting_access_with_pkce_and_the_smallest_scopes(bench: LoginBench) -> None:
+def test_the_address_requests_offline_access_with_pkce_and_the_smallest_scopes(bench: LoginBench) -> None:
     bench.log_in("sandbox-key", allow)
-
-    asked = {name: values[0] for name, values in parse_qs(urlsplit(bench.address).query).items()}
-    del asked["code_challenge"]
-    assert asked == {
+    query = {name: values[0] for name, values in parse_qs(urlsplit(bench.address).query).items()}
+    del query["code_challenge"]
+    assert query == {
         "response_type": "code",
         "client_id": "sandbox-key",
         "token_access_type": "offline",
         "code_challenge_method": "S256",
         "scope": "account_info.read files.content.write files.metadata.read",
     }
+    assert urlsplit(bench.address).netloc == urlsplit(bench.server.url).netloc
 
 
-def test_the_address_is_shown_in_one_piece_and_opened(bench: LoginBench) -> None:
+@pytest.mark.parametrize("browser", [True, False])
+def test_the_address_is_opened_in_the_browser_unless_not_wanted(bench: LoginBench, browser: bool) -> None:
+    bench.log_in("sandbox-key", allow, browser=browser)
+    assert bench.opened == ([bench.address] if browser else [])
+
+
+def test_the_owner_of_the_account_is_shown(bench: LoginBench) -> None:
     bench.log_in("sandbox-key", allow)
-
-    assert bench.opened == [bench.address]
-
-
-def test_without_a_browser_the_address_is_only_shown(bench: LoginBench) -> None:
-    bench.log_in("sandbox-key", allow, browser=False)
-
-    assert bench.opened == []
+    assert "Signed in as Franz Ferdinand (franz@example.com), a basic account." in bench.shown
 
 
-def test_blanks_around_a_pasted_code_do_not_matter(bench: LoginBench) -> None:
-    assert bench.log_in("sandbox-key", lambda here: f"  {allow(here)}\t").kept.names
-
-
-def test_whose_account_it_is_is_shown(bench: LoginBench) -> None:
+def test_a_test_file_is_written_and_nothing_is_left_in_dropbox(bench: LoginBench) -> None:
     bench.log_in("sandbox-key", allow)
-
-    assert "Signed in as Franz Ferdinand (franz@example.com), a basic account." in bench.told
-
-
-def test_nothing_is_left_in_the_dropbox(bench: LoginBench) -> None:
-    bench.log_in("sandbox-key", allow)
-
     assert (len(bench.server.seen("files/upload")), bench.app.account.tree.inside("")) == (1, [])
 
 
-def test_the_folder_of_every_study_is_proven(bench: LoginBench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_of_every_study_is_tested(bench: LoginBench, monkeypatch: pytest.MonkeyPatch) -> None:
     a_folder_of_studies(bench.folder, aurora="Aurora", lumen="Lumen")
     aurora = bench.folder / "aurora.toml"
     aurora.write_text(aurora.read_text(encoding="utf-8") + '[delivery]\nfolder = "/Aurora"\n', encoding="utf-8")
     monkeypatch.setenv("CONSENT_STUDIES", str(bench.folder))
-
     bench.log_in("sandbox-key", allow)
+    assert bench.shown.count("A test file was written to / and deleted.") == 2
+    assert "The first report creates the folder /Aurora." in bench.shown
 
-    assert "The folder /Aurora is not there yet: the first report makes it." in bench.told
-    assert "A tiny file was written to / and deleted again." in bench.told
 
-
-def test_without_a_study_the_topmost_folder_is_proven(bench: LoginBench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_study_the_root_folder_is_tested(bench: LoginBench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONSENT_STUDIES", str(bench.folder))
-
     bench.log_in("sandbox-key", allow)
+    assert "A test file was written to / and deleted." in bench.shown
 
-    assert "A tiny file was written to / and deleted again." in bench.told
 
-
-def test_a_run_then_works_with_what_was_kept(bench: LoginBench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_works_with_the_saved_credentials(bench: LoginBench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.log_in("sandbox-key", allow)
     monkeypatch.setenv("REDCAP_API_URL", "https://redcap.example.org/api/")
     monkeypatch.setenv("REDCAP_ACCESS_TOKEN", "A" * 32)
     settings = read_settings(directory=bench.folder)
-
     with open_services(choose_study(load_studies(settings), None), settings) as services:
         services.folder.put("/a.txt", b"a", replace=False)
-
     assert bench.app.files() == {"/a.txt": b"a"}
 
 
 # --- the team space
 
 
-def test_in_a_team_it_is_asked_whose_space_reports_go_to(team: LoginBench) -> None:
-    done = team.log_in("sandbox-key", allow, "1")
-
-    assert (done.space.root_namespace, "DROPBOX_ROOT_NAMESPACE=7\n" in team.dotenv) == ("7", True)
-
-
-def test_the_own_files_of_a_member_of_a_team_need_no_namespace(team: LoginBench) -> None:
-    done = team.log_in("sandbox-key", allow, "2")
-
-    assert (done.space.root_namespace, "NAMESPACE" in team.dotenv) == (None, False)
-
-
-@pytest.mark.parametrize(("wish", "namespace"), [(True, "7"), (False, None)])
-def test_what_was_said_beforehand_is_not_asked(team: LoginBench, wish: bool, namespace: str | None) -> None:
-    assert team.log_in("sandbox-key", allow, team_space=wish).space.root_namespace == namespace
+@pytest.mark.parametrize(
+    ("answers", "option", "namespace"),
+    [(["1"], None, "7"), (["2"], None, None), ([], True, "7"), ([], False, None)],
+    ids=["team space by answer", "own files by answer", "team space by option", "own files by option"],
+)
+def test_the_space_is_chosen_saved_and_tested(
+    team: LoginBench, answers: list[str], option: bool | None, namespace: str | None
+) -> None:
+    result = team.log_in("sandbox-key", allow, *answers, team_space=option)
+    upload = team.server.seen("files/upload")[0]
+    root = '{".tag": "root", "root": "7"}' if namespace else None
+    assert (result.space.root_namespace, upload.headers.get("dropbox-api-path-root")) == (namespace, root)
+    assert read_settings(directory=team.folder).get("DROPBOX_ROOT_NAMESPACE") == namespace
 
 
-def test_the_file_is_written_to_the_space_that_was_chosen(team: LoginBench) -> None:
-    team.log_in("sandbox-key", allow, "1")
-
-    assert team.server.seen("files/upload")[0].headers["dropbox-api-path-root"] == '{".tag": "root", "root": "7"}'
-
-
-def test_a_team_space_that_is_a_setting_already_is_not_asked_for(team: LoginBench) -> None:
+def test_a_team_space_in_the_settings_is_not_asked_for(team: LoginBench) -> None:
     (team.folder / ".env").write_text("DROPBOX_ROOT_NAMESPACE=7\n", encoding="utf-8")
-
     assert team.log_in("sandbox-key", allow).space.root_namespace == "7"
 
 
-def test_going_back_to_the_own_files_empties_the_setting(team: LoginBench) -> None:
+def test_returning_to_the_own_files_clears_the_setting(team: LoginBench) -> None:
     (team.folder / ".env").write_text("DROPBOX_ROOT_NAMESPACE=7\n", encoding="utf-8")
-
-    done = team.log_in("sandbox-key", allow, team_space=False)
-
-    assert team.dotenv.splitlines()[0] == "DROPBOX_ROOT_NAMESPACE="
-    assert "  DROPBOX_ROOT_NAMESPACE  (now blank)" in login_lines(done)
+    result = team.log_in("sandbox-key", allow, team_space=False)
+    assert not read_settings(directory=team.folder).has("DROPBOX_ROOT_NAMESPACE")
+    assert "  DROPBOX_ROOT_NAMESPACE  (now empty)" in login_lines(result, None)
 
 
-# --- what is kept, and what is said of it
+# --- the result
 
 
-def test_where_to_keep_it_is_asked_before_the_browser_is_opened(bench: LoginBench) -> None:
-    bench.log_in("sandbox-key", "2", allow, keep_in=None)
-
-    assert bench.told.index("Where shall the log-in be kept?") < bench.told.index("Open this address")
+def test_the_place_to_save_is_asked_before_the_browser_opens(bench: LoginBench) -> None:
+    bench.log_in("sandbox-key", "2", allow, save_in=None)
+    assert bench.shown.index("Where should the credentials be saved?") < bench.shown.index("Open this address")
     assert (bench.folder / "local.settings.json").is_file()
 
 
-def test_a_file_that_is_there_is_offered_first(bench: LoginBench) -> None:
+def test_an_existing_file_is_offered_first(bench: LoginBench) -> None:
     (bench.folder / "local.settings.json").write_text('{"Values": {}}', encoding="utf-8")
-
-    bench.log_in("sandbox-key", "", allow, keep_in=None)
-
+    bench.log_in("sandbox-key", "", allow, save_in=None)
     assert not (bench.folder / ".env").exists()
 
 
-def test_signing_in_again_says_what_it_replaced(bench: LoginBench) -> None:
+def test_signing_in_again_shows_what_was_replaced(bench: LoginBench) -> None:
     bench.log_in("sandbox-key", allow)
     first = token_in(bench)
-
-    done = bench.log_in(allow)
-
-    assert (done.kept.replaced, token_in(bench) == first) == (("DROPBOX_OAUTH2_REFRESH_TOKEN",), False)
-    assert "  DROPBOX_OAUTH2_REFRESH_TOKEN  (in place of another)" in login_lines(done)
+    result = bench.log_in(allow)
+    assert (result.saved.replaced, token_in(bench) == first) == (("DROPBOX_OAUTH2_REFRESH_TOKEN",), False)
+    assert "  DROPBOX_OAUTH2_REFRESH_TOKEN  (replaced)" in login_lines(result, None)
 
 
-def test_a_setting_that_counts_before_what_was_kept_is_named(bench: LoginBench) -> None:
+def test_a_setting_that_takes_precedence_is_named(bench: LoginBench) -> None:
     (bench.folder / "local.settings.json").write_text(
         '{"Values": {"DROPBOX_OAUTH2_REFRESH_TOKEN": "an-old-one"}}', encoding="utf-8"
     )
-
-    [remark] = bench.log_in("sandbox-key", allow).remarks
-
-    assert remark == (
-        "DROPBOX_OAUTH2_REFRESH_TOKEN is also set in local.settings.json, which counts before what was kept: remove it "
-        "there."
-    )
+    [step] = bench.log_in("sandbox-key", allow).remaining
+    assert step.startswith("DROPBOX_OAUTH2_REFRESH_TOKEN is also set in local.settings.json")
 
 
-def test_an_app_secret_that_is_not_needed_any_more_is_named(bench: LoginBench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_app_secret_that_is_not_needed_is_named(bench: LoginBench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DROPBOX_SECRET", "sandbox-secret")
-
-    assert bench.log_in("sandbox-key", allow).remarks == (
-        "DROPBOX_SECRET (in the environment) is not needed with this log-in: remove it.",
-    )
+    [step] = bench.log_in("sandbox-key", allow).remaining
+    assert step.startswith("DROPBOX_SECRET (in the environment) is no longer needed")
 
 
-def test_the_last_lines_say_what_is_where_how_to_undo_it_and_what_comes_next(bench: LoginBench) -> None:
-    done = bench.log_in("sandbox-key", allow)
-
-    assert login_lines(done) == [
+def test_the_result_has_what_was_saved_how_to_undo_it_and_the_next_command(bench: LoginBench) -> None:
+    result = bench.log_in("sandbox-key", allow)
+    assert login_lines(result, Path("my trial")) == [
         "Signed in to Dropbox (sandbox).",
         "Reports go to the account's own files.",
-        f"Kept in {bench.folder / '.env'}:",
+        f"Saved in {bench.folder / '.env'}:",
         "  DROPBOX_KEY",
         "  DROPBOX_OAUTH2_REFRESH_TOKEN",
-        "To undo it: disconnect the app at https://www.dropbox.com/account/connected_apps,",
+        "To undo this, disconnect the app at https://www.dropbox.com/account/connected_apps",
         "and delete these settings.",
-        "Next: consent check",
+        'Next: uv run consent check --settings "my trial"',
     ]
-
-
-def test_the_document_for_scripts_says_the_same(bench: LoginBench) -> None:
-    assert login_document(bench.log_in("sandbox-key", allow)) == {
+    assert login_document(result) == {
         "state": "signed-in",
         "service": "dropbox",
+        "saved": {"place": str(bench.folder / ".env"), "names": [*BOTH], "replaced": []},
+        "space": {"root_namespace": None, "name": "the account's own files"},
         "sandbox": True,
-        "team_space": False,
-        "kept_in": str(bench.folder / ".env"),
-        "kept": ["DROPBOX_KEY", "DROPBOX_OAUTH2_REFRESH_TOKEN"],
-        "replaced": [],
-        "remarks": [],
+        "remaining": [],
     }
 
 
-def test_neither_code_nor_token_is_shown_or_logged(bench: LoginBench, caplog: pytest.LogCaptureFixture) -> None:
+def test_code_and_token_are_neither_shown_nor_logged(bench: LoginBench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     codes: list[str] = []
 
@@ -249,7 +200,6 @@ def test_neither_code_nor_token_is_shown_or_logged(bench: LoginBench, caplog: py
         codes.append(allow(here))
         return codes[0]
 
-    done = bench.log_in("sandbox-key", remember)
-
-    shown = f"{bench.told} {login_lines(done)} {login_document(done)} {done!r} {caplog.text}"
+    result = bench.log_in("sandbox-key", remember)
+    shown = f"{bench.shown} {login_lines(result, None)} {login_document(result)} {result!r} {caplog.text}"
     assert [secret for secret in (codes[0], token_in(bench)) if secret in shown] == []

@@ -1,4 +1,4 @@
-"""Claims about `consent login dropbox` as a command: what goes where, and its exit status."""
+"""Tests of `consent login dropbox` as a command: stdout, stderr and exit status."""
 
 import json
 import re
@@ -25,7 +25,7 @@ def _app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Dropbox]:
 
 @pytest.fixture(name="typed")
 def _typed(app: Dropbox, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Typed:
-    """What the person types in turn; None is the code of the page whose address was printed."""
+    """Sets the lines that the person types; None is the code of the page at the printed address."""
 
     def answers(*lines: str | None) -> None:
         left = iter(lines)
@@ -47,52 +47,47 @@ def log_in(folder: Path, *options: str) -> int:
     return main(["login", "dropbox", "--settings", str(folder), "--no-browser", *options])
 
 
-def test_what_was_kept_goes_to_stdout_and_the_talk_to_stderr(
+def test_the_result_goes_to_stdout_and_the_prompts_to_stderr(
     tmp_path: Path, typed: Typed, capfd: pytest.CaptureFixture[str]
 ) -> None:
     typed("1", None, "2")
-
     status = log_in(tmp_path)
-
     printed = capfd.readouterr()
     assert (status, printed.out.splitlines()[0]) == (0, "Signed in to Dropbox (sandbox).")
-    assert "Where do reports go?" in printed.err
+    assert printed.out.splitlines()[-1] == f"Next: uv run consent check --settings {tmp_path}"
+    assert "Where should the reports go?" in printed.err
 
 
-@pytest.mark.parametrize(("space", "is_team"), [("yes", True), ("no", False)])
+@pytest.mark.parametrize(("space", "namespace"), [("yes", "7"), ("no", None)])
 def test_with_every_choice_made_only_the_code_is_asked_for(
-    tmp_path: Path, typed: Typed, capfd: pytest.CaptureFixture[str], space: str, is_team: bool
+    tmp_path: Path, typed: Typed, capfd: pytest.CaptureFixture[str], space: str, namespace: str | None
 ) -> None:
     typed(None)
-
-    log_in(tmp_path, "--keep-in", "local", "--team-space", space, "--json")
-
+    log_in(tmp_path, "--save-in", "local", "--team-space", space, "--json")
     document = json.loads(capfd.readouterr().out)
-    assert (document["team_space"], document["kept_in"]) == (is_team, str(tmp_path / "local.settings.json"))
+    place = str(tmp_path / "local.settings.json")
+    assert (document["space"]["root_namespace"], document["saved"]["place"]) == (namespace, place)
 
 
-def test_stopping_is_a_failure_that_says_so(tmp_path: Path, typed: Typed, capfd: pytest.CaptureFixture[str]) -> None:
+def test_stopping_is_a_failure(tmp_path: Path, typed: Typed, capfd: pytest.CaptureFixture[str]) -> None:
     typed("")
+    status = log_in(tmp_path, "--save-in", "env", "--json")
+    error = json.loads(capfd.readouterr().out)["error"]
+    assert (status, error["code"], error["what"]) == (1, "configuration", "No code was given.")
 
-    status = log_in(tmp_path, "--keep-in", "env", "--json")
 
-    assert (status, json.loads(capfd.readouterr().out)["error"]) == (1, "ConfigurationError")
-
-
-def test_no_line_on_the_screen_is_wider_than_80_columns_but_for_addresses_and_paths(
+def test_only_addresses_and_paths_are_wider_than_60_columns(
     tmp_path: Path, typed: Typed, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("COLUMNS", "60")
     typed("1", None, "1")
-
     log_in(tmp_path)
-
     printed = capfd.readouterr()
     lines = [line for line in f"{printed.out}{printed.err}".splitlines() if "/" not in line]
-    assert max(map(len, lines)) <= 80
+    assert max(map(len, lines)) <= 60
 
 
-@pytest.mark.parametrize("words", [["login"], ["login", "redcap"], ["login", "dropbox", "--keep-in", "drawer"]])
-def test_other_words_are_not_understood(words: list[str]) -> None:
+@pytest.mark.parametrize("words", [["login"], ["login", "redcap"], ["login", "dropbox", "--save-in", "drawer"]])
+def test_other_words_are_rejected(words: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(words)

@@ -328,7 +328,7 @@ def test_demo_says_where_the_pdf_is_when_nothing_can_show_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["demo", "--participants", "5", "--output", str(tmp_path), "--open"], Viewer(takes=False)) == 0
-    assert "OBRI Consent Summary.pdf yourself" in " ".join(capsys.readouterr().err.split())
+    assert "OBRI Consent Summary.pdf. Open it manually." in " ".join(capsys.readouterr().err.split())
 
 
 def test_demo_never_overwrites_a_real_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -383,7 +383,7 @@ def test_square_brackets_in_a_study_file_are_shown_as_they_are(export: Path) -> 
         (["runs", "--limit", "0"], "at least 1"),
         (["serve", "--port", "70710"], "from 1 to 65535"),
         (["frobnicate"], "invalid choice"),
-        ([], "VERB"),
+        ([], "COMMAND"),
     ],
 )
 def test_a_command_that_is_not_understood_ends_with_two(
@@ -417,8 +417,8 @@ def test_missing_settings_are_all_named_and_the_status_is_one(
 def test_a_failed_run_tells_a_script_so_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["summarise", "nowhere.csv", "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
-    assert (told["state"], told["error"]) == ("failed", "ConfigurationError")
-    assert "cannot be opened" in told["message"]
+    assert (told["state"], told["error"]["code"]) == ("failed", "configuration")
+    assert "nowhere.csv" in told["error"]["what"]
 
 
 def test_a_file_that_does_not_exist_is_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Claims about the trial write of setting up: what it proves, what it refuses, and that it leaves nothing behind."""
+"""Tests of the write test: what it shows, what it refuses, and that it leaves nothing behind."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from consent.cli.dropbox_account import DropboxAccount
-from consent.cli.write_test import WriteTestResult, prove_writable
+from consent.cli.write_test import TEST_FILE_NAME, WriteTestResult, run_write_test
 from consent.config.credentials import Secret
 from consent.config.settings import Network
 from consent.delivery.dropbox_session import dropbox_session
@@ -20,7 +20,7 @@ from sandbox.server import Fault, Server
 from tests.integration.delivery.test_dropbox_folder import VirtualTime
 
 OpenAccount = Callable[..., Callable[[], DropboxAccount]]
-TRIAL = "/consent-write-test.txt"
+FILE = f"/{TEST_FILE_NAME}"
 
 
 @pytest.fixture(name="server", scope="module")
@@ -31,7 +31,7 @@ def _server() -> Iterator[Server]:
 
 @pytest.fixture(name="account_of")
 def _account_of(server: Server) -> Iterator[OpenAccount]:
-    """Opens the Dropbox that is handed in, as whoever sets it up; ``sleep`` waits, by default in no time."""
+    """Opens the given Dropbox; ``sleep`` takes no time by default."""
     with ExitStack() as opened:
 
         def open_it(
@@ -65,125 +65,96 @@ def everything_in(app: Dropbox) -> list[str]:
     return [entry.path for entry in app.account.tree.inside("")]
 
 
-@pytest.mark.parametrize("folder", ["/", "/Reports", "/reports"])
-def test_a_folder_that_takes_files_is_proven_and_nothing_is_left_in_it(account_of: OpenAccount, folder: str) -> None:
+@pytest.mark.parametrize("folder", ["/", "/reports"])
+def test_a_writable_folder_passes_and_nothing_is_left_in_it(account_of: OpenAccount, folder: str) -> None:
     app = with_folder()
-
-    proof = prove_writable(account_of(app), folder)
-
-    assert (proof, everything_in(app)) == (WriteTestResult(folder, folder), ["/Reports"])
+    result = run_write_test(account_of(app), folder)
+    assert (result, everything_in(app)) == (WriteTestResult(folder, folder), ["/Reports"])
 
 
-def test_a_file_was_really_written_and_deleted(account_of: OpenAccount, server: Server) -> None:
-    prove_writable(account_of(with_folder()), "/Reports")
-
-    done = [server.app.name_of(request) for request in server.requests]
-    assert done[-2:] == ["files/upload", "files/delete_v2"]
-
-
-def test_only_the_revision_that_it_wrote_is_deleted(account_of: OpenAccount, server: Server) -> None:
+def test_only_the_revision_that_was_written_is_deleted(account_of: OpenAccount, server: Server) -> None:
     app = Dropbox()
-    prove_writable(account_of(app), "/")
+    run_write_test(account_of(app), "/")
+    [written] = app.account.tree.find_file(FILE, deleted=True).revisions
+    assert json.loads(server.seen("files/delete_v2")[0].body) == {"path": FILE, "parent_rev": written.rev}
 
-    [written] = app.account.tree.find_file(TRIAL, deleted=True).revisions
-    assert json.loads(server.seen("files/delete_v2")[0].body) == {"path": TRIAL, "parent_rev": written.rev}
 
-
-def test_a_folder_that_does_not_stand_yet_is_proven_by_the_nearest_above_and_not_made(account_of: OpenAccount) -> None:
+def test_for_a_missing_folder_the_nearest_above_is_tested_and_nothing_is_created(account_of: OpenAccount) -> None:
     app = with_folder()
-
-    proof = prove_writable(account_of(app), "/Reports/Consent/Weekly")
-
-    assert (proof.tried_in, proof.stands, everything_in(app)) == ("/Reports", False, ["/Reports"])
+    result = run_write_test(account_of(app), "/Reports/Consent/Weekly")
+    assert (result.written_to, result.exists, everything_in(app)) == ("/Reports", False, ["/Reports"])
 
 
-def test_in_a_team_space_its_own_folder_is_proven(account_of: OpenAccount) -> None:
+@pytest.mark.parametrize(("namespace", "exists"), [("7", True), (None, False)], ids=["team space", "own files"])
+def test_a_team_folder_exists_only_in_the_team_space(
+    account_of: OpenAccount, namespace: str | None, exists: bool
+) -> None:
     app = Dropbox(root_namespace="7")
     app.account.tree.make_folder("/Team Reports")
-
-    proof = prove_writable(account_of(app, "7"), "/Team Reports")
-
-    assert proof.stands
+    assert run_write_test(account_of(app, namespace), "/Team Reports").exists is exists
 
 
-def test_a_team_folder_looked_for_among_the_own_files_does_not_stand(account_of: OpenAccount) -> None:
-    app = Dropbox(root_namespace="7")
-    app.account.tree.make_folder("/Team Reports")
-
-    assert not prove_writable(account_of(app), "/Team Reports").stands
-
-
-def test_a_file_left_by_a_broken_off_trial_is_cleared_away(account_of: OpenAccount) -> None:
+def test_a_file_left_by_an_interrupted_test_is_deleted(account_of: OpenAccount) -> None:
     app = Dropbox()
-    app.account.tree.write(TRIAL, b"left behind", WriteMode())
-
-    prove_writable(account_of(app), "/")
-
+    app.account.tree.write(FILE, b"left behind", WriteMode())
+    run_write_test(account_of(app), "/")
     assert everything_in(app) == []
 
 
-def test_every_trial_writes_something_else_so_that_dropbox_has_to_write_it(account_of: OpenAccount) -> None:
+def test_every_test_writes_new_content_so_that_dropbox_must_store_it(account_of: OpenAccount) -> None:
     app = Dropbox()
     account = account_of(app)
-    prove_writable(account, "/")
-    prove_writable(account, "/")
-
-    contents = app.revisions(TRIAL)
-    assert len({*contents}) == 2
+    run_write_test(account, "/")
+    run_write_test(account, "/")
+    assert len({*app.revisions(FILE)}) == 2
 
 
 def test_a_folder_without_the_right_to_write_is_refused(account_of: OpenAccount) -> None:
     app = with_folder()
     app.account.tree.read_only.add("/Reports")
+    with pytest.raises(DeliveryRefusedError, match="permission to edit"):
+        run_write_test(account_of(app), "/Reports")
 
-    with pytest.raises(DeliveryRefusedError, match=r"may not write there\. Ask the folder's owner"):
-        prove_writable(account_of(app), "/Reports")
 
-
-def test_a_file_where_the_folder_belongs_is_refused(account_of: OpenAccount) -> None:
+def test_a_file_in_place_of_the_folder_is_refused(account_of: OpenAccount) -> None:
     app = Dropbox()
     app.account.tree.write("/Reports", b"a file", WriteMode())
-
-    with pytest.raises(DeliveryRefusedError, match="a file stands at '/Reports', where a folder belongs"):
-        prove_writable(account_of(app), "/Reports")
+    with pytest.raises(DeliveryRefusedError, match="'/Reports' in Dropbox is a file"):
+        run_write_test(account_of(app), "/Reports")
 
 
 @pytest.mark.parametrize("scope", sorted(DELIVERY_SCOPES))
-def test_a_missing_permission_is_named_before_anything_is_written(account_of: OpenAccount, scope: str) -> None:
+def test_a_missing_permission_is_named_before_anything_is_written(
+    account_of: OpenAccount, server: Server, scope: str
+) -> None:
     app = Dropbox(scopes=DELIVERY_SCOPES - {scope}, app_scopes=DELIVERY_SCOPES)
-
-    with pytest.raises(DeliveryRefusedError, match=f"lacks the permission {scope}"):
-        prove_writable(account_of(app), "/")
-
-    assert app.account.tree.inside("", deleted=True) == []
+    with pytest.raises(DeliveryRefusedError, match=scope):
+        run_write_test(account_of(app), "/")
+    assert (everything_in(app), server.seen("files/delete_v2")) == ([], [])
 
 
-def test_an_answer_that_was_lost_does_not_spoil_the_proof(account_of: OpenAccount, server: Server) -> None:
+def test_a_lost_response_does_no_harm(account_of: OpenAccount, server: Server) -> None:
     app = Dropbox()
     account = account_of(app)
     server.faults[:] = [Fault("lost", match=route) for route in ("files/upload", "files/delete_v2")]
-
-    prove_writable(account, "/")
-
+    run_write_test(account, "/")
     assert everything_in(app) == []
 
 
-def test_something_else_than_what_was_sent_is_no_proof(account_of: OpenAccount, server: Server) -> None:
+def test_a_stored_file_that_does_not_match_fails_the_test(account_of: OpenAccount, server: Server) -> None:
     account = account_of(Dropbox())
     server.faults[:] = [
         Fault("change", match="files/upload", change=lambda body: body.replace(b'"size": ', b'"size": 9'))
     ]
+    with pytest.raises(DeliveryUnverifiedError, match=TEST_FILE_NAME):
+        run_write_test(account, "/")
 
-    with pytest.raises(DeliveryUnverifiedError, match="does not match the upload"):
-        prove_writable(account, "/")
 
-
-def test_a_dropbox_that_cannot_be_reached_is_said(account_of: OpenAccount, server: Server) -> None:
+def test_a_dropbox_that_cannot_be_reached_fails_within_a_minute(account_of: OpenAccount, server: Server) -> None:
     account = account_of(Dropbox())
     server.faults[:] = [Fault("reset", times=1000)]
-
-    with pytest.raises(DeliveryUnavailableError, match="not available for 60 seconds"):
-        prove_writable(account, "/")
+    with pytest.raises(DeliveryUnavailableError, match="60 seconds"):
+        run_write_test(account, "/")
 
 
 # --- nothing is left behind
@@ -205,32 +176,28 @@ def no_right_to_delete(times: int = 99) -> Fault:
             id="written, and never confirmed",
         ),
         pytest.param([server_error(match="files/delete_v2", times=8)], id="deleted only after a minute"),
-        pytest.param([no_right_to_delete(times=1)], id="deleted at the second time of asking"),
+        pytest.param([no_right_to_delete(times=1)], id="deleted at the second attempt"),
     ],
 )
-def test_a_trial_that_had_trouble_leaves_nothing(account_of: OpenAccount, server: Server, faults: list[Fault]) -> None:
+def test_a_test_with_trouble_leaves_nothing(account_of: OpenAccount, server: Server, faults: list[Fault]) -> None:
     app = Dropbox()
     account = account_of(app)
     server.faults[:] = faults
-
     with suppress(DeliveryUnavailableError):
-        prove_writable(account, "/")
-
-    assert (everything_in(app), len(app.revisions(TRIAL)) > 0) == ([], True)
+        run_write_test(account, "/")
+    assert (everything_in(app), len(app.revisions(FILE)) > 0) == ([], True)
 
 
 @pytest.mark.parametrize(
     "faults",
     [
         pytest.param(
-            [Fault("lost", "files/upload"), server_error(match="files/get_metadata", skip=1)], id="at writing"
+            [Fault("lost", "files/upload"), server_error(match="files/get_metadata", skip=1)], id="while writing"
         ),
-        pytest.param([server_error(match="files/delete_v2")], id="at deleting"),
+        pytest.param([server_error(match="files/delete_v2")], id="while deleting"),
     ],
 )
-def test_a_trial_that_somebody_stops_leaves_nothing(
-    account_of: OpenAccount, server: Server, faults: list[Fault]
-) -> None:
+def test_an_interrupted_test_leaves_nothing(account_of: OpenAccount, server: Server, faults: list[Fault]) -> None:
     app = Dropbox()
 
     def stop(seconds: float) -> None:
@@ -238,33 +205,27 @@ def test_a_trial_that_somebody_stops_leaves_nothing(
 
     account = account_of(app, sleep=stop)
     server.faults[:] = faults
-
     with pytest.raises(KeyboardInterrupt, match="stopped"):
-        prove_writable(account, "/")
+        run_write_test(account, "/")
+    assert (everything_in(app), len(app.revisions(FILE))) == ([], 1)
 
-    assert (everything_in(app), len(app.revisions(TRIAL))) == ([], 1)
 
-
-def test_two_trials_at_once_do_not_disturb_each_other(account_of: OpenAccount, server: Server) -> None:
+def test_two_tests_at_once_do_not_disturb_each_other(account_of: OpenAccount, server: Server) -> None:
     app = Dropbox()
     account = account_of(app)
 
     def as_the_other_writes(body: bytes) -> bytes:
-        app.account.tree.write(TRIAL, b"the other's", WriteMode("overwrite"))
+        app.account.tree.write(FILE, b"the other's", WriteMode("overwrite"))
         return body
 
     server.faults[:] = [Fault("change", "files/upload", change=as_the_other_writes)]
+    assert (run_write_test(account, "/").deleted, everything_in(app)) == (True, [])
 
-    assert (prove_writable(account, "/").removed, everything_in(app)) == (True, [])
 
-
-def test_a_folder_from_which_nothing_can_be_deleted_is_proven_all_the_same(
-    account_of: OpenAccount, server: Server
-) -> None:
+def test_a_folder_without_the_right_to_delete_passes(account_of: OpenAccount, server: Server) -> None:
     account = account_of(Dropbox())
     server.faults[:] = [no_right_to_delete()]
-
-    assert prove_writable(account, "/") == WriteTestResult("/", "/", removed=False)
+    assert run_write_test(account, "/") == WriteTestResult("/", "/", deleted=False)
 
 
 def test_a_file_that_may_be_left_behind_is_named(account_of: OpenAccount, server: Server) -> None:
@@ -273,47 +234,39 @@ def test_a_file_that_may_be_left_behind_is_named(account_of: OpenAccount, server
         Fault("lost", "files/upload", times=99),
         server_error(match="files/get_metadata", skip=2, times=999),
     ]
+    with pytest.raises(DeliveryUnavailableError, match=r"'/Reports/consent-write-test.txt' may be left"):
+        run_write_test(account, "/Reports")
 
-    with pytest.raises(DeliveryUnavailableError, match=r"A file '/Reports/consent-write-test.txt' may have been left"):
-        prove_writable(account, "/Reports")
 
-
-def test_a_trial_that_came_to_no_writing_names_no_file(account_of: OpenAccount, server: Server) -> None:
+def test_a_test_that_wrote_nothing_names_no_file(account_of: OpenAccount, server: Server) -> None:
     account = account_of(Dropbox())
     server.faults[:] = [server_error(match="files/get_metadata", times=999)]
-
-    with pytest.raises(DeliveryUnavailableError, match="not available for 60 seconds") as caught:
-        prove_writable(account, "/")
-
-    assert "may have been left" not in str(caught.value)
+    with pytest.raises(DeliveryUnavailableError, match=r"^((?!may be left).)*$"):
+        run_write_test(account, "/")
 
 
-# --- whose it is
+# --- the owner
 
 
-def test_an_account_of_its_own_has_no_team_space(account_of: OpenAccount) -> None:
+@pytest.mark.parametrize(
+    ("root", "expected"), [("1", ("basic", None, None)), ("7", ("business", "Example Registry", "7"))]
+)
+def test_the_owner_and_the_team_space_are_found(
+    account_of: OpenAccount, root: str, expected: tuple[str | None, ...]
+) -> None:
+    owner = account_of(Dropbox() if root == "1" else Dropbox(root_namespace=root))().owner()
+    assert (owner.kind, owner.team, owner.team_space) == expected
+
+
+def test_the_repr_of_an_owner_has_no_name_and_no_address(account_of: OpenAccount) -> None:
     owner = account_of(Dropbox())().owner()
-
-    assert (owner.kind, owner.team, owner.team_space) == ("basic", None, None)
-
-
-def test_an_account_in_a_team_tells_its_team_space(account_of: OpenAccount) -> None:
-    owner = account_of(Dropbox(root_namespace="7"))().owner()
-
-    assert (owner.kind, owner.team, owner.team_space) == ("business", "Example Registry", "7")
-
-
-def test_an_owner_does_not_show_who_it_is_when_printed(account_of: OpenAccount) -> None:
-    owner = account_of(Dropbox())().owner()
-
     assert [word for word in (owner.name, owner.email) if word in repr(owner)] == []
 
 
-def test_an_account_that_the_library_cannot_read_is_said_at_once(account_of: OpenAccount, server: Server) -> None:
+def test_an_account_that_the_library_cannot_read_is_an_error(account_of: OpenAccount, server: Server) -> None:
     account = account_of(Dropbox(root_namespace="7"))()
     server.faults[:] = [
         Fault("change", "users/get_current_account", change=lambda body: body.replace(b"group_creation", b"other"))
     ]
-
-    with pytest.raises(DeliveryRefusedError, match="cannot be read, so it is not known whether there is a team space"):
+    with pytest.raises(DeliveryRefusedError, match="team space is unknown"):
         account.owner()

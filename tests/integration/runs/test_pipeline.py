@@ -64,7 +64,7 @@ def run_once(study: StudyConfig, world: DemoWorld, *, to: Path | None = None, **
 
 def a_last_report(participants: int) -> RunRecord:
     """The record of the report of the Monday before."""
-    counts = RunCounts(participants, consented=0, records_listed=participants, records_received=participants)
+    counts = RunCounts(participants, 0, participants, participants, taking_part=0)
     return a_report(cutoff=date(2026, 11, 16), counts=counts)
 
 

@@ -1,6 +1,6 @@
-"""Claims about the record of runs in Azure: what it costs, what becomes of lost answers, and what each refusal says.
+"""Tests of the run history in Azure: the contract, its costs, lost responses, and the message of each failure.
 
-Azurite does the storing; the shared loopback server stands in front of it and loses, breaks and delays answers.
+Azurite stores the rows. A loopback server in front of it loses, breaks and delays responses.
 """
 
 import logging
@@ -12,13 +12,16 @@ from typing import Any
 import pytest
 
 from consent.errors import ConsentReportError, LedgerRefusedError, LedgerUnavailableError, RecordChangedError
-from consent.runs.ledger.record import LeaseRecord, RunLedger, RunRecord
-from consent.runs.ledger.table import RUNS, STUDIES, TableLedger
+from consent.runs.ledger.record import LeaseRecord, RunRecord
+from consent.runs.ledger.store import RunLedger
+from consent.runs.ledger.table import TableLedger
+from consent.runs.ledger.table_client import TABLE
 from sandbox.azurite import ACCOUNT, KEY, Azurite
 from sandbox.server import Fault, Server
 from tests.support.forwarding import Forwarding
+from tests.support.ledger_contract import LedgerContract, a_lease
 from tests.support.ledger_stores import TableStore, at_once, kept, there
-from tests.support.run_builders import NOW, a_run
+from tests.support.run_builders import NOW, a_report, a_run
 
 # The library's own, on reading a refusal that is XML.
 pytestmark = pytest.mark.filterwarnings("ignore:Testing an element's truth value:DeprecationWarning")
@@ -28,9 +31,17 @@ ALWAYS = 99
 WRONG_KEY = "AAAA" + KEY[4:]
 
 
+class TestTableLedger(LedgerContract):
+    @pytest.fixture
+    def store(self, azurite: Azurite) -> Iterator[TableStore]:
+        tables = TableStore(azurite.table_url)
+        yield tables
+        tables.close()
+
+
 @dataclass
 class Bench:
-    """A ledger behind a faulty way, one with a clear way to the same tables, and what stands in them."""
+    """A ledger behind the faulty server, one with a direct connection to the same table, and its rows."""
 
     server: Server
     store: TableStore
@@ -54,7 +65,7 @@ def way(azurite: Azurite) -> Iterator[Server]:
 
 @pytest.fixture
 def bench(azurite: Azurite, way: Server) -> Iterator[Bench]:
-    """A run is recorded and its study claimed; every fault is over and every request forgotten."""
+    """A run is recorded and its study leased; there are no faults and no requests yet."""
     way.faults.clear()
     clear = TableStore(azurite.table_url)
     behind = TableStore(f"{way.url}/{ACCOUNT}")
@@ -67,10 +78,6 @@ def bench(azurite: Azurite, way: Server) -> Iterator[Bench]:
     clear.close()
 
 
-def a_lease(holder: str = "one", **changes: Any) -> LeaseRecord:
-    return replace(LeaseRecord("adults", "adults.2026-11-16", 1, holder, NOW + timedelta(minutes=10)), **changes)
-
-
 def a_new_run() -> RunRecord:
     return a_run(run_id="adults.new")
 
@@ -81,180 +88,167 @@ DEEDS: dict[str, Do] = {
     "read": lambda ledger, bench: ledger.read(bench.record.run_id),
     "write": lambda ledger, bench: ledger.write(replace(bench.record, state="running")),
     "list": lambda ledger, bench: ledger.runs("adults"),
-    "last report": lambda ledger, bench: ledger.last_report("adults", sandbox=False),
-    "claim": lambda ledger, bench: ledger.put_lease(a_lease(study="others")),
+    "lease": lambda ledger, bench: ledger.put_lease(a_lease(study="others")),
     "renew": lambda ledger, bench: ledger.put_lease(replace(bench.lease, expires_at=LATER)),
-    "first seen": lambda ledger, bench: ledger.first_seen("adults", NOW),
+    "drop": lambda ledger, bench: ledger.drop_lease(bench.lease),
 }
+CHANGES = ["add", "write", "lease", "renew"]
+JSON = {"Content-Type": "application/json"}
 RUBBISH: dict[str, dict[str, Any]] = {
     "a sign-in page": {"headers": {"Content-Type": "text/html"}, "body": b"<html>Sign in, please</html>"},
-    "a sign-in page as JSON": {"headers": {"Content-Type": "application/json"}, "body": b"<html>Sign in</html>"},
-    "an empty object": {"headers": {"Content-Type": "application/json"}, "body": b"{}"},
-    "a list": {"headers": {"Content-Type": "application/json"}, "body": b"[1]"},
-    "a word": {"headers": {"Content-Type": "application/json"}, "body": b'"ok"'},
-    "no answer": {"headers": {"Content-Type": "application/json"}, "body": b"null"},
+    "an empty object": {"headers": JSON, "body": b"{}"},
+    "a list": {"headers": JSON, "body": b"[1]"},
     "another row": {
-        "headers": {"Content-Type": "application/json", "ETag": "W/1"},
+        "headers": {**JSON, "ETag": "W/1"},
         "body": b'{"odata.etag": "W/1", "PartitionKey": "a", "RowKey": "b", "value": [{"PartitionKey": "a"}]}',
     },
     "nothing": {},
 }
 
 
-# --- what it costs
+# --- costs
 
 
 @pytest.mark.parametrize(
     ("deed", "expected"),
-    [
-        ("add", [f"POST {RUNS}"]),
-        ("read", [f"GET {RUNS}"]),
-        ("write", [f"PUT {RUNS}"]),
-        ("list", [f"GET {RUNS}"]),
-        ("claim", [f"POST {STUDIES}"]),
-        ("renew", [f"PUT {STUDIES}"]),
-    ],
+    [("add", "POST"), ("read", "GET"), ("write", "PUT"), ("list", "GET"), ("lease", "POST"), ("renew", "PUT")],
 )
-def test_a_healthy_store_is_asked_once(bench: Bench, deed: str, expected: list[str]) -> None:
+def test_a_healthy_store_gets_one_request(bench: Bench, deed: str, expected: str) -> None:
     DEEDS[deed](bench.ledger, bench)
 
-    assert bench.asked() == expected
+    assert bench.asked() == [f"{expected} {TABLE}"]
 
 
-def test_the_first_row_of_all_makes_its_table(bench: Bench) -> None:
-    bench.store.remove_tables()
+def test_a_report_is_found_with_one_listing_and_one_read(bench: Bench) -> None:
+    bench.clear.write(replace(a_report(), version=bench.record.version))
+
+    bench.ledger.last_report("adults", sandbox=False)
+
+    assert bench.asked() == [f"GET {TABLE}"] * 2
+
+
+def test_more_runs_than_one_response_holds_are_all_listed(bench: Bench) -> None:
+    bench.store.add_hundreds(a_run(), 11)
+
+    assert len(bench.clear.runs("adults")) == 1101
+
+
+def test_the_first_row_creates_the_table(bench: Bench) -> None:
+    bench.store.remove_table()
     bench.server.requests.clear()
 
     bench.ledger.add(a_new_run())
 
-    assert bench.asked() == [f"POST {RUNS}", "POST Tables", f"POST {RUNS}"]
+    assert bench.asked() == [f"POST {TABLE}", "POST Tables", f"POST {TABLE}"]
 
 
-def test_many_first_rows_at_once_make_their_table_once(bench: Bench) -> None:
-    bench.store.remove_tables()
+def test_many_first_rows_at_once_create_the_table_once(bench: Bench) -> None:
+    bench.store.remove_table()
 
     added = at_once(6, lambda number: bench.store.open().add(a_run(run_id=f"adults.{number}")))
 
     assert None not in added
 
 
-@pytest.mark.parametrize("deed", ["read", "list", "last report"])
-def test_reading_makes_no_table(bench: Bench, deed: str) -> None:
-    bench.store.remove_tables()
+@pytest.mark.parametrize("deed", ["read", "list"])
+def test_reading_creates_no_table(bench: Bench, deed: str) -> None:
+    bench.store.remove_table()
     bench.server.requests.clear()
 
     DEEDS[deed](bench.ledger, bench)
 
-    assert not [name for name in bench.asked() if not name.startswith("GET ")]
+    assert bench.asked() == [f"GET {TABLE}"]
 
 
-def test_a_record_cannot_be_written_where_there_is_no_table(bench: Bench) -> None:
-    bench.store.remove_tables()
+def test_a_record_cannot_be_written_without_a_table(bench: Bench) -> None:
+    bench.store.remove_table()
 
-    with pytest.raises(RecordChangedError, match="was changed by somebody else meanwhile"):
+    with pytest.raises(RecordChangedError):
         bench.ledger.write(bench.record)
 
 
-# --- answers that are lost after the work
+# --- responses lost after the work was done
 
 
 @pytest.mark.parametrize("times", [1, 3])
-def test_an_addition_whose_answer_was_lost_is_known_as_done(bench: Bench, times: int) -> None:
-    bench.fail("lost", f"POST {RUNS}", times=times)
+def test_an_addition_whose_response_was_lost_counts_as_done(bench: Bench, times: int) -> None:
+    bench.fail("lost", f"POST {TABLE}", times=times)
 
     added = there(bench.ledger.add(a_new_run()))
 
     assert bench.clear.read("adults.new") == added
 
 
-def test_an_addition_whose_answer_came_too_late_is_known_as_done(bench: Bench) -> None:
-    bench.fail("hang", f"POST {RUNS}", seconds=0.6)
-    record = a_run(study="late", run_id="late.1")  # whom no other test knows: the first request outlives this one
+def test_an_addition_whose_response_was_late_counts_as_done(bench: Bench) -> None:
+    bench.fail("hang", f"POST {TABLE}", seconds=0.6)
+    record = a_run(study="late", run_id="late.1")  # no other test uses it: the first request outlives this one
 
     added = there(replace(bench.store, read_seconds=0.4).open().add(record))
 
     assert bench.clear.read("late.1") == added
 
 
-def test_a_record_whose_answer_was_lost_is_written_once(bench: Bench) -> None:
-    bench.fail("lost", f"PUT {RUNS}")
+def test_a_write_whose_response_was_lost_counts_as_done(bench: Bench) -> None:
+    bench.fail("lost", f"PUT {TABLE}")
 
     written = bench.ledger.write(replace(bench.record, state="running"))
 
     assert bench.clear.read(bench.record.run_id) == written
 
 
-def test_a_lease_whose_answer_was_lost_is_held(bench: Bench) -> None:
-    bench.fail("lost", f"POST {STUDIES}")
+def test_a_lease_whose_response_was_lost_is_held(bench: Bench) -> None:
+    bench.fail("lost", f"POST {TABLE}")
+    bench.fail("lost", f"PUT {TABLE}")
 
     put = there(bench.ledger.put_lease(a_lease(study="others")))
+    renewed = there(bench.ledger.put_lease(replace(put, expires_at=LATER)))
 
-    assert bench.clear.lease_of("others") == put
-
-
-def test_a_renewal_whose_answer_was_lost_is_held(bench: Bench) -> None:
-    bench.fail("lost", f"PUT {STUDIES}")
-
-    renewed = there(bench.ledger.put_lease(replace(bench.lease, expires_at=LATER)))
-
-    assert bench.clear.lease_of("adults") == renewed
+    assert bench.clear.lease_of("others") == renewed
 
 
-def test_a_lease_that_was_dropped_without_an_answer_is_gone(bench: Bench) -> None:
-    bench.fail("lost", f"DELETE {STUDIES}")
+def test_a_lease_that_was_dropped_without_a_response_is_gone(bench: Bench) -> None:
+    bench.fail("lost", f"DELETE {TABLE}")
 
     bench.ledger.drop_lease(bench.lease)
 
     assert bench.clear.lease_of("adults") is None
 
 
-def test_a_first_sight_whose_answer_was_lost_is_kept(bench: Bench) -> None:
-    bench.fail("lost", f"POST {STUDIES}")
-
-    assert bench.ledger.first_seen("others", NOW) == bench.clear.first_seen("others", LATER)
-
-
-def test_a_table_whose_answer_was_lost_is_used(bench: Bench) -> None:
-    bench.store.remove_tables()
+def test_a_table_whose_response_was_lost_is_used(bench: Bench) -> None:
+    bench.store.remove_table()
     bench.fail("lost", "POST Tables")
 
     assert bench.ledger.add(a_new_run()) is not None
 
 
-def test_an_addition_is_not_taken_for_done_because_an_equal_one_was(bench: Bench) -> None:
+def test_an_addition_is_not_done_because_somebody_added_an_equal_row(bench: Bench) -> None:
     bench.clear.add(a_new_run())
-    bench.fail("lost", f"POST {RUNS}")
+    bench.fail("lost", f"POST {TABLE}")
 
     assert bench.ledger.add(a_new_run()) is None
 
 
-def test_of_many_that_lease_at_once_one_does_though_answers_are_lost(bench: Bench) -> None:
-    bench.fail("lost", f"POST {STUDIES}", times=5)
+@pytest.mark.parametrize("expired", [True, False])
+def test_of_many_that_acquire_a_lease_at_once_one_does_though_responses_are_lost(bench: Bench, expired: bool) -> None:
+    bench.fail("lost", f"PUT {TABLE}" if expired else f"POST {TABLE}", times=5)
+    lease = a_lease("two", version=bench.lease.version) if expired else a_lease(study="others")
 
-    taken = at_once(6, lambda _: bench.store.open().put_lease(a_lease(study="others")))
+    taken = at_once(6, lambda _: bench.store.open().put_lease(lease))
 
-    assert len([lease for lease in taken if lease is not None]) == 1
-
-
-def test_of_many_that_take_over_at_once_one_does_though_answers_are_lost(bench: Bench) -> None:
-    bench.fail("lost", f"PUT {STUDIES}", times=5)
-
-    taken = at_once(6, lambda _: bench.store.open().put_lease(a_lease("two", version=bench.lease.version)))
-
-    assert len([lease for lease in taken if lease is not None]) == 1
+    assert len([held for held in taken if held is not None]) == 1
 
 
-@pytest.mark.parametrize("deed", ["add", "write", "claim", "renew"])
-def test_a_change_all_of_whose_answers_were_lost_is_not_called_done(bench: Bench, deed: str) -> None:
+@pytest.mark.parametrize("deed", CHANGES)
+def test_a_change_that_got_no_response_at_all_is_not_called_done(bench: Bench, deed: str) -> None:
     bench.fail("lost", times=ALWAYS)
 
     with pytest.raises(LedgerUnavailableError, match="cannot be reached"):
         DEEDS[deed](bench.ledger, bench)
 
 
-def test_an_addition_may_be_repeated_after_all_its_answers_were_lost(bench: Bench) -> None:
+def test_an_addition_may_be_repeated_after_all_its_responses_were_lost(bench: Bench) -> None:
     bench.fail("lost", times=4)
-    with pytest.raises(LedgerUnavailableError, match="cannot be reached"):
+    with pytest.raises(LedgerUnavailableError):
         bench.ledger.add(a_new_run())
 
     assert (bench.ledger.add(a_new_run()), len(bench.ledger.runs("adults"))) == (None, 2)
@@ -264,17 +258,8 @@ def test_an_addition_may_be_repeated_after_all_its_answers_were_lost(bench: Benc
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Fault("reset"),
-        Fault("answer", status=500),
-        Fault("answer", status=503),
-        Fault("answer", status=429),
-    ],
-    ids=["reset", "500", "503", "429"],
-)
-def test_a_short_failure_is_not_noticed(bench: Bench, deed: str, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", [Fault("reset"), Fault("answer", status=503)], ids=["reset", "503"])
+def test_a_short_failure_is_retried(bench: Bench, deed: str, fault: Fault) -> None:
     twice = replace(fault, times=2)
     bench.server.faults.append(twice)
 
@@ -284,7 +269,7 @@ def test_a_short_failure_is_not_noticed(bench: Bench, deed: str, fault: Fault) -
 
 
 @pytest.mark.parametrize("deed", ["read", "list"])
-def test_an_answer_that_breaks_off_is_asked_for_again(bench: Bench, deed: str) -> None:
+def test_a_response_that_breaks_off_is_requested_again(bench: Bench, deed: str) -> None:
     broken = Fault("cut", at=9, times=2)
     bench.server.faults.append(broken)
 
@@ -293,30 +278,36 @@ def test_an_answer_that_breaks_off_is_asked_for_again(bench: Bench, deed: str) -
     assert broken.times == 0
 
 
-@pytest.mark.parametrize("deed", DEEDS)
 @pytest.mark.parametrize(
-    "fault",
+    ("fault", "what"),
     [
-        Fault("reset"),
-        Fault("answer", status=408),
-        Fault("answer", status=429),
-        Fault("answer", status=500),
-        Fault("answer", status=502, body=b"<html>Bad gateway</html>"),
-        Fault("answer", status=503),
-        Fault("answer", status=404, headers={"Content-Type": "text/html"}, body=b"<html>No such page</html>"),
-        Fault("answer", status=302, headers={"Location": "http://127.0.0.1/sign-in"}),
+        (Fault("reset"), "cannot be reached"),
+        (Fault("answer", status=408), r"is busy or down \(status 408, request id unknown\)"),
+        (Fault("answer", status=429), "is busy or down"),
+        (Fault("answer", status=500), "is busy or down"),
+        (Fault("answer", status=404, body=b"<html>"), "not from a table service"),
+        (Fault("answer", status=302, headers={"Location": "http://127.0.0.1/sign-in"}), "cannot be reached"),
     ],
-    ids=["reset", "408", "429", "500", "502", "503", "404 of something else", "302"],
+    ids=["reset", "408", "429", "500", "404 of something else", "302"],
 )
-def test_a_lasting_failure_is_said_to_pass(bench: Bench, deed: str, fault: Fault) -> None:
+def test_a_lasting_failure_may_pass_later(bench: Bench, fault: Fault, what: str) -> None:
     bench.server.faults.append(replace(fault, times=ALWAYS))
 
-    with pytest.raises(LedgerUnavailableError, match=r"table Consent(Runs|Studies) at http.*The same run|the same run"):
-        DEEDS[deed](bench.ledger, bench)
+    with pytest.raises(LedgerUnavailableError, match=rf"table ConsentRuns at http.*\).*{what}"):
+        bench.ledger.read(bench.record.run_id)
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-def test_a_store_that_hangs_is_given_up(bench: Bench, deed: str) -> None:
+def test_nothing_has_changed_after_a_failure_before_the_work(bench: Bench, deed: str) -> None:
+    bench.fail("answer", status=503, times=ALWAYS)
+    with pytest.raises(LedgerUnavailableError):
+        DEEDS[deed](bench.ledger, bench)
+
+    assert (bench.clear.runs("adults"), bench.clear.lease_of("adults")) == ([bench.record], bench.lease)
+
+
+@pytest.mark.parametrize("deed", ["add", "list"])
+def test_a_store_that_hangs_times_out(bench: Bench, deed: str) -> None:
     with Server(Forwarding("http://127.0.0.1:1")) as hanging:
         hanging.faults.append(Fault("hang", seconds=1, times=ALWAYS))
         ledger = replace(bench.store, url=f"{hanging.url}/{ACCOUNT}", read_seconds=0.02).open()
@@ -325,50 +316,34 @@ def test_a_store_that_hangs_is_given_up(bench: Bench, deed: str) -> None:
             DEEDS[deed](ledger, bench)
 
 
-@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.parametrize("deed", [*CHANGES, "read", "list"])
 @pytest.mark.parametrize("rubbish", RUBBISH)
-def test_what_no_table_service_says_is_no_answer(bench: Bench, deed: str, rubbish: str) -> None:
+def test_a_response_of_something_else_is_not_believed(bench: Bench, deed: str, rubbish: str) -> None:
     bench.fail("answer", status=200, times=ALWAYS, **RUBBISH[rubbish])
 
-    with pytest.raises(LedgerUnavailableError, match=r"something else than a table service answered \(status 200"):
+    with pytest.raises(LedgerUnavailableError, match=r"not from a table service \(status 200"):
         DEEDS[deed](bench.ledger, bench)
 
 
 @pytest.mark.parametrize("deed", ["read", "list"])
-@pytest.mark.parametrize("at", [0, 1, 40, 200])
-def test_an_answer_that_ends_too_early_is_no_answer(bench: Bench, deed: str, at: int) -> None:
+@pytest.mark.parametrize("at", [0, 1, 200])
+def test_a_truncated_response_is_not_believed(bench: Bench, deed: str, at: int) -> None:
     bench.fail("trim", at=at, times=ALWAYS)
 
-    with pytest.raises(LedgerUnavailableError, match="something else than a table service answered"):
+    with pytest.raises(LedgerUnavailableError, match="not from a table service"):
         DEEDS[deed](bench.ledger, bench)
 
 
-@pytest.mark.parametrize("deed", DEEDS)
-def test_nothing_has_changed_after_a_failure_before_the_work(bench: Bench, deed: str) -> None:
-    bench.fail("reset", times=ALWAYS)
-    with pytest.raises(LedgerUnavailableError, match="cannot be reached"):
-        DEEDS[deed](bench.ledger, bench)
-
-    assert (bench.clear.runs("adults"), bench.clear.lease_of("adults")) == ([bench.record], bench.lease)
-
-
-def test_a_store_that_cannot_be_reached_is_said_to_be(azurite: Azurite) -> None:
-    store = TableStore(f"http://127.0.0.1:1/{ACCOUNT}")
-
-    with pytest.raises(LedgerUnavailableError, match=r"cannot be reached\. Check the name of the storage account and"):
-        store.open().runs()
-
-
-def test_a_store_is_given_up_after_four_tries_and_two_short_waits(bench: Bench) -> None:
+def test_after_four_tries_and_two_short_waits_the_store_is_unavailable(bench: Bench) -> None:
     bench.fail("answer", status=503, times=ALWAYS)
 
-    with pytest.raises(LedgerUnavailableError, match=r"is busy or down \(status 503, request id unknown\)"):
+    with pytest.raises(LedgerUnavailableError, match="is busy or down"):
         bench.ledger.add(a_new_run())
 
     assert (len(bench.asked()), bench.store.waits) == (4, [0.4, 0.8])
 
 
-def test_a_store_that_asks_for_an_hour_is_not_waited_for_that_long(bench: Bench) -> None:
+def test_a_store_that_asks_for_an_hour_gets_five_seconds(bench: Bench) -> None:
     bench.fail("answer", status=503, headers={"Retry-After": "3600"})
 
     bench.ledger.lease_of("adults")
@@ -382,74 +357,72 @@ def test_a_store_that_asks_for_an_hour_is_not_waited_for_that_long(bench: Bench)
 def test_a_wrong_key_is_refused(bench: Bench) -> None:
     ledger = replace(bench.store, key=WRONG_KEY).open()
 
-    with pytest.raises(LedgerRefusedError, match=r"refused \(status 403, request id .*check the account key in Azure"):
+    with pytest.raises(LedgerRefusedError, match=r"refused access \(status 403, request id .*account key in Azure"):
         ledger.runs()
 
 
-def test_an_account_that_is_not_there_is_refused(bench: Bench) -> None:
+def test_an_account_that_does_not_exist_is_refused(bench: Bench) -> None:
     store = replace(bench.store, url=f"{bench.server.url}/nobody", account="nobody")
 
-    with pytest.raises(LedgerRefusedError, match=r"does not take the request \(status 404, .* of AzureWebJobsStorage"):
+    with pytest.raises(LedgerRefusedError, match=r"rejected the request \(status 404, .* of AzureWebJobsStorage"):
         store.open().runs()
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "said"),
+    ("status", "code", "fix"),
     [
-        (401, "InvalidAuthenticationInfo", "refused .*give it the role 'Storage Table Data Contributor'"),
-        (403, "AuthorizationPermissionMismatch", "refused .*give it the role 'Storage Table Data Contributor'"),
-        (403, "AccountIsDisabled", "refused .*the storage account is disabled"),
-        (403, "KeyBasedAuthenticationNotPermitted", "refused .*takes no keys: set AzureWebJobsStorage__accountName"),
-        (400, "InvalidInput", "does not take the request .*general-purpose"),
+        (401, "InvalidAuthenticationInfo", "the role 'Storage Table Data Contributor'"),
+        (403, "AccountIsDisabled", "is disabled"),
+        (403, "KeyBasedAuthenticationNotPermitted", "accepts no keys: set AzureWebJobsStorage__accountName"),
+        (400, "InvalidInput", "general-purpose"),
     ],
 )
-@pytest.mark.parametrize("deed", DEEDS)
-def test_a_refusal_says_what_to_do(bench: Bench, deed: str, status: int, code: str, said: str) -> None:
+@pytest.mark.parametrize("deed", ["add", "list", "drop"])
+def test_a_refusal_says_how_to_fix_it(bench: Bench, deed: str, status: int, code: str, fix: str) -> None:
     body = b'{"odata.error": {"code": "%s", "message": {"value": "secret words"}}}' % code.encode()
-    headers = {"Content-Type": "application/json", "x-ms-request-id": "the-request"}
-    bench.fail("answer", status=status, headers=headers, body=body, times=ALWAYS)
+    bench.fail("answer", status=status, headers={**JSON, "x-ms-request-id": "the-request"}, body=body, times=ALWAYS)
 
-    with pytest.raises(LedgerRefusedError, match=said) as caught:
+    with pytest.raises(LedgerRefusedError, match=rf"\(status {status}, request id the-request\)") as caught:
         DEEDS[deed](bench.ledger, bench)
 
-    assert f"(status {status}, request id the-request)" in str(caught.value)
+    assert fix in caught.value.fix
 
 
 # --- secrets
 
 
-def told(bench: Bench, ledger: RunLedger, deed: str) -> ConsentReportError:
-    with pytest.raises(ConsentReportError, match="table Consent") as caught:
+def error_of(bench: Bench, ledger: RunLedger, deed: str) -> ConsentReportError:
+    with pytest.raises(ConsentReportError, match="table ConsentRuns") as caught:
         DEEDS[deed](ledger, bench)
     return caught.value
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-def test_no_error_of_the_library_is_carried_along(bench: Bench, deed: str) -> None:
+def test_no_error_of_the_library_is_chained(bench: Bench, deed: str) -> None:
     bench.fail("answer", status=403, body=b"secret words", times=ALWAYS)
 
-    error = told(bench, bench.ledger, deed)
+    error = error_of(bench, bench.ledger, deed)
 
     assert (error.__cause__, error.__context__) == (None, None)
 
 
 @pytest.mark.parametrize("status", [200, 403, 404, 500])
-def test_nothing_that_a_server_says_is_passed_on(bench: Bench, status: int) -> None:
+def test_no_words_of_a_server_are_passed_on(bench: Bench, status: int) -> None:
     bench.fail("answer", status=status, headers={"x-ms-error-code": "secret words"}, body=b"secret words", times=ALWAYS)
 
-    assert "secret" not in str(told(bench, bench.ledger, "list"))
+    assert "secret" not in str(error_of(bench, bench.ledger, "list"))
 
 
 def test_the_key_is_in_no_log_line_however_much_is_logged(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     bench.ledger.add(a_new_run())
-    told(bench, replace(bench.store, key=WRONG_KEY).open(), "list")
+    error_of(bench, replace(bench.store, key=WRONG_KEY).open(), "list")
 
     assert "ConsentRuns" in caplog.text
     assert not [key for key in (KEY, WRONG_KEY) if key in caplog.text]
 
 
 def test_the_key_is_not_shown_when_the_ledger_is_printed(bench: Bench) -> None:
-    printed = f"{bench.ledger!r} {vars(bench.ledger)} {vars(bench.ledger._tables)}"
+    printed = f"{bench.ledger!r} {vars(bench.ledger)} {vars(bench.ledger._rows)}"
 
     assert KEY not in printed

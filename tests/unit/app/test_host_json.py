@@ -11,7 +11,7 @@ from consent.app.http_api import RUNS_PATH
 from consent.delivery.dropbox_folder import DropboxFolder
 from consent.redcap.client import CONNECT_SECONDS, READ_SECONDS
 from consent.runs.lease import LONGEST_RUN
-from consent.runs.ledger.record import CLAIM_LENGTH
+from consent.runs.ledger.record import LEASE_LENGTH
 from tests.support.functions_runtime import ROOT
 
 LONGEST_STEP = timedelta(minutes=5)
@@ -40,11 +40,11 @@ def test_no_step_takes_more_than_five_minutes(seconds: float) -> None:
 
 
 def test_a_lease_is_longer_than_the_longest_step() -> None:
-    assert LONGEST_STEP < CLAIM_LENGTH
+    assert LONGEST_STEP < LEASE_LENGTH
 
 
 def test_a_message_is_retried_for_longer_than_another_run_can_hold_the_lease() -> None:
-    assert QUEUES["maxDequeueCount"] * duration(QUEUES["visibilityTimeout"]) > LONGEST_RUN + CLAIM_LENGTH
+    assert QUEUES["maxDequeueCount"] * duration(QUEUES["visibilityTimeout"]) > LONGEST_RUN + LEASE_LENGTH
 
 
 def test_a_failed_message_is_retried_after_minutes() -> None:

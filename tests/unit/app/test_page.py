@@ -120,12 +120,6 @@ def test_a_report_with_fewer_consents_than_the_previous_one_says_so() -> None:
     assert "fewer than in the report as of 16 Nov 2026 6" in text_of(an_overview(before=before))
 
 
-def test_a_study_without_withdrawals_shows_nobody_still_taking_part() -> None:
-    report = a_page_report(counts=RunCounts(1000, 744, 1003, 1003, taking_part=None))
-
-    assert "taking part" not in text_of(an_overview(report=report))
-
-
 def test_the_first_report_is_compared_with_nothing() -> None:
     assert re.findall(r"than in the report|Changed since", text_of(an_overview(before=None))) == []
 

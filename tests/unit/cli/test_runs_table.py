@@ -23,7 +23,7 @@ RECORD = RunRecord(
     queued_at=ASKED_AT,
     attempt=1,
     state="delivered",
-    counts=RunCounts(1000, 812, 1000, 1000),
+    counts=RunCounts(1000, 812, 1000, 1000, 812),
 )
 
 

@@ -1,159 +1,157 @@
-"""Claims about putting settings into the text of .env and local.settings.json: only what must change does."""
+"""Tests of writing settings into .env and local.settings.json: the values, the other settings, and the file itself."""
 
-import io
 import json
+import stat
+from pathlib import Path
 
 import pytest
-from dotenv import dotenv_values
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consent.cli.login.settings_files import Edited, with_dotenv, with_local_settings
+from consent.cli.login.settings_files import update_settings_file
+from consent.config.settings import read_settings
+from consent.errors import ConfigurationError
 
-TOKEN = "DROPBOX_OAUTH2_REFRESH_TOKEN"
 KEY = "DROPBOX_KEY"
+TOKEN = "DROPBOX_OAUTH2_REFRESH_TOKEN"
 VALUES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1)
+BOTH = pytest.mark.parametrize("name", [".env", "local.settings.json"])
+on_posix = pytest.mark.not_windows  # which keeps rights elsewhere
+one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def read_back(text: str) -> dict[str, str | None]:
-    return dotenv_values(stream=io.StringIO(text, newline=""), interpolate=False)
+def value_in(path: Path, name: str) -> str | None:
+    return read_settings({}, path.parent).get(name)
 
 
-# --- .env
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        pytest.param("", "KEY=new\n", id="an empty file"),
-        pytest.param("A=1\n", "A=1\nKEY=new\n", id="others stay"),
-        pytest.param("A=1", "A=1\nKEY=new\n", id="the last line gets its end"),
-        pytest.param("KEY=old\nA=1\n", "KEY=new\nA=1\n", id="changed where it stands"),
-        pytest.param("KEY=\nA=1\n", "KEY=new\nA=1\n", id="a blank one is filled"),
-        pytest.param("KEY\n", "KEY=new\n", id="a bare name is filled"),
-        pytest.param("KEY=old", "KEY=new", id="at the very end"),
-        pytest.param("# KEY=no\n\n  KEY = old\n", "# KEY=no\n\n  KEY=new\n", id="comments and blank lines stay"),
-        pytest.param("KEY=old  # mine\n", "KEY=new  # mine\n", id="a comment behind it stays"),
-        pytest.param("KEY='old' # mine\n", "KEY=new # mine\n", id="a comment behind quotes stays"),
-        pytest.param('KEY="o # d"\nA=1\n', "KEY=new\nA=1\n", id="a hash in the old value is no comment"),
-        pytest.param('KEY="o\nd"\nA=1\n', "KEY=new\nA=1\n", id="an old value of two lines"),
-        pytest.param("export KEY=old\n", "export KEY=new\n", id="exported"),
-        pytest.param("'KEY'=old\n", "KEY=new\n", id="a quoted name"),
-        pytest.param("KEY=1\nKEY=2\n", "KEY=new\nKEY=new\n", id="wherever it stands"),
-        pytest.param("A=1\r\nKEY=old\r\n", "A=1\r\nKEY=new\r\n", id="Windows line ends stay"),
-        pytest.param("A=1\r\n", "A=1\r\nKEY=new\r\n", id="Windows line ends are kept up"),
-        pytest.param("OTHER_KEY=1\nKEY_2=2\n", "OTHER_KEY=1\nKEY_2=2\nKEY=new\n", id="names that only contain it"),
-        pytest.param("not a setting!\nKEY=old\n", "not a setting!\nKEY=new\n", id="lines without sense stay"),
-    ],
-)
-def test_a_dotenv_changes_only_where_it_must(before: str, after: str) -> None:
-    assert with_dotenv(before, {"KEY": "new"}).text == after
-
-
-@given(VALUES)
-def test_a_dotenv_gives_back_every_value_that_was_put_in(value: str) -> None:
-    assert read_back(with_dotenv("A=1\n", {KEY: value}).text) == {"A": "1", KEY: value}
-
-
-@given(VALUES, VALUES)
-def test_a_dotenv_forgets_the_old_value_whatever_it_was(old: str, new: str) -> None:
-    text = with_dotenv(with_dotenv("", {KEY: old, "B": "2"}).text, {KEY: new}).text
-
-    assert read_back(text) == {KEY: new, "B": "2"}
-
-
-def test_putting_the_same_settings_in_again_changes_nothing() -> None:
-    once = with_dotenv("A=1\n", {KEY: "k", TOKEN: "t"}).text
-
-    assert with_dotenv(once, {KEY: "k", TOKEN: "t"}) == Edited(once, ())
-
-
-@pytest.mark.parametrize(
-    ("before", "replaced"),
-    [("", ()), ("KEY=\n", ()), ("KEY=new\n", ()), ("KEY=old\n", ("KEY",)), ("KEY=old\nKEY=new\n", ("KEY",))],
-)
-def test_a_dotenv_tells_what_was_replaced(before: str, replaced: tuple[str, ...]) -> None:
-    assert with_dotenv(before, {"KEY": "new"}).replaced == replaced
-
-
-@pytest.mark.parametrize(("before", "after"), [("A=1\n", "A=1\n"), ("KEY=old\n", "KEY=\n")])
-def test_a_blank_value_empties_a_setting_and_adds_none(before: str, after: str) -> None:
-    assert with_dotenv(before, {"KEY": ""}).text == after
-
-
-# --- local.settings.json
-
-TWO_SPACES = """{
-  "IsEncrypted": false,
-  "Values": {
-    "A": "1",
-    "KEY": "old"
-  },
-  "Host": {"CORS": "*"}
-}
-"""
+@BOTH
+@one_folder
+@given(old=VALUES, new=VALUES)
+def test_every_value_can_be_written_and_replaced(tmp_path: Path, name: str, old: str, new: str) -> None:
+    path = tmp_path / name
+    update_settings_file(path, {KEY: old, TOKEN: old})
+    update_settings_file(path, {KEY: new})
+    assert (value_in(path, KEY), value_in(path, TOKEN)) == (new, old)
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        pytest.param(TWO_SPACES, TWO_SPACES.replace("old", "new"), id="changed where it stands"),
-        pytest.param(
-            TWO_SPACES.replace('"KEY"', '"B"'),
-            TWO_SPACES.replace('"KEY": "old"', '"B": "old",\n    "KEY": "new"'),
-            id="added behind the last",
-        ),
-        pytest.param(
-            TWO_SPACES.replace('"KEY"', '"B"').replace("\n", "\r\n"),
-            TWO_SPACES.replace('"KEY": "old"', '"B": "old",\n    "KEY": "new"').replace("\n", "\r\n"),
-            id="with Windows line ends",
-        ),
-        pytest.param('{"Values": {"KEY" : "old"}}', '{"Values": {"KEY" : "new"}}', id="all on one line"),
-        pytest.param('{"Values":{"A":"1"}}', '{"Values":{"A":"1",\n"KEY": "new"}}', id="added on one line"),
-        pytest.param(
-            '{\n\t"Values": {}\n}', '{\n\t"Values": {\n\t  "KEY": "new"\n\t}\n}', id="the first of its Values"
-        ),
-        pytest.param('{"A": 1}', '{"A": 1,\n"Values": {\n  "KEY": "new"\n}}', id="no Values yet"),
-        pytest.param("", '{\n  "IsEncrypted": false,\n  "Values": {\n    "KEY": "new"\n  }\n}\n', id="no file yet"),
-        pytest.param(
-            '{"KEY": "x", "Values": {"A": "KEY", "KEY": "o\\"l}d"}}',
-            '{"KEY": "x", "Values": {"A": "KEY", "KEY": "new"}}',
-            id="only among its Values",
-        ),
-        pytest.param(
-            '{"Values": {"KEY": "1"}, "Values": {"KEY": "2"}}',
-            '{"Values": {"KEY": "1"}, "Values": {"KEY": "new"}}',
-            id="of two Values the one that is read",
-        ),
+        pytest.param("A=1\n", "A=1\nKEY=new\n", id="added"),
+        pytest.param("A=1", "A=1\nKEY=new\n", id="added after a last line without an end"),
+        pytest.param("# KEY=no\nKEY='old' # mine\nA=1\n", "# KEY=no\nKEY=new\nA=1\n", id="replaced in place"),
+        pytest.param("KEY=1\nKEY=2\n", "KEY=new\nKEY=new\n", id="replaced everywhere"),
+        pytest.param("OTHER_KEY=1\nnot a setting!\n", "OTHER_KEY=1\nnot a setting!\nKEY=new\n", id="other lines stay"),
+        pytest.param("\ufeffA=1\n", "\ufeffA=1\nKEY=new\n", id="the byte order mark of Notepad stays"),
     ],
 )
-def test_a_local_settings_file_changes_only_where_it_must(before: str, after: str) -> None:
-    assert with_local_settings(before, {"KEY": "new"}).text == after
-
-
-@given(st.dictionaries(st.text(), st.text()), VALUES)
-def test_a_local_settings_file_gives_back_every_value_that_was_put_in(there: dict[str, str], value: str) -> None:
-    text = with_local_settings(json.dumps({"Values": there}, indent=4), {KEY: value, TOKEN: value}).text
-
-    assert json.loads(text)["Values"] == {**there, KEY: value, TOKEN: value}
-
-
-def test_a_local_settings_file_tells_what_was_replaced() -> None:
-    assert with_local_settings(TWO_SPACES, {"KEY": "new", "A": "1", "B": "2"}).replaced == ("KEY",)
+def test_a_dotenv_keeps_its_other_lines(tmp_path: Path, before: str, after: str) -> None:
+    path = tmp_path / ".env"
+    path.write_bytes(before.encode())
+    update_settings_file(path, {"KEY": "new"})
+    assert path.read_text(encoding="utf-8") == after
 
 
 @pytest.mark.parametrize(
-    ("before", "after"), [('{"Values": {"A": "1"}}',) * 2, ('{"Values": {"KEY": "old"}}', '{"Values": {"KEY": ""}}')]
+    ("before", "after"),
+    [
+        ({"Values": {"A": "1", "KEY": "old"}, "Host": {"CORS": "*"}}, {"A": "1", "KEY": "new"}),
+        ({"IsEncrypted": False}, {"KEY": "new"}),
+        (None, {"KEY": "new"}),
+    ],
+    ids=["replaced", "no Values yet", "empty file"],
 )
-def test_a_blank_value_empties_a_local_setting_and_adds_none(before: str, after: str) -> None:
-    assert with_local_settings(before, {"KEY": ""}).text == after
+def test_a_local_settings_file_keeps_its_other_settings(
+    tmp_path: Path, before: dict[str, object] | None, after: dict[str, str]
+) -> None:
+    path = tmp_path / "local.settings.json"
+    path.write_text("" if before is None else json.dumps(before), encoding="utf-8")
+    update_settings_file(path, {"KEY": "new"})
+    expected = {**({"IsEncrypted": False} if before is None else before), "Values": after}
+    assert json.loads(path.read_text(encoding="utf-8")) == expected
 
 
-@pytest.mark.parametrize("text", ["[]", "{", '{"Values": []}', '{"Values" {}}', "no"])
-def test_a_text_that_is_no_local_settings_file_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"JSON object|Expecting"):
-        with_local_settings(text, {"KEY": "new"})
+@BOTH
+def test_the_replaced_names_are_those_that_had_another_value(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    update_settings_file(path, {"A": "1", "B": "2"})
+    assert update_settings_file(path, {"A": "1", "B": "3", "C": "4"}) == ("B",)
 
 
-def test_what_was_edited_shows_no_value_when_printed() -> None:
-    assert "new" not in repr(with_dotenv("", {"KEY": "new"}))
+@BOTH
+def test_an_empty_value_clears_a_setting_and_adds_none(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    update_settings_file(path, {"A": "1"})
+    assert update_settings_file(path, {"A": "", "B": ""}) == ("A",)
+    assert (value_in(path, "A"), "B" in path.read_text(encoding="utf-8")) == (None, False)
+
+
+@BOTH
+def test_only_the_file_is_left(tmp_path: Path, name: str) -> None:
+    update_settings_file(tmp_path / name, {"A": "1"})
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+@on_posix
+@BOTH
+@pytest.mark.parametrize(("before", "after"), [(None, 0o600), (0o640, 0o640)], ids=["new", "existing"])
+def test_a_new_file_is_private_and_an_existing_one_keeps_its_rights(
+    tmp_path: Path, name: str, before: int | None, after: int
+) -> None:
+    path = tmp_path / name
+    if before is not None:
+        path.touch()
+        path.chmod(before)
+    update_settings_file(path, {"A": "1"})
+    assert path.stat().st_mode & 0o777 == after
+
+
+@on_posix
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").touch()
+    (tmp_path / ".env").symlink_to(tmp_path / "elsewhere")
+    update_settings_file(tmp_path / ".env", {"A": "1"})
+    assert ((tmp_path / ".env").is_symlink(), (tmp_path / "elsewhere").read_text(encoding="utf-8")) == (True, "A=1\n")
+
+
+def test_a_write_protected_file_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("A=1\n", encoding="utf-8")
+    path.chmod(stat.S_IREAD)
+    with pytest.raises(ConfigurationError, match=r"\.env cannot be written: Permission denied"):
+        update_settings_file(path, {"A": "2"})
+    assert [(left.name, left.read_text(encoding="utf-8")) for left in tmp_path.iterdir()] == [(".env", "A=1\n")]
+    path.chmod(stat.S_IREAD | stat.S_IWRITE)
+
+
+@BOTH
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / name
+    update_settings_file(path, {"A": "1"})
+    before = path.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(ConfigurationError, match="cannot be written: No space left on device"):
+        update_settings_file(path, {"A": "2", "B": "3"})
+    assert [(left.name, left.read_bytes()) for left in tmp_path.iterdir()] == [(name, before)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [(".env", b"\xff"), ("local.settings.json", b"the-token"), ("local.settings.json", b'{"Values": []}')],
+)
+def test_an_invalid_file_is_left_alone_and_not_quoted(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigurationError, match="is not a valid settings file") as caught:
+        update_settings_file(tmp_path / name, {"A": "1"})
+    assert ((tmp_path / name).read_bytes(), caught.value.__context__) == (content, None)
+
+
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        update_settings_file(tmp_path / "nowhere" / ".env", {"A": "1"})

@@ -1,4 +1,4 @@
-"""Claims about azure.yaml: what `azd up` deploys is the package that was built here."""
+"""Tests of azure.yaml: `azd up` deploys the package that was built here."""
 
 from typing import Any
 
@@ -9,16 +9,7 @@ from infra import package
 from tests.support.bicep import ROOT, resource
 
 BUILD = "uv run --no-project --python 3.13 infra/package.py"
-
-
-def azure_yaml() -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
-    return document
-
-
-def service() -> dict[str, Any]:
-    found: dict[str, Any] = azure_yaml()["services"]["app"]
-    return found
+DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
 
 
 def test_the_service_is_the_function_app_of_the_template() -> None:
@@ -27,19 +18,18 @@ def test_the_service_is_the_function_app_of_the_template() -> None:
     assert tags == {"'azd-service-name'": "app"}
 
 
-def test_what_is_deployed_is_the_folder_that_the_package_is_built_in() -> None:
-    assert service()["project"] == f"./{package.FOLDER.as_posix()}"
+def test_the_built_package_is_deployed_and_nothing_is_built_in_azure() -> None:
+    service = DOCUMENT["services"]["app"]
 
-
-def test_nothing_is_built_in_azure() -> None:
-    assert (service()["host"], service()["language"], service()["remoteBuild"]) == ("function", "python", False)
+    assert service["project"] == f"./{package.FOLDER.as_posix()}"
+    assert (service["host"], service["language"], service["remoteBuild"]) == ("function", "python", False)
 
 
 @pytest.mark.parametrize("system", ["posix", "windows"])
 @pytest.mark.parametrize("hook", ["prepackage", "predeploy"])
-def test_the_package_is_built_before_it_is_taken(hook: str, system: str) -> None:
-    assert azure_yaml()["hooks"][hook][system]["run"] == BUILD
+def test_the_package_is_built_before_it_is_used(hook: str, system: str) -> None:
+    assert DOCUMENT["hooks"][hook][system]["run"] == BUILD
 
 
-def test_up_builds_once_and_provisions_before_it_deploys() -> None:
-    assert azure_yaml()["workflows"]["up"]["steps"] == [{"azd": "provision"}, {"azd": "deploy --all"}]
+def test_up_provisions_before_it_deploys_and_builds_once() -> None:
+    assert DOCUMENT["workflows"]["up"]["steps"] == [{"azd": "provision"}, {"azd": "deploy --all"}]

@@ -1,4 +1,4 @@
-"""Claims about what a deployment takes from a checkout: the app, and nothing that happens to lie beside it."""
+"""Tests of what a deployment copies from a checkout: the app, and nothing else that lies beside it."""
 
 import shutil
 from pathlib import Path
@@ -6,35 +6,33 @@ from pathlib import Path
 import pytest
 
 from infra.package import APP, OWN, ROOT, copy_app, never_deployed
-from tests.system.test_package import a_package
+
+MODULES = ("consent/__init__.py", "consent/job.py")
 
 
-def a_checkout(tmp_path: Path, *others: str) -> Path:
-    """The app in a checkout, with other files there too."""
+def copied_from_a_checkout(tmp_path: Path, *others: str) -> Path:
+    """The copy of an app in a checkout that also holds other files."""
     checkout = tmp_path / "checkout"
-    shutil.copytree(a_package(tmp_path / "made") / "consent", checkout / "consent")
-    for name in (*APP, *others):
+    for name in (*MODULES, *others, *(name for name in APP if name != "consent")):
         path = checkout / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            path.write_text("", encoding="utf-8")
+        path.write_text("", encoding="utf-8")
     shutil.copy(ROOT / ".funcignore", checkout)
-    return checkout
+    return copy_app(checkout, tmp_path / "package")
 
 
-def test_the_app_is_copied_whole(tmp_path: Path) -> None:
-    copied = copy_app(a_checkout(tmp_path), tmp_path / "package")
+def test_the_whole_app_is_copied(tmp_path: Path) -> None:
+    copied = copied_from_a_checkout(tmp_path)
 
     assert {path.name for path in copied.iterdir()} == set(APP)
+    assert [name for name in MODULES if not (copied / name).is_file()] == []
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param("token.txt", id="a token on its way into the vault"),
-        pytest.param(".env.old", id="settings put aside"),
-        pytest.param("export.csv", id="an export"),
-        pytest.param(".git/config", id="the repository"),
+        pytest.param("token.txt", id="a token"),
+        pytest.param(".env.old", id="old settings"),
         pytest.param("tests/test_x.py", id="tests"),
         pytest.param("studies/export.csv", id="an export beside a study file"),
         pytest.param("consent/.env", id="settings in the wrong folder"),
@@ -42,21 +40,17 @@ def test_the_app_is_copied_whole(tmp_path: Path) -> None:
         pytest.param("consent/__pycache__/job.cpython-311.pyc", id="bytecode of another Python"),
     ],
 )
-def test_what_lies_in_a_checkout_and_is_not_the_app_stays_there(name: str, tmp_path: Path) -> None:
-    copied = copy_app(a_checkout(tmp_path, name), tmp_path / "package")
-
-    assert not (copied / name).exists()
+def test_other_files_of_a_checkout_are_not_copied(name: str, tmp_path: Path) -> None:
+    assert not (copied_from_a_checkout(tmp_path, name) / name).exists()
 
 
 @pytest.mark.parametrize("name", ["studies/adults.toml", "studies/hospital.pem"])
-def test_the_study_files_and_certificates_of_whoever_deploys_go_along(name: str, tmp_path: Path) -> None:
-    copied = copy_app(a_checkout(tmp_path, name), tmp_path / "package")
-
-    assert (copied / name).is_file()
+def test_study_files_and_certificates_are_copied(name: str, tmp_path: Path) -> None:
+    assert (copied_from_a_checkout(tmp_path, name) / name).is_file()
 
 
-def test_whoever_deploys_without_this_program_deploys_the_same() -> None:
-    left_out = shutil.ignore_patterns(*never_deployed(ROOT))
+def test_a_deployment_by_funcignore_deploys_the_same() -> None:
+    ignored = shutil.ignore_patterns(*never_deployed(ROOT))
     names = [path.name for path in ROOT.iterdir()]
 
-    assert set(names) - left_out(str(ROOT), names) - {OWN} == set(APP)
+    assert set(names) - ignored(str(ROOT), names) - {OWN} == set(APP)

@@ -1,6 +1,6 @@
-"""Claims about the app's settings in Azure: what the code looks for is set, kept in the vault, or left out knowingly.
+"""Tests of the app's settings in Azure: each one that the code reads is set, in the vault, or left out on purpose.
 
-What the code looks for is found in the code itself, so a setting that is new there fails here until it has its place.
+The names are read from the code itself: a new setting fails here until it has its place.
 """
 
 import ast
@@ -18,68 +18,62 @@ from tests.support.bicep import ROOT, app_settings
 
 STUDIES = [load_study_file(path) for path in sorted(studies_directory(Settings({})).glob("*.toml"))]
 IN_THE_VAULT = {DROPBOX_KEY, DROPBOX_TOKEN, DROPBOX_SECRET, *(study.redcap.token_setting for study in STUDIES)}
-NOT_MADE_IN_AZURE = {
-    STORAGE_SETTING: "a connection string, hence a key",
-    f"{STORAGE_SETTING}__accountName": "the address of each service is given instead",
-    "DROPBOX_SANDBOX_URL": "refused in Azure",
-    "DROPBOX_API_HOST": "refused everywhere, as the next ones are",
-    "DROPBOX_API_CONTENT_HOST": "refused",
-    "DROPBOX_API_NOTIFY_HOST": "refused",
-    "DROPBOX_WEB_HOST": "refused",
-    "DROPBOX_API_DOMAIN": "refused",
-    "DROPBOX_WEB_DOMAIN": "refused",
-    "DROPBOX_DOMAIN": "refused",
-    "HTTPS_PROXY": "given with the parameter moreSettings where a hospital has a proxy, as the next ones are",
-    "HTTP_PROXY": "moreSettings",
-    "NO_PROXY": "moreSettings",
-    "REQUESTS_CA_BUNDLE": "moreSettings",
-    "CURL_CA_BUNDLE": "moreSettings",
+NOT_SET_IN_AZURE = {
+    STORAGE_SETTING: "a connection string holds a key",
+    f"{STORAGE_SETTING}__accountName": "the address of each service is set instead",
+    "DROPBOX_SANDBOX_URL": "rejected in Azure",
+    "DROPBOX_API_HOST": "rejected everywhere",
+    "DROPBOX_API_CONTENT_HOST": "rejected everywhere",
+    "DROPBOX_API_NOTIFY_HOST": "rejected everywhere",
+    "DROPBOX_WEB_HOST": "rejected everywhere",
+    "DROPBOX_API_DOMAIN": "rejected everywhere",
+    "DROPBOX_WEB_DOMAIN": "rejected everywhere",
+    "DROPBOX_DOMAIN": "rejected everywhere",
+    "HTTPS_PROXY": "parameter moreSettings",
+    "HTTP_PROXY": "parameter moreSettings",
+    "NO_PROXY": "parameter moreSettings",
+    "REQUESTS_CA_BUNDLE": "parameter moreSettings",
+    "CURL_CA_BUNDLE": "parameter moreSettings",
 }
 SET_BY_THE_PLATFORM = re.compile("WEBSITE_|LEGION_|CONTAINER_|FUNCTIONS_")
 
-_A_SETTING = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|AzureWebJobs\w+")
+_SETTING = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|AzureWebJobs\w+")
 
 
-def looked_for_in(path: Path) -> set[str]:
-    """The names of settings that stand in a file: those written out, and those that begin with the storage's."""
+def settings_in(path: Path) -> set[str]:
+    """The names of settings in a file's string literals, also those built from the storage setting's name."""
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
     joined = [ast.unparse(node)[2:-1] for node in nodes if isinstance(node, ast.JoinedStr)]
     texts += [text.replace("{STORAGE_SETTING}", STORAGE_SETTING) for text in joined]
-    return {text for text in texts if _A_SETTING.fullmatch(text)}
+    return {text for text in texts if _SETTING.fullmatch(text)}
 
 
 CODE = [ROOT / "function_app.py", *sorted((ROOT / "consent").rglob("*.py"))]
-LOOKED_FOR = set[str]().union(
-    *(looked_for_in(path) for path in CODE), *((s.redcap.url_setting, s.redcap.token_setting) for s in STUDIES)
+READ_BY_THE_CODE = set[str]().union(
+    *(settings_in(path) for path in CODE), *((s.redcap.url_setting, s.redcap.token_setting) for s in STUDIES)
 )
 
 
-@pytest.mark.parametrize("name", sorted(LOOKED_FOR))
-def test_a_setting_that_the_code_looks_for_has_its_place(name: str) -> None:
-    assert name in {*app_settings(), *IN_THE_VAULT, *NOT_MADE_IN_AZURE} or SET_BY_THE_PLATFORM.match(name)
+def test_every_setting_that_the_code_reads_is_set_stored_or_left_out_on_purpose() -> None:
+    placed = {*app_settings(), *IN_THE_VAULT, *NOT_SET_IN_AZURE}
+
+    assert {name for name in READ_BY_THE_CODE - placed if not SET_BY_THE_PLATFORM.match(name)} == set()
 
 
-@pytest.mark.parametrize("name", ["CONSENT_SCHEDULE", "KEY_VAULT_URL", f"{STORAGE_SETTING}__clientId", DROPBOX_KEY])
-def test_what_the_code_looks_for_is_found(name: str) -> None:
-    assert name in LOOKED_FOR
+def test_the_settings_of_the_code_are_found() -> None:
+    assert {"CONSENT_SCHEDULE", "KEY_VAULT_URL", f"{STORAGE_SETTING}__clientId", DROPBOX_KEY} <= READ_BY_THE_CODE
 
 
-@pytest.mark.parametrize("name", sorted(IN_THE_VAULT))
-def test_a_secret_is_no_app_setting(name: str) -> None:
-    assert name not in app_settings()
+def test_no_secret_is_an_app_setting() -> None:
+    assert IN_THE_VAULT & set(app_settings()) == set()
 
 
-@pytest.mark.parametrize("name", sorted(NOT_MADE_IN_AZURE))
-def test_what_has_no_place_in_azure_is_not_set_there(name: str) -> None:
-    assert name not in app_settings()
-
-
-@pytest.mark.parametrize("name", sorted(NOT_MADE_IN_AZURE))
-def test_what_is_left_out_knowingly_is_still_looked_for(name: str) -> None:
-    assert name in LOOKED_FOR
+def test_what_is_left_out_on_purpose_is_not_set_but_still_read() -> None:
+    assert set(NOT_SET_IN_AZURE) & set(app_settings()) == set()
+    assert set(NOT_SET_IN_AZURE) - READ_BY_THE_CODE == set()
 
 
 @pytest.mark.parametrize("name", sorted(IN_THE_VAULT))
-def test_the_vault_takes_the_name_of_a_secret(name: str) -> None:
+def test_key_vault_accepts_the_name_of_a_secret(name: str) -> None:
     assert re.fullmatch("[0-9a-zA-Z-]{1,127}", name.replace("_", "-"))

@@ -20,7 +20,7 @@ CONSENTED_ON = ("2023-09-12", "2023-09-13", "2023-09-20", "2023-09-27")
 def then(*consented: int, complete: int = 2, rules: dict[str, str] | None = None, **changes: Any) -> RunRecord:
     """The report as of Monday 25 September 2023, with these consents a week, the last of which had just begun."""
     weeks = WeekCounts(START, complete, consented, {}, RULES if rules is None else rules)
-    counts = RunCounts(100, sum(consented), 100, 100)
+    counts = RunCounts(100, sum(consented), 100, 100, 0)
     return a_report(**{"cutoff": date(2023, 9, 25), "counts": counts, "week_counts": weeks} | changes)
 
 

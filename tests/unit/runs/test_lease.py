@@ -7,8 +7,9 @@ import pytest
 
 from consent.errors import LeaseLostError, RunInProgressError, RunTooLongError
 from consent.runs.lease import LONGEST_RUN, Lease, acquire_lease
-from consent.runs.ledger.record import CLAIM_LENGTH, RunLedger
+from consent.runs.ledger.record import LEASE_LENGTH
 from consent.runs.ledger.sqlite import SqliteLedger
+from consent.runs.ledger.store import RunLedger
 from tests.support.run_builders import Clock
 
 
@@ -158,4 +159,4 @@ def test_a_run_ends_itself_after_25_minutes(ledger: RunLedger) -> None:
 
 
 def test_a_lease_outlasts_the_longest_step() -> None:
-    assert timedelta(minutes=5) < CLAIM_LENGTH < LONGEST_RUN
+    assert timedelta(minutes=5) < LEASE_LENGTH < LONGEST_RUN

@@ -30,7 +30,7 @@ def a_last(*, participants: int = 1000, consented: int = 900, **changes: Any) ->
         queued_at=DELIVERED_AT,
         state="delivered",
         cutoff=date(2023, 9, 25),
-        counts=RunCounts(participants, consented, participants, participants),
+        counts=RunCounts(participants, consented, participants, participants, consented),
         has_groups=True,
         study_sha256=a_study().sha256,
     )

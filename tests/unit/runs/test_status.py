@@ -14,7 +14,7 @@ from consent.runs.ledger.sqlite import SqliteLedger
 from consent.runs.status import run_document, with_leases
 from tests.support.run_builders import NOW, a_report, a_run
 
-WEEKS = WeekCounts(date(2023, 9, 11), 1, (417, 3), {"rider a": (416, 2)})
+WEEKS = WeekCounts(date(2023, 9, 11), 1, (417, 3), {"rider a": (416, 2)}, {})
 NOT_TOLD = {"queued_at", "has_groups", "week_counts", "version"}
 TOLD_TOGETHER = {"redcap_version", "study_sha256", "app_version"}
 

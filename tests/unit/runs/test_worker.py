@@ -18,8 +18,9 @@ from consent.errors import (
     SourceUnavailableError,
 )
 from consent.runs.lease import KeepAlive
-from consent.runs.ledger.record import LeaseRecord, RunLedger, RunRecord
+from consent.runs.ledger.record import LeaseRecord, RunRecord
 from consent.runs.ledger.sqlite import SqliteLedger
+from consent.runs.ledger.store import RunLedger
 from consent.runs.pipeline import RunResult
 from consent.runs.scheduler import message_for, queue_due
 from consent.runs.worker import Perform, execute_message, mark_failed, run_at_once

@@ -1,4 +1,4 @@
-"""REDCap's own rules: whatever they can say, they say of the same records as the worklist."""
+"""Tests of REDCap's data quality rules: each lists the same records as the worklist."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from consent.cli.exceptions.quality_rules import QualityRules, quality_rules, rules_csv
+from consent.cli.exceptions.quality_rules import QualityRules, make_quality_rules, rules_csv
 from consent.config.settings import Settings
 from consent.counting.consents import Counting
 from consent.counting.period import ReportPeriod
@@ -89,7 +89,7 @@ VISITS = {"first_arm_1": ["enrolment", "consent"], "second_arm_1": ["consent", "
 
 @dataclass(frozen=True)
 class _Whole:
-    """A worklist and the rows that it is of."""
+    """A worklist and its rows."""
 
     worklist: Worklist = field(default_factory=Worklist)
     rows: tuple[dict[str, Any], ...] = ()
@@ -99,7 +99,7 @@ class _Whole:
 
 
 def compared(asking: Asking, study: StudyConfig, today: date = TODAY) -> tuple[dict[str, set[str]], QualityRules]:
-    """Of each code that the rules can say, the records that they list, once these are those of the worklist."""
+    """Check the records that each rule lists against the worklist; return them by code, and the rules."""
     found, project = inspect_project(asking.client, study), describe_project(asking.client, asking.client.project())
     counting = Counting(study, found.plan.column_map, ReportPeriod(study.start_date, today, today))
 
@@ -110,14 +110,14 @@ def compared(asking: Asking, study: StudyConfig, today: date = TODAY) -> tuple[d
         )
 
     whole = export_registry(asking.client, found.plan, count, _Whole()).counts
-    rules = quality_rules(study, project, found.plan.column_map)
+    rules = make_quality_rules(study, project, found.plan.column_map)
     by_rule = {rule.code: listed(rule.logic, whole.rows, today) for rule in rules.rules}
     assert by_rule == {code: {entry.record for entry in whole.worklist.of(code)} for code in by_rule}
     return {code: records for code, records in by_rule.items() if records}, rules
 
 
 def listed(logic: str, rows: Sequence[dict[str, Any]], today: date) -> set[str]:
-    """The records with any row for which a rule's logic is true."""
+    """Return the records with a row for which a rule's logic is true."""
     by_record = {record: list(own) for record, own in groupby(rows, key=itemgetter(RECORD))}
     return {
         record for record, own in by_record.items() if any(is_true(logic, row, rows=own, today=today) for row in own)
@@ -125,32 +125,32 @@ def listed(logic: str, rows: Sequence[dict[str, Any]], today: date) -> set[str]:
 
 
 def logic_of(rules: QualityRules, code: str) -> str:
-    """The logic of a code's rule."""
+    """Return the logic of a code's rule."""
     (rule,) = (rule for rule in rules.rules if rule.code == code)
     return rule.logic
 
 
-def unsaid(rules: QualityRules) -> set[str]:
-    """The codes of which something cannot be said."""
-    return {one.code for one in rules.unsaid}
+def omitted(rules: QualityRules) -> set[str | None]:
+    """Return the codes of which the rules omit something."""
+    return {one.code for one in rules.omitted}
 
 
 def a_project(*rows: Row, **changes: Any) -> Project:
-    """A project with more fields than the study needs."""
+    """Return a project with more fields than the study needs."""
     return a_redcap_project(*rows, **{"fields": FIELDS, **changes})
 
 
 def a_project_dated_by(validation: str) -> Project:
-    """A project in which the date of consent is a text field of this validation."""
+    """Return a project in which the date of consent is a text field with this validation."""
     fields = [Field("record_id", "enrolment"), Field("consent_date", "consent", validation=validation)]
     return a_redcap_project(fields=[*fields, *REDCAP_FIELDS[3:]])
 
 
-def test_the_rules_of_the_packaged_study_list_the_same_records_as_the_worklist(open_redcap: Open) -> None:
+def test_the_rules_of_the_packaged_study_list_the_records_of_the_worklist(open_redcap: Open) -> None:
     today = date(2026, 11, 22)
     found, rules = compared(open_redcap(registry(400, today=today), token=PEOPLES_TOKEN), OBRI, today)
     assert set(found) == {rule.code for rule in rules.rules}
-    assert unsaid(rules) == {"unreadable_date"}
+    assert omitted(rules) == {"unreadable_date"}
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_the_rules_of_the_packaged_study_list_the_same_records_as_the_worklist(o
         ({"extent": "3"}, "unknown_code"),
     ],
 )
-def test_a_rule_lists_whom_the_worklist_lists(open_redcap: Open, values: dict[str, Any], code: str) -> None:
+def test_a_rule_lists_the_records_of_the_worklist(open_redcap: Open, values: dict[str, Any], code: str) -> None:
     project = a_project(a_redcap_row("1"), a_redcap_row("2", **values), missing_data_codes="-99, Unknown")
     found, _ = compared(open_redcap(project), a_study(more=WITHDRAWAL + VERSIONS))
     assert found == {code: {"2"}}
@@ -189,7 +189,7 @@ def test_a_rule_lists_whom_the_worklist_lists(open_redcap: Open, values: dict[st
         {"withdrawn": "1", "withdrawn_on": "2023-09-12", "extent": "2"},
     ],
 )
-def test_no_rule_lists_who_is_well_recorded(open_redcap: Open, values: dict[str, Any]) -> None:
+def test_no_rule_lists_a_correct_record(open_redcap: Open, values: dict[str, Any]) -> None:
     found, _ = compared(open_redcap(a_project(a_redcap_row("1", **values))), a_study(more=WITHDRAWAL + VERSIONS))
     assert found == {}
 
@@ -203,7 +203,7 @@ def test_no_rule_lists_who_is_well_recorded(open_redcap: Open, values: dict[str,
         ({"consent_obtained": "1", "agreed_by_parent___y": "0"}, set()),
     ],
 )
-def test_two_forms_that_share_a_date_are_told_apart(open_redcap: Open, values: dict[str, Any], codes: set[str]) -> None:
+def test_two_forms_that_share_a_date_are_separate(open_redcap: Open, values: dict[str, Any], codes: set[str]) -> None:
     project = a_project(a_redcap_row("1", rider_a="", **values))
     found, _ = compared(open_redcap(project), a_study(consents=CONSENT + SECOND_FORM))
     assert set(found) == codes
@@ -219,11 +219,11 @@ def test_a_record_that_the_study_does_not_count_is_in_no_list(open_redcap: Open)
     assert found == {"no_date": {"1"}}
 
 
-def test_records_that_only_their_id_leaves_out_are_said_to_be_listed(open_redcap: Open) -> None:
+def test_the_rules_do_not_leave_out_records_by_their_id(open_redcap: Open) -> None:
     study = a_study(more='[[leave_out]]\nreason = "test record"\nid_pattern = "T.*"\n')
     _, rules = compared(open_redcap(a_project()), study)
-    assert [(one.code, one.why) for one in rules.unsaid if not one.code] == [
-        ("", "records left out by id_pattern (test record) are listed too")
+    assert [one.why for one in rules.omitted if one.code is None] == [
+        "records left out by id_pattern (test record) are listed too"
     ]
 
 
@@ -237,7 +237,7 @@ def test_a_group_that_the_study_file_does_not_list_is_found_by_its_name(open_red
     assert found == {"unknown_code": {"2"}}
 
 
-def test_in_a_longitudinal_project_what_depends_on_the_record_names_its_events(open_redcap: Open) -> None:
+def test_in_a_longitudinal_project_a_condition_on_the_record_names_its_events(open_redcap: Open) -> None:
     rows = [
         a_redcap_row("1", event="first_arm_1", consent_obtained="2"),
         a_redcap_row("1", event="second_arm_1", rider_a=""),
@@ -249,7 +249,7 @@ def test_in_a_longitudinal_project_what_depends_on_the_record_names_its_events(o
     assert "[second_arm_1][consent_obtained] <> '1'" in logic_of(rules, "rider_without_consent")
 
 
-def test_a_consent_of_one_event_alone_is_looked_for_in_that_event(open_redcap: Open) -> None:
+def test_a_consent_of_one_event_is_evaluated_in_that_event(open_redcap: Open) -> None:
     rows = [a_redcap_row("1", event=event, consent_date="") for event in VISITS]
     rows += [
         a_redcap_row("2", event="first_arm_1"),
@@ -261,14 +261,14 @@ def test_a_consent_of_one_event_alone_is_looked_for_in_that_event(open_redcap: O
     assert logic_of(rules, "no_date") == "[first_arm_1][consent_obtained] = '1' and [first_arm_1][consent_date] = ''"
 
 
-def test_what_depends_on_several_repeats_of_a_form_is_left_unsaid(open_redcap: Open) -> None:
+def test_a_condition_on_several_repeats_of_a_form_is_omitted(open_redcap: Open) -> None:
     rows = [a_redcap_row("1", instrument="consent", instance=n, consent_date="") for n in (1, 2)]
     project = a_project(*rows, repeating_forms={(None, "consent")})
     found, rules = compared(open_redcap(project), a_study())
-    assert (found, unsaid(rules)) == ({"no_date": {"1"}}, {"unreadable_date", "rider_without_consent"})
+    assert (found, omitted(rules)) == ({"no_date": {"1"}}, {"unreadable_date", "rider_without_consent"})
 
 
-def test_returning_participants_are_listed_by_the_rules_that_can_be_said(open_redcap: Open) -> None:
+def test_returning_participants_are_listed(open_redcap: Open) -> None:
     consent = (
         '[[consent]]\ndate = "consent_date"\ndecision = "consent_decision"\nagreed = ["1"]\ndeclined = ["2"]\n'
         'pending = ["0"]\nform_complete = "consent_complete"\n'
@@ -280,48 +280,41 @@ def test_returning_participants_are_listed_by_the_rules_that_can_be_said(open_re
 
 
 @pytest.mark.parametrize(
-    ("validation", "has_rule"),
-    [("date_dmy", False), ("datetime_seconds_ymd", False), ("", True)],
+    ("validation", "has_rule", "why"),
+    [
+        ("date_dmy", False, "consent_date is validated as a date"),
+        ("datetime_seconds_ymd", False, "consent_date is validated as a date"),
+        ("", True, "consent_date accepts any text"),
+    ],
 )
-def test_only_a_field_that_takes_anything_can_hold_an_unreadable_date(
-    open_redcap: Open, validation: str, has_rule: bool
+def test_only_a_field_without_validation_can_hold_an_unreadable_date(
+    open_redcap: Open, validation: str, has_rule: bool, why: str
 ) -> None:
     _, rules = compared(open_redcap(a_project_dated_by(validation)), a_study())
     assert ("unreadable_date" in {rule.code for rule in rules.rules}) == has_rule
+    assert [(one.code, one.why[: len(why)]) for one in rules.omitted] == [("unreadable_date", why)]
 
 
-@pytest.mark.parametrize(
-    ("validation", "why"),
-    [("date_dmy", "consent_date is validated as a date"), ("", "consent_date takes any text, and a day that no")],
-)
-def test_what_no_rule_can_say_of_a_date_is_told(open_redcap: Open, validation: str, why: str) -> None:
-    _, rules = compared(open_redcap(a_project_dated_by(validation)), a_study())
-    (one,) = rules.unsaid
-    assert (one.code, one.why[: len(why)]) == ("unreadable_date", why)
-
-
-def test_the_timestamp_of_a_survey_is_no_field_of_the_logic(open_redcap: Open) -> None:
+def test_a_survey_timestamp_cannot_be_expressed(open_redcap: Open) -> None:
     study = a_study(consents=CONSENT.replace('"consent_date"', '"consent_timestamp"'), riders="")
     _, rules = compared(open_redcap(a_project(surveys={"consent"})), study)
     assert [rule.code for rule in rules.rules] == ["unknown_code"]
-    assert "consent_timestamp is a survey's timestamp, which REDCap's logic has no field for" in {
-        one.why for one in rules.unsaid
-    }
+    assert any("consent_timestamp is a survey's timestamp" in one.why for one in rules.omitted)
 
 
-def test_a_text_with_an_apostrophe_is_put_between_double_quotes(open_redcap: Open) -> None:
+def test_a_text_with_an_apostrophe_is_in_double_quotes(open_redcap: Open) -> None:
     study = a_study(consents=CONSENT.replace("Consent not completed", "isn't complete"))
     _, rules = compared(open_redcap(a_project()), study)
     assert '[consent_date] = "isn\'t complete"' in logic_of(rules, "agreed_but_open")
 
 
-def test_the_file_has_the_columns_that_redcap_takes_and_runs_nothing_by_itself(open_redcap: Open) -> None:
+def test_the_file_has_redcaps_columns_and_no_rule_that_runs_by_itself(open_redcap: Open) -> None:
     _, rules = compared(open_redcap(a_project()), a_study())
     header, first, *_ = csv.reader(io.StringIO(rules_csv(rules.rules)))
     assert header == ["rule_name", "rule_logic", "real_time_execution"]
     assert first == [rules.rules[0].name, rules.rules[0].logic, "n"]
 
 
-def test_a_rule_tells_its_code_and_its_meaning_by_its_name(open_redcap: Open) -> None:
+def test_the_name_of_a_rule_has_its_code_and_meaning(open_redcap: Open) -> None:
     _, rules = compared(open_redcap(a_project()), a_study())
     assert "Consent report: no_date (Agreed, but the date is missing)" in {rule.name for rule in rules.rules}
