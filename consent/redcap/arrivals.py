@@ -19,7 +19,7 @@ from consent.redcap.error_mapping import RUN_AGAIN
 
 Row = tuple[str, ...]
 
-RECORD = "record"  # the first column of a batch, whatever the project calls its record id
+RECORD = "record"  # a batch's first column: the record id, under any name in the project
 EVENT, INSTRUMENT, INSTANCE = "redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance"
 GROUP = "redcap_data_access_group"
 BATCH_ROWS = 10_000
@@ -138,7 +138,7 @@ class ReceivedRows:
         self.rows.extend(others.rows.sorted().tolist())
 
     def _own_records(self) -> Hashes:
-        """Keep the hashes of records apart from the hashes of rows from now on."""
+        """Keep separate hashes of records from now on."""
         if self._records is None:
             self._records = self.rows.copy()
         return self._records

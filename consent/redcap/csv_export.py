@@ -140,7 +140,7 @@ def _shape(header: list[str], study: StudyConfig, values: tuple[str, ...], path:
         why = f"its first column is {header[0]}, not the record id"
         raise unusable_file(path, why, "Export it with the record id.")
     if header and header[0] != RECORD and RECORD in {column for _, column in columns}:
-        why = f"a field named '{RECORD}' cannot be told from the record id"
+        why = f"a field named '{RECORD}' cannot be distinguished from the record id"
         raise unusable_file(path, why, "Rename the field in REDCap.")
     if len(header) == 1 and (other := re.search(r"[;\t|^]", header[0])):
         delimiter = "tabs" if other[0] == "\t" else f"'{other[0]}'"

@@ -72,7 +72,7 @@ class Project:
         groups: the data access groups as code and label; None where they are unknown.
         surveys: whether forms can be surveys; None where this is unknown.
         missing_codes: codes that mean "no answer" in any field.
-        checkbox_columns: the export column of each checkbox option, where REDCap was asked for them.
+        checkbox_columns: the export column of each checkbox option, where they were requested.
     """
 
     fields: tuple[ProjectField, ...]

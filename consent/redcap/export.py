@@ -126,7 +126,7 @@ class _Reader(Generic[Counts]):
                 return part
             logger.info("event=redcap_rows_not_adjacent records=%d", len(newly_split))
             split |= newly_split
-        what = "REDCap sends rows of one record apart, and more such records were added during the export."
+        what = "REDCap does not send the rows of a record together, and such records were added during the export."
         raise IncompleteExportError(what, "Run again at a quieter time.")
 
 

@@ -44,7 +44,7 @@ def expected_project(study: StudyConfig, about: dict[str, str]) -> int:
     number, expected = about.get("project_id", ""), study.redcap.project_id
     if not number.isdecimal():
         raise SourceDataError(
-            "REDCap does not say which project the token belongs to.",
+            "REDCap does not report the project of the token.",
             "Check the setting of REDCap's address, then ask the REDCap administrator.",
         )
     if expected not in (None, int(number)):

@@ -1,4 +1,4 @@
-"""Compare a study file with a REDCap project: are its fields, events and option codes there, as the file says?"""
+"""Compare the fields, events and option codes in a study file with a REDCap project."""
 
 import difflib
 from collections.abc import Iterable, Iterator
@@ -59,7 +59,9 @@ def _field_problem(ref: FieldRef, key: str, project: Project) -> Problem | None:
             f"REDCap has no field '{ref.field}' in this project.", f"If it was renamed, write its new name.{hint}"
         )
     if field.name == RECORD and field.name != project.record_id:
-        return Problem(f"A field named '{RECORD}' cannot be told from the record id.", "Rename the field in REDCap.")
+        return Problem(
+            f"A field named '{RECORD}' cannot be distinguished from the record id.", "Rename the field in REDCap."
+        )
     if field.type in ("descriptive", "file"):
         return Problem(f"'{ref.field}' is a {field.type} field, which holds no answer.", "Name another field.")
     if field.type == "checkbox" and key in _SINGLE_ANSWER:

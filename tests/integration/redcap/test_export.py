@@ -374,8 +374,8 @@ def test_no_loss_reveals_the_token_or_a_participant(
     redcap.server.faults.append(make_fault())
     with pytest.raises(ConsentReportError, match="REDCap") as caught:
         export(redcap)
-    said = all_texts_of(caught.value) + caplog.text
-    assert [secret for secret in (CANARY, TOKEN, faults.DATABASE_PASSWORD) if secret in said] == []
+    shown = all_texts_of(caught.value) + caplog.text
+    assert [secret for secret in (CANARY, TOKEN, faults.DATABASE_PASSWORD) if secret in shown] == []
 
 
 # Wrong project, wrong names, missing rights
@@ -393,7 +393,7 @@ def test_a_token_of_another_project_is_refused_before_any_record_is_requested(re
 @pytest.mark.parametrize("description", [{}, {"project_id": CANARY}])
 def test_a_server_that_does_not_name_the_project_is_an_error(redcap: Asking, description: dict[str, str]) -> None:
     redcap.server.faults.append(Fault("change", match="project", change=lambda _: json.dumps(description).encode()))
-    with pytest.raises(SourceDataError, match="does not say which project") as caught:
+    with pytest.raises(SourceDataError, match="does not report the project") as caught:
         export(redcap)
     assert CANARY not in all_texts_of(caught.value)
 
@@ -518,7 +518,7 @@ def growing(records: int) -> list[Row]:
 def test_a_registry_that_keeps_changing_is_an_error(changing: Callable[..., Asking]) -> None:
     by_request = [growing(records) for records in (2, 2, 3, 4, 5, 6)]
     redcap = changing(*by_request, events=EVENTS, switches=Switches(row_order="event"))
-    with pytest.raises(IncompleteExportError, match="sends rows of one record apart"):
+    with pytest.raises(IncompleteExportError, match="does not send the rows of a record together"):
         export(redcap)
 
 

@@ -1,6 +1,6 @@
 """Tests of counting a CSV export made by hand: what is counted, and which files are refused.
 
-A file truncated exactly between two rows cannot be told from a whole one; a file truncated anywhere else is refused.
+A file truncated exactly between two rows cannot be distinguished from a whole one; a file truncated anywhere else is refused.
 """
 
 import codecs
@@ -318,5 +318,5 @@ def test_a_field_named_record_is_not_mistaken_for_the_record_id(tmp_path: Path) 
     study = a_study(more='[[leave_out]]\nreason = "old"\nfield = "record"\ncodes = ["1"]\n')
     export = tmp_path / "export.csv"
     export.write_text("study_id,record,consent_date,consent_obtained,rider_a\n1,0,2023-09-12,1,1\n", encoding="utf-8")
-    with pytest.raises(SourceDataError, match="a field named 'record' cannot be told from the record id"):
+    with pytest.raises(SourceDataError, match="a field named 'record' cannot be distinguished from the record id"):
         count_file(export, study, lambda column_map, rows: Counter(), Counter())

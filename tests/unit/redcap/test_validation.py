@@ -228,7 +228,7 @@ BOX = a_line("rider_box", kind="checkbox", choices="1, Samples | 2, Data")
             RIDER.replace("rider_a", "consent_timestamp"),
             "riders[1].field: REDCap has no field 'consent_ti",
         ),
-        (a_line("record"), RIDER.replace("rider_a", "record"), "A field named 'record' cannot be told from the record"),
+        (a_line("record"), RIDER.replace("rider_a", "record"), "A field named 'record' cannot be distinguished from"),
         (
             a_line("consent_date", kind="radio", choices="1, Today | 2, Yesterday"),
             RIDER,
@@ -277,8 +277,8 @@ def test_a_code_that_would_leave_out_nobody_or_everybody_is_named(rule: str) -> 
 
 def test_a_missing_data_code_may_leave_records_out() -> None:
     project = a_project(a_line("moved", "enrolment", "yesno"), missing_data_codes="NASK, Not asked")
-    apart = '[[leave_out]]\nreason = "never asked"\nfield = "moved"\ncodes = ["NASK"]\n'
-    assert plan_of(project, more=apart)
+    rule = '[[leave_out]]\nreason = "never asked"\nfield = "moved"\ncodes = ["NASK"]\n'
+    assert plan_of(project, more=rule)
 
 
 # The optional parts
