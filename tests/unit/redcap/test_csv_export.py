@@ -1,6 +1,6 @@
 """Tests of counting a CSV export made by hand: what is counted, and which files are refused.
 
-A file truncated exactly between two rows cannot be distinguished from a whole one; a file truncated anywhere else is refused.
+A file truncated exactly between two rows looks like a whole one; a file truncated anywhere else is refused.
 """
 
 import codecs
