@@ -1,16 +1,17 @@
-"""What the plain rules read and make: a participant's consents, withdrawal and verdict, and single cells of an export.
+"""Cells and values of the plain counting rules (``plain_rules``): consents, withdrawals, days, and one participant.
 
-Written from the printed rules and not from the product's code. Decides nothing.
+Written from the printed rules, independently of the product's code.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from consent.counting.consents import Counting
-from consent.redcap.arrivals import EVENT
+from consent.redcap.arrivals import EVENT, INSTANCE
 from consent.studies.model import FieldRef
 
 Row = Mapping[str, str]
@@ -20,39 +21,23 @@ TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")
 
 @dataclass(frozen=True)
 class PlainConsent:
-    """One row's decision: what it says, of which day, and its place among the participant's consents."""
+    """One row's decision: what it says, its day, and its place among the participant's consents."""
 
     verdict: str
     says_agreed: bool
     certified: bool
+    agreed_but_open: bool
     day: date | None
     form: int
     place: tuple[int, int, int]
     row: Row
-    agreed_but_open: bool
-
-
-@dataclass(frozen=True)
-class PlainOptional:
-    """What the rules of the optional parts of a study file say of one participant; None where it lacks the part."""
-
-    site: str | None = None
-    recent: bool | None = None
-    version: str | None = None
-    withdrawn: bool | None = None
-    extent: str | None = None
-    undated: bool | None = None
-    agreed: bool | None = None
-    outcome: str | None = None
-    since_approval: bool | None = None
-    ended_since: bool | None = None
 
 
 @dataclass(frozen=True)
 class PlainWithdrawal:
-    """What a participant's rows say of a withdrawal: its last date (if any), and whether it holds at the cut-off."""
+    """The withdrawal that a participant's rows record: its last date (if any), and whether it holds at the cut-off."""
 
-    says_so: bool = False
+    recorded: bool = False
     day: date | None = None
     extent: str = ""
     holds: bool = False
@@ -61,13 +46,13 @@ class PlainWithdrawal:
 
     @property
     def undated(self) -> bool:
-        """Whether only a flag says so."""
-        return self.says_so and self.day is None
+        """Recorded by a flag only."""
+        return self.recorded and self.day is None
 
 
 @dataclass(frozen=True)
 class PlainParticipant:
-    """What the rules say of one participant."""
+    """What the rules say of one participant; ``optional`` holds the columns that only some studies have."""
 
     kind: str
     reason: str = ""
@@ -75,34 +60,40 @@ class PlainParticipant:
     taking_part: bool = False
     riders: tuple[str, ...] = ()
     quality: frozenset[str] = frozenset()
-    optional: PlainOptional = field(default_factory=PlainOptional)
+    optional: Mapping[str, Any] = field(default_factory=dict)
 
 
 def in_order(consents: Iterable[PlainConsent]) -> list[PlainConsent]:
-    """By date, event order, form order, instance."""
+    """Sort by date, event, form and instance."""
     return sorted(consents, key=lambda consent: (consent.day, consent.place))
 
 
 def value_of(ref: FieldRef, row: Row) -> str:
-    """A field's value in a row."""
+    """Return a field's value in a row."""
     return row[ref.field if ref.code is None else f"{ref.field}___{ref.code}"]
 
 
-def text_in(ref: FieldRef, row: Row, counting: Counting) -> str:
-    """A field's text in a row, without spaces around it; a missing-data code is no text."""
-    text = value_of(ref, row).strip()
+def ticked(ref: FieldRef, row: Row) -> str:
+    """Return a field's value in a row; an unticked box is no answer, because an untouched form has it too."""
+    value = value_of(ref, row)
+    return "" if ref.is_checkbox and value == "0" else value
+
+
+def text_in(ref: FieldRef | None, row: Row, counting: Counting) -> str:
+    """Return a field's stripped text in a row; a missing-data code is no text."""
+    text = value_of(ref, row).strip() if ref else ""
     return "" if text in counting.column_map.missing_codes else text
 
 
-def event_number(row: Row, rows: list[Row], counting: Counting) -> int:
-    """The row's event's place in the project's order; events that the project does not list come last, by name."""
+def place_of(row: Row, rows: list[Row], counting: Counting) -> tuple[int, int]:
+    """Return the place of a row's event and its instance; events that the project does not list come last, by name."""
     listed = list(counting.column_map.event_order)
     others = sorted({other[EVENT] for other in rows} - {*listed})
-    return [*listed, *others].index(row[EVENT])
+    return [*listed, *others].index(row[EVENT]), int(row[INSTANCE] or 0)
 
 
 def day_named(text: str, date_field: str, counting: Counting) -> date | None:
-    """The day that a date field's text names, where the study is."""
+    """Return the day that a date field's text names, in the study's time zone."""
     moment = moment_in(text)
     if moment is None or date_field not in counting.column_map.timestamps or len(text) == 10:
         return moment.date() if moment else None
@@ -111,7 +102,7 @@ def day_named(text: str, date_field: str, counting: Counting) -> date | None:
 
 
 def moment_in(text: str) -> datetime | None:
-    """Year, month and day as digits with hyphens, and perhaps a time of day; nothing else."""
+    """Read year, month and day as digits with hyphens, with or without a time of day; nothing else."""
     day, space, clock = text.partition(" ")
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", day) or (space and not TIME_OF_DAY.fullmatch(clock)):
         return None

@@ -1,4 +1,4 @@
-"""Claims about recruitment: its rate, the approved number that must not be passed, and the table for a renewal."""
+"""Tests of recruitment: its rate, the approved number, and the renewal table."""
 
 from datetime import date, timedelta
 
@@ -31,14 +31,14 @@ def accrual_of(*rows: dict[str, str], counting: Counting) -> Accrual:
 
 
 def in_weeks(*consents: int) -> Rows:
-    """So many people who consented on the Monday of each week."""
+    """People who consented on the Monday of each week, this many per week."""
     days = [START + timedelta(weeks=week) for week, number in enumerate(consents) for _ in range(number)]
     return [a_row(str(n), consent_date=day.isoformat()) for n, day in enumerate(days)]
 
 
-def rate_after(*consents: int, days_over: int = 0) -> float | None:
-    """The recent rate at the end of these weeks, or so many days later."""
-    cutoff = START + timedelta(weeks=len(consents), days=days_over - 1)
+def rate_after(*consents: int) -> float | None:
+    """The recent rate at the end of these weeks."""
+    cutoff = START + timedelta(weeks=len(consents), days=-1)
     counting = a_counting_for(TARGET, cutoff=f"{cutoff}", exported_on=f"{cutoff + timedelta(days=1)}")
     return accrual_of(*in_weeks(*consents), counting=counting).recent_per_week
 
@@ -51,8 +51,6 @@ def rate_after(*consents: int, days_over: int = 0) -> float | None:
     [
         ((4, 4, 4), None),
         ((1, 2, 3, 4), 2.5),
-        ((3, *(0,) * 12), 0.0),
-        ((90, *(2,) * 12), 2.0),
         ((90, 13, *(1,) * 11), 2.0),
     ],
 )
@@ -62,7 +60,7 @@ def test_the_recent_rate_is_the_mean_of_up_to_twelve_complete_weeks(
     assert rate_after(*consents) == rate
 
 
-def test_the_running_week_is_not_in_the_rate() -> None:
+def test_the_current_week_is_not_in_the_rate() -> None:
     counting = a_counting_for(TARGET, cutoff="2023-10-09", exported_on="2023-10-09")
 
     assert accrual_of(*in_weeks(1, 1, 1, 1, 40), counting=counting).recent_per_week == 1
@@ -73,15 +71,11 @@ def test_the_running_week_is_not_in_the_rate() -> None:
     [
         ("2023-10-01", 96 / 39),  # 39 weeks to 30 June 2024
         ("2024-06-15", 48.0),
-        ("2024-06-16", 48.0),
-        ("2024-06-17", 96.0),
         ("2024-06-23", 96.0),
         ("2024-06-24", None),
-        ("2024-06-30", None),
-        ("2024-07-01", None),
     ],
 )
-def test_the_needed_rate_is_what_is_missing_by_the_complete_weeks_left(cutoff: str, needed: float | None) -> None:
+def test_the_needed_rate_is_the_missing_consents_per_complete_week_left(cutoff: str, needed: float | None) -> None:
     counting = a_counting_for(TARGET, cutoff=cutoff, exported_on=cutoff)
 
     assert accrual_of(*in_weeks(4), counting=counting).needed_per_week == needed
@@ -93,33 +87,18 @@ def test_nothing_is_needed_once_the_target_is_reached() -> None:
     assert accrual_of(*in_weeks(4), counting=counting).needed_per_week == 0
 
 
-def test_nothing_is_needed_after_the_target_date_if_the_target_is_reached() -> None:
-    counting = a_counting_for(TARGET.replace("100", "4"), cutoff="2024-07-07", exported_on="2024-07-07")
-    found = accrual_of(*in_weeks(4), counting=counting)
-
-    assert (found.needed_per_week, found.no_rate_because) == (0, None)
-
-
 @pytest.mark.parametrize(
     ("cutoff", "words"),
     [
         ("2024-06-23", None),
         ("2024-06-24", "less than a week left"),
-        ("2024-06-30", "less than a week left"),
         ("2024-07-01", "target date has passed"),
-        ("2025-07-01", "target date has passed"),
     ],
 )
-def test_it_is_said_why_no_needed_rate_can_be_given(cutoff: str, words: str | None) -> None:
+def test_the_reason_for_no_needed_rate_is_given(cutoff: str, words: str | None) -> None:
     counting = a_counting_for(TARGET, cutoff=cutoff, exported_on=cutoff)
 
     assert accrual_of(*in_weeks(4), counting=counting).no_rate_because == words
-
-
-def test_without_a_target_date_no_rate_is_needed() -> None:
-    found = accrual_of(*in_weeks(4), counting=a_counting_for("[accrual]\ntarget = 100\n"))
-
-    assert (found.needed_per_week, found.no_rate_because) == (None, None)
 
 
 # The approved number
@@ -130,25 +109,20 @@ def test_without_a_target_date_no_rate_is_needed() -> None:
     [
         ({}, 1),
         ({"consent_date": ""}, 1),
-        ({"consent_date": "soon"}, 1),
-        ({"consent_date": "2023-09-01"}, 1),
-        ({"consent_date": "2203-09-12"}, 1),  # on a day still to come
+        ({"consent_date": "2203-09-12"}, 1),  # a future day
         ({"consent_date": "2023-10-01"}, 1),
         ({"consent_date": "2023-10-02"}, 0),  # after the cut-off
         ({"consent_date": "Consent not completed"}, 0),
         ({"consent_obtained": "2"}, 0),
-        ({"consent_obtained": "0"}, 0),
-        ({"consent_obtained": "9"}, 0),
-        ({"consent_obtained": "", "consent_date": ""}, 0),
     ],
 )
-def test_who_agreed_by_the_cutoff_or_on_no_usable_date_counts_against_the_approved_number(
+def test_agreements_by_the_cutoff_or_without_a_usable_date_count_against_the_approved_number(
     values: dict[str, str], agreed: int
 ) -> None:
     assert accrual_of(a_row(**values), counting=a_counting_for(APPROVED)).agreed == agreed
 
 
-def test_a_report_as_of_an_earlier_day_warns_only_of_what_was_agreed_by_then() -> None:
+def test_an_as_of_report_counts_only_what_was_agreed_by_then() -> None:
     rows = in_weeks(4, 4, 4)
     as_of = a_counting_for(APPROVED, cutoff="2023-09-17", exported_on="2023-10-02")
     now = a_counting_for(APPROVED)
@@ -157,29 +131,17 @@ def test_a_report_as_of_an_earlier_day_warns_only_of_what_was_agreed_by_then() -
     assert accrual_of(*rows, counting=as_of).warning == ""
 
 
-def test_an_earlier_agreement_counts_though_another_came_after_the_cutoff() -> None:
+def test_an_earlier_agreement_counts_despite_one_after_the_cutoff() -> None:
     rows = [a_row(), a_row(consent_date="2023-10-02") | {INSTANCE: "2"}]
 
     assert accrual_of(*rows, counting=a_counting_for(APPROVED)).agreed == 1
 
 
-def test_whoever_agreed_once_and_refused_later_still_counts_against_it() -> None:
-    rows = [a_row(), a_row(consent_date="2023-09-20", consent_obtained="2") | {INSTANCE: "2"}]
-
-    assert accrual_of(*rows, counting=a_counting_for(APPROVED)).agreed == 1
-
-
 @pytest.mark.parametrize(("status", "agreed"), [("2", 1), ("1", 0), ("", 0)])
-def test_a_form_that_was_never_certified_is_no_agreement(status: str, agreed: int) -> None:
+def test_a_form_that_is_not_certified_is_no_agreement(status: str, agreed: int) -> None:
     study = a_study(consents=CONSENT + 'form_complete = "consent_complete"\n', more=APPROVED)
 
     assert accrual_of(a_row(consent_complete=status), counting=a_counting(study)).agreed == agreed
-
-
-def test_records_left_out_count_against_nothing() -> None:
-    apart = '[[leave_out]]\nreason = "test"\nid_pattern = "T"\n'
-
-    assert accrual_of(a_row("T"), counting=a_counting_for(APPROVED + apart)).agreed == 0
 
 
 @pytest.mark.parametrize(
@@ -195,15 +157,11 @@ def test_the_report_warns_before_the_approved_number_is_passed(number: int, warn
     assert accrual_of(*in_weeks(number), counting=a_counting_for(APPROVED)).warning == warning
 
 
-def test_without_an_approved_number_there_is_no_warning() -> None:
-    assert accrual_of(*in_weeks(200), counting=a_counting_for(TARGET)).warning == ""
-
-
-# The table for a renewal
+# The renewal table
 
 
 def renewal_of(*rows: dict[str, str], more: str = "", cutoff: str = "2023-10-01") -> dict[str, RenewalRow]:
-    """The rows of the table by their labels."""
+    """Return the rows of the table by label."""
     counting = a_counting_for(APPROVAL + more, cutoff=cutoff, exported_on="2023-10-05")
     return {row.label: row for row in summary_of(*rows, counting=counting).renewal or ()}
 
@@ -213,16 +171,16 @@ def columns(row: RenewalRow) -> tuple[int | None, int]:
 
 
 @pytest.mark.parametrize("accrual", [TARGET, APPROVED, ""])
-def test_without_a_date_of_approval_there_is_no_table(accrual: str) -> None:
+def test_without_an_approval_date_there_is_no_table(accrual: str) -> None:
     assert summary_of(a_row(), counting=a_counting_for(accrual)).renewal is None
 
 
 @pytest.mark.parametrize(("day", "since"), [("2023-09-17", 0), ("2023-09-18", 1), ("2023-10-01", 1)])
-def test_a_consent_on_the_day_of_the_approval_or_later_is_since_then(day: str, since: int) -> None:
+def test_a_consent_on_the_approval_day_or_later_is_since_the_approval(day: str, since: int) -> None:
     assert columns(renewal_of(a_row(consent_date=day))["Consented"]) == (since, 1)
 
 
-def test_the_first_consent_dates_a_decision_and_not_a_later_one() -> None:
+def test_the_first_consent_dates_a_decision() -> None:
     rows = [a_row(), a_row(consent_date="2023-09-20") | {INSTANCE: "2"}]
 
     assert columns(renewal_of(*rows)["Consented"]) == (0, 1)
@@ -231,7 +189,7 @@ def test_the_first_consent_dates_a_decision_and_not_a_later_one() -> None:
 @pytest.mark.parametrize(
     ("day", "since"), [("2023-09-20", 1), ("2023-09-12", 0), ("", 0), ("soon", 0), ("2023-10-02", 0)]
 )
-def test_a_refusal_is_since_the_approval_only_if_a_date_says_so(day: str, since: int) -> None:
+def test_an_undated_refusal_is_not_since_the_approval(day: str, since: int) -> None:
     assert columns(renewal_of(a_row(consent_obtained="2", consent_date=day))["Declined"]) == (since, 1)
 
 
@@ -239,15 +197,14 @@ def test_a_refusal_is_since_the_approval_only_if_a_date_says_so(day: str, since:
     ("values", "label"),
     [
         ({"consent_obtained": "0"}, "Not yet decided"),
-        ({"consent_obtained": "", "consent_date": ""}, "Not yet decided"),
         ({"consent_date": ""}, "Not counted"),
     ],
 )
-def test_what_nobody_dated_is_counted_since_the_start_alone(values: dict[str, str], label: str) -> None:
+def test_undated_classes_are_counted_since_the_start_only(values: dict[str, str], label: str) -> None:
     assert columns(renewal_of(a_row(**values))[label]) == (None, 1)
 
 
-def test_the_consented_are_told_by_what_became_of_them() -> None:
+def test_the_consented_are_split_by_outcome() -> None:
     rows = [a_row(str(n), consent_date="2023-09-20", left_on="") for n in range(4)]
     rows[1]["left_on"] = "2023-09-25"
     refused = a_row("2", consent_date="2023-09-25", consent_obtained="2", left_on="") | {INSTANCE: "2"}
@@ -266,10 +223,8 @@ def test_the_consented_are_told_by_what_became_of_them() -> None:
     [
         ({"left_on": "2023-09-17"}, (0, 1)),
         ({"left_on": "2023-09-18"}, (1, 1)),
-        ({"left_on": "2023-10-01"}, (1, 1)),
         ({"left_on": "2023-10-02"}, (0, 0)),  # after the cut-off
         ({"left": "1"}, (0, 1)),
-        ({"left": "1", "left_on": "soon"}, (0, 1)),
     ],
 )
 def test_a_withdrawal_is_since_the_approval_by_its_own_date(values: dict[str, str], numbers: tuple[int, int]) -> None:
@@ -279,7 +234,7 @@ def test_a_withdrawal_is_since_the_approval_by_its_own_date(values: dict[str, st
     assert columns(found["– withdrawn from taking part"]) == numbers
 
 
-def test_withdrawals_that_no_field_dates_are_counted_since_the_start_alone() -> None:
+def test_withdrawals_without_a_date_field_are_counted_since_the_start_only() -> None:
     found = renewal_of(a_row(left="1"), more='[withdrawal]\nflag = "left"\ncodes = ["1"]\n')
 
     assert columns(found["– withdrawn from taking part"]) == (None, 1)
@@ -294,15 +249,15 @@ def test_a_later_refusal_is_since_the_approval_by_its_own_date(day: str, numbers
     assert columns(renewal_of(a_row(), refusal)["– refused later"]) == numbers
 
 
+def test_without_withdrawal_rules_the_table_has_no_line_for_withdrawals() -> None:
+    assert "– withdrawn from taking part" not in renewal_of(a_row())
+
+
 def test_the_first_of_several_later_refusals_dates_it() -> None:
     days = ["2023-09-17", "2023-09-25", ""]
     refusals = [a_row(consent_obtained="2", consent_date=day) | {INSTANCE: f"{n}"} for n, day in enumerate(days, 2)]
 
     assert columns(renewal_of(a_row(), *refusals)["– refused later"]) == (0, 1)
-
-
-def test_without_rules_for_withdrawal_the_table_has_no_line_for_it() -> None:
-    assert "– withdrawn from taking part" not in renewal_of(a_row())
 
 
 def table_of(summary: ConsentSummary) -> dict[str, tuple[int | None, int]]:
@@ -322,31 +277,3 @@ def test_the_table_adds_up_to_the_report(rows: Rows, counting: Counting) -> None
         people.pending,
         people.total,
     ]
-
-
-@settings(deadline=None, max_examples=40)
-@given(rows=odd_rows(), counting=odd_countings(studies=(FULL_STUDY,)))
-def test_what_became_of_the_consented_adds_up_since_the_start(rows: Rows, counting: Counting) -> None:
-    table = table_of(summary_of(*rows, counting=counting))
-
-    assert table["Consented"][1] == sum(number for label, (_, number) in table.items() if label.startswith("–"))
-
-
-@settings(deadline=None, max_examples=40)
-@given(rows=odd_rows(), counting=odd_countings(studies=(FULL_STUDY,)))
-def test_nothing_is_more_since_the_approval_than_since_the_start(rows: Rows, counting: Counting) -> None:
-    table = table_of(summary_of(*rows, counting=counting))
-
-    assert all((since or 0) <= number for since, number in table.values())
-
-
-@settings(deadline=None, max_examples=40)
-@given(rows=odd_rows(), counting=odd_countings(studies=(FULL_STUDY,)))
-def test_whoever_consented_is_among_those_who_agreed(rows: Rows, counting: Counting) -> None:
-    summary = summary_of(*rows, counting=counting)
-
-    assert (
-        summary.participants.consented
-        <= (summary.accrual.agreed if summary.accrual else 0)
-        <= (summary.participants.total)
-    )

@@ -1,6 +1,5 @@
-"""Claims about classing participants: one rule each, and made-up registries against the plain rules."""
+"""Tests of the participants' classes: one rule each, and invented registries against the plain rules."""
 
-from dataclasses import fields
 from datetime import date
 
 import pandas as pd
@@ -15,11 +14,9 @@ from consent.studies.model import FieldRef
 from tests.support.builders import CONSENT, RIDER, a_column_map, a_counting, a_period, a_row, a_study, rows_frame
 from tests.support.odd_registries import odd_countings, odd_rows
 from tests.support.plain_rules import classify
-from tests.support.plain_values import PlainOptional, PlainParticipant
+from tests.support.plain_values import PlainParticipant
 
 Rows = list[dict[str, str]]
-
-OPTIONAL = tuple(field.name for field in fields(PlainOptional))
 
 SECOND_FORM = """
 [[consent]]
@@ -37,9 +34,11 @@ CERTIFIED = a_study(consents=CONSENT + 'form_complete = "consent_complete"\n')
 
 
 def as_plain(participants: pd.DataFrame) -> dict[str, PlainParticipant]:
-    """The table of participants, one plain value each."""
+    """Return one plain value per participant."""
     riders = [name for name in participants.columns if name.startswith("rider:")]
     flags = [name for name in participants.columns if name.startswith("quality:")]
+    required = {"participant_class", "reason", "consented_on", "taking_part", *riders, *flags}
+    optional = [name for name in participants.columns if name not in required]
     return {
         str(record): PlainParticipant(
             kind=row["participant_class"],
@@ -48,7 +47,7 @@ def as_plain(participants: pd.DataFrame) -> dict[str, PlainParticipant]:
             taking_part=bool(row["taking_part"]),
             riders=tuple(row[name] for name in riders),
             quality=frozenset(name.removeprefix("quality:") for name in flags if row[name]),
-            optional=PlainOptional(**{name: row[name] for name in OPTIONAL if name in participants.columns}),
+            optional={name: row[name] for name in optional},
         )
         for record, row in participants.iterrows()
     }
@@ -59,7 +58,7 @@ def the_participants(rows: Rows, counting: Counting) -> dict[str, PlainParticipa
 
 
 def the_one(*rows: dict[str, str], counting: Counting | None = None) -> PlainParticipant:
-    """What becomes of the only participant in these rows."""
+    """Return the only participant in these rows."""
     (participant,) = the_participants(list(rows), counting or a_counting()).values()
     return participant
 
@@ -70,23 +69,23 @@ def class_of(*rows: dict[str, str], counting: Counting | None = None) -> tuple[s
 
 
 def on_day(day: str, *, event: str = "", decision: str = "1", instance: str = "", **values: str) -> dict[str, str]:
-    """A decision (agreed, unless told otherwise) dated on this day."""
+    """A decision with this date; agreed by default."""
     structure = {EVENT: event, INSTANCE: instance, INSTRUMENT: "consent" if instance else ""}
     return a_row(consent_date=day, consent_obtained=decision, **structure, **values)
 
 
 def of_form_2(day: str, decision: str = "1", **values: str) -> dict[str, str]:
-    """A row on which only the second form is filled."""
+    """A row with the second form only."""
     empty = {"consent_date": "", "consent_obtained": "", "rider_a": ""}
     return a_row(**{EVENT: "later", **empty, "v2_date": day, "v2_obtained": decision, **values})
 
 
-# The whole of the rules
+# All rules together
 
 
 @settings(deadline=None, max_examples=100)
 @given(rows=odd_rows(), counting=odd_countings())
-def test_every_participant_is_what_the_plain_rules_say(rows: Rows, counting: Counting) -> None:
+def test_every_participant_matches_the_plain_rules(rows: Rows, counting: Counting) -> None:
     assert the_participants(rows, counting) == classify(rows, counting)
 
 
@@ -98,23 +97,7 @@ def test_the_order_of_rows_does_not_matter(rows: Rows, counting: Counting, data:
     assert the_participants(shuffled, counting) == the_participants(rows, counting)
 
 
-@settings(deadline=None, max_examples=25)
-@given(rows=odd_rows(), counting=odd_countings())
-def test_a_consent_always_dates_from_the_start_to_the_cutoff(rows: Rows, counting: Counting) -> None:
-    days = build_participants(rows_frame(rows), counting)["consented_on"].dropna()
-
-    assert all(counting.period.start <= day.date() <= counting.period.cutoff for day in days)
-
-
-@settings(deadline=None, max_examples=25)
-@given(rows=odd_rows(), counting=odd_countings())
-def test_exactly_the_consented_have_a_day_of_consent(rows: Rows, counting: Counting) -> None:
-    participants = build_participants(rows_frame(rows), counting)
-
-    assert ((participants["participant_class"] == "consented") == participants["consented_on"].notna()).all()
-
-
-def test_there_is_one_row_for_each_record_id_as_written() -> None:
+def test_record_ids_are_kept_as_written() -> None:
     rows = [a_row(record) for record in ("1", "01", "1-1", "1e5", "NA", " 1", "None")]
 
     assert list(the_participants(rows, a_counting())) == ["1", "01", "1-1", "1e5", "NA", " 1", "None"]
@@ -128,18 +111,9 @@ def test_there_is_one_row_for_each_record_id_as_written() -> None:
     [
         ("1", "2023-09-12", ("consented", "")),
         ("2", "2023-09-12", ("declined", "")),
-        ("2", "", ("declined", "")),
         ("0", "", ("pending", "open")),
-        ("0", "2023-09-12", ("pending", "open")),
-        ("", "2023-09-12", ("pending", "open")),
-        ("", "Consent not completed", ("pending", "open")),
-        ("1", "Consent not completed", ("pending", "open")),
         ("", "", ("pending", "not_started")),
         ("1", "", ("not_counted", "no_date")),
-        ("1", "12/09/2023", ("not_counted", "unreadable_date")),
-        ("1", "2023-09-10", ("not_counted", "before_start")),
-        ("1", "2203-09-12", ("not_counted", "future_date")),
-        ("1", "2023-10-02", ("not_counted", "after_cutoff")),
         ("9", "2023-09-12", ("not_counted", "unknown_code")),
     ],
 )
@@ -147,13 +121,6 @@ def test_a_decision_and_its_date_give_a_class(decision: str, day: str, expected:
     counting = a_counting(period=a_period("2023-10-01", exported_on="2023-10-05"))
 
     assert class_of(a_row(consent_obtained=decision, consent_date=day), counting=counting) == expected
-
-
-@pytest.mark.parametrize("box", ["0", ""])
-def test_an_unticked_box_without_a_date_is_not_started(box: str) -> None:
-    row = a_row(choices___7=box, consent_date="")
-
-    assert class_of(row, counting=a_counting(a_study(consents=CHECKBOX))) == ("pending", "not_started")
 
 
 def test_a_complete_form_without_decision_and_date_is_not_started() -> None:
@@ -169,12 +136,9 @@ def test_a_complete_form_without_decision_and_date_is_not_started() -> None:
     ("others", "expected"),
     [
         ([on_day("2023-09-12")], ("consented", "")),
-        ([on_day("", decision="2")], ("declined", "")),
-        ([on_day("")], ("not_counted", "no_date")),
         ([on_day("soon"), on_day("")], ("not_counted", "no_date")),
         ([on_day("2023-10-02"), on_day("soon")], ("not_counted", "unreadable_date")),
         ([on_day("2023-10-02"), on_day("2023-10-09")], ("not_counted", "future_date")),
-        ([on_day("2023-10-02"), on_day("", decision="2")], ("declined", "")),
         ([on_day("", decision="2"), on_day("2023-09-12")], ("consented", "")),
         ([on_day("2023-09-12", decision="9"), on_day("")], ("not_counted", "unknown_code")),
     ],
@@ -197,17 +161,11 @@ def test_a_consent_without_a_readable_date_does_not_hide_a_good_one() -> None:
     assert (participant.kind, participant.quality) == ("consented", frozenset({"unreadable_date"}))
 
 
-def test_a_re_consent_is_not_a_new_participant() -> None:
-    rows = [on_day("2023-09-12", instance=str(n)) for n in range(1, 4)]
-
-    assert len(the_participants(rows, a_counting())) == 1
-
-
 @pytest.mark.parametrize(
     "later",
     [on_day("2023-09-20", instance="2"), on_day("2023-09-20", decision="2", instance="2"), on_day("", instance="2")],
 )
-def test_whoever_first_agreed_before_the_start_stays_outside_for_good(later: dict[str, str]) -> None:
+def test_a_first_agreement_before_the_start_excludes_for_good(later: dict[str, str]) -> None:
     assert class_of(on_day("2023-09-10", instance="1"), later) == ("not_counted", "before_start")
 
 
@@ -222,11 +180,8 @@ def test_whoever_first_agreed_before_the_start_stays_outside_for_good(later: dic
         (on_day("2023-09-14", decision="2", instance="2"), True),
         (on_day("", decision="2", instance="2"), False),
         (on_day("2023-10-02", decision="2", instance="2"), True),  # after the cut-off, before the export
-        (on_day("2023-10-05", decision="2", instance="2"), True),
-        (on_day("2203-09-20", decision="2", instance="2"), False),  # a day to come is none: placed by event and form
+        (on_day("2203-09-20", decision="2", instance="2"), False),  # a future date is ignored: event and form decide
         (on_day("2203-09-20", decision="2"), True),
-        (on_day("soon", decision="2", instance="2"), False),
-        (on_day("soon", decision="2"), True),
         (on_day("2023-09-20", decision="0", instance="2"), True),
     ],
 )
@@ -236,13 +191,7 @@ def test_only_a_refusal_after_the_latest_consent_ends_taking_part(refusal: dict[
     assert the_one(on_day("2023-09-15", instance="1"), refusal, counting=counting).taking_part == taking_part
 
 
-def test_a_later_refusal_leaves_the_participant_consented() -> None:
-    rows = [on_day("2023-09-15", instance="1"), on_day("2023-09-20", decision="2", instance="2")]
-
-    assert the_one(*rows).consented_on == date(2023, 9, 15)
-
-
-def test_whoever_agrees_again_after_a_refusal_takes_part() -> None:
+def test_a_new_agreement_after_a_refusal_restores_taking_part() -> None:
     rows = [
         on_day("2023-09-12", instance="1"),
         on_day("2023-09-15", decision="2", instance="2"),
@@ -250,12 +199,6 @@ def test_whoever_agrees_again_after_a_refusal_takes_part() -> None:
     ]
 
     assert the_one(*rows).taking_part
-
-
-def test_base_rows_of_repeating_data_are_no_consents() -> None:
-    base = a_row(consent_date="", consent_obtained="", rider_a="")
-
-    assert class_of(base, on_day("2023-09-12", instance="1")) == ("consented", "")
 
 
 @pytest.mark.parametrize(
@@ -266,13 +209,13 @@ def test_only_rows_of_the_forms_events_are_its_consents(event: str, expected: tu
     assert class_of(on_day("2023-09-12", event=event), counting=a_counting(IN_EVENTS)) == expected
 
 
-def test_consents_of_two_forms_are_put_in_order_by_date() -> None:
+def test_consents_of_two_forms_are_sorted_by_date() -> None:
     rows = [a_row(consent_date="2023-09-20", v2_date="", v2_obtained=""), of_form_2("2023-09-13")]
 
     assert the_one(*rows, counting=a_counting(TWO_FORMS)).consented_on == date(2023, 9, 13)
 
 
-def test_on_one_day_the_order_of_events_goes_before_the_order_of_forms() -> None:
+def test_on_one_day_events_sort_before_forms() -> None:
     column_map = a_column_map(TWO_FORMS, event_order=("later", "last"))
     refusal = on_day("2023-09-13", decision="2", event="last", v2_date="", v2_obtained="")
 
@@ -292,7 +235,7 @@ def test_a_rider_is_answered_only_by_its_codes(value: str, answer: str) -> None:
     assert the_one(a_row(rider_a=value)).riders == (answer,)
 
 
-def test_a_zero_that_is_not_listed_is_neither_a_no_nor_unknown() -> None:
+def test_an_unlisted_zero_is_neither_a_no_nor_unknown() -> None:
     study = a_study(riders=RIDER.replace('declined = ["0"]', "declined = []"))
 
     participant = the_one(a_row(rider_a="0"), counting=a_counting(study))
@@ -317,8 +260,8 @@ def test_a_rider_comes_from_the_latest_consent(first: str, second: str, answer: 
     assert the_one(*rows).riders == (answer,)
 
 
-@pytest.mark.parametrize("later", ["2023-10-02", "", "soon", "Consent not completed"])
-def test_a_consent_that_does_not_count_by_the_cutoff_changes_no_rider(later: str) -> None:
+@pytest.mark.parametrize("later", ["2023-10-02", ""])
+def test_a_consent_that_does_not_count_changes_no_rider(later: str) -> None:
     assert the_one(on_day("2023-09-12", rider_a="1"), on_day(later, instance="2", rider_a="0")).riders == ("agreed",)
 
 
@@ -330,7 +273,7 @@ def test_a_consent_that_does_not_count_by_the_cutoff_changes_no_rider(later: str
         ({EVENT: "enrolment"}, {EVENT: "unlisted"}, "declined"),
     ],
 )
-def test_consents_of_one_day_are_put_in_order_by_event_then_instance(
+def test_consents_of_one_day_are_sorted_by_event_then_instance(
     one: dict[str, str], other: dict[str, str], answer: str
 ) -> None:
     column_map = a_column_map(a_study(), event_order=("enrolment", "closing"))
@@ -350,7 +293,7 @@ def test_a_rider_comes_from_the_latest_consent_whose_form_offers_it(offering: se
     assert the_one(*rows, counting=a_counting(TWO_FORMS, column_map=column_map)).riders == (answer,)
 
 
-def test_a_rider_of_a_form_that_the_participant_never_agreed_on_was_not_offered() -> None:
+def test_a_rider_of_a_form_without_agreement_is_not_offered() -> None:
     column_map = a_column_map(TWO_FORMS, offered_by={"rider a": frozenset({1})})
     rows = [a_row(v2_date="", v2_obtained=""), of_form_2("2023-09-20", "2", rider_a="1")]
 
@@ -360,20 +303,20 @@ def test_a_rider_of_a_form_that_the_participant_never_agreed_on_was_not_offered(
 @pytest.mark.parametrize(
     "structure", [{EVENT: "riders"}, {INSTRUMENT: "riders", INSTANCE: "1"}, {EVENT: "start", INSTANCE: "2"}]
 )
-def test_a_rider_may_have_a_form_or_an_event_of_its_own(structure: dict[str, str]) -> None:
+def test_a_rider_may_have_its_own_form_or_event(structure: dict[str, str]) -> None:
     apart = a_row(consent_date="", consent_obtained="", rider_a="1") | structure
 
     assert the_one(on_day("2023-09-12", rider_a=""), apart).riders == ("agreed",)
 
 
-def test_a_form_of_its_own_that_was_filled_twice_counts_the_later_time() -> None:
+def test_the_later_of_two_separate_rider_forms_counts() -> None:
     apart = {"consent_date": "", "consent_obtained": "", INSTRUMENT: "riders"}
     rows = [a_row(**apart, rider_a="0") | {INSTANCE: "10"}, a_row(**apart, rider_a="1") | {INSTANCE: "9"}]
 
     assert the_one(*rows, on_day("2023-09-12", rider_a="")).riders == ("declined",)
 
 
-def test_a_form_of_its_own_is_found_beside_rows_with_two_consents() -> None:
+def test_a_separate_rider_form_is_found_beside_a_row_with_two_consents() -> None:
     both = a_row(v2_date="2023-09-12", v2_obtained="1", rider_a="")
     blank = dict.fromkeys(("consent_date", "consent_obtained", "v2_date", "v2_obtained"), "")
     apart = a_row(**blank, rider_a="1") | {INSTRUMENT: "riders", INSTANCE: "1"}
@@ -387,12 +330,12 @@ def test_a_consent_in_an_event_that_does_not_count_answers_no_rider() -> None:
     assert the_one(*rows, counting=a_counting(IN_EVENTS)).riders == ("not_answered",)
 
 
-@pytest.mark.parametrize("decision", ["0", "2", "9", ""])
+@pytest.mark.parametrize("decision", ["0", "2"])
 def test_riders_of_those_who_did_not_consent_are_not_answers(decision: str) -> None:
     assert the_one(a_row(consent_obtained=decision)).riders == ("",)
 
 
-# Records counted apart
+# Records left out, and outside the study
 
 
 LEAVE_OUT = """
@@ -411,21 +354,19 @@ ONLY = '\n[only]\nfield = "cohort"\ncodes = ["ibd", "both"]\n'
     ("record", "moved", "expected"),
     [
         ("TEST 1", "", ("left_out", "test record")),
-        ("999", "1", ("left_out", "test record")),
         ("1", "1", ("left_out", "moved away")),
         ("1", "2", ("left_out", "moved away")),
         ("9990", "", ("consented", "")),
         ("MY TEST", "0", ("consented", "")),
-        ("test 1", "", ("consented", "")),
     ],
 )
-def test_records_are_left_out_by_whole_id_or_by_code(record: str, moved: str, expected: tuple[str, str]) -> None:
+def test_records_are_left_out_by_their_full_id_or_a_code(record: str, moved: str, expected: tuple[str, str]) -> None:
     assert class_of(a_row(record, moved=moved), counting=a_counting(a_study(more=LEAVE_OUT))) == expected
 
 
 @pytest.mark.parametrize(
     ("cohort", "expected"),
-    [("ibd", "consented"), ("both", "consented"), ("control", "outside"), ("", "outside"), ("IBD", "outside")],
+    [("both", "consented"), ("control", "outside"), ("", "outside")],
 )
 def test_records_without_a_code_of_only_are_outside(cohort: str, expected: str) -> None:
     assert the_one(a_row(cohort=cohort), counting=a_counting(a_study(more=ONLY))).kind == expected
@@ -437,21 +378,21 @@ def test_one_row_with_the_code_is_enough_to_be_inside() -> None:
     assert the_one(*rows, counting=a_counting(a_study(more=ONLY))).kind == "consented"
 
 
-def test_a_record_that_is_both_left_out_and_outside_is_left_out() -> None:
+def test_left_out_comes_before_outside() -> None:
     counting = a_counting(a_study(more=LEAVE_OUT + ONLY))
 
     assert class_of(a_row("TEST", cohort="", moved=""), counting=counting) == ("left_out", "test record")
 
 
-def test_records_counted_apart_are_nothing_else() -> None:
+def test_records_left_out_are_nothing_else() -> None:
     row = a_row("TEST", moved="", rider_a="7", consent_obtained="9")
 
-    apart = the_one(row, counting=a_counting(a_study(more=LEAVE_OUT)))
+    left_out = the_one(row, counting=a_counting(a_study(more=LEAVE_OUT)))
 
-    assert apart == PlainParticipant("left_out", "test record", riders=("",))
+    assert left_out == PlainParticipant("left_out", "test record", riders=("",))
 
 
-def test_the_record_id_itself_can_be_the_field_that_leaves_out() -> None:
+def test_the_record_id_can_be_the_field_of_leave_out() -> None:
     study = a_study(more='[[leave_out]]\nreason = "trial run"\nfield = "record_id"\ncodes = ["1"]\n')
     columns = {**a_column_map(study).columns, FieldRef("record_id"): RECORD}
 
@@ -460,7 +401,7 @@ def test_the_record_id_itself_can_be_the_field_that_leaves_out() -> None:
     assert class_of(a_row("1"), counting=counting) == ("left_out", "trial run")
 
 
-# What a data manager should look at
+# Records to review
 
 
 @pytest.mark.parametrize(
@@ -469,42 +410,26 @@ def test_the_record_id_itself_can_be_the_field_that_leaves_out() -> None:
         ({}, set()),
         ({"consent_date": ""}, {"no_date"}),
         ({"consent_date": "soon"}, {"unreadable_date"}),
-        ({"consent_date": "2023-09-10"}, {"before_start"}),
-        ({"consent_date": "2203-09-12"}, {"future_date"}),
-        ({"consent_date": "2023-10-03"}, set()),  # after the cut-off: nobody's mistake
+        ({"consent_date": "2023-10-03"}, set()),  # after the cut-off is no mistake
         ({"consent_date": "Consent not completed"}, {"agreed_but_open"}),
         ({"consent_obtained": "9", "rider_a": ""}, {"unknown_code"}),
         ({"consent_obtained": "0", "rider_a": ""}, {"dated_but_pending"}),
-        ({"consent_obtained": "", "rider_a": ""}, {"dated_but_pending"}),
-        ({"consent_obtained": "0", "consent_date": "Consent not completed", "rider_a": ""}, set()),
-        ({"consent_obtained": "2", "rider_a": ""}, set()),
         ({"consent_obtained": "2"}, {"rider_without_consent"}),
-        ({"consent_obtained": "", "consent_date": ""}, {"rider_without_consent"}),
-        ({"consent_obtained": "", "consent_date": "", "rider_a": "0"}, set()),
         ({"rider_a": "7"}, {"unknown_code"}),
-        ({"rider_a": "-99"}, {"unknown_code"}),
-        ({"rider_a": ""}, set()),
     ],
 )
-def test_quality_names_what_to_look_at(values: dict[str, str], codes: set[str]) -> None:
+def test_quality_codes_of_one_consent(values: dict[str, str], codes: set[str]) -> None:
     counting = a_counting(period=a_period("2023-10-01", exported_on="2023-10-05"))
 
     assert the_one(a_row(**values), counting=counting).quality == codes
 
 
 @pytest.mark.parametrize(("form", "codes"), [(0, set()), (1, {"rider_without_consent"})])
-def test_a_rider_agreed_to_with_a_form_that_does_not_have_it_is_to_be_looked_at(form: int, codes: set[str]) -> None:
+def test_a_rider_agreed_to_on_a_form_without_it_is_reviewed(form: int, codes: set[str]) -> None:
     column_map = a_column_map(TWO_FORMS, offered_by={"rider a": frozenset({form})})
     row = a_row(v2_date="", v2_obtained="")
 
     assert the_one(row, counting=a_counting(TWO_FORMS, column_map=column_map)).quality == codes
-
-
-def test_one_form_with_the_rider_is_enough_beside_another_without() -> None:
-    column_map = a_column_map(TWO_FORMS, offered_by={"rider a": frozenset({1})})
-    rows = [a_row(v2_date="", v2_obtained=""), of_form_2("", rider_a="1")]
-
-    assert the_one(*rows, counting=a_counting(TWO_FORMS, column_map=column_map)).quality == {"no_date"}
 
 
 def test_a_missing_data_code_is_not_unknown() -> None:
@@ -524,7 +449,7 @@ def test_an_untouched_box_elsewhere_does_not_take_back_a_tick(untouched: str) ->
     assert the_one(*rows, counting=a_counting(a_study(riders=CHECKBOX_RIDER))).riders == ("agreed",)
 
 
-def test_a_rider_on_the_consent_form_is_not_taken_from_a_row_that_nobody_signed() -> None:
+def test_a_rider_on_the_consent_form_is_not_read_from_unsigned_rows() -> None:
     rows = [
         a_row(redcap_event_name="e1", rider_a=""),
         a_row(redcap_event_name="e2", rider_a="1", consent_date="", consent_obtained=""),
@@ -535,7 +460,7 @@ def test_a_rider_on_the_consent_form_is_not_taken_from_a_row_that_nobody_signed(
 
 
 @pytest.mark.parametrize("waiting", ["", "0"])
-def test_a_date_that_two_forms_share_waits_for_neither_once_one_is_decided(waiting: str) -> None:
+def test_a_shared_date_belongs_to_the_decided_form_only(waiting: str) -> None:
     representative = CONSENT.replace('"consent_obtained"', '"representative_agreed"')
     counting = a_counting(a_study(consents=CONSENT + representative))
 
@@ -546,7 +471,7 @@ def test_an_instance_beyond_all_numbers_is_read_as_none() -> None:
     assert class_of(a_row(redcap_repeat_instance="9" * 25)) == ("consented", "")
 
 
-def test_quality_looks_at_every_consent_and_not_only_at_the_one_that_decides() -> None:
+def test_every_consent_has_quality_codes_not_only_the_decisive_one() -> None:
     rows = [on_day("2023-09-12", instance="1"), on_day("", instance="2"), on_day("soon", instance="3")]
 
     assert the_one(*rows).quality == {"no_date", "unreadable_date"}

@@ -1,4 +1,4 @@
-"""The list of what to look at: as many records as the report counts, and each at its place in REDCap."""
+"""Tests of the records to review: as many as the report counts, each with its place in REDCap."""
 
 from itertools import groupby
 from operator import itemgetter
@@ -29,12 +29,12 @@ code = "north"
 
 
 def listed(*rows: dict[str, str], study: StudyConfig | None = None) -> tuple[Entry, ...]:
-    """What to look at in these rows."""
+    """Return the places to review in these rows."""
     return list_records_to_review(rows_frame(rows), a_counting(study)).entries
 
 
 def left(**values: str) -> dict[str, str]:
-    """Somebody who agreed on 12 September 2023 and withdrew a week later, unless told otherwise."""
+    """A participant who agreed on 12 September 2023 and, by default, withdrew a week later."""
     return a_row(**{"withdrawn": "1", "withdrawn_on": "2023-09-20", "extent": "all", **values})
 
 
@@ -48,7 +48,7 @@ def test_each_code_has_as_many_records_as_the_report_counts(rows: list[dict[str,
 
 @settings(deadline=None, max_examples=60)
 @given(rows=odd_rows(), counting=odd_countings())
-def test_the_lists_of_single_records_add_up_to_that_of_all(rows: list[dict[str, str]], counting: Counting) -> None:
+def test_the_lists_of_single_records_add_up(rows: list[dict[str, str]], counting: Counting) -> None:
     singly = [list_records_to_review(rows_frame(own), counting) for _, own in groupby(rows, key=itemgetter("record"))]
     together = sum(singly, Worklist())
     assert set(together.entries) == set(list_records_to_review(rows_frame(rows), counting).entries)
@@ -68,7 +68,7 @@ def test_the_lists_of_single_records_add_up_to_that_of_all(rows: list[dict[str, 
         ({"consent_obtained": "2"}, "rider_without_consent", "rider_a"),
     ],
 )
-def test_each_code_names_the_field_to_look_at(values: dict[str, str], code: str, field: str) -> None:
+def test_each_code_names_the_field_to_review(values: dict[str, str], code: str, field: str) -> None:
     assert listed(a_row("007", **values)) == (Entry("007", "", "", "", code, field),)
 
 
@@ -81,12 +81,12 @@ def test_each_code_names_the_field_to_look_at(values: dict[str, str], code: str,
         ({"extent": "some"}, "unknown_code", "extent"),
     ],
 )
-def test_a_withdrawal_to_look_at_names_its_field(values: dict[str, str], code: str, field: str) -> None:
+def test_each_withdrawal_code_names_its_field(values: dict[str, str], code: str, field: str) -> None:
     (entry,) = listed(left(**values), study=a_study(more=WITHDRAWAL))
     assert (entry.code, entry.field) == (code, field)
 
 
-def test_what_stands_twice_in_a_record_is_listed_at_both_places_and_counted_once() -> None:
+def test_a_code_on_two_rows_is_listed_twice_and_counted_once() -> None:
     visits = [
         a_row("1", consent_date="", redcap_event_name="year_2", redcap_repeat_instance=instance)
         for instance in ("1", "2")
@@ -96,13 +96,13 @@ def test_what_stands_twice_in_a_record_is_listed_at_both_places_and_counted_once
     assert worklist.records == {"no_date": 1}
 
 
-def test_a_group_that_the_study_file_does_not_list_is_looked_at_in_the_record_and_not_in_an_event() -> None:
+def test_an_unlisted_group_concerns_the_record_and_no_event() -> None:
     visits = [a_row(redcap_event_name=event, redcap_data_access_group="east") for event in ("first", "second")]
     assert listed(*visits, study=a_study(more=BY_GROUP)) == (
         Entry("1", "", "", "", "unknown_code", "redcap_data_access_group"),
     )
 
 
-def test_a_record_that_the_study_leaves_out_is_not_listed() -> None:
+def test_a_record_that_is_left_out_is_not_listed() -> None:
     study = a_study(more='[[leave_out]]\nreason = "test"\nid_pattern = "T.*"\n')
     assert listed(a_row("T1", consent_date=""), study=study) == ()
