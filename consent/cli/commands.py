@@ -155,16 +155,17 @@ def login(options: argparse.Namespace, screen: "Screen") -> None:
 
 def init(options: argparse.Namespace, screen: "Screen") -> None:
     """Create a study file from a data dictionary."""
-    from consent.cli.init.new_study import begin_study, begun_document, next_steps
+    from consent.cli.init.new_study import create_study_file, next_steps
+    from consent.files import to_json
 
     settings = read_settings(directory=options.settings)
     with screen.watching():
         screen.stage("Reading the data dictionary")
-        begun = begin_study(settings, dictionary=options.dictionary, output=options.output)
+        created = create_study_file(settings, dictionary=options.dictionary, output=options.output)
     if options.json:
-        print_json(begun_document(begun))
+        print_json(to_json(created))
     else:
-        screen.say(*next_steps(begun))
+        screen.say(*next_steps(created))
 
 
 def exceptions(options: argparse.Namespace, screen: "Screen") -> None:

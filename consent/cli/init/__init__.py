@@ -1,1 +1,1 @@
-"""Beginning a study file from the data dictionary of a REDCap project."""
+"""Create a study file from the data dictionary of a REDCap project."""

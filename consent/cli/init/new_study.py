@@ -1,13 +1,9 @@
-"""Begins a study file: from the live data dictionary of a REDCap project, or from one that was downloaded.
-
-Writes one new file and nothing else; what is right in it, a person says.
-"""
+"""Create a study file, from the data dictionary in REDCap or from a downloaded one."""
 
 import re
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from consent.cli.init.candidates import study_candidates
 from consent.cli.init.template import TOKEN_SETTING, URL_SETTING, study_text
@@ -20,88 +16,73 @@ from consent.redcap.project import describe_project, read_dictionary
 from consent.runs.services import open_redcap
 from consent.studies.model import RedcapSource
 
-STUDIES = "CONSENT_STUDIES"
-_USUAL = RedcapSource(URL_SETTING, TOKEN_SETTING, project_id=None, time_zone="UTC", allow_http=False)
+_FOLDER_SETTING = "CONSENT_STUDIES"
 
 
 @dataclass(frozen=True)
-class Begun:
-    """The study file that was written, the project that it is for, and whether runs look for studies in its folder."""
+class NewStudyFile:
+    """The file that was written, the study's key, and the project; ``found_by_runs``: runs read studies from there."""
 
-    path: Path
-    project: Project
-    is_found: bool
+    file: Path
+    study: str
+    project_id: int | None
+    fields: int
+    forms: int
+    found_by_runs: bool
 
 
 @dataclass(frozen=True)
-class _FirstQuestion:
-    """What is to become a study asks REDCap by the settings that are written into its file."""
+class _Source:
+    """The settings of REDCap, in place of a study."""
 
     redcap: RedcapSource
 
 
-def begin_study(settings: Settings, *, dictionary: Path | None = None, output: Path | None = None) -> Begun:
-    """Write a study file to be completed, by default named after the project, in the folder of CONSENT_STUDIES or here.
+def create_study_file(
+    settings: Settings, *, dictionary: Path | None = None, output: Path | None = None
+) -> NewStudyFile:
+    """Write a study file to complete, by default into the folder of CONSENT_STUDIES, named after the project.
 
     Args:
-        dictionary: a data dictionary that was downloaded; without it, REDCap is asked.
+        dictionary: a downloaded data dictionary; by default REDCap's current one.
 
     Raises:
-        ConfigurationError: the dictionary cannot be used, or the file cannot be written, or is there already.
-        ConsentReportError: REDCap could not or would not answer.
+        ConfigurationError: the dictionary cannot be used, or the file exists or cannot be written.
+        ConsentReportError: REDCap could not be reached, or refused.
     """
-    folder = studies_directory(settings) if settings.get(STUDIES) else None
-    if output is not None:
-        _ensure_legal_name(output)
-    project = read_dictionary(dictionary) if dictionary else _asked(settings)
-    path = output or (folder or Path()) / f"{study_key(project.title)}.toml"
-    write_new_file(path, study_text(project, study_candidates(project)))
-    return Begun(path, project, folder is not None and folder.resolve() == path.resolve().parent)
+    if output and not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,99}\.toml", output.name):  # its stem is the study's key
+        raise ConfigurationError(
+            f"'{output.name}' cannot be the name of a study file.",
+            "Give --output a name of lower-case letters, digits, - and _, such as my-study.toml.",
+        )
+    folder = studies_directory(settings) if settings.get(_FOLDER_SETTING) else None
+    project = read_dictionary(dictionary) if dictionary else _request_project(settings)
+    file = output or (folder or Path()) / f"{study_key(project.title)}.toml"
+    write_new_file(file, study_text(project, study_candidates(project)))
+    found_by_runs = folder is not None and folder.resolve() == file.resolve().parent
+    return NewStudyFile(file, file.stem, project.project_id, len(project.fields), len(project.forms), found_by_runs)
+
+
+def _request_project(settings: Settings) -> Project:
+    source = RedcapSource(URL_SETTING, TOKEN_SETTING, project_id=None, time_zone="UTC", allow_http=False)
+    with open_redcap(_Source(source), settings) as redcap:
+        return describe_project(redcap, redcap.project())
 
 
 def study_key(title: str) -> str:
-    """A study's key made of a project's title: lower-case letters, digits and dashes."""
+    """Return a study's key from a project's title: lower-case letters, digits and dashes."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60].strip("-") or "study"
 
 
-def next_steps(begun: Begun) -> list[str]:
-    """What was written, and what a person does next."""
-    project = begun.project
-    steps = ["Fill in the lines marked FILL IN, and uncomment the candidates that are right."]
-    if not begun.is_found:
-        steps.append(f"Set {STUDIES} to the file's folder: {begun.path.resolve().parent}")
-    steps.append(f"consent check --study {begun.path.stem}: says what is still missing.")
-    forms = f"{len(project.forms)} form{'' if len(project.forms) == 1 else 's'}"
+def next_steps(created: NewStudyFile) -> list[str]:
+    """Return what was created, and the steps of the person who completes it."""
+    steps = ["Fill in the lines marked FILL IN, and uncomment the right candidates."]
+    if not created.found_by_runs:
+        steps.append(f"Set {_FOLDER_SETTING} to the folder of the file: {created.file.resolve().parent}")
+    steps.append(f"Run consent check --study {created.study} to see what is missing.")
+    forms = f"{created.forms} form{'' if created.forms == 1 else 's'}"
     return [
-        f"Wrote {begun.path}, a study file to complete: {len(project.fields):,} fields on {forms}.",
+        f"Created {created.file}, a study file to complete: {created.fields:,} fields on {forms}.",
         *(f"{number}. {step}" for number, step in enumerate(steps, 1)),
     ]
-
-
-def begun_document(begun: Begun) -> dict[str, Any]:
-    """The same as plain JSON values, for scripts."""
-    project = begun.project
-    return {
-        "file": str(begun.path),
-        "study": begun.path.stem,
-        "project_id": project.project_id,
-        "fields": len(project.fields),
-        "found_by_runs": begun.is_found,
-    }
-
-
-def _asked(settings: Settings) -> Project:
-    with open_redcap(_FirstQuestion(_USUAL), settings) as redcap:
-        return describe_project(redcap, redcap.project())
-
-
-def _ensure_legal_name(output: Path) -> None:
-    """Before anything is asked; a study goes by its file's name."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,99}\.toml", output.name):
-        raise ConfigurationError(
-            f"'{output.name}' cannot be a study file: its name is the study's key, in lower-case letters, digits, - "
-            "and _, and ends in .toml. Give --output such as my-study.toml."
-        )
-    if output.exists():
-        raise ConfigurationError(f"The file {output} is there already, and is never written over. Choose another name.")

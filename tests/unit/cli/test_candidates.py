@@ -1,20 +1,20 @@
-"""What a data dictionary offers for each part of a study file, and in which order."""
+"""Tests of the candidates for each part of a study file, and of their order."""
 
 import pytest
 
-from consent.cli.init.candidates import MOST, MOST_OPTIONS, StudyCandidates, study_candidates
+from consent.cli.init.candidates import MOST, MOST_OPTIONS, Candidates, study_candidates
 from consent.redcap.dictionary import Project, ProjectField
 
 RECORD_ID = ProjectField("record_id", "enrolment", "text", "Record ID")
 
 
-def candidates_of(*fields: ProjectField, **about: bool) -> StudyCandidates:
-    """The candidates in a project of these fields and a record id; no form is a survey unless told otherwise."""
+def candidates_of(*fields: ProjectField, **about: bool) -> dict[str, Candidates]:
+    """Return the candidates in a project of these fields and a record id; surveys are disabled by default."""
     return study_candidates(Project((RECORD_ID, *fields), surveys=about.get("surveys", False)))
 
 
 def a_field(name: str = "item", kind: str = "text", label: str = "", **about: str) -> ProjectField:
-    """A plain text field on the form ``visit``."""
+    """Return a field on the form ``visit``."""
     return ProjectField(
         name,
         about.get("form", "visit"),
@@ -39,7 +39,7 @@ def a_field(name: str = "item", kind: str = "text", label: str = "", **about: st
     ],
 )
 def test_these_fields_may_hold_the_date_of_consent(field: ProjectField) -> None:
-    assert [date.name for date in candidates_of(field).dates.listed] == [field.name]
+    assert [date.name for date in candidates_of(field)["dates"].listed] == [field.name]
 
 
 @pytest.mark.parametrize(
@@ -52,54 +52,54 @@ def test_these_fields_may_hold_the_date_of_consent(field: ProjectField) -> None:
         a_field("consent_file", "file"),
     ],
 )
-def test_these_fields_hold_no_date_of_consent(field: ProjectField) -> None:
-    assert candidates_of(field).dates.listed == ()
+def test_these_fields_do_not_hold_the_date_of_consent(field: ProjectField) -> None:
+    assert candidates_of(field)["dates"].listed == ()
 
 
 @pytest.mark.parametrize("kind", ["yesno", "truefalse", "radio", "dropdown", "calc"])
 def test_a_field_with_answers_may_be_the_decision_and_a_rider(kind: str) -> None:
     found = candidates_of(a_field("agreed", kind))
-    assert [part.listed[0].name for part in (found.decisions, found.riders)] == ["agreed", "agreed"]
+    assert [part.listed[0].name for part in (found["decisions"], found["riders"])] == ["agreed", "agreed"]
 
 
 def test_each_option_of_a_checkbox_is_a_candidate_of_its_own() -> None:
     found = candidates_of(a_field("agreed", "checkbox", "I agree to"))
-    assert [(one.name, one.label) for one in found.decisions.listed] == [
+    assert [(one.name, one.label) for one in found["decisions"].listed] == [
         ("agreed(1)", "I agree to: Yes"),
         ("agreed(2)", "I agree to: No"),
     ]
 
 
-def test_an_option_whose_code_a_study_file_cannot_name_is_no_candidate() -> None:
+def test_an_option_with_a_code_that_a_study_file_cannot_name_is_no_candidate() -> None:
     odd = ProjectField("agreed", "visit", "checkbox", "", choices=(("a(b)", ""), ('"', ""), ("c", "")))
-    assert [one.name for one in candidates_of(odd).riders.listed] == ["agreed(c)"]
+    assert [one.name for one in candidates_of(odd)["riders"].listed] == ["agreed(c)"]
 
 
 def test_the_record_id_is_no_candidate() -> None:
     first = ProjectField("consent_date", "visit", "text", "", validation="date_ymd")
-    assert study_candidates(Project((first,), surveys=False)).dates.listed == ()
+    assert study_candidates(Project((first,), surveys=False))["dates"].listed == ()
 
 
-def test_fields_that_speak_of_consent_come_first_then_those_on_a_form_that_does() -> None:
+def test_fields_with_a_word_of_consent_come_first_then_fields_on_such_a_form() -> None:
     found = candidates_of(
         a_field("other", "yesno"),
         a_field("nearby", "yesno", form="consent"),
         a_field("asked", "yesno", label="Did they CONSENT?"),
         a_field("consented", "yesno"),
     )
-    assert [one.name for one in found.decisions.listed] == ["asked", "consented", "nearby", "other"]
+    assert [one.name for one in found["decisions"].listed] == ["asked", "consented", "nearby", "other"]
 
 
 def test_a_long_list_is_cut_and_the_rest_counted() -> None:
     found = candidates_of(*(a_field(f"item_{n}", "yesno") for n in range(MOST + 7)))
-    assert (len(found.decisions.listed), found.decisions.more) == (MOST, 7)
+    assert (len(found["decisions"].listed), found["decisions"].more) == (MOST, 7)
 
 
 def test_a_checkbox_of_many_options_hides_no_other_field() -> None:
     languages = tuple((str(n), f"Language {n}") for n in range(500))
     contact = ProjectField("contact_language", "visit", "checkbox", "Languages for contact", languages)
     found = candidates_of(contact, a_field("consented", "yesno"), a_field("ward", "radio"))
-    assert [one.name for one in found.riders.listed][MOST_OPTIONS - 1 : MOST_OPTIONS + 2] == [
+    assert [one.name for one in found["riders"].listed][MOST_OPTIONS - 1 : MOST_OPTIONS + 2] == [
         "contact_language(9)",
         "consented",
         "ward",
@@ -108,11 +108,11 @@ def test_a_checkbox_of_many_options_hides_no_other_field() -> None:
 
 def test_a_survey_about_consent_offers_its_timestamp() -> None:
     found = candidates_of(a_field("agreed", "yesno", form="e_consent"), a_field("x", form="diary"), surveys=True)
-    assert [one.name for one in found.dates.listed] == ["e_consent_timestamp"]
+    assert [one.name for one in found["dates"].listed] == ["e_consent_timestamp"]
 
 
 def test_without_surveys_there_are_no_timestamps() -> None:
-    assert candidates_of(a_field("agreed", "yesno", form="e_consent")).dates.listed == ()
+    assert candidates_of(a_field("agreed", "yesno", form="e_consent"))["dates"].listed == ()
 
 
 @pytest.mark.parametrize(
@@ -125,11 +125,11 @@ def test_without_surveys_there_are_no_timestamps() -> None:
         ("withdrawal_extents", a_field("extent", "radio", form="withdrawal")),
     ],
 )
-def test_an_optional_part_lists_the_fields_that_speak_of_it(part: str, field: ProjectField) -> None:
-    found = getattr(candidates_of(a_field("ward", "radio"), field, a_field("born", validation="date_ymd")), part)
+def test_an_optional_part_lists_only_likely_fields(part: str, field: ProjectField) -> None:
+    found = candidates_of(a_field("ward", "radio"), field, a_field("born", validation="date_ymd"))[part]
     assert [one.name for one in found.listed] == [field.name]
 
 
-def test_an_optional_part_counts_the_fields_that_do_not_speak_of_it() -> None:
-    sites = candidates_of(a_field("ward", "radio"), a_field("sex", "radio")).sites
+def test_an_optional_part_counts_the_other_fields() -> None:
+    sites = candidates_of(a_field("ward", "radio"), a_field("sex", "radio"))["sites"]
     assert (sites.listed, sites.more) == ((), 2)
