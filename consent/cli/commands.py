@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from consent.cli.parser import LOCAL_PORT, command_line
 from consent.config.settings import Settings, read_settings
 from consent.errors import ConfigurationError
 
@@ -135,7 +136,7 @@ def check(options: argparse.Namespace, screen: "Screen") -> int:
     if options.json:
         print_json(checkup_document(checkup))
     else:
-        show_checkup(checkup, screen.out)
+        show_checkup(checkup, screen.out, options.settings)
     return 0 if checkup.ready else 1
 
 
@@ -209,8 +210,10 @@ def serve(options: argparse.Namespace, screen: "Screen") -> None:
     """Run the function app on this computer until Ctrl-C."""
     from consent.cli.serve import serve as serve_app
 
-    settings = read_settings(directory=options.settings)
-    serve_app(demo=options.demo, port=options.port, settings=settings, say=screen.say)
+    settings, port = read_settings(directory=options.settings), options.port
+    words = f"serve{' --demo' if options.demo else ''}{f' --port {port}' if port != LOCAL_PORT else ''}"
+    command = command_line(words, options.settings, "--python 3.13 ")
+    serve_app(demo=options.demo, port=port, settings=settings, say=screen.say, command=command)
 
 
 def _print_result(result: "RunResult", screen: "Screen", options: argparse.Namespace) -> None:

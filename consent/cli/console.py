@@ -224,4 +224,4 @@ def show_runs(runs: Sequence[ShownRun], out: Console) -> None:
     out.print(table)
     latest = runs[0]
     if latest.state in ("refused", "failed"):
-        out.print(f"\nThe latest: {latest.record.what} {latest.record.fix}", soft_wrap=not out.is_terminal)
+        out.print(f"\nLatest run: {latest.record.what} {latest.record.fix}", soft_wrap=not out.is_terminal)

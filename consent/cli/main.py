@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from consent.cli.commands import COMMANDS, print_json
 from consent.cli.open_file import show_file
-from consent.cli.parser import build_parser
+from consent.cli.parser import build_parser, with_commands
 from consent.errors import (
     ConsentReportError,
     CutoffError,
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None, show: Callable[[Path], bool] = 
 def _failed(
     message: str, document: Mapping[str, Any], status: int, options: argparse.Namespace, screen: "Screen"
 ) -> int:
-    screen.problem(message)
+    screen.problem(with_commands(message, options.settings))
     if options.json:
         print_json({"state": "failed", "error": document})
     return status

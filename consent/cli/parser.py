@@ -1,6 +1,7 @@
 """The command line: every command, its options and its help."""
 
 import argparse
+import re
 from datetime import date
 from pathlib import Path
 from typing import TypeAlias
@@ -28,14 +29,15 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def command_line(words: str, settings: Path | None) -> str:
+def command_line(words: str, settings: Path | None, python: str = "") -> str:
     """Return a command to paste into the terminal, with the ``--settings`` folder if one was given."""
-    folder = "" if settings is None else f" --settings {_quoted(str(settings))}"
-    return f"uv run consent {words}{folder}"
+    folder = f'"{settings}"' if " " in str(settings) else str(settings)
+    return f"uv run {python}consent {words}{'' if settings is None else f' --settings {folder}'}"
 
 
-def _quoted(text: str) -> str:
-    return f'"{text}"' if " " in text else text
+def with_commands(text: str, settings: Path | None) -> str:
+    """Return a message whose commands, such as 'consent check', can be pasted; see ``command_line``."""
+    return re.sub("'consent ([^']+)'", lambda match: f"'{command_line(match[1], settings)}'", text)
 
 
 def _demo(commands: _Commands) -> None:
@@ -205,7 +207,7 @@ def _add(
 ) -> argparse.ArgumentParser:
     """Add a command with the options that most commands have."""
     command = commands.add_parser(name, help=summary, description=description)
-    command.set_defaults(json=False)
+    command.set_defaults(settings=None, json=False)
     if settings:
         command.add_argument("--settings", type=Path, metavar="DIR", help="folder of local.settings.json and .env")
     if json:

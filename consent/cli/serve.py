@@ -24,21 +24,24 @@ _OF_THE_MACHINE = frozenset({"PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "HOM
 Say = Callable[[str], None]
 
 
-def serve(*, demo: bool, port: int, settings: Settings, say: Say) -> None:
+def serve(*, demo: bool, port: int, settings: Settings, say: Say, command: str) -> None:
     """Run the function app until Ctrl-C.
 
-    demo: use invented people and a simulated REDCap and Dropbox, in place of the settings.
+    demo: use invented people and a simulated REDCap and Dropbox, in place of the settings. command: the same with the
+    right Python, for messages.
 
     Raises:
         MissingDependencyError: Python 3.13 or Node.js is missing.
         ConfigurationError: there is no app here, the port is in use, or storage does not start.
     """
-    folder = _app_folder()
+    folder = Path(__file__).parent.parent.parent
+    if not all((folder / name).exists() for name in APP):
+        raise ConfigurationError("There is no function app here.", f"Run '{command}' in a clone of the repository.")
     if importlib.util.find_spec("azure_functions_runtime") is None:
         version = ".".join(map(str, sys.version_info[:2]))
         raise MissingDependencyError(
             f"This command needs Python 3.13, the version in Azure; this is Python {version}.",
-            f"Run 'uv run --python 3.13 consent serve{' --demo' if demo else ''}'.",
+            f"Run '{command}'.",
         )
     from sandbox.functions.host import HostError, log_line, running_host, stopping_when_told, wait_for_interrupt
 
@@ -116,13 +119,3 @@ def _copy_app(folder: Path, copy: Path) -> None:
             shutil.copytree(folder / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(folder / name, copy / name)
-
-
-def _app_folder() -> Path:
-    folder = Path(__file__).parent.parent.parent
-    if not all((folder / name).exists() for name in APP):
-        raise ConfigurationError(
-            "There is no function app here: 'consent serve' needs a clone of the repository.",
-            "Run 'uv run --python 3.13 consent serve' in a clone.",
-        )
-    return folder

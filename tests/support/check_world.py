@@ -1,4 +1,4 @@
-"""A world in which a run would work, for the doctor to examine: one mistake can be planted before it is asked."""
+"""A world in which a run would work, to be checked after one mistake was made in it."""
 
 import contextlib
 import itertools
@@ -39,7 +39,7 @@ _vault_numbers = itertools.count(5000)  # the library remembers each vault's cha
 
 
 class Servers(NamedTuple):
-    """The stand-ins, whatever they stand for at the moment."""
+    """The simulated servers."""
 
     redcap: Server
     dropbox: Server
@@ -48,7 +48,7 @@ class Servers(NamedTuple):
 
 @dataclass
 class CheckWorld:
-    """What the doctor meets; everything may be changed until it is asked.
+    """The set-up that is checked; everything may be changed before the check.
 
     study: the text of the study file. values: the settings. ahead: how far this computer's clock is ahead.
     """
@@ -60,7 +60,6 @@ class CheckWorld:
     study: str = STUDY + "project_id = 14\n" + CONSENT + RIDER
     values: dict[str, str] = field(default_factory=dict)
     ahead: timedelta = timedelta(0)
-    tools: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.values |= {
@@ -79,22 +78,22 @@ class CheckWorld:
 
     @property
     def vault(self) -> key_vault.KeyVault:
-        """The vault's own stand-in."""
+        """The simulated vault."""
         assert isinstance(self.servers.vault.app, key_vault.KeyVault)
         return self.servers.vault.app
 
     def change_study(self, old: str, new: str) -> None:
-        """Put something else into the study file; what it replaces must be there."""
+        """Replace a text of the study file, which must be there."""
         assert old in self.study
         self.study = self.study.replace(old, new)
 
     def keep_in_vault(self, name: str) -> None:
-        """Keep a secret in Key Vault in place of the settings."""
+        """Move a secret from the settings to Key Vault."""
         self.values["KEY_VAULT_URL"] = f"https://vault-{next(_vault_numbers)}.vault.azure.net"
         self.vault.put(name.replace("_", "-"), self.values.pop(name))
 
     def settings(self) -> Settings:
-        """The settings, with the study file and the stand-ins in place."""
+        """The settings; also writes the study file and sets up the servers."""
         (self.folder / "studies").mkdir(exist_ok=True)
         (self.folder / "studies" / f"{KEY}.toml").write_text(self.study, encoding="utf-8")
         self.servers.redcap.app = Redcap([self.project, ANOTHER_PROJECT])
@@ -102,17 +101,17 @@ class CheckWorld:
         return Settings(self.values)
 
     def check(self, key: str | None = None) -> Checkup:
-        """Ask the doctor."""
+        """Check the set-up."""
         time = VirtualTime()
         with contextlib.ExitStack() as opened:
-            usual = {
+            usual: dict[str, Any] = {
                 "now": lambda: utc_now() + self.ahead,
                 "here": ZoneInfo("America/Toronto"),
                 "sleep": time.sleep,
                 "clock": time.clock,
                 "open_vault": lambda url, network: self._vault(url, opened.enter_context(new_session(network))),
             }
-            return check_with(self.settings(), key, CheckContext(**{**usual, **self.tools}))
+            return check_with(self.settings(), key, CheckContext(**usual))
 
     def _vault(self, url: str, session: requests.Session) -> KeyVault:
         session.mount(url, ToLoopback(self.servers.vault.url))
@@ -122,13 +121,13 @@ class CheckWorld:
 
 @contextlib.contextmanager
 def servers_of_a_world() -> Iterator[Servers]:
-    """REDCap, Dropbox and Key Vault with nothing in them; leaving one takes time, so that tests share them."""
+    """Give empty servers; stopping one takes time, so tests share them."""
     with Server(Redcap([])) as redcap, Server(Dropbox()) as dropbox, Server(key_vault.KeyVault()) as vault:
         yield Servers(redcap, dropbox, vault)
 
 
 def a_world(servers: Servers, folder: Path, monkeypatch: pytest.MonkeyPatch) -> CheckWorld:
-    """A world in which a run would work, on a machine that Azure knows."""
+    """Return a world in which a run would work, on a machine with an Azure identity."""
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential")
     monkeypatch.setenv("IDENTITY_ENDPOINT", f"{servers.vault.url}/msi/token")
     monkeypatch.setenv("IDENTITY_HEADER", IDENTITY_HEADER)
@@ -136,15 +135,15 @@ def a_world(servers: Servers, folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def problems(checkup: Checkup) -> list[Finding]:
-    """What would make a run fail."""
+    """The findings that would make a run fail."""
     return [finding for finding in checkup.findings if finding.state == "problem"]
 
 
 def found(checkup: Checkup, words: str) -> list[Finding]:
-    """The findings that say these words."""
+    """The findings with these words."""
     return [finding for finding in checkup.findings if words in finding.what]
 
 
 def printed(checkup: Checkup, width: int = 80) -> str:
-    """What a person sees."""
+    """The printed check."""
     return "\n".join(beginning + rest for beginning, _, rest in checkup_lines(checkup, width))

@@ -1,4 +1,4 @@
-"""Tests of missing rights run without root's, who may write everything."""
+"""For tests of missing rights: root may write everything, so they run as another user."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ NOBODY = 65534
 
 @contextlib.contextmanager
 def without_root() -> Iterator[None]:
-    """As whoever runs the tests; on Linux root becomes nobody for a while."""
+    """Run a block as a user with no special rights: on Linux root becomes nobody."""
     if sys.platform == "win32" or os.geteuid() != 0:
         yield
         return
@@ -26,7 +26,7 @@ def without_root() -> Iterator[None]:
 
 @contextlib.contextmanager
 def open_to_all() -> Iterator[Path]:
-    """A new folder that every account can look into, unlike pytest's."""
+    """Give a new folder that every user can read, unlike pytest's."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     try:

@@ -56,7 +56,7 @@ RUN_BY = {
     "uv run consent compare OLD.csv EXPORT.csv": _COMPARE,
     "uv run consent init": "tests/test_init.py::test_without_a_name_the_file_is_called_after_the_project_and_lies_here",
     "uv run consent login dropbox": _LOGIN,
-    "uv run consent login dropbox --keep-in env": _LOGIN,
+    "uv run consent login dropbox --save-in env": _LOGIN,
     "uv run --python 3.13 consent serve --demo": _APP,
     'curl -X POST localhost:7071/api/runs -d "{}"': _APP,
     "curl localhost:7071/api/runs/obri-ibd.20261122T202630Z-a574d0": _APP,

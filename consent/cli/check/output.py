@@ -3,9 +3,11 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import UTC
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from consent.cli.check.findings import Checkup, Finding, NextReport, State
+from consent.cli.parser import with_commands
 from consent.dates import short_day, weekday_of
 from consent.files import to_json
 
@@ -28,26 +30,26 @@ def checkup_document(checkup: Checkup) -> dict[str, Any]:
     return document
 
 
-def show_checkup(checkup: Checkup, out: "Console") -> None:
-    """Print every finding, in colours where the terminal shows them."""
+def show_checkup(checkup: Checkup, out: "Console", settings: Path | None) -> None:
+    """Print every finding, in colours where the terminal shows them; ``settings``: the folder for the commands."""
     from rich.text import Text
 
-    for start, style, rest in checkup_lines(checkup, out.width):
+    for start, style, rest in checkup_lines(checkup, out.width, settings):
         out.print(Text(start, style=style) + Text(rest), soft_wrap=True)
 
 
-def checkup_lines(checkup: Checkup, width: int) -> Iterator[Line]:
+def checkup_lines(checkup: Checkup, width: int, settings: Path | None = None) -> Iterator[Line]:
     """Yield the findings by subject, each fix under its problem; then the verdict and the next reports."""
     for subject, study, findings in checkup.grouped():
         yield f"{subject} ({study})" if study else subject, "bold", ""
         for finding, following in zip(findings, [*findings[1:], None], strict=True):
-            yield from _finding_lines(finding, following, width)
+            yield from _finding_lines(finding, following, width, settings)
         yield "", "", ""
     for line in textwrap.wrap(f"{_verdict(checkup)} {_due(checkup.next_reports)}".strip(), width):
         yield line, "bold", ""
 
 
-def _finding_lines(finding: Finding, following: Finding | None, width: int) -> Iterator[Line]:
+def _finding_lines(finding: Finding, following: Finding | None, width: int, settings: Path | None) -> Iterator[Line]:
     """Yield the lines of a finding; a fix that the next finding shares is printed there."""
     room = max(width - _INDENT, 20)
     for n, text in enumerate(textwrap.wrap(finding.what, room, break_on_hyphens=False)):
@@ -55,7 +57,8 @@ def _finding_lines(finding: Finding, following: Finding | None, width: int) -> I
         yield f"  {label:<{_INDENT - 2}}", _STYLES[finding.state], text
     shared = following is not None and (following.state, following.fix) == (finding.state, finding.fix)
     if finding.fix and not shared:
-        for n, text in enumerate(textwrap.wrap(finding.fix, room - 3, break_on_hyphens=False)):
+        fix = with_commands(finding.fix, settings)
+        for n, text in enumerate(textwrap.wrap(fix, room - 3, break_on_hyphens=False)):
             yield " " * _INDENT, "", ("-> " if n == 0 else "   ") + text
 
 

@@ -1,6 +1,6 @@
 """Sign in to Dropbox in the terminal: ask, test that reports can be delivered, and save the credentials.
 
-The settings are checked before the browser opens. Nothing is saved before a test file was written to Dropbox.
+Wrong settings are found before the browser opens. Nothing is saved before a test file was written to Dropbox.
 """
 
 import time
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from consent.cli.dropbox_account import DropboxAccount, Owner
 from consent.cli.login.oauth import APP_CONSOLE, SCOPES, Authorisation
@@ -32,9 +32,6 @@ from consent.config.settings import Problems, Settings, read_settings
 from consent.errors import ConfigurationError, ConsentReportError, DeliveryRefusedError, SettingsError
 from consent.files import to_json
 from consent.studies.catalog import load_studies
-
-if TYPE_CHECKING:
-    import requests
 
 ROOT_NAMESPACE = "DROPBOX_ROOT_NAMESPACE"
 CONNECTED_APPS = "https://www.dropbox.com/account/connected_apps"
@@ -74,10 +71,8 @@ def spaces_of(owner: Owner) -> tuple[Space, ...]:
 def find_space(owner: Owner, configured: str | None, team_space: bool | None) -> Space | None:
     """Return the space for the reports, or None if the person must be asked.
 
-    configured: the namespace id in the settings. team_space: the person's choice on the command line.
-
-    Raises:
-        DeliveryRefusedError: this is not the account of the settings, or not the one of the command line.
+    configured: the namespace id in the settings. team_space: the choice on the command line. Raises
+    DeliveryRefusedError if the account does not have the chosen space.
     """
     *team, own = spaces_of(owner)
     if team_space is False:
@@ -124,10 +119,6 @@ class LoginResult:
     remaining: tuple[str, ...]
 
 
-OpenAccount = Callable[[str | None], DropboxAccount]
-"""Opens the account at a team space (its namespace id), or at its own files."""
-
-
 @dataclass(frozen=True)
 class Login:
     """One sign-in in the terminal."""
@@ -140,11 +131,7 @@ class Login:
     def sign_in(self) -> LoginResult:
         """Sign in, write a test file, and save the credentials.
 
-        Raises:
-            ConfigurationError: a setting is wrong, or the person stopped.
-            DeliveryRefusedError, DeliveryUnavailableError, DeliveryUnverifiedError: reports cannot be delivered with
-                this account.
-            SecretsRefusedError, SecretsUnavailableError: Key Vault did not store the credentials.
+        Raises ConfigurationError (also if the person stops), or an error of Dropbox or Key Vault.
         """
         from consent.delivery.dropbox_session import dropbox_session
 
@@ -157,7 +144,16 @@ class Login:
         with dropbox_session(self.settings.network, sandbox_url) as session:
             try:
                 token = self._token(Authorisation(app_key, session, sandbox_url))
-                space = self._tested_space(self._opener(app_key, token, session))
+                open_account = partial(
+                    DropboxAccount,
+                    app_key=app_key,
+                    refresh_token=token,
+                    app_secret=None,
+                    session=session,
+                    sleep=self.context.sleep,
+                    clock=self.context.clock,
+                )
+                space = self._tested_space(open_account)
             except ConsentReportError:
                 self.prompts.say("Nothing was saved.")
                 raise
@@ -191,27 +187,16 @@ class Login:
             self.prompts.say(_UNKNOWN_CODE)
         raise ConfigurationError("No code was given.", _PAGE_ERROR)
 
-    def _opener(self, app_key: Secret, token: Secret, session: "requests.Session") -> OpenAccount:
-        return lambda root_namespace: DropboxAccount(
-            app_key=app_key,
-            refresh_token=token,
-            app_secret=None,
-            session=session,
-            root_namespace=root_namespace,
-            sleep=self.context.sleep,
-            clock=self.context.clock,
-        )
-
-    def _tested_space(self, open_account: OpenAccount) -> Space:
+    def _tested_space(self, open_account: Callable[..., DropboxAccount]) -> Space:
         """Return the space for the reports, after a test file was written to the folder of every study there."""
-        owner = open_account(None).owner()
+        owner = open_account(root_namespace=None).owner()
         team = f" of the team {owner.team}" if owner.team else ""
         self.prompts.say(f"\nSigned in as {owner.name} ({owner.email}), a {owner.kind} account{team}.")
         try:
             space = self._space(owner)
+            new_account = partial(open_account, root_namespace=space.root_namespace)
             for folder in _folders(self.settings):
-                result = run_write_test(lambda: open_account(space.root_namespace), folder)
-                self.prompts.say(_test_report(result))
+                self.prompts.say(_test_report(run_write_test(new_account, folder)))
         except DeliveryRefusedError:
             self.prompts.say(f"Is this the wrong account? {_OTHER_ACCOUNT}")
             raise

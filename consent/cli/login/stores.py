@@ -55,7 +55,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class SavedCredentials:
-    """The place and the names that were saved, and the names among them that had another value there."""
+    """The place and the names that were saved, and the names that had another value there."""
 
     place: str
     names: tuple[str, ...]
@@ -67,35 +67,27 @@ class CredentialStore:
     """One place: a settings file, there or not yet, or a Key Vault, which holds secrets only."""
 
     place: str
-    file: Path | None = None
-    open_vault: Callable[[], WritableVault] | None = None
+    target: Path | Callable[[], WritableVault]
 
     def git_warning(self) -> str | None:
-        """Return a warning if git could not be asked about the file.
-
-        Raises ConfigurationError if git would commit the file.
-        """
-        committed = self.file is not None and would_be_committed(self.file)
-        if self.file is not None and committed:
+        """Return a warning if git cannot say whether it would commit the file; raise ConfigurationError if it would."""
+        file = self.target
+        committed = isinstance(file, Path) and would_be_committed(file)
+        if isinstance(file, Path) and committed:
             raise ConfigurationError(
-                f"git would commit {self.file} with the credentials in it.",
-                f"Add the line {self.file.name} to .gitignore, or choose another place. "
-                f"If git tracks the file already, run `git rm --cached {self.file.name}`.",
+                f"git would commit {file} with the credentials in it.",
+                f"Add the line {file.name} to .gitignore, or choose another place. If git tracks the file already, run "
+                f"`git rm --cached {file.name}`.",
             )
-        return f"Make sure that git does not commit {self.file}: git gave no answer." if committed is None else None
+        return f"Make sure that git does not commit {file}: git gave no answer." if committed is None else None
 
     def save(self, credentials: Credentials) -> SavedCredentials:
-        """Save the credentials.
-
-        Raises ConfigurationError for a file, or what ``WritableVault.store`` raises.
-        """
-        if self.file is not None:
+        """Save the credentials; raises ConfigurationError for a file, or what ``WritableVault.store`` raises."""
+        if isinstance(self.target, Path):
             values = credentials.values()
-            replaced = update_settings_file(self.file, values)
+            replaced = update_settings_file(self.target, values)
             return SavedCredentials(self.place, tuple(name for name, value in values.items() if value), replaced)
-        if self.open_vault is None:
-            raise ValueError("a store is a file or a vault")
-        with self.open_vault() as vault:
+        with self.target() as vault:
             for secret in credentials.secrets.values():
                 vault.store(secret)
         return SavedCredentials(self.place, tuple(name.replace("_", "-") for name in credentials.secrets))
@@ -110,43 +102,43 @@ class CredentialStore:
             for name, value in credentials.values().items()
             if after.has(name) and after.get(name) != value
         ]
-        if self.file is None:
-            steps += [
-                f"Key Vault holds secrets only. Set {name} to {value} wherever reports are run."
-                for name, value in credentials.plain.items()
-                if value
-            ]
+        if not isinstance(self.target, Path):
+            by_hand = (
+                f"Set {name} to {value} wherever reports are run." for name, value in credentials.plain.items() if value
+            )
+            steps += [f"Key Vault holds secrets only. {step}" for step in by_hand]
         if after.has(DROPBOX_SECRET):
             steps.append(f"{DROPBOX_SECRET} (in {after.place_of(DROPBOX_SECRET)}) is no longer needed. Remove it.")
         return tuple(steps)
 
 
-def available_stores(settings: Settings, folder: Path | None, open_vault: OpenVault) -> Mapping[str, CredentialStore]:
-    """Return the stores by their ``--save-in`` key; existing files come first.
+Stores = Mapping[str, CredentialStore]
+"""The stores by their ``--save-in`` key."""
 
-    folder: where the settings files are, by default beside host.json.
-    """
-    home = folder or app_folder()
-    names = sorted(FILE_NAMES.items(), key=lambda each: home is None or not (home / each[1]).exists())
-    stores = {} if home is None else {key: CredentialStore(str(home / name), home / name) for key, name in names}
+
+def available_stores(settings: Settings, folder: Path | None, open_vault: OpenVault) -> Stores:
+    """Return the stores, existing files first; ``folder`` of the settings files is by default beside host.json."""
+    stores: dict[str, CredentialStore] = {}
+    if home := folder or app_folder():
+        files = {key: home / name for key, name in FILE_NAMES.items()}
+        stores = {
+            key: CredentialStore(str(files[key]), files[key])
+            for key in sorted(files, key=lambda key: not files[key].exists())
+        }
     if url := settings.get("KEY_VAULT_URL"):
-        stores[VAULT] = CredentialStore(f"Key Vault {url}", None, partial(open_vault, url, settings.network))
+        stores[VAULT] = CredentialStore(f"Key Vault {url}", partial(open_vault, url, settings.network))
     return stores
 
 
-def choose_store(stores: Mapping[str, CredentialStore], key: str | None, prompts: Prompts) -> CredentialStore:
+def choose_store(stores: Stores, key: str | None, prompts: Prompts) -> CredentialStore:
     """Return the store of this key, or ask for one.
 
-    Raises:
-        ConfigurationError: there is no such store, git would commit it, or none was chosen.
+    Raises ConfigurationError if there is no such store, git would commit it, or none was chosen.
     """
-    if key is not None and key not in stores:
+    if not stores or key not in (None, *stores):
         missing = "KEY_VAULT_URL" if key == VAULT else "--settings"
-        raise SettingsError([Problem(f"{missing} is missing for --save-in {key}.", f"Give {missing}.")])
-    if not stores:
-        raise SettingsError(
-            [Problem("There is no place to save the credentials.", "Give --settings, or set KEY_VAULT_URL.")]
-        )
+        what = f"{missing} is missing, so there is no place to save the credentials."
+        raise SettingsError([Problem(what, f"Give {missing}.")])
     store = stores[key] if key else _ask_for_store(stores, "Where should the credentials be saved?", prompts, default=0)
     if store is None:
         raise ConfigurationError("No place was chosen.", "Sign in again.")
@@ -156,12 +148,11 @@ def choose_store(stores: Mapping[str, CredentialStore], key: str | None, prompts
 
 
 def save_credentials(
-    credentials: Credentials, store: CredentialStore, stores: Mapping[str, CredentialStore], prompts: Prompts
+    credentials: Credentials, store: CredentialStore, stores: Stores, prompts: Prompts
 ) -> tuple[CredentialStore, SavedCredentials]:
     """Save the credentials; after a failure, ask for another store, or for the same one once it is fixed.
 
-    Raises:
-        ConsentReportError: the failure, when no store is chosen.
+    Raises the error of the failure, a ConsentReportError, if no store is chosen.
     """
     while True:
         try:
@@ -177,7 +168,7 @@ def save_credentials(
 
 
 def _ask_for_store(
-    stores: Mapping[str, CredentialStore], question: str, prompts: Prompts, default: int | None = None
+    stores: Stores, question: str, prompts: Prompts, default: int | None = None
 ) -> CredentialStore | None:
     index = prompts.choose(question, [store.place for store in stores.values()], default)
     return None if index is None else [*stores.values()][index]

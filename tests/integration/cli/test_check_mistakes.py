@@ -1,30 +1,26 @@
-"""Claims about mistakes in a set-up: the doctor finds each, says the fix that mends it, and shows no secret."""
+"""Tests of mistakes in a set-up: `check` finds each one, prints a fix, shows no secret, and leaves nothing behind."""
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from consent.cli.check.output import checkup_document
 from consent.errors import ConsentReportError
 from consent.runs.changes import PastReports
-from consent.runs.ledger.record import RunCounts
-from consent.runs.ledger.sqlite import SqliteLedger
 from consent.runs.ledger.store import open_ledger
 from consent.runs.pipeline import RunResult, run_report
 from consent.runs.services import open_services
 from consent.studies.catalog import choose_study, load_studies
-from sandbox.dropbox.app import Dropbox
 from tests.integration.cli.test_write_test import no_right_to_delete
 from tests.support import check_mistakes as made
 from tests.support.builders import TOKEN
 from tests.support.check_world import (
     ANOTHER_TOKEN,
-    KEY,
     PROXY_PASSWORD,
     REFRESH_TOKEN,
     CheckWorld,
@@ -34,121 +30,118 @@ from tests.support.check_world import (
     problems,
     servers_of_a_world,
 )
-from tests.support.run_builders import a_report
 
 
-@dataclass(frozen=True)
-class Mistake:
-    """How to make it, the subject it is found under, and words of what is said and of the fix (patterns).
+class Case(NamedTuple):
+    """A mistake, the subject it is found under, and words of the finding or its fix (a pattern).
 
-    stops_a_run: whether a run fails of it, too; otherwise its report would be wrong.
+    stops_a_run: otherwise the report of a run would be wrong.
     """
 
-    plant: Callable[[CheckWorld], object]
+    mistake: made.Mistake
     subject: str
-    what: str
-    fix: str
+    words: str
     stops_a_run: bool = True
 
 
-LOG_IN_AGAIN = "[Ss]ign in again with 'consent login dropbox'"
-OUT_OF_THE_GROUP = "taken out of the group"
-MISTAKES = [
-    Mistake(made.a_token_of_nobody, "REDCap", "refused the API token", "has not been regenerated"),
-    Mistake(
-        made.a_token_of_another_project, "REDCap", "project 15, but .* expects project 14", "token of the right project"
+SIGN_IN = "'consent login dropbox'"
+SETTINGS = "Settings and secrets"
+UNRESOLVED = "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/k/)"
+CASES = {
+    "a token of nobody": Case(made.a_token_of_nobody, "REDCap", "API token"),
+    "a token of another project": Case(
+        made.setting(REDCAP_ACCESS_TOKEN=ANOTHER_TOKEN), "REDCap", "project 15, but .* expects project 14"
     ),
-    Mistake(made.a_user_without_api_export, "REDCap", "refused the API token", "API Export right"),
-    Mistake(made.a_withheld_form, "Records", "consent_date, consent_obtained, rider_a", "'Full Data Set'"),
-    Mistake(made.a_withheld_identifier, "Records", "did not send the column consent_date", "'Full Data Set'"),
-    Mistake(made.a_renamed_field, "Data dictionary", "has no field 'rider_a'", "Similar: rider_a_v2"),
-    Mistake(made.a_changed_code, "Data dictionary", "option '3' that the study file", "Add it to the one it means"),
-    Mistake(made.an_unknown_event, "Data dictionary", "no event 'baseline_arm_1' .*enrolment_arm_1", "study file"),
-    Mistake(
-        made.a_checkbox_where_one_answer_belongs, "Data dictionary", "is a checkbox", r"reasons\(1\) or reasons\(2\)"
-    ),
-    Mistake(made.a_user_in_a_group, "Records", "in a data access group", OUT_OF_THE_GROUP, stops_a_run=False),
-    Mistake(
-        made.a_user_in_a_group_who_may_not_see_rights,
+    "a user without API export": Case(made.user(api_export=False), "REDCap", "API Export right"),
+    "a withheld form": Case(
+        made.user(rights={"consent": "none"}),
         "Records",
-        "in a data access",
-        OUT_OF_THE_GROUP,
-        stops_a_run=False,
+        "consent_date, consent_obtained, rider_a.*'Full Data Set'",
     ),
-    Mistake(made.no_record, "Records", "lists no record at all", "really is empty"),
-    Mistake(made.a_registry_that_shrank, "Records", "2, but the report as of .* of 8 participants", "--accept-drop"),
-    Mistake(made.an_http_address, "Settings and secrets", "does not start with https://", "Use https"),
-    Mistake(made.an_address_without_its_slash, "Settings and secrets", "does not end in /api/", "with the last slash"),
-    Mistake(made.another_path, "REDCap", "no REDCap API at the address", "right host, ending in /api/"),
-    Mistake(made.a_login_page, "REDCap", "a web page instead of data", "let this program reach the API"),
-    Mistake(made.a_redirect, "REDCap", "redirects to new.example.org", "final https address"),
-    Mistake(made.redcap_that_is_down, "REDCap", "took too long to answer", "later"),
-    Mistake(made.an_address_with_a_slip, "Settings and secrets", "not a web address", "https://HOST/api/"),
-    Mistake(made.a_proxy_that_is_no_address, "Settings and secrets", "HTTPS_PROXY is not an address", "or remove it"),
-    Mistake(made.a_proxy_that_is_not_there, "REDCap", "proxy did not let", "Check HTTPS_PROXY and NO_PROXY"),
-    Mistake(
-        made.certificates_that_are_not_there,
-        "Settings and secrets",
-        "names a file that does not exist",
-        "Correct or remove",
+    "a withheld identifier": Case(made.a_withheld_identifier, "Records", "consent_date.*'Full Data Set'"),
+    "a renamed field": Case(made.a_renamed_field, "Data dictionary", "no field 'rider_a'.*rider_a_v2"),
+    "a changed code": Case(made.a_changed_code, "Data dictionary", "'consent_obtained' has an option '3'"),
+    "an unknown event": Case(made.an_unknown_event, "Data dictionary", "'baseline_arm_1'.*enrolment_arm_1"),
+    "a checkbox": Case(made.a_checkbox_in_place_of_one_answer, "Data dictionary", r"reasons\(1\) or reasons\(2\)"),
+    "a user in a group": Case(made.a_user_in_a_group, "Records", "data access group", stops_a_run=False),
+    "a user in a group who may not see rights": Case(
+        made.a_user_in_a_group_who_may_not_see_rights, "Records", "data access group", stops_a_run=False
     ),
-    Mistake(made.lacking("account_info.read"), "Dropbox", "lacks the permission account_info.read", LOG_IN_AGAIN),
-    Mistake(made.lacking("files.metadata.read"), "Dropbox", "lacks the permission files.metadata.read", LOG_IN_AGAIN),
-    Mistake(made.lacking("files.content.write"), "Dropbox", "lacks the permission files.content.write", LOG_IN_AGAIN),
-    Mistake(
-        made.lacking("files.content.write", in_the_app=True),
-        "Dropbox",
-        "the app lacks the permission files.content.write",
-        "Tick and submit it under Permissions .* sign in again",
+    "no record": Case(made.no_record, "Records", "no record"),
+    "a registry that shrank": Case(made.last_report(8), "Records", "2, but .* 8 .*--accept-drop"),
+    "an http address": Case(
+        made.setting(REDCAP_API_URL="http://redcap.example.org/api/"), SETTINGS, "REDCAP_API_URL .*https"
     ),
-    Mistake(made.a_revoked_log_in, "Dropbox", "stored sign-in is not valid", LOG_IN_AGAIN),
-    Mistake(made.another_app_key, "Dropbox", "app key or app secret is wrong", "Check DROPBOX_KEY"),
-    Mistake(
-        made.another_app_secret, "Dropbox", "app key or app secret is wrong", "Check DROPBOX_KEY and DROPBOX_SECRET"
+    "an address without its slash": Case(made.redcap_address("/api"), SETTINGS, "REDCAP_API_URL .*/api/"),
+    "another path": Case(made.redcap_address("/somewhere/api/"), "REDCap", "no REDCap API.*/api/"),
+    "a login page": Case(made.a_login_page, "REDCap", "a web page instead of data"),
+    "a redirect": Case(made.a_redirect, "REDCap", "new.example.org"),
+    "a REDCap that is down": Case(made.a_redcap_that_is_down, "REDCap", "HTTP 504"),
+    "an address with a slip": Case(
+        made.setting(REDCAP_API_URL="https://redcap..example.org/api/"), SETTINGS, "REDCAP_API_URL is not a web address"
     ),
-    Mistake(made.another_team_space, "Dropbox", "DROPBOX_ROOT_NAMESPACE names", LOG_IN_AGAIN),
-    Mistake(
-        made.a_team_space_that_is_no_id, "Settings and secrets", "ROOT_NAMESPACE is not a namespace id", LOG_IN_AGAIN
+    "a proxy that is no address": Case(made.a_proxy("[proxy"), SETTINGS, "HTTPS_PROXY"),
+    "a proxy that does not answer": Case(made.a_proxy("127.0.0.1:9"), "REDCap", "HTTPS_PROXY and NO_PROXY"),
+    "certificates that do not exist": Case(made.certificates_that_do_not_exist, SETTINGS, "none.pem"),
+    "no permission for the account": Case(
+        made.lacking("account_info.read"), "Dropbox", f"account_info.read.*{SIGN_IN}"
     ),
-    Mistake(made.a_folder_that_is_read_only, "Dropbox", "may not write there", "right to edit"),
-    Mistake(made.a_folder_that_cannot_be_made, "Dropbox", "/Shared/.*may not write there", "right to edit"),
-    Mistake(made.a_file_where_the_folder_belongs, "Dropbox", "a file stands at '/Reports'", "Move it away"),
-    Mistake(made.a_full_account, "Dropbox", "account is full", "Free some space"),
-    Mistake(made.a_first_day_that_has_not_come, "Study file", "begins on 2923-09-11", "wait until then"),
-    Mistake(made.a_wrong_zone, "Study file", "time_zone: 'America/Torronto' is not a time zone", r"a-study\.toml"),
-    Mistake(made.a_wrong_server_zone, "Study file", r"redcap\.time_zone: .* is not a time zone", r"a-study\.toml"),
-    Mistake(
-        made.a_vault_that_refuses, "Settings and secrets", "REDCAP-ACCESS-TOKEN .*status 403", "Key Vault Secrets User"
+    "no permission to look": Case(made.lacking("files.metadata.read"), "Dropbox", f"files.metadata.read.*{SIGN_IN}"),
+    "no permission to write": Case(made.lacking("files.content.write"), "Dropbox", f"files.content.write.*{SIGN_IN}"),
+    "an app without a permission": Case(
+        made.lacking("files.content.write", in_the_app=True), "Dropbox", f"files.content.write.*Permissions.*{SIGN_IN}"
     ),
-    Mistake(
-        made.an_address_that_is_no_vault, "Settings and secrets", "KEY_VAULT_URL is not the address", "vault.azure.net"
+    "a revoked sign-in": Case(made.a_revoked_log_in, "Dropbox", SIGN_IN),
+    "another app key": Case(made.setting(DROPBOX_KEY="another-key"), "Dropbox", "DROPBOX_KEY"),
+    "another app secret": Case(made.setting(DROPBOX_SECRET="another-secret"), "Dropbox", "DROPBOX_SECRET"),
+    "another team space": Case(made.another_team_space, "Dropbox", f"DROPBOX_ROOT_NAMESPACE.*{SIGN_IN}"),
+    "a team space that is no id": Case(
+        made.setting(DROPBOX_ROOT_NAMESPACE="Example Registry"), SETTINGS, f"DROPBOX_ROOT_NAMESPACE.*{SIGN_IN}"
     ),
-    Mistake(made.a_missing_setting, "Settings and secrets", "REFRESH_TOKEN is missing", "consent login dropbox"),
-    Mistake(made.a_missing_address, "Settings and secrets", "REDCAP_API_URL is missing", "https://HOST/api/"),
-    Mistake(
-        made.an_unresolved_reference, "Settings and secrets", "ACCESS_TOKEN is a Key Vault ref", "environment variables"
+    "a read-only folder": Case(made.a_read_only_folder("/Reports", "/Reports"), "Dropbox", "/Reports/.*right to edit"),
+    "a folder that cannot be created": Case(
+        made.a_read_only_folder("/Shared", "/Shared/Consent"), "Dropbox", "/Shared/.*right to edit"
     ),
-    Mistake(made.a_token_with_a_blank, "Settings and secrets", "REFRESH_TOKEN contains whitespace", "Copy it again"),
-    Mistake(made.another_host_for_the_library, "Settings and secrets", "to another host", "Remove it"),
-    Mistake(made.a_clock_an_hour_ahead, "Clock", "60 minutes ahead of REDCap", "time server", stops_a_run=False),
-    Mistake(made.a_clock_an_hour_behind, "Clock", "60 minutes behind REDCap", "time server", stops_a_run=False),
-    Mistake(made.a_ledger_that_is_none, "Record of runs", "no record of runs of this program", "CONSENT_LEDGER"),
-    Mistake(
-        made.a_ledger_in_a_table_that_is_not_there, "Record of runs", "AzureWebJobsStorage is missing", "CONSENT_LEDGER"
+    "a file in place of the folder": Case(made.a_file_in_place_of_the_folder, "Dropbox", "'/Reports' .*is a file"),
+    "a full account": Case(made.an_account(quota=1), "Dropbox", "account is full"),
+    "a first day in the future": Case(
+        made.study_text("start_date = 2023", "start_date = 2923"), "Study file", "2923-09-11.*start_date"
     ),
-    Mistake(made.a_ledger_below_a_file, "Record of runs", "cannot be kept in", "CONSENT_LEDGER"),
-]
-
-
-def name_of(mistake: Mistake) -> str:
-    """For the list of tests."""
-    return getattr(mistake.plant, "__name__", "").replace("_", " ").replace("plant", mistake.what)
-
-
-each_mistake = pytest.mark.parametrize("mistake", MISTAKES, ids=name_of)
-
+    "a wrong zone": Case(
+        made.study_text("America/Toronto", "America/Torronto"), "Study file", "time_zone: 'America/Torronto'"
+    ),
+    "a wrong zone of the server": Case(
+        made.study_text("project_id = 14", 'project_id = 14\ntime_zone = "Eastern Time"'),
+        "Study file",
+        r"redcap\.time_zone: 'Eastern Time'",
+    ),
+    "a vault that refuses": Case(
+        made.a_vault_that_refuses, SETTINGS, "REDCAP-ACCESS-TOKEN .*status 403.*Key Vault Secrets User"
+    ),
+    "an address that is no vault": Case(made.setting(KEY_VAULT_URL="vault.example.org"), SETTINGS, "KEY_VAULT_URL"),
+    "a missing setting": Case(
+        made.setting(DROPBOX_OAUTH2_REFRESH_TOKEN=""), SETTINGS, f"REFRESH_TOKEN is missing.*{SIGN_IN}"
+    ),
+    "a missing address": Case(made.setting(REDCAP_API_URL=""), SETTINGS, "REDCAP_API_URL is missing.*/api/"),
+    "an unresolved reference": Case(
+        made.setting(REDCAP_ACCESS_TOKEN=UNRESOLVED), SETTINGS, "REDCAP_ACCESS_TOKEN .*environment variables"
+    ),
+    "a token with a blank": Case(
+        made.setting(DROPBOX_OAUTH2_REFRESH_TOKEN="sandbox refresh"), SETTINGS, "REFRESH_TOKEN contains whitespace"
+    ),
+    "another host for the library": Case(
+        made.setting(DROPBOX_API_HOST="dropbox.example.org"), SETTINGS, "DROPBOX_API_HOST"
+    ),
+    "a clock an hour ahead": Case(made.a_clock_ahead(1), "Clock", "60 minutes ahead of REDCap", stops_a_run=False),
+    "a clock an hour behind": Case(made.a_clock_ahead(-1), "Clock", "60 minutes behind REDCap", stops_a_run=False),
+    "a file that is no history": Case(made.a_file_that_is_no_history, "Run history", "runs.sqlite.*CONSENT_LEDGER"),
+    "a missing storage account": Case(
+        made.setting(CONSENT_LEDGER="table"), "Run history", "AzureWebJobsStorage is missing.*CONSENT_LEDGER"
+    ),
+    "a history below a file": Case(made.a_history_below_a_file, "Run history", "a-file/runs.sqlite.*CONSENT_LEDGER"),
+}
 SECRETS = (TOKEN, ANOTHER_TOKEN, "0" * 32, REFRESH_TOKEN, "another-secret", "another-key", PROXY_PASSWORD)
-WITHOUT_A_VAULT = [mistake for mistake in MISTAKES if mistake.stops_a_run and "vault" not in name_of(mistake)]
+STOPPING = [name for name, case in CASES.items() if case.stops_a_run and "vault" not in name]
 
 
 @pytest.fixture(name="servers", scope="module")
@@ -163,7 +156,7 @@ def _world(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def run(world: CheckWorld) -> RunResult:
-    """Carry out a run with the settings of this world, as the command line does but for its patience."""
+    """Run a report as the command line does, without waiting."""
     settings = world.settings()
     study = choose_study(load_studies(settings), None)
     with closing(open_ledger(settings, default="sqlite")) as ledger:
@@ -172,51 +165,37 @@ def run(world: CheckWorld) -> RunResult:
             return run_report(study, services, past=PastReports(last))
 
 
-@each_mistake
-def test_a_mistake_is_the_one_problem_that_is_found(mistake: Mistake, world: CheckWorld) -> None:
-    mistake.plant(world)
-    assert [finding.subject for finding in problems(world.check())] == [mistake.subject]
-
-
-@each_mistake
-def test_the_problem_is_said_with_the_fix_that_mends_it(mistake: Mistake, world: CheckWorld) -> None:
-    mistake.plant(world)
+@pytest.mark.parametrize("name", CASES)
+def test_a_mistake_is_the_only_problem_and_has_a_fix(name: str, world: CheckWorld) -> None:
+    CASES[name].mistake(world)
     (problem,) = problems(world.check())
-    assert re.search(f"{mistake.what}.*\n.*{mistake.fix}", f"{problem.what}\n{problem.fix}")
+    assert (problem.subject, bool(problem.fix)) == (CASES[name].subject, True)
+    assert re.search(CASES[name].words, f"{problem.what} {problem.fix}")
 
 
-@each_mistake
-def test_no_secret_is_shown_whatever_is_wrong(mistake: Mistake, world: CheckWorld) -> None:
-    mistake.plant(world)
+@pytest.mark.parametrize("name", CASES)
+def test_no_secret_is_shown_and_nothing_is_left_in_dropbox(name: str, world: CheckWorld) -> None:
+    CASES[name].mistake(world)
+    before = world.account.files()
     checkup = world.check()
     shown = printed(checkup) + json.dumps(checkup_document(checkup))
     assert [secret for secret in SECRETS if secret in shown] == []
-
-
-@each_mistake
-def test_nothing_is_left_in_dropbox_whatever_is_wrong(mistake: Mistake, world: CheckWorld) -> None:
-    mistake.plant(world)
-    before = world.account.files()
-    world.check()
     assert world.account.files() == before
 
 
-@pytest.mark.parametrize("mistake", WITHOUT_A_VAULT, ids=name_of)
-def test_what_is_called_a_problem_stops_a_run_too(mistake: Mistake, world: CheckWorld) -> None:
-    mistake.plant(world)
+@pytest.mark.parametrize("name", STOPPING)
+def test_a_problem_also_stops_a_run(name: str, world: CheckWorld) -> None:
+    CASES[name].mistake(world)
     with pytest.raises(ConsentReportError, match=r"\w"):
         run(world)
 
 
-# --- and no mistake where there is none
-
-
 def in_a_team_space(world: CheckWorld) -> None:
-    world.account = Dropbox(root_namespace="2")
+    made.another_team_space(world)
     world.values["DROPBOX_ROOT_NAMESPACE"] = "2"
 
 
-def in_a_folder_to_be_made(world: CheckWorld) -> None:
+def in_a_new_folder(world: CheckWorld) -> None:
     made.delivering_to(world, "/Reports/Consent")
 
 
@@ -230,44 +209,25 @@ def with_groups(world: CheckWorld) -> None:
     made.a_user_with(world)
 
 
-def with_a_user_of_whom_nothing_can_be_seen(world: CheckWorld) -> None:
-    made.a_user_with(world, user_rights=False, dag_right=False)
-
-
-def with_an_app_secret(world: CheckWorld) -> None:
-    world.values["DROPBOX_SECRET"] = "sandbox-secret"
-
-
-def with_a_small_fall(world: CheckWorld) -> None:
-    with closing(SqliteLedger(world.folder / "runs.sqlite")) as ledger:
-        ledger.add(a_report(study=KEY, sandbox=True, counts=RunCounts(7, 5, 7, 7, 5)))
-
-
-def with_a_folder_from_which_nothing_can_be_deleted(world: CheckWorld) -> None:
+def with_a_folder_without_the_right_to_delete(world: CheckWorld) -> None:
     world.servers.dropbox.faults.append(no_right_to_delete())
 
 
-def with_a_monitor_that_is_no_address(world: CheckWorld) -> None:
-    world.values |= {"HEARTBEAT_URL": "monitor", "CONSENT_KEEP_MONTHS": "many"}
-
-
 @pytest.mark.parametrize(
-    "plant",
+    "change",
     [
         in_a_team_space,
-        in_a_folder_to_be_made,
+        in_a_new_folder,
         with_events,
         with_groups,
-        with_a_user_of_whom_nothing_can_be_seen,
-        with_an_app_secret,
-        with_a_small_fall,
-        with_a_folder_from_which_nothing_can_be_deleted,
-        with_a_monitor_that_is_no_address,
+        with_a_folder_without_the_right_to_delete,
+        pytest.param(made.user(user_rights=False, dag_right=False), id="unknown rights"),
+        pytest.param(made.setting(DROPBOX_SECRET="sandbox-secret"), id="an app secret"),
+        pytest.param(made.last_report(7), id="a small drop"),
+        pytest.param(made.setting(HEARTBEAT_URL="monitor", CONSENT_KEEP_MONTHS="many"), id="a wrong optional setting"),
     ],
 )
-def test_a_set_up_that_is_called_ready_is_one_of_which_a_run_delivers(
-    plant: Callable[[CheckWorld], None], world: CheckWorld
-) -> None:
-    plant(world)
+def test_a_setup_that_is_ready_can_run(change: made.Mistake, world: CheckWorld) -> None:
+    change(world)
     ready = world.check().ready
     assert (ready, run(world).state) == (True, "delivered")

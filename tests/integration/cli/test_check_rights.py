@@ -1,4 +1,4 @@
-"""Claims about rights in REDCap: what is seen of them, whom to ask otherwise, and that nobody's name is shown."""
+"""Tests of checking the rights in REDCap: what is seen of them, whom to ask otherwise, and that no name is shown."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,31 +25,31 @@ def _world(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return a_world(servers, tmp_path, monkeypatch)
 
 
-def noted(**user: Any) -> list[Finding]:
-    """What is noted of a user with these rights, on the form ``consent``."""
-    notes = FindingCollector()
-    check_user({"forms_export": {"consent": "1"}, "api_import": "0", "expiration": "", **user}, ["consent"], notes)
-    return [finding for finding in notes.findings if finding.state != "ok"]
+def findings_about(**user: Any) -> list[Finding]:
+    """The findings about a user with these rights on the form ``consent``."""
+    findings = FindingCollector()
+    check_user({"forms_export": {"consent": "1"}, "api_import": "0", "expiration": "", **user}, ["consent"], findings)
+    return [finding for finding in findings.findings if finding.state != "ok"]
 
 
-def test_rights_that_may_not_be_read_are_to_be_asked_for(world: CheckWorld) -> None:
+def test_for_unreadable_rights_the_administrator_must_be_asked(world: CheckWorld) -> None:
     world.project.users = [User("pipeline", TOKEN, user_rights=False)]
     (finding,) = found(world.check(), "The rights of the token's user cannot be seen")
     assert (finding.state, finding.fix.startswith("Ask your REDCap administrator")) == ("unknown", True)
 
 
-def test_rights_are_not_guessed_where_several_users_may_export(world: CheckWorld) -> None:
+def test_rights_are_unknown_if_several_users_may_export(world: CheckWorld) -> None:
     world.project.users = [User("pipeline", TOKEN), User("colleague", "1" * 32, rights={"consent": "none"})]
     (finding,) = found(world.check(), "The rights of the token's user cannot be seen: 2 users may export")
     assert finding.state == "unknown"
 
 
-def test_a_user_who_may_not_export_is_not_taken_for_the_tokens(world: CheckWorld) -> None:
+def test_a_user_who_may_not_export_is_not_the_tokens_user(world: CheckWorld) -> None:
     world.project.users = [User("pipeline", TOKEN), User("colleague", "1" * 32, api_export=False)]
     assert found(world.check(), "Full Data Set on the form consent")
 
 
-def test_nobody_is_named(world: CheckWorld) -> None:
+def test_no_name_is_shown(world: CheckWorld) -> None:
     world.project.users = [User("pipeline", TOKEN), User("colleague", "1" * 32)]
     shown = printed(world.check())
     assert [name for name in ("pipeline", "colleague", "Example", "@") if name in shown] == []
@@ -57,10 +57,10 @@ def test_nobody_is_named(world: CheckWorld) -> None:
 
 def test_a_user_in_no_group_of_several_sees_every_site(world: CheckWorld) -> None:
     world.project.groups = ("north", "south")
-    assert found(world.check(), "in no data access group: it sees every site")
+    assert found(world.check(), "in no data access group and sees every site")
 
 
-def test_a_group_that_cannot_be_seen_is_to_be_asked_for(world: CheckWorld) -> None:
+def test_for_an_unknown_group_the_administrator_must_be_asked(world: CheckWorld) -> None:
     world.project.groups = ("north",)
     world.project.rows = [replace(a_redcap_row(), group="north")]
     world.project.users = [User("pipeline", TOKEN, group="north", user_rights=False, dag_right=False)]
@@ -68,7 +68,7 @@ def test_a_group_that_cannot_be_seen_is_to_be_asked_for(world: CheckWorld) -> No
     assert finding.state == "unknown"
 
 
-def test_a_right_to_less_than_everything_is_a_warning_where_every_field_arrives(world: CheckWorld) -> None:
+def test_a_partial_right_is_a_warning_if_every_field_arrives(world: CheckWorld) -> None:
     world.project.users = [replace(world.project.users[0], rights={"consent": "no identifiers"})]
     checkup = world.check()
     assert (problems(checkup), len(found(checkup, "consent (Remove All Identifier Fields)"))) == ([], 1)
@@ -83,10 +83,10 @@ def test_a_right_to_less_than_everything_is_a_warning_where_every_field_arrives(
         ({"expiration": "2027-01-31"}, "ends on 2027-01-31"),
     ],
 )
-def test_a_right_that_is_too_little_too_much_or_about_to_end_is_a_warning(user: dict[str, Any], what: str) -> None:
-    (finding,) = noted(**user)
+def test_a_right_that_is_missing_not_needed_or_about_to_end_is_a_warning(user: dict[str, Any], what: str) -> None:
+    (finding,) = findings_about(**user)
     assert (finding.state, what in finding.what) == ("warning", True)
 
 
-def test_a_server_that_tells_no_rights_by_form_is_believed() -> None:
-    assert noted(forms_export=None) == []
+def test_a_server_without_rights_by_form_gives_no_warning() -> None:
+    assert findings_about(forms_export=None) == []

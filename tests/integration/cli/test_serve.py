@@ -1,4 +1,4 @@
-"""Claims about what ``consent serve`` says where it cannot host anything."""
+"""Tests of `consent serve` where it cannot start."""
 
 import socket
 import sys
@@ -7,35 +7,32 @@ from pathlib import Path
 
 import pytest
 
-from consent.cli.serve import MissingDependencyError, serve
+from consent.cli.serve import serve
 from consent.config.settings import Settings
-from consent.errors import ConfigurationError
+from consent.errors import ConfigurationError, MissingDependencyError
 from sandbox.azurite import Azurite
 
 
-def host(*, demo: bool = True, port: int = 0, **settings: str) -> None:
-    """Serve, silently."""
-    serve(demo=demo, port=port, settings=Settings(settings), say=lambda _text: None)
+def start(*, demo: bool = True, port: int = 0, **settings: str) -> None:
+    serve(demo=demo, port=port, settings=Settings(settings), say=lambda _text: None, command="uv run consent serve")
 
 
-def test_without_microsofts_runtime_it_names_the_python_that_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_microsofts_runtime_the_error_names_the_python_and_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "azure_functions_runtime", None)
-
-    with pytest.raises(MissingDependencyError, match=r"^Needs Python 3\.13"):
-        host()
+    with pytest.raises(MissingDependencyError, match=r"Python 3\.13.*'uv run consent serve'"):
+        start()
 
 
 @pytest.mark.runtime
-def test_without_node_it_says_that_it_needs_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_node_the_error_names_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-
-    with pytest.raises(MissingDependencyError, match=r"^Needs Node\.js"):
-        host()
+    with pytest.raises(MissingDependencyError, match=r"Node\.js"):
+        start()
 
 
 @pytest.mark.runtime
-def test_a_port_that_is_in_use_is_named(azurite: Azurite) -> None:
+def test_a_port_in_use_is_named(azurite: Azurite) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigurationError, match=f"Port {port} is in use"):
-            host(demo=False, port=port, AzureWebJobsStorage=azurite.connection_string)
+            start(demo=False, port=port, AzureWebJobsStorage=azurite.connection_string)

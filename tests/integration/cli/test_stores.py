@@ -53,7 +53,9 @@ def test_what_takes_precedence_or_is_not_needed_is_to_be_removed(
 
 
 def test_a_namespace_must_be_set_by_hand_beside_a_vault() -> None:
-    [step] = CredentialStore("Key Vault").remaining_steps(credentials("7"), Settings({}))
+    [step] = CredentialStore("Key Vault", lambda: pytest.fail("not opened")).remaining_steps(
+        credentials("7"), Settings({})
+    )
     assert step == f"Key Vault holds secrets only. Set {ROOT} to 7 wherever reports are run."
 
 
