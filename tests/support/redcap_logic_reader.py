@@ -1,7 +1,7 @@
-"""Reads as much of REDCap's logic language as our data quality rules use, the way REDCap's pages describe it.
+"""Evaluate as much of REDCap's logic as our data quality rules use, by REDCap's documentation.
 
-A cell without an event is that of the row looked at; a blank cell is ``''``; two texts that are numbers are compared as
-numbers; ``datediff`` of what is no date is blank. Written apart from the product, which only writes the language.
+A cell without an event is in the evaluated row; a blank cell is ``''``. Two texts that are numbers are compared as
+numbers. ``datediff`` of anything else than dates is blank. Independent of the product, which only writes the logic.
 """
 
 import operator
@@ -29,7 +29,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 
 @dataclass
 class _Reader:
-    """The tokens of one rule still to be read, and where its cells are."""
+    """The remaining tokens of one rule, and its cells."""
 
     tokens: list[tuple[str, str]]
     row: Row
@@ -87,11 +87,11 @@ class _Reader:
 
 
 def is_true(logic: str, row: Row, *, rows: Iterable[Row] = (), today: date) -> bool:
-    """Whether a rule lists this row; ``rows`` are all those of its record, for cells of named events."""
+    """Return whether a rule lists this row; ``rows`` are all rows of its record, for cells with an event."""
     record = {one["redcap_event_name"]: one for one in rows}
     reader = _Reader(_tokens(logic), row, record, today)
     found = reader.condition()
-    assert not reader.tokens, "the rule was read to its end"
+    assert not reader.tokens, "the rule has more tokens"
     return found
 
 
@@ -99,7 +99,7 @@ def _tokens(logic: str) -> list[tuple[str, str]]:
     found, position = [], 0
     while position < len(logic):
         match = _TOKEN.match(logic, position)
-        assert match is not None, f"no such word in REDCap's logic: {logic[position : position + 20]}"
+        assert match is not None, f"not in REDCap's logic: {logic[position : position + 20]}"
         assert match.lastgroup is not None
         found.append((match.lastgroup, match[match.lastgroup]))
         position = match.end()

@@ -4,7 +4,7 @@ from itertools import groupby
 from operator import itemgetter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from consent.counting.consents import Counting
 from consent.counting.worklist import Entry, Worklist, list_records_to_review
@@ -38,7 +38,6 @@ def left(**values: str) -> dict[str, str]:
     return a_row(**{"withdrawn": "1", "withdrawn_on": "2023-09-20", "extent": "all", **values})
 
 
-@settings(deadline=None, max_examples=60)
 @given(rows=odd_rows(), counting=odd_countings())
 def test_each_code_has_as_many_records_as_the_report_counts(rows: list[dict[str, str]], counting: Counting) -> None:
     assert list_records_to_review(rows_frame(rows), counting).records == dict(
@@ -46,7 +45,6 @@ def test_each_code_has_as_many_records_as_the_report_counts(rows: list[dict[str,
     )
 
 
-@settings(deadline=None, max_examples=60)
 @given(rows=odd_rows(), counting=odd_countings())
 def test_the_lists_of_single_records_add_up(rows: list[dict[str, str]], counting: Counting) -> None:
     singly = [list_records_to_review(rows_frame(own), counting) for _, own in groupby(rows, key=itemgetter("record"))]
