@@ -27,6 +27,7 @@ _LAYOUTS = {
     WEEKS: Layout(fixed=2, landscape=True, filtered=True),
     RIDERS: Layout(one_page=True),
     SITES: Layout(landscape=True),
+    DEFINITIONS: Layout(widest=550),
 }
 _OPTIONS = {
     "in_memory": True,

@@ -9,6 +9,7 @@ from typing import Any
 
 from xlsxwriter import Workbook
 from xlsxwriter.chart import Chart
+from xlsxwriter.worksheet import Worksheet
 
 from consent.counting.summary import ConsentSummary
 from consent.reports.charts import (
@@ -26,7 +27,7 @@ from consent.reports.charts import (
 from consent.reports.model import ChartKind
 from consent.reports.sections import CONSENTS, FIRST_DAY, RIDERS, RUNNING_TOTAL, WEEKS
 from consent.reports.workbook_looks import printable
-from consent.reports.workbook_writer import CHART_SIZE, PlacedChart, PlacedTable
+from consent.reports.workbook_writer import CHART_SIZE, PlacedTable
 
 _MOVE_ONLY = 2  # a chart moves with its cells and keeps its size
 _EDGE = {"border": {"color": INK, "width": 0.5}}
@@ -41,7 +42,7 @@ _ANSWERS: dict[str, dict[str, Any]] = {
 
 def add_charts(
     workbook: Workbook,
-    places: Mapping[ChartKind, PlacedChart],
+    places: Mapping[ChartKind, tuple[Worksheet, int]],
     tables: Mapping[str, Sequence[PlacedTable]],
     summary: ConsentSummary,
 ) -> None:
@@ -51,11 +52,10 @@ def add_charts(
         ChartKind.TO_DATE: (_cumulative, WEEKS, cumulative_alt),
         ChartKind.RIDERS: (_riders, RIDERS, riders_alt),
     }
-    for kind, place in places.items():
+    for kind, (worksheet, row) in places.items():
         chart_of, sheet, alt = draw[kind]
         chart = chart_of(workbook, tables[sheet][0], summary)
-        description = printable(alt(summary))
-        place.worksheet.insert_chart(place.row, 0, chart, {"description": description, "object_position": _MOVE_ONLY})
+        worksheet.insert_chart(row, 0, chart, {"description": printable(alt(summary)), "object_position": _MOVE_ONLY})
 
 
 def _weekly(workbook: Workbook, weeks: PlacedTable, summary: ConsentSummary) -> Chart:

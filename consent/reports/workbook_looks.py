@@ -48,7 +48,8 @@ class Layout:
     """How a sheet is laid out.
 
     several: it has several tables, headed and below each other; text after the first column may then run over into the
-    next ones. fixed: the columns of the only table that stay in view. one_page: it is printed on one page.
+    next ones. fixed: the columns of the only table that stay in view. one_page: it is printed on one page. widest:
+    pixels of a column before slack; longer text is wrapped.
     """
 
     several: bool = False
@@ -56,6 +57,7 @@ class Layout:
     landscape: bool = False
     filtered: bool = False
     one_page: bool = False
+    widest: int = 330
 
     @property
     def right(self) -> str:

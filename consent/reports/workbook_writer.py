@@ -5,7 +5,6 @@ No text becomes a formula, a link or a number.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from math import ceil
 from typing import Any
 
@@ -31,10 +30,8 @@ from consent.reports.workbook_looks import (
 CHART_SIZE, CHART_ROWS = (620, 300), 16
 """Pixels of a chart between tables, and the rows it takes with a gap below it."""
 
-NARROWEST, WIDEST, READING_WIDTH = 90, 330, 550
-"""Pixels of a column; the last is for a column of whole sentences. Longer text is wrapped."""
-
 _LETTER, _EVERY_CELL = 1, "A1:XFD1048576"
+_NARROWEST = 90  # pixels of a column
 _LINE = 15.0  # points: the height of a line of text
 _PAGE = 698, 665  # pixels across and points down: the smaller of A4 and Letter, without margins
 _WIDER = 1.4  # columns are up to this much wider for a reader without Excel's font
@@ -57,22 +54,14 @@ class PlacedTable:
         return [column.heading for column in self.table.columns].index(heading)
 
 
-@dataclass(frozen=True)
-class PlacedChart:
-    """Where a chart goes."""
-
-    worksheet: Worksheet
-    row: int
-
-
 class SheetWriter:
-    """Writes sheets into one workbook. ``charts`` and ``tables`` (by sheet) say where they are."""
+    """Writes sheets into one workbook. ``charts`` (sheet and row) and ``tables`` (by sheet) say where they are."""
 
     def __init__(self, workbook: Workbook, *, title: str, as_of: str, marks: Sequence[str]) -> None:
         self._workbook = workbook
         self._title, self._as_of, self._marks = title, as_of, marks
         self._formats: dict[Look, Format] = {}
-        self.charts: dict[ChartKind, PlacedChart] = {}
+        self.charts: dict[ChartKind, tuple[Worksheet, int]] = {}
         self.tables: dict[str, list[PlacedTable]] = {}
 
     def write(self, name: str, sections: Sequence[Section], layout: Layout, lines: Sequence[str] = ()) -> None:
@@ -116,9 +105,10 @@ class _Sheet:
         self._worksheet, self.layout, self._format = worksheet, layout, format_of
         self.tables: list[PlacedTable] = []
         self._lines: list[tuple[int, str, str]] = []
-        self._heights: dict[int, float] = {}
+        self._widths: list[int] = []  # pixels
+        self._heights: dict[int, float] = {}  # points, by row
 
-    def place(self, sections: Iterable[Section], *, below: int, charts: dict[ChartKind, PlacedChart]) -> None:
+    def place(self, sections: Iterable[Section], *, below: int, charts: dict[ChartKind, tuple[Worksheet, int]]) -> None:
         """Give each heading, sentence, table and chart its rows."""
         row = below
         for section in sections:
@@ -133,30 +123,38 @@ class _Sheet:
                 self.tables.append(PlacedTable(table, top, row, row + len(table.rows) - 1))
                 row += len(table.rows) + 1
             if section.chart:
-                charts[section.chart] = PlacedChart(self._worksheet, row)
+                charts[section.chart] = self._worksheet, row
                 row += CHART_ROWS
 
     def write_tables(self) -> None:
-        """Write the cells, and widen each column to what it holds."""
-        for column in range(self._columns):
-            self._worksheet.set_column_pixels(column, column, self._narrowest(column))
+        """Write the cells, and make each column as wide as its cells need."""
+        columns = range(max((len(placed.table.columns) for placed in self.tables), default=1))
+        narrowest = [self._narrowest(column) for column in columns]
+        for column in columns:
+            self._worksheet.set_column_pixels(column, column, narrowest[column])
         late = [cell for placed in self.tables for cell in self._write_rows(placed)]
-        self._worksheet.autofit(READING_WIDTH if self._has_sentences else WIDEST)
-        for column, width in enumerate(self._widths):
-            if self._has_text(column):
-                self._worksheet.set_column_pixels(column, column, int(SLACK * width) + 10)
-        for row, column, cell, look in late:
-            self._write_cell(row, column, cell, look)
+        self._worksheet.autofit(self.layout.widest)
+        for column in columns:
+            fitted = int(self._worksheet.col_info[column].width)
+            self._widths.append(int(SLACK * fitted) + 10 if fitted > narrowest[column] else fitted)
+            self._worksheet.set_column_pixels(column, column, self._widths[column])
+        for cell in late:
+            self._write_cell(*cell)
         for placed in self.tables:
             self._write_head(placed)
             for n, cells in enumerate(placed.table.rows, placed.first_row):
-                self._set_height(n, [self._lines_in(placed.table, at, cell) for at, cell in enumerate(cells)])
+                wrapped = [
+                    lines_of(cell, self._widths[at] - (16 if at else 7))
+                    for at, cell in enumerate(cells)
+                    if isinstance(cell, str) and "wrapped" in self._look(placed.table, at)
+                ]
+                self._set_height(n, wrapped)
 
     def write_lines(self, top: Sequence[tuple[str, str]]) -> None:
         """Write each line over the whole width of the tables, in as high a row as it needs."""
         lines = [(n, text, look) for n, (text, look) in enumerate(top)]
         beside = max(0, CHART_SIZE[0] - sum(self._widths)) // _COLUMN if self.layout.several else 0
-        last, pixels = self._columns + beside - 1, sum(self._widths) + beside * _COLUMN
+        last, pixels = len(self._widths) + beside - 1, sum(self._widths) + beside * _COLUMN
         for row, text, look in (*lines, *self._lines):
             form, font = self._format(look, "wrapped"), LOOKS[look]
             if last:
@@ -182,26 +180,7 @@ class _Sheet:
             self._worksheet.freeze_panes(head + 1, self.layout.fixed)
             self._worksheet.repeat_rows(head)
             if self.layout.filtered:
-                self._worksheet.autofilter(head, 0, placed.last_row - len(placed.table.totals), self._columns - 1)
-
-    @property
-    def _columns(self) -> int:
-        return max((len(placed.table.columns) for placed in self.tables), default=1)
-
-    @property
-    def _widths(self) -> list[int]:
-        """Pixels of each column, once fitted."""
-        known = self._worksheet.col_info
-        return [int(known[column].width) for column in range(self._columns)] if self.tables else [WIDEST]
-
-    def _has_text(self, column: int) -> bool:
-        shown = [placed.table for placed in self.tables if column < len(placed.table.columns)]
-        return any(isinstance(row[column], str) for table in shown for row in table.rows)
-
-    @property
-    def _has_sentences(self) -> bool:
-        texts = (cell for placed in self.tables for row in placed.table.rows for cell in row if isinstance(cell, str))
-        return any(len(text) > 3 * WIDEST / 7 for text in texts)
+                self._worksheet.autofilter(head, 0, placed.last_row - len(placed.table.totals), len(self._widths) - 1)
 
     def _narrowest(self, column: int) -> int:
         """Pixels for the longest word of the headings, in a few lines at most."""
@@ -209,7 +188,7 @@ class _Sheet:
         parts = [[h] if len(h) <= _SHORT_HEADING else h.split() for h in headings]
         arrow = 30 if self.layout.filtered else 14
         words = [int(SLACK * BOLD * pixels_of(word)) + arrow for part in parts for word in part]
-        return max(NARROWEST, *words, *(pixels_of(heading) // _HEADING_LINES + 20 for heading in headings))
+        return max(_NARROWEST, *words, *(pixels_of(heading) // _HEADING_LINES + 20 for heading in headings))
 
     def _write_rows(self, placed: PlacedTable) -> list[tuple[int, int, Cell, Look]]:
         """Write the cells that a column must be wide enough for; return the others."""
@@ -219,22 +198,15 @@ class _Sheet:
             style: Look = ("strong",) if n in table.totals else ("running",) if n == table.running else ()
             for column, (cell, look) in enumerate(zip(cells, looks, strict=True)):
                 at = placed.first_row + n, column, cell, (*style, *look, kind_of(cell))
-                if isinstance(cell, float) or (isinstance(cell, str) and self._runs_over(table, column)):
+                if isinstance(cell, float) or (isinstance(cell, str) and look == ("beside",)):
                     late.append(at)
                 else:
                     self._write_cell(*at)
         return late
 
     def _write_cell(self, row: int, column: int, cell: Cell, look: Look) -> None:
-        form = self._format(*look)
-        if cell is None:
-            self._worksheet.write_blank(row, column, None, form)
-        elif isinstance(cell, str):
-            self._worksheet.write_string(row, column, printable(cell), form)
-        elif isinstance(cell, date):
-            self._worksheet.write_datetime(row, column, cell, form)
-        else:
-            self._worksheet.write_number(row, column, cell, form)
+        write = self._worksheet.write_string if isinstance(cell, str) else self._worksheet.write
+        write(row, column, printable(cell) if isinstance(cell, str) else cell, self._format(*look))
 
     def _write_head(self, placed: PlacedTable) -> None:
         if not any(column.heading for column in placed.table.columns):
@@ -247,13 +219,11 @@ class _Sheet:
         lines = [lines_of(c.heading, pixels, bold=True) for c, pixels in zip(placed.table.columns, room, strict=False)]
         self._set_height(placed.first_row - 1, lines)
 
-    def _lines_in(self, table: Table, column: int, cell: Cell) -> int:
-        wraps = isinstance(cell, str) and "wrapped" in self._look(table, column)
-        return lines_of(str(cell), self._widths[column] - (16 if column else 7)) if wraps else 1
-
     def _set_height(self, row: int, lines: Sequence[int], larger: float = 1.0) -> None:
         """Set a row's height: not every program fits rows to wrapped text by itself."""
-        self._heights[row] = 0.75 * ceil(_LINE * larger * min(max(lines), _MOST_LINES) / 0.75)  # whole pixels
+        self._heights[row] = 0.75 * ceil(
+            _LINE * larger * min(max(lines, default=1), _MOST_LINES) / 0.75
+        )  # whole pixels
         self._worksheet.set_row(row, self._heights[row])
 
     def _page_breaks(self, room: float) -> list[int]:
@@ -266,14 +236,11 @@ class _Sheet:
         return breaks
 
     def _look(self, table: Table, column: int) -> Look:
-        """Align numbers, and words in their place, to the right; wrap other text unless it runs over."""
+        """Align numbers to the right. Wrap text, or let it run over beside tables of other widths."""
         if _is_numeric(table, column):
             return (self.layout.right,)
         side = "beside" if column else "left"
-        return (side,) if self._runs_over(table, column) else (side, "wrapped")
-
-    def _runs_over(self, table: Table, column: int) -> bool:
-        return column > 0 and self.layout.several and not _is_numeric(table, column)
+        return (side,) if column and self.layout.several else (side, "wrapped")
 
 
 def _is_numeric(table: Table, column: int) -> bool:

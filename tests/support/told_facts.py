@@ -11,7 +11,7 @@ from openpyxl import load_workbook
 from pypdf import PdfReader
 
 from consent.app.page import study_page
-from consent.counting.summary import ConsentSummary, SiteCount
+from consent.counting.summary import ConsentSummary
 from consent.dates import date_range
 from consent.reports.data_files import document
 from consent.reports.wording import REASONS, RECORDS_TO_REVIEW
@@ -23,7 +23,7 @@ from tests.support.sample_summaries import EXTENTS, SAMPLES, rendered
 Facts = dict[tuple[str, ...], int]
 """Numbers by what they count, such as ``("week", "2023-09-11", "rider a")``; without a rider: the consents."""
 
-NUMBERS = ("participants", "consented", "taking_part", "recent")
+NUMBERS = ("participants", "consented", "target", "taking_part", "recent")
 ANSWERS = ("agreed", "declined", "not_answered", "not_offered")
 COLUMNS = ("since_approval", "since_start")
 THEN_AND_NOW = ("then", "now")
@@ -54,7 +54,7 @@ def of_json(sample: str) -> Facts:
     for rider in found["riders"]:
         facts |= named("rider", rider["key"], ANSWERS, (rider[answer] for answer in ANSWERS))
     for site in found.get("sites", []):
-        facts |= named("site", site["code"], NUMBERS, (site[what] for what in NUMBERS))
+        facts |= named("site", site["code"], NUMBERS, (site.get(what) for what in NUMBERS))
     for row in found.get("renewal", []):
         facts |= named("renewal", row["label"], COLUMNS, (row.get(column) for column in COLUMNS))
     for week in (found["changes"] or {}).get("weeks", []):
@@ -70,6 +70,7 @@ def rows_of_json(found: dict[str, Any]) -> dict[str, int]:
     people, accrual, withdrawals = found["participants"], found.get("accrual", {}), found.get("withdrawals", {})
     return {
         "Still taking part": found["taking_part_now"],
+        "Declined": people["declined"],
         "Pending: open": people["pending"]["open"],
         "Pending: not started": people["pending"]["not_started"],
         **{f"Not counted: {REASONS[reason]}": n for reason, n in people["not_counted"].items()},
@@ -77,6 +78,7 @@ def rows_of_json(found: dict[str, Any]) -> dict[str, int]:
         **{f"Left out: {reason}": n for reason, n in found["left_out"].items()},
         "Outside the study": found["outside"] or None,
         "Records received": found["source"]["records_received"],
+        "Records listed by REDCap": found["source"]["records_listed"],
         **{EXTENTS.get(extent, "(extent not stated)"): n for extent, n in withdrawals.get("by_extent", {}).items()},
         "Without a date": withdrawals.get("undated"),
         "Due to consent again": found.get("reconsent_due"),
@@ -108,7 +110,7 @@ def of_workbook(sample: str) -> Facts:
     for key, row in zip(keys, below("Optional consent", sheets["Riders"]), strict=True):
         facts |= named("rider", key, ANSWERS, row[1:5])
     for row in below("Site", sheets.get("Sites", []))[:-1]:
-        facts |= named("site", row[1] or "", NUMBERS, (row[3], row[4], row[7], row[8]))
+        facts |= named("site", row[1] or "", NUMBERS, (row[3], row[4], row[5], row[7], row[8]))
     for row in below("Participants", sheets["Summary"]):
         facts |= named("renewal", row[0], COLUMNS, row[1:3])
     first_days = {
@@ -121,7 +123,7 @@ def of_workbook(sample: str) -> Facts:
     for row in below("Version signed last", sheets["Summary"])[:-1]:
         facts |= named("version", row[0].replace("(blank)", ""), WHO, row[1:2])
     known = rows_of_json(document(summary))
-    return facts | {("row", row[0]): row[1] for row in sheets["Summary"] if row[0] in known}
+    return facts | {("row", row[0]): row[1] for row in reversed(sheets["Summary"]) if row[0] in known}
 
 
 def below(heading: str, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -139,16 +141,20 @@ def of_pdf(sample: str) -> Facts:
     summary = SAMPLES[sample]()
     reader = PdfReader(io.BytesIO(rendered(sample)[".pdf"]))
     words = " ".join(" ".join(page.extract_text() for page in reader.pages).split())
-    facts: Facts = {("total",): numbers_after("Since the start", words)[0]}
+    beside = (
+        [rider.key for rider in summary.riders] if len(summary.riders) <= 8 else []
+    )  # the next row may begin with a day
+    consented, *agreed = numbers_after("Since the start", words)
+    facts = total(consented, zip(beside, agreed, strict=False))
     for week in summary.weeks[-12:]:
         days = date_range(week.first_day, week.last_day, relative_to=summary.period.cutoff)
-        facts |= {("week", f"{week.first_day}"): n for n in numbers_after(days, words)[:1]}
+        consented, *agreed = numbers_after(days, words)
+        facts |= in_week(f"{week.first_day}", consented, dict(zip(beside, agreed, strict=False)))
     for rider in summary.riders:
         facts |= named("rider", rider.key, ANSWERS, numbers_after(f"{rider.key}: {rider.label}", words))
     for site in summary.sites.counts if summary.sites else ():
-        facts |= named(
-            "site", site.code, NUMBERS, without_target(site, numbers_after(site.label, words.partition("Sites by")[2]))
-        )
+        columns = [name for name in NUMBERS if name != "target" or site.target is not None]
+        facts |= named("site", site.code, columns, numbers_after(site.label, words.partition("Sites by")[2]))
     for row in summary.renewal or ():
         columns = COLUMNS if row.since_approval is not None else COLUMNS[1:]
         facts |= named(
@@ -175,10 +181,6 @@ def numbers_after(name: str, words: str) -> list[int]:
     beside = r"(?: \([^)]*\)| \d+ [A-Z][a-z]{2} \d{4}| not dated|:)?"
     found = re.search(rf"(?<!\S){re.escape(name)}{beside}((?: [\d,]*\d(?![\w%–]|\.\d))+)", words)
     return [int(number.replace(",", "")) for number in found[1].split()] if found else []
-
-
-def without_target(site: SiteCount, numbers: list[int]) -> list[int]:
-    return [*numbers[:2], *numbers[3:]] if site.target is not None else numbers
 
 
 # Page
