@@ -89,18 +89,12 @@ def test_a_page_is_accessible(any_policy: Visitor, name: str) -> None:
 
 
 @EVERY_PAGE
-def test_a_page_requests_nothing_but_itself(visitor: Visitor, server: Server, name: str) -> None:
+def test_a_page_requests_nothing_but_itself_and_causes_no_error(visitor: Visitor, server: Server, name: str) -> None:
     server.requests.clear()
 
     visitor.page(name)
 
     assert (visitor.asked, [request.path for request in server.requests]) == ([f"/{name}"], [f"/{name}"])
-
-
-@EVERY_PAGE
-def test_the_browser_reports_no_error(visitor: Visitor, name: str) -> None:
-    visitor.page(name)
-
     assert visitor.complaints == []
 
 
@@ -122,28 +116,19 @@ def test_without_scripts_a_page_shows_the_same(visitor: Visitor, without_scripts
 
 @EVERY_PAGE
 def test_a_page_fits_a_screen_of_320_pixels(narrow: Visitor, name: str) -> None:
-    assert narrow.page(name).evaluate("document.documentElement.scrollWidth") == NARROW["width"]
-
-
-@EVERY_PAGE
-def test_on_a_narrow_screen_nothing_overflows(narrow: Visitor, name: str) -> None:
     overflowing = (
         "found => found.filter(one => one.getBoundingClientRect().right > innerWidth + 0.5).map(one => one.outerHTML)"
     )
+    page = narrow.page(name)
 
-    assert narrow.page(name).locator("main *").evaluate_all(overflowing) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == NARROW["width"]
+    assert page.locator("main *").evaluate_all(overflowing) == []
 
 
-def test_the_tab_key_moves_through_the_links_from_the_top(visitor: Visitor) -> None:
+def test_the_tab_key_moves_through_the_links_and_outlines_the_focused_one(visitor: Visitor) -> None:
     page = visitor.page("ordinary")
 
     assert tabbed_through(page, 4) == ["Latest report", "Next report", "Runs", "Start a run"]
-
-
-def test_a_focused_link_is_outlined(visitor: Visitor) -> None:
-    page = visitor.page("ordinary")
-    page.keyboard.press("Tab")
-
     assert page.locator("a:focus-visible").evaluate("link => getComputedStyle(link).outlineStyle") == "solid"
 
 
@@ -178,14 +163,11 @@ def test_a_screen_reader_finds_every_section_by_its_name(visitor: Visitor, role:
     assert visitor.page("ordinary").get_by_role(role, name=name, exact=True).count() == 1
 
 
-def test_a_screen_reader_reads_a_description_of_the_chart(visitor: Visitor) -> None:
-    chart = visitor.page("ordinary").get_by_role("img", name="Consents per week for 52 weeks")
+def test_the_chart_has_a_description_and_a_bar_for_each_week_of_a_year(visitor: Visitor) -> None:
+    page = visitor.page("ordinary")
 
-    assert chart.count() == 1
-
-
-def test_the_chart_has_a_bar_for_each_week_of_a_year(visitor: Visitor) -> None:
-    assert visitor.page("ordinary").locator("svg rect").count() == 52
+    assert page.get_by_role("img", name="Consents per week for 52 weeks").count() == 1
+    assert page.locator("svg rect").count() == 52
 
 
 def test_on_paper_links_and_commands_are_hidden(visitor: Visitor) -> None:
@@ -195,7 +177,4 @@ def test_on_paper_links_and_commands_are_hidden(visitor: Visitor) -> None:
     seen = [page.locator(part).is_visible() for part in ("nav", ".start", ".alarm", ".figures", "table.runs")]
 
     assert seen == [False, False, True, True, True]
-
-
-def test_a_page_can_be_printed(visitor: Visitor) -> None:
-    assert visitor.page("ordinary").pdf(format="A4").startswith(b"%PDF-")
+    assert page.pdf(format="A4").startswith(b"%PDF-")

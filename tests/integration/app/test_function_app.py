@@ -295,15 +295,12 @@ def test_a_timer_records_and_queues_every_study_that_is_due(world: World, name: 
     assert world.account.files() == {}
 
 
-def test_a_timer_does_not_queue_a_run_twice(world: World) -> None:
-    world.tick()
-
+def test_a_timer_queues_nothing_that_is_queued_or_delivered(world: World) -> None:
+    messages = world.tick().outputs["messages"]
     assert world.tick().outputs["messages"] == []
 
-
-def test_a_timer_queues_nothing_once_every_report_is_delivered(world: World) -> None:
-    world.run_all()
-
+    for message in messages:
+        world.execute(message)
     assert world.tick("catch_up").outputs["messages"] == []
 
 
@@ -485,16 +482,11 @@ def test_the_history_is_listed_newest_first(world: World) -> None:
     )
 
 
-def test_the_history_of_one_study_is_listed_even_if_its_file_is_broken(world: World) -> None:
+def test_the_history_is_filtered_by_study_even_if_its_file_is_broken_and_limited(world: World) -> None:
     world.tick()
     world.break_study("children")
 
     assert [run["study"] for run in answer_of(world.history(study="children")).json()["runs"]] == ["children"]
-
-
-def test_the_history_can_be_limited(world: World) -> None:
-    world.tick()
-
     assert len(answer_of(world.history(limit="1")).json()["runs"]) == 1
 
 
@@ -554,16 +546,11 @@ def test_without_a_study_the_page_lists_them_all(world: World) -> None:
     assert ('href="?study=adults"' in text, "The study file of children cannot be used" in text) == (True, True)
 
 
-def test_a_new_app_is_healthy(world: World) -> None:
-    answer = answer_of(world.health())
+def test_an_app_is_healthy_when_new_and_after_every_report(world: World) -> None:
+    assert (answer_of(world.health()).status, answer_of(world.health()).json()) == (200, {"status": "ok"})
 
-    assert (answer.status, answer.json()) == (200, {"status": "ok"})
-
-
-def test_an_app_that_delivered_every_report_is_healthy(world: World) -> None:
     world.make_late()
     world.run_all()
-
     assert answer_of(world.health()).status == 200
 
 
@@ -639,14 +626,15 @@ def test_a_second_report_on_the_same_day_is_unchanged(world: World) -> None:
     assert world.record_of(second).state == "unchanged"
 
 
-def test_a_message_delivered_twice_changes_nothing(world: World) -> None:
+@pytest.mark.parametrize("name", ["execute_run", "run_failed"])
+def test_another_delivery_of_the_message_of_a_delivered_run_changes_nothing(world: World, name: str) -> None:
     message = world.queued()
     world.execute(message)
     before = world.record_of(message)
 
-    invocation = world.execute(message, dequeue_count=2)
+    invocation = world.app.deliver(name, message, 2)
 
-    assert (invocation.failure, world.record_of(message)) == (None, before)
+    assert (before.state, invocation.failure, world.record_of(message)) == ("delivered", None, before)
 
 
 def test_after_a_retryable_failure_the_next_delivery_succeeds(world: World) -> None:
@@ -700,14 +688,6 @@ def test_after_the_last_delivery_the_run_is_marked_failed(world: World) -> None:
     assert [record.run_id in line for line in errors_in(invocation)] == [True]
 
 
-def test_the_poison_message_of_a_delivered_run_changes_nothing(world: World) -> None:
-    message = world.queued()
-    world.execute(message)
-    world.app.deliver("run_failed", message)
-
-    assert world.record_of(message).state == "delivered"
-
-
 def test_a_poison_message_without_a_run_is_not_retried(world: World) -> None:
     assert world.app.deliver("run_failed", "run adults").failure is None
 
@@ -745,19 +725,14 @@ def test_a_failed_heartbeat_fails_no_run(world: World) -> None:
 # --- the log
 
 
-def test_every_line_of_a_run_names_its_run_and_belongs_to_its_invocation(world: World) -> None:
+def test_the_log_of_a_run_names_the_run_the_invocation_and_how_it_ended(world: World) -> None:
     message = world.queued()
     invocation = world.execute(message)
     lines = [line for line in invocation.log if line.logger.startswith("consent")]
 
     assert [line.text for line in lines if json.loads(message)["run_id"] not in line.text] == []
     assert {line.invocation_id for line in invocation.log} == {invocation.id}
-
-
-def test_the_log_says_how_a_run_ended_and_how_long_it_took(world: World) -> None:
-    log = world.execute(world.queued()).log_text
-
-    assert re.search(r"event=run_finished .*state=delivered seconds=\d+\.\d", log)
+    assert re.search(r"event=run_finished .*state=delivered seconds=\d+\.\d", invocation.log_text)
 
 
 def test_the_azure_libraries_log_no_requests(table_app: RunningApp, world: World) -> None:
@@ -767,10 +742,10 @@ def test_the_azure_libraries_log_no_requests(table_app: RunningApp, world: World
 # --- secrets and participant data
 
 
-def test_the_log_of_a_good_monday_holds_no_secret_and_no_record_id(world: World) -> None:
-    log = world.tick().log_text + "".join(invocation.log_text for invocation in world.run_all())
+def test_the_log_and_history_of_a_good_monday_hold_no_secret_and_no_record_id(world: World) -> None:
+    log = "".join(invocation.log_text for invocation in world.run_all())
 
-    assert leaked_in(log) == []
+    assert leaked_in(log + answer_of(world.history()).body) == []
 
 
 @pytest.mark.parametrize("fault", [revoked_token(), REDCAP_IS_DOWN, Fault("cut", match="record", at=900, times=9)])
@@ -780,14 +755,9 @@ def test_a_failed_run_reveals_no_secret_and_no_record_id(world: World, fault: Fa
 
     invocation = world.execute(message)
 
-    assert (invocation.failure is None, leaked_in(f"{invocation.log_text}\n{invocation.failure}")) == (False, [])
-
-
-def test_what_is_shown_of_a_run_holds_no_secret_and_no_record_id(world: World) -> None:
-    message = world.queued()
-    world.execute(message)
-
-    assert leaked_in(answer_of(world.show(json.loads(message)["run_id"])).body) == []
+    shown = answer_of(world.show(json.loads(message)["run_id"])).body
+    assert invocation.failure is not None
+    assert leaked_in(f"{invocation.log_text}\n{invocation.failure}\n{shown}") == []
 
 
 def broken_run(app: RunningApp, world: World) -> Invocation:

@@ -215,7 +215,7 @@ def test_a_run_as_of_another_day_names_it() -> None:
 
 
 def test_an_unsuccessful_latest_run_is_shown_with_its_effect_what_failed_and_the_fix() -> None:
-    words = "Latest run: refused It did not deliver a report. much lower than the last report "
+    words = "Latest run: refused It did not deliver a report. Outcome: much lower than the last report. "
 
     what_and_fix = "Consented fell from 800 to 400. Look in REDCap whether records were deleted or moved."
     assert words + what_and_fix in text_of(a_late_overview())
@@ -230,7 +230,7 @@ def test_an_older_unsuccessful_run_is_only_listed() -> None:
 def test_a_run_that_will_be_retried_says_what_failed() -> None:
     runs = (a_page_run("requested", reason="source-unavailable", what="REDCap is down.", fix="Wait."),)
 
-    words = "Latest run: waiting It will be retried automatically. REDCap could not be reached REDCap is down. Wait."
+    words = "Latest run: waiting It will be retried automatically. Outcome: REDCap could not be reached. REDCap is down. Wait."
     assert words in text_of(an_overview(runs=runs))
 
 
