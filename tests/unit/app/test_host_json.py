@@ -47,12 +47,9 @@ def test_a_message_is_retried_for_longer_than_another_run_can_hold_the_lease() -
     assert QUEUES["maxDequeueCount"] * duration(QUEUES["visibilityTimeout"]) > LONGEST_RUN + LEASE_LENGTH
 
 
-def test_a_failed_message_is_retried_after_minutes() -> None:
-    assert duration(QUEUES["visibilityTimeout"]) == timedelta(minutes=5)
-
-
-def test_a_process_executes_one_run_at_a_time() -> None:
+def test_a_process_executes_one_run_at_a_time_and_retries_after_minutes() -> None:
     assert (QUEUES["batchSize"], QUEUES["newBatchThreshold"]) == (1, 0)
+    assert duration(QUEUES["visibilityTimeout"]) == timedelta(minutes=5)
 
 
 def test_sampling_drops_no_log_line() -> None:
@@ -64,7 +61,6 @@ def test_the_routes_have_the_prefix_that_responses_use() -> None:
 
 
 def test_the_queue_triggers_come_from_an_extension_bundle() -> None:
-    assert HOST["extensionBundle"] == {
-        "id": "Microsoft.Azure.Functions.ExtensionBundle",
-        "version": "[4.*, 5.0.0)",
-    }
+    bundle = {"id": "Microsoft.Azure.Functions.ExtensionBundle", "version": "[4.*, 5.0.0)"}
+
+    assert HOST["extensionBundle"] == bundle

@@ -14,7 +14,6 @@ from consent.app.http_api import (
     parse_run_id,
     parse_run_request,
     problem_for,
-    unknown_run,
 )
 from consent.errors import BadRequestError, Problem, UnknownRunError
 from consent.runs.request import RunRequest
@@ -39,18 +38,17 @@ def test_an_empty_body_requests_todays_report_of_the_only_study(empty: bytes) ->
     assert parse_run_request(empty) == RunRequest(study=None, as_of=None, dry_run=False, accept_drop=False)
 
 
-def test_every_key_of_a_body_is_read() -> None:
-    request = parse_run_request(body(study="obri-ibd", as_of="2026-11-16", dry_run=True, accept_drop=True))
-
-    assert request == RunRequest("obri-ibd", date(2026, 11, 16), dry_run=True, accept_drop=True)
-
-
-def test_accepting_a_drop_is_not_a_dry_run() -> None:
-    assert parse_run_request(body(accept_drop=True)) == RunRequest(accept_drop=True)
-
-
-def test_a_byte_order_mark_is_ignored() -> None:
-    assert parse_run_request(b"\xef\xbb\xbf" + body(dry_run=True)).dry_run
+@pytest.mark.parametrize(
+    ("request_body", "expected"),
+    [
+        (body(study="obri-ibd", as_of="2026-11-16"), RunRequest("obri-ibd", date(2026, 11, 16))),
+        (body(accept_drop=True), RunRequest(accept_drop=True)),
+        (b"\xef\xbb\xbf" + body(dry_run=True), RunRequest(dry_run=True)),
+    ],
+    ids=["study and day", "accepting a drop", "a dry run, after a byte order mark"],
+)
+def test_every_key_of_a_body_is_read(request_body: bytes, expected: RunRequest) -> None:
+    assert parse_run_request(request_body) == expected
 
 
 @pytest.mark.parametrize(
@@ -165,12 +163,10 @@ def test_a_run_id_is_read(run_id: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "adults", "adults.2026-11-16\n", "../adults.x", "adults.é", "a." + "x" * 5_000])
 def test_any_other_text_is_an_unknown_run(text: str) -> None:
-    with pytest.raises(UnknownRunError):
+    with pytest.raises(UnknownRunError) as caught:
         parse_run_id(text)
 
-
-def test_the_id_of_an_unknown_run_is_not_repeated() -> None:
-    assert unknown_run().problems == (Problem("There is no run with this id.", "Use an id that GET /api/runs lists."),)
+    assert caught.value.problems == (Problem("There is no run with this id.", "Use an id that GET /api/runs lists."),)
 
 
 def test_the_response_to_a_request_says_where_its_status_is() -> None:

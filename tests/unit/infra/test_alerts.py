@@ -75,10 +75,6 @@ def run_that_fails_after_all_retries(folder: Path) -> None:
     mark_failed(MESSAGE, ledger_in(folder), now=later(hours=1))
 
 
-def run_that_died(folder: Path) -> None:
-    mark_failed(MESSAGE, ledger_in(folder), now=Clock())
-
-
 def message_without_a_run(folder: Path) -> None:
     mark_failed("[]", ledger_in(folder), now=Clock())
 
@@ -129,7 +125,6 @@ def report_on_time_at_maintenance(folder: Path) -> None:
 CASES: list[tuple[Callable[[Path], None], str, str]] = [
     (run_that_is_refused, "run_failed", "needs-a-person"),
     (run_that_fails_after_all_retries, "run_failed", "needs-a-person"),
-    (run_that_died, "run_failed", "needs-a-person"),
     (message_without_a_run, "run_failed", "needs-a-person"),
     (report_late_at_maintenance, "report_late", "late"),
     (check_health, "report_late", "late"),

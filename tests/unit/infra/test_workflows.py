@@ -98,13 +98,10 @@ def test_every_action_is_official_and_has_a_major_version(path: Path) -> None:
     assert [each for each in used if not known.fullmatch(each)] == []
 
 
-@EVERY_FILE
-def test_a_workflow_never_runs_twice_at_once(path: Path) -> None:
-    assert set(workflow(path.name)["concurrency"]) == {"group", "cancel-in-progress"}
+def test_a_workflow_never_runs_twice_at_once_and_a_deployment_is_never_cancelled() -> None:
+    settings = {path.name: workflow(path.name)["concurrency"]["cancel-in-progress"] for path in FOLDER.glob("*.yml")}
 
-
-def test_a_new_deployment_does_not_cancel_a_running_one() -> None:
-    assert workflow("deploy.yml")["concurrency"]["cancel-in-progress"] is False
+    assert settings == {"ci.yml": True, "deploy.yml": False}
 
 
 @pytest.mark.parametrize(("name", "key"), [("ci.yml", "check"), ("deploy.yml", "package"), ("deploy.yml", "deploy")])
