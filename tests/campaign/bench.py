@@ -1,6 +1,6 @@
-"""What all cases of a fault campaign share: the stand-ins' servers, the storage, and processes to be killed.
+"""What all cases of the fault campaign share: the stand-ins' servers, the storage, and processes to kill.
 
-Each case puts apps of its own into the servers; only the storage remembers earlier cases, by their study keys.
+Each case has its own REDCap and Dropbox; only the storage holds earlier cases, by their study keys.
 """
 
 import json
@@ -31,7 +31,7 @@ CHILD_SECONDS = 90
 
 
 class Child:
-    """A process that waits, ready, for the one message it will carry out."""
+    """A process that is ready to handle one message."""
 
     def __init__(self) -> None:
         self.was_killed = False
@@ -42,18 +42,18 @@ class Child:
             subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=self._said)
         )
 
-    def carry_out(self, task: Mapping[str, Any]) -> None:
-        """Have it do its work, until it ends or is killed."""
+    def handle(self, task: Mapping[str, Any]) -> None:
+        """Let it handle a message until it ends or is killed."""
         self._process.communicate(json.dumps(task).encode() + b"\n", timeout=CHILD_SECONDS)
 
     def kill(self) -> None:
-        """End it at once, whatever it is doing."""
+        """Kill it at once."""
         self.was_killed = True
         self._process.kill()
         self._process.wait()
 
-    def said(self) -> list[str]:
-        """Its log."""
+    def log(self) -> list[str]:
+        """Return its log."""
         self._said.seek(0)
         return self._said.read().decode().splitlines()
 
@@ -69,7 +69,7 @@ class Child:
 
 @dataclass
 class Bench:
-    """The servers by place; ``folder`` is where study files go."""
+    """The servers by place, and the folder of the study files."""
 
     servers: dict[Place, Server]
     azurite: Azurite
@@ -78,18 +78,18 @@ class Bench:
 
     @property
     def direct(self) -> Settings:
-        """The way to the storage that no fault is on."""
+        """Settings that reach the storage without faults."""
         return Settings({"AzureWebJobsStorage": self.azurite.connection_string})
 
     def study(self, key: str) -> StudyConfig:
-        """The packaged study, under a key and in a folder of its own."""
+        """Copy the packaged study to a folder of its own, under a new key."""
         file = self.folder / key / f"{key}.toml"
         file.parent.mkdir()
         file.write_bytes(PACKAGED.read_bytes())
         return load_study_file(file)
 
     def settings(self, key: str) -> dict[str, str]:
-        """What a worker of this study is set up with."""
+        """Return the settings of a worker of this study."""
         tables = f"{self.servers['storage'].url}/{self.azurite.table_url.rpartition('/')[2]}"
         return {
             "REDCAP_API_URL": f"{self.servers['redcap'].url}/api/",
@@ -102,12 +102,12 @@ class Bench:
         }
 
     def child(self) -> Child:
-        """A process that is ready; another is started for the next one to ask, because that takes a while."""
+        """Return a process that is ready, and start the next one, because that takes a while."""
         ready, self.next_child = self.next_child or Child(), Child()
         return ready
 
     def rows(self, key: str) -> list[Mapping[str, Any]]:
-        """All that the storage holds of a study, as it is stored."""
+        """Return everything that the storage holds about a study."""
         from azure.data.tables import TableServiceClient
 
         with TableServiceClient.from_connection_string(self.azurite.connection_string) as service:
@@ -119,7 +119,7 @@ class Bench:
 
 @contextmanager
 def open_bench(azurite: Azurite, folder: Path) -> Iterator[Bench]:
-    """Servers for as long as the block lasts."""
+    """Run the servers for as long as the block lasts."""
     with ExitStack() as opened:
         apps = {"redcap": Redcap([]), "dropbox": Dropbox(), "storage": Redcap([])}
         bench = Bench({place: opened.enter_context(Server(app)) for place, app in apps.items()}, azurite, folder)

@@ -1,7 +1,4 @@
-"""What goes wrong in each case of the fault campaign: chosen by chance, but by the case's seed alone.
-
-Decides only, and touches nothing; ``campaign_world.py`` has it happen.
-"""
+"""What goes wrong in each case of the fault campaign, chosen at random by the case's seed."""
 
 import random
 from dataclasses import dataclass, replace
@@ -29,8 +26,8 @@ EXPORT, FIRST_WRITE = 10, 24  # which of them ask for the records, and begin to 
 
 
 @dataclass(frozen=True)
-class Spell:
-    """Bad weather at one place, from the first tick on; how it comes and goes is up to its own seed."""
+class Outage:
+    """An outage at one place, from the first timer on; its own seed decides how it comes and goes."""
 
     place: Place
     trouble: Trouble
@@ -58,7 +55,7 @@ class Case:
 
     seed: int
     families: tuple[str, ...] = ()
-    spells: tuple[Spell, ...] = ()
+    spells: tuple[Outage, ...] = ()
     duplicated: bool = False
     has_history: bool = False
     asked: Asked = "nothing"
@@ -70,21 +67,21 @@ class Case:
     frozen_at: int | None = None
     frozen_after_work: bool = False
     frozen_for: timedelta = timedelta(0)
-    forgets: bool = False
+    loses_messages: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The families, and duplication where there is any."""
+        """Return the families, and whether messages are duplicated."""
         return (*self.families, *(["delivered twice"] if self.duplicated else []))
 
 
 def seeds(runs: int) -> range:
-    """The seeds of a campaign of so many cases."""
+    """Return the seeds of a campaign of so many cases."""
     return range(FIRST_SEED, FIRST_SEED + runs)
 
 
 def case_of(seed: int) -> Case:
-    """The case of a seed: every family comes round in turn, with and without duplication, the rest is chance."""
+    """Return the case of a seed: every family in turn, with and without duplication, the rest at random."""
     chance, number = random.Random(seed), seed - FIRST_SEED
     first = FAMILIES[number % len(FAMILIES)]
     duplicated = number // len(FAMILIES) % 2 == 1
@@ -120,11 +117,11 @@ def _with(family: str, case: Case, chance: random.Random) -> Case:
         at, asked = chance.randint(1, REQUESTS_OF_A_RUN), "an older day" if case.asked == "now" else case.asked
         return replace(case, killed_at=at, killed_after_work=chance.random() < 0.5, asked=asked)
     if family == FORGOTTEN:
-        return replace(case, forgets=True)
+        return replace(case, loses_messages=True)
     return replace(case, spells=(*case.spells, _spell(family, chance)))
 
 
-def _spell(family: str, chance: random.Random) -> Spell:
+def _spell(family: str, chance: random.Random) -> Outage:
     place, trouble = next((p, t) for p, t in product(PLACES, TROUBLES) if family == f"{p} {t}")
     minutes = chance.choice((chance.uniform(0.2, 5), chance.uniform(5, 60), chance.uniform(60, 100)))
-    return Spell(place, trouble, timedelta(minutes=minutes), chance.randrange(2**32))
+    return Outage(place, trouble, timedelta(minutes=minutes), chance.randrange(2**32))

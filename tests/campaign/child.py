@@ -1,6 +1,6 @@
-"""A process that carries out one message, so that it can be killed at it.
+"""A process that handles one message, and can be killed while it does.
 
-Is told everything in one line of JSON, and logs to its standard error. Its clock moves on by its own sleeping alone.
+It reads its task as one line of JSON and logs to standard error. Its clock moves only when it sleeps.
 """
 
 import json
@@ -11,21 +11,21 @@ from datetime import datetime
 from consent.config.settings import Settings
 from consent.errors import ConsentReportError
 from consent.runs.ledger.store import open_ledger
-from tests.campaign.weather import VirtualClock
-from tests.campaign.workers import Worker, carefully
+from tests.campaign.faults import VirtualClock
+from tests.campaign.workers import Worker, handle_carefully
 
 
 def main() -> int:
-    """0 when the message was carried out, 1 when it must come again."""
+    """Return 0 when the message was handled, 1 when it must be retried."""
     logging.basicConfig(level=logging.INFO)
     logging.getLogger("azure").setLevel(logging.WARNING)
     task = json.loads(sys.stdin.readline())
     clock, settings = VirtualClock(datetime.fromisoformat(task["now"])), Settings(task["settings"])
     ledger = open_ledger(settings, default="table")
     try:
-        carefully(task["message"], Worker("child", settings, ledger, clock.now, clock.seconds, clock.sleep))
+        handle_carefully(task["message"], Worker("child", settings, ledger, clock.now, clock.seconds, clock.sleep))
     except ConsentReportError:
-        logging.exception("The message must come again")
+        logging.exception("The message must be retried")
         return 1
     finally:
         ledger.close()

@@ -1,6 +1,6 @@
-"""The same job as many would write it: no claim, records overwritten blindly, other bytes each time, no file replaced.
+"""A naive version of the job: no lease, blind writes to the run history, new bytes each time, no file replaced.
 
-A fault campaign that does not find this one out is too weak. In fair weather it does all that is asked of it.
+A fault campaign that does not find it out is too weak. Without faults it does everything right.
 """
 
 import contextlib
@@ -28,8 +28,8 @@ from tests.campaign.light_report import render_light_report
 from tests.campaign.workers import Worker
 
 
-def naively(message: str, worker: Worker) -> None:
-    """Carry out a message without a care."""
+def handle_naively(message: str, worker: Worker) -> None:
+    """Handle a message without any precaution."""
 
     def perform(record: RunRecord, lease: KeepAlive) -> RunResult:
         study = choose_study(load_studies(worker.settings), record.study)
@@ -47,7 +47,7 @@ def naively(message: str, worker: Worker) -> None:
 
 
 class _Careless:
-    """A ledger in which every study is always free, and whoever writes last is right."""
+    """A ledger without leases, in which the last write wins."""
 
     def __init__(self, ledger: RunLedger) -> None:
         self._ledger = ledger
@@ -72,7 +72,7 @@ class _Careless:
 
 
 class _Unseen:
-    """A folder that nobody looks at before writing to it."""
+    """A folder that always seems empty."""
 
     def stat(self, path: str) -> None:
         return None
@@ -82,7 +82,7 @@ class _Unseen:
 
 
 def _stamped(files: tuple[ReportFile, ...], worker: Worker) -> tuple[ReportFile, ...]:
-    """The files with the instant they were made at, and who made them."""
+    """Add the time and the worker's name to each file for machines."""
 
     def stamped(file: ReportFile) -> ReportFile:
         if not file.data:
@@ -94,7 +94,7 @@ def _stamped(files: tuple[ReportFile, ...], worker: Worker) -> tuple[ReportFile,
 
 
 def _upload_all(report: ReportSet, worker: Worker) -> tuple[StoredFile, ...]:
-    """Write the archive and the stable names, in the right order at least; the files under the stable names."""
+    """Upload the archive, then the stable names; return the files under the stable names."""
     shown = report.stable_targets({})
     with dropbox_session(worker.settings.network, worker.settings.get("DROPBOX_SANDBOX_URL")) as session:
         client = dropbox.Dropbox(
@@ -112,7 +112,7 @@ def _upload(client: dropbox.Dropbox, place: TargetFile) -> StoredFile:
     try:
         found = client.files_upload(place.content, place.path, mode=WriteMode.add, autorename=True)
     except Exception:
-        failure: ConsentReportError | None = DeliveryUnavailableError("The naive job gave up an upload.")
+        failure: ConsentReportError | None = DeliveryUnavailableError("The naive job failed to upload a file.")
     else:
         return StoredFile(found.path_display, found.content_hash, found.size, found.rev)
     raise failure

@@ -1,7 +1,4 @@
-"""The platform in a fault campaign: timers, requests by hand and queues, in a virtual time.
-
-Drives the product's own functions and knows nothing of what goes wrong; ``campaign_world.py`` sees to that.
-"""
+"""The platform in the fault campaign: timers, HTTP requests and queues, in simulated time."""
 
 import contextlib
 import random
@@ -19,8 +16,8 @@ from consent.runs.scheduler import queue_due, request_run, run_id_in
 from consent.runs.worker import mark_failed
 from consent.studies.model import StudyConfig
 from tests.campaign.cases import Case
+from tests.campaign.faults import VirtualClock
 from tests.campaign.queue import Message, SimulatedQueue
-from tests.campaign.weather import VirtualClock
 from tests.campaign.workers import Execute, Worker
 
 MONDAY = date(2026, 11, 23)
@@ -30,7 +27,7 @@ DUE_AT = time(12, tzinfo=UTC)  # seven in the morning in Toronto, in winter
 
 @dataclass(frozen=True)
 class Tick:
-    """A timer fires, or somebody asks for a run."""
+    """A timer fires, or a person requests a run."""
 
     instant: datetime
     trigger: Trigger
@@ -54,7 +51,7 @@ class Platform:
         self.queue = SimulatedQueue(self.chance, case.duplicated)
         self.poison = SimulatedQueue(self.chance, duplicates=False)
         self.deliver: Callable[[Message], None] = lambda message: self.attempt(message, self.anybody)
-        self.begun: Counter[str] = Counter()
+        self.started: Counter[str] = Counter()
         self.counted: Counter[str] = Counter()
         self.log: list[str] = []
         self.faults: list[str] = []
@@ -65,8 +62,8 @@ class Platform:
     def anybody(self) -> Worker:
         return self.chance.choice(self.workers)
 
-    def live_through(self, monday: date, is_settled: Callable[[], bool]) -> None:
-        """From a Monday's first tick until its report stands and nothing stirs any more, or three days later."""
+    def run_until_settled(self, monday: date, is_settled: Callable[[], bool]) -> None:
+        """Run a Monday until its report is delivered and nothing is left to do, at most three days."""
         ticks = deque(self._ticks(monday))
         while instants := self._coming(ticks):
             self._clock.advance_to(min(instants))
@@ -76,31 +73,31 @@ class Platform:
                 self._give_up(message)
             elif message := self.queue.take(self._clock.now()):
                 self.deliver(message)
-            if not self._stirs() and is_settled():
+            if not self._has_work() and is_settled():
                 return
 
     def attempt(self, message: Message, worker: Worker) -> None:
-        """Have a worker carry a message out, and do with it what the platform then does."""
-        self.note_beginning(message)
+        """Let a worker handle a message, then do what the platform does with the message."""
+        self.count_attempt(message)
         try:
             self._execute(message.text, worker)
         except ConsentReportError as error:
             self._note(error)
-            self._failed(message)
+            self._retry_or_poison(message)
         except Exception as error:
             self.faults.append(f"a fault in the program escaped: {''.join(traceback.format_exception(error))}")
-            self._failed(message)
+            self._retry_or_poison(message)
         else:
             self.queue.done(message)
 
-    def note_beginning(self, message: Message) -> None:
-        """A message is in somebody's hands."""
+    def count_attempt(self, message: Message) -> None:
+        """Count the start of an attempt."""
         with self._lock:
-            self.begun[run_id_in(message.text)] += 1
+            self.started[run_id_in(message.text)] += 1
             self.counted["attempts"] += 1
 
     def rival_of(self, message: Message) -> Message:
-        """Another message in somebody else's hands: of a run that a person asks for just now, or the same once more."""
+        """Return a second message for the other worker: a new request's, or the same again."""
         self.counted["taken by two at once"] += 1
         texts = [message.text]
         if self._case.asked == "now":
@@ -122,9 +119,9 @@ class Platform:
         instants = (ticks[0].instant if ticks else None, self.queue.next_at, self.poison.next_at)
         return [instant for instant in instants if instant]
 
-    def _stirs(self) -> bool:
-        """Whether anything is still to come before a timer finds something to do."""
-        return bool(self.queue.waiting or self.poison.waiting or self._clock.arranged or not self._is_idle)
+    def _has_work(self) -> bool:
+        """Whether anything is left to do before the next timer."""
+        return bool(self.queue.waiting or self.poison.waiting or self._clock.scheduled or not self._is_idle)
 
     def _tick(self, tick: Tick) -> None:
         self._is_idle = False
@@ -134,7 +131,7 @@ class Platform:
             self._note(error)
             return
         self._is_idle = not messages
-        if self._case.forgets and tick.instant == datetime.combine(MONDAY, DUE_AT):
+        if self._case.loses_messages and tick.instant == datetime.combine(MONDAY, DUE_AT):
             self.counted["messages that never reached the queue"] += len(messages)
             return
         for message in messages:
@@ -159,13 +156,13 @@ class Platform:
         )
         return [asked.message] if asked.message else []
 
-    def _failed(self, message: Message) -> None:
+    def _retry_or_poison(self, message: Message) -> None:
         with self._lock:
             self.counted["attempts that were tried again"] += 1
             self.queue.failed(message, self._clock.now())
-            while self.queue.given_up:
+            while self.queue.poisoned:
                 self.counted["messages given up"] += 1
-                self.poison.send(self.queue.given_up.pop().text, self._clock.now())
+                self.poison.send(self.queue.poisoned.pop().text, self._clock.now())
 
     def _give_up(self, message: Message) -> None:
         worker = self.anybody

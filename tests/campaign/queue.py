@@ -1,7 +1,4 @@
-"""A queue in a virtual time, by the rules of the platform's own: at least once, and given up after ten tries.
-
-Runs nothing: whoever takes a message says whether it was carried out.
-"""
+"""A queue in simulated time with the platform's rules: at-least-once delivery, and the poison queue after ten tries."""
 
 import random
 from dataclasses import dataclass, field
@@ -14,7 +11,7 @@ MOST_TRIES = 10
 
 @dataclass
 class Message:
-    """A message, and when it can next be seen."""
+    """A message, and when it is next visible."""
 
     text: str
     visible_at: datetime
@@ -23,12 +20,12 @@ class Message:
 
 @dataclass
 class SimulatedQueue:
-    """One queue; where ``duplicates`` is set messages come twice, and some come again although they were done."""
+    """One queue; with ``duplicates`` messages arrive twice, and some arrive again after they were handled."""
 
     chance: random.Random
     duplicates: bool
     waiting: list[Message] = field(default_factory=list)
-    given_up: list[Message] = field(default_factory=list)
+    poisoned: list[Message] = field(default_factory=list)
     repeated: int = 0
 
     def send(self, text: str, now: datetime) -> None:
@@ -39,33 +36,33 @@ class SimulatedQueue:
 
     @property
     def next_at(self) -> datetime | None:
-        """When the next message can be seen."""
+        """When the next message is visible."""
         return min((message.visible_at for message in self.waiting), default=None)
 
     def take(self, now: datetime) -> Message | None:
-        """The message that has been visible longest; nobody else sees it for ten minutes."""
+        """Take the message that has been visible longest, and hide it for ten minutes."""
         visible = [message for message in self.waiting if message.visible_at <= now]
         if not visible:
             return None
         return self.hold(min(visible, key=lambda message: message.visible_at), now)
 
     def hold(self, message: Message, now: datetime) -> Message:
-        """Hand this very message to somebody."""
+        """Hide this message for ten minutes and count the try."""
         message.tries += 1
         message.visible_at = now + WHILE_RUNNING
         return message
 
     def done(self, message: Message) -> None:
-        """Delete it; where messages are duplicated, that fails now and then."""
+        """Delete it; with ``duplicates`` that fails at times."""
         if self.duplicates and message.tries < 3 and self.chance.random() < 0.3:
             self.repeated += 1
         else:
             self.waiting.remove(message)
 
     def failed(self, message: Message, now: datetime) -> None:
-        """Have it seen again in five minutes, or give it up."""
+        """Make it visible in five minutes, or move it to the poison queue."""
         if message.tries < MOST_TRIES:
             message.visible_at = now + AFTER_FAILURE
         else:
             self.waiting.remove(message)
-            self.given_up.append(message)
+            self.poisoned.append(message)

@@ -1,4 +1,4 @@
-"""Looks at the folder as its readers do, at any moment: whatever is vouched for must be whole and true.
+"""Read the folder as its readers do, at any moment: every set with a matching manifest must be complete and correct.
 
 Knows the format of the files and the truth about the registry, and nothing of how either came about.
 """
@@ -18,7 +18,7 @@ Files = Mapping[str, bytes]
 
 @dataclass
 class Reader:
-    """A reader who comes again and again, and remembers the newest report that was ever vouched for."""
+    """A reader who looks again and again, and remembers the newest report seen."""
 
     title: str
     registry: GrowingRegistry
@@ -28,12 +28,12 @@ class Reader:
 
     @property
     def stable(self) -> tuple[str, str, str, str, str]:
-        """Where the table, the document and the manifest stand, then the files for people."""
+        """The paths of table, document and manifest, then those of workbook and PDF."""
         table, workbook, pdf = (f"/{self.title}.{kind}" for kind in ("csv", "xlsx", "pdf"))
         return table, f"/data/{self.title}.json", f"/data/{self.title}.manifest.json", workbook, pdf
 
     def look(self, files: Files) -> None:
-        """Note every problem of the report under the stable names, and of every archived set."""
+        """Check the report under the stable names, and every archived set."""
         self.looks += 1
         if self.manifest(files) and self.is_whole(files):
             self._check_stable(files)
@@ -42,14 +42,14 @@ class Reader:
                 self._check_archived(PurePosixPath(path), files)
 
     def manifest(self, files: Files) -> dict[str, Any] | None:
-        """What stands at the manifest's stable name."""
+        """Return the current manifest."""
         found = files.get(self.stable[2])
         return json.loads(found) if found else None
 
     def is_whole(self, files: Files) -> bool:
-        """Whether the stable names hold what their manifest says; if not, the set gives itself away as mixed."""
+        """Whether the files under the stable names match their manifest."""
         entries = (self.manifest(files) or {"files": []})["files"]
-        return bool(entries) and all(_is_as_vouched(files.get(f"/{entry['path']}"), entry) for entry in entries)
+        return bool(entries) and all(_matches(files.get(f"/{entry['path']}"), entry) for entry in entries)
 
     def _check_stable(self, files: Files) -> None:
         table, document, manifest = (files[path] for path in self.stable[:3])
@@ -61,7 +61,7 @@ class Reader:
 
     def _check_archived(self, path: PurePosixPath, files: Files) -> None:
         entries = json.loads(files[str(path)])["files"]
-        if not all(_is_as_vouched(files.get(str(path.with_name(entry["name"]))), entry) for entry in entries):
+        if not all(_matches(files.get(str(path.with_name(entry["name"]))), entry) for entry in entries):
             self.problems.append(f"the archived set {path.parent.name} is vouched for and not whole")
             return
         table, document = (files[str(path.with_name(f"{self.title}.{kind}"))] for kind in ("csv", "json"))
@@ -80,8 +80,8 @@ class Reader:
             self.problems.append(f"the document of {what} is not the truth about {people['total']} people")
 
 
-def vouched_for(files: Files) -> dict[bytes, str]:
-    """The contents that some manifest in a folder vouches for, each once, with its file's name."""
+def listed_in_manifests(files: Files) -> dict[bytes, str]:
+    """Return the contents that any manifest in the folder lists, with their names."""
     manifests = [content for path, content in files.items() if path.endswith(".manifest.json")]
     vouched = {entry["sha256"] for manifest in manifests for entry in json.loads(manifest)["files"]}
     return {
@@ -91,12 +91,12 @@ def vouched_for(files: Files) -> dict[bytes, str]:
     }
 
 
-def _is_as_vouched(content: bytes | None, entry: dict[str, Any]) -> bool:
+def _matches(content: bytes | None, entry: dict[str, Any]) -> bool:
     return content is not None and hashlib.sha256(content).hexdigest() == entry["sha256"]
 
 
 def _numbers(document: dict[str, Any]) -> list[list[int]]:
-    """The numbers of the weekly table as the document has them."""
+    """Return the numbers of the weekly table from the document."""
     weeks = [[week["consented"], *week["riders"].values()] for week in document["weeks"]]
     totals = document["totals"]
     return [*weeks, [totals["consented"], *totals["riders"].values()]]

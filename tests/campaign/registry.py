@@ -1,6 +1,6 @@
-"""The registry of a fault campaign, which grows while the weather is bad, and the truth about it at each size.
+"""The registry of the fault campaign, which grows during outages, and the correct counts at each size.
 
-Every person carries marks that must never leave REDCap. Nobody's truth changes with the day of the report.
+Every person has marks that must never leave REDCap. The correct counts do not depend on the report's day.
 """
 
 from collections import Counter
@@ -19,23 +19,23 @@ MARKS = (RECORD_MARK, NAME_MARK, "1970-01-01")
 
 @dataclass
 class GrowingRegistry:
-    """The first so many of the made-up people; ``sizes`` is every number there ever was."""
+    """The first of the invented people; ``sizes`` holds every size the registry had."""
 
     sizes: list[int] = field(default_factory=lambda: [30])
 
     @property
     def project(self) -> Project:
-        """The registry as a REDCap project that is read anew for every request."""
+        """The registry as a REDCap project, read anew for every request."""
         return replace(registry(0, today=MADE_ON), rows=lambda: _everybody_as_rows()[: self.sizes[-1]])
 
     def grow(self, by: int) -> None:
-        """So many people join."""
+        """Add so many people."""
         self.sizes.append(self.sizes[-1] + by)
 
 
 @lru_cache
 def csv_of(size: int, cutoff: date) -> str:
-    """The weekly table that a right report of so many people shows as of a day, worked out from the people alone."""
+    """Return the correct weekly table for so many people as of a day, computed from the people alone."""
     consented = [one for one in everybody()[:size] if one.consented_on and one.consented_on <= cutoff]
     first_days = [START + timedelta(days=7 * week) for week in range((cutoff - START).days // 7 + 1)]
     by_week = {first: [one for one in consented if _week_of(one) == first] for first in first_days}
@@ -46,7 +46,7 @@ def csv_of(size: int, cutoff: date) -> str:
 
 @lru_cache
 def everybody() -> tuple[Person, ...]:
-    """All people who are or will be in the registry; nobody whose consent is dated after it was made."""
+    """Return all people who are or will be in the registry, except those with a consent in the future."""
     return tuple(person for person, _ in _made_up())
 
 

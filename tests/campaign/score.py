@@ -1,4 +1,4 @@
-"""Adds up what a fault campaign tried and what held, and prints it as a table."""
+"""Add up what the fault campaign tried and what held."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from tests.campaign.cases import FAMILIES, Case
 
 @dataclass
 class Score:
-    """The tally of a campaign; ``counted`` is what happened on the way, by name."""
+    """The result of a campaign; ``counted`` holds other events by name."""
 
     tried: Counter[str] = field(default_factory=Counter)
     held: Counter[str] = field(default_factory=Counter)
@@ -22,7 +22,7 @@ class Score:
     naive_found: int = 0
 
     def add(self, case: Case, counted: Counter[str], *, held: bool) -> None:
-        """One more case is over."""
+        """Add one case."""
         self.counted += counted
         for name in ("", *case.families):
             self.tried[name] += 1
@@ -30,16 +30,16 @@ class Score:
             self.with_duplicates[name] += case.duplicated
 
     def as_plain(self) -> dict[str, Any]:
-        """The tally as plain values, which can be sent to another process."""
+        """Return the result as plain values for another process."""
         return {name: dict(value) if isinstance(value, Counter) else value for name, value in vars(self).items()}
 
     def add_all(self, other: Mapping[str, Any]) -> None:
-        """Add the tally of another process."""
+        """Add the result of another process."""
         for name, value in other.items():
             setattr(self, name, getattr(self, name) + (Counter(value) if isinstance(value, dict) else value))
 
     def lines(self) -> Iterator[str]:
-        """The table, line by line."""
+        """Return the table, line by line."""
         yield f"{'what went wrong':<28}{'tried':>8}{'held':>8}{'duplicated too':>17}"
         for name, title in [*((family, family) for family in FAMILIES), ("", "cases in all")]:
             yield f"{title:<28}{self.tried[name]:>8}{self.held[name]:>8}{self.with_duplicates[name]:>17}"

@@ -1,7 +1,4 @@
-"""Those who carry out a message in a fault campaign: by the careful job that is the product's, in this process.
-
-A naive one is in ``naive_job.py``, and ``campaign_child.py`` is a process of its own.
-"""
+"""Handle a message in the fault campaign with the product's own job."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,8 +25,8 @@ class Worker:
 Execute = Callable[[str, Worker], None]
 
 
-def carefully(message: str, worker: Worker) -> None:
-    """What the function app does with a message."""
+def handle_carefully(message: str, worker: Worker) -> None:
+    """Handle a message as the function app does."""
     perform = job(
         worker.settings,
         worker.ledger,

@@ -1,7 +1,6 @@
-"""One case of the fault campaign, played from the first tick of a Monday until its report stands for good.
+"""One case of the fault campaign, from the first timer of a Monday until its report is delivered.
 
-The stand-ins, the storage and the functions driven are real; the clock and the queue are simulated. Judges nothing:
-``campaign_reader.py`` and ``campaign_recovery.py`` do.
+The stand-ins, the storage and the product's functions are real; the clock and the queue are simulated.
 """
 
 import threading
@@ -26,31 +25,31 @@ from sandbox.redcap.app import Redcap
 from sandbox.redcap.faults import DATABASE_PASSWORD
 from sandbox.server import App, Fault
 from tests.campaign.bench import Bench, Child
-from tests.campaign.cases import Case, Place, Spell
-from tests.campaign.log import logging_to
+from tests.campaign.captured_log import logging_to
+from tests.campaign.cases import Case, Outage, Place
+from tests.campaign.faults import Hooked, VirtualClock, faults_of, seconds_of
+from tests.campaign.final_state import FinalState, problems_of
 from tests.campaign.platform import DUE_AT, MONDAY, Platform
 from tests.campaign.queue import Message
 from tests.campaign.reader import Reader
-from tests.campaign.recovery import Aftermath, problems_of
 from tests.campaign.registry import MARKS, GrowingRegistry
-from tests.campaign.weather import Noticed, VirtualClock, faults_of, seconds_of
 from tests.campaign.workers import Execute, Worker
 from tests.support.forwarding import Forwarding
 
-BEFORE_THE_WEATHER = timedelta(minutes=2)
+BEFORE_THE_OUTAGE = timedelta(minutes=2)
 SECRETS = (*MARKS, TOKEN, KEY, DATABASE_PASSWORD, "sandbox-refresh", "sandbox-secret")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What did not hold, a sentence each, and what happened, by name."""
+    """What did not hold, a sentence each, and other events by name."""
 
     problems: list[str]
     counted: Counter[str]
 
 
 class World:
-    """A case, its stand-ins, and all that happens to them; what the platform is made of closes with ``opened``."""
+    """A case, its stand-ins and everything that happens to them; ``opened`` closes the platform's connections."""
 
     def __init__(self, case: Case, bench: Bench, execute: Execute, key: str, opened: ExitStack) -> None:
         self.case, self.bench, self.study = case, bench, bench.study(key)
@@ -60,7 +59,7 @@ class World:
         self.platform = Platform(case, self.study, self.clock, execute, self._workers(opened))
         self._direct = _closing(open_ledger(bench.direct, default="table"), opened)
         self._monday = MONDAY
-        self._weather: list[Spell] = []
+        self._outages: list[Outage] = []
         self._faults: list[tuple[Fault, int]] = []
         self._strikes: deque[str] = deque()
         self._strike, self._requests = "", 0
@@ -69,14 +68,14 @@ class World:
         self._lock = threading.Lock()
 
     def play(self) -> list[str]:
-        """Everything that did not hold."""
+        """Run the case and return everything that did not hold."""
         with logging_to(self.platform.log):
             self._serve()
             if self.case.has_history:
-                self._live_through(MONDAY - WEEK)
-            self._brew()
-            self._live_through(MONDAY)
-        return [*self.platform.faults, *problems_of(self._aftermath())]
+                self._run_until_settled(MONDAY - WEEK)
+            self._schedule_faults()
+            self._run_until_settled(MONDAY)
+        return [*self.platform.faults, *problems_of(self._final_state())]
 
     def _workers(self, opened: ExitStack) -> list[Worker]:
         settings = Settings(self.bench.settings(self.study.key))
@@ -102,56 +101,58 @@ class World:
         }
         for place, app in apps.items():
             server = self.bench.servers[place]
-            server.app = Noticed(app, partial(self._before, place), self._look, self._after)
+            server.app = Hooked(app, partial(self._before, place), self._look, self._after)
             server.faults = []
             server.requests.clear()
 
     # What goes wrong by the clock
 
-    def _brew(self) -> None:
-        """Arrange for all that is to go wrong; a process is killed in fair weather, so that it comes far enough."""
+    def _schedule_faults(self) -> None:
+        """Schedule every fault; a process is killed without an outage, so that it gets far enough."""
         start = datetime.combine(MONDAY, DUE_AT)
-        calm = BEFORE_THE_WEATHER if self.case.killed_at else timedelta(0)
-        for spell in self.case.spells:
-            self.clock.at(start + calm, partial(self._change_weather, [spell], []))
-            self.clock.at(start + calm + spell.lasts, partial(self._change_weather, [], [spell]))
+        calm = BEFORE_THE_OUTAGE if self.case.killed_at else timedelta(0)
+        for outage in self.case.spells:
+            self.clock.at(start + calm, partial(self._change_outages, [outage], []))
+            self.clock.at(start + calm + outage.lasts, partial(self._change_outages, [], [outage]))
         for growth in self.case.growths:
             self.clock.at(start + growth, partial(self.registry.grow, self.platform.chance.randint(1, 3)))
         happens = {"kill": self.case.killed_at, "at once": self.case.at_once, "freeze": self.case.frozen_at}
         self._strikes.extend(strike for strike, wanted in happens.items() if wanted)
         self.platform.deliver = self._deliver
 
-    def _change_weather(self, begins: list[Spell], ends: list[Spell]) -> None:
-        self._weather = [spell for spell in (*self._weather, *begins) if spell not in ends]
+    def _change_outages(self, begins: list[Outage], ends: list[Outage]) -> None:
+        self._outages = [outage for outage in (*self._outages, *begins) if outage not in ends]
         self.platform.counted["requests struck"] += sum(times - fault.times for fault, times in self._faults)
         self._faults = []
         for place, server in self.bench.servers.items():
-            server.faults = [fault for spell in self._weather if spell.place == place for fault in faults_of(spell)]
+            server.faults = [fault for outage in self._outages if outage.place == place for fault in faults_of(outage)]
             self._faults += [(fault, fault.times) for fault in server.faults]
 
     # What goes wrong with a message
 
-    def _live_through(self, monday: date) -> None:
+    def _run_until_settled(self, monday: date) -> None:
         self._monday = monday
-        self.platform.live_through(monday, lambda: is_reported(self._direct.runs(self.study.key), monday, sandbox=True))
+        self.platform.run_until_settled(
+            monday, lambda: is_reported(self._direct.runs(self.study.key), monday, sandbox=True)
+        )
 
     def _is_settled(self) -> bool:
         records = self._direct.runs(self.study.key)
         return is_reported(records, self._monday, sandbox=True) and not any(record.is_open for record in records)
 
     def _deliver(self, message: Message) -> None:
-        """Hand a message on; the first messages of the Monday's own run are struck, one way each."""
+        """Hand a message on; each of the first messages of the Monday's own run gets one fault."""
         is_struck = self._strikes and run_id_in(message.text) == scheduled_id(self.study.key, MONDAY, sandbox=True)
         self._taken, self._strike, self._requests = message, (self._strikes.popleft() if is_struck else ""), 0
         if self._strike == "kill":
-            self._have_child_attempt(message)
+            self._attempt_in_child(message)
         elif self._strike == "at once":
-            self._have_both_attempt(message)
+            self._attempt_at_once(message)
         else:
             self.platform.attempt(message, self.platform.anybody)
         self._strike = ""
 
-    def _have_both_attempt(self, message: Message) -> None:
+    def _attempt_at_once(self, message: Message) -> None:
         attempts = zip((message, self.platform.rival_of(message)), self.platform.workers, strict=True)
         threads = [threading.Thread(target=self.platform.attempt, args=attempt) for attempt in attempts]
         for thread in threads:
@@ -159,13 +160,13 @@ class World:
         for thread in threads:
             thread.join()
 
-    def _have_child_attempt(self, message: Message) -> None:
-        """Have a process of its own begin; its message is seen again when its time is up, for nobody deletes it."""
-        self.platform.note_beginning(message)
+    def _attempt_in_child(self, message: Message) -> None:
+        """Let a separate process start and be killed; its message becomes visible again later."""
+        self.platform.count_attempt(message)
         settings, now = self.bench.settings(self.study.key), self.clock.now().isoformat()
         with self.bench.child() as self._child:
-            self._child.carry_out({"settings": settings, "message": message.text, "now": now})
-            self.platform.log += self._child.said()
+            self._child.handle({"settings": settings, "message": message.text, "now": now})
+            self.platform.log += self._child.log()
             self.platform.counted["processes killed"] += self._child.was_killed
             if not self._child.was_killed:
                 self.platform.faults.append("the process ended before it could be killed")
@@ -173,8 +174,8 @@ class World:
     # What goes wrong with a request
 
     def _before(self, place: Place, name: str) -> int | None:
-        """The number of the request since its message was handed on; None if it is not to be served."""
-        self.clock.sleep(sum(seconds_of(spell) for spell in self._weather if spell.place == place))
+        """Return the number of the request for this message; None if it is not to be served."""
+        self.clock.sleep(sum(seconds_of(outage) for outage in self._outages if outage.place == place))
         with self._lock:
             self._requests += 1
             number = self._requests
@@ -197,25 +198,25 @@ class World:
             self._kill()
 
     def _kill(self) -> bool:
-        """End the process that is to be killed, if it is at work."""
+        """Kill the process, if this message is handled by one."""
         if self._strike == "kill" and self._child:
             self._child.kill()
         return self._strike == "kill"
 
     def _freeze(self) -> None:
-        """Hold a worker up in the middle of its request, once, while the other is handed a message as well."""
+        """Stop a worker in the middle of its request, once, while the other worker gets a message."""
         if self._strike == "freeze" and self._taken:
             self._strike = ""
             self.registry.grow(1)
             self.clock.advance(self.case.frozen_for)
             self.platform.attempt(self.platform.rival_of(self._taken), self.platform.workers[1])
 
-    # What is left
+    # The end
 
-    def _aftermath(self) -> Aftermath:
+    def _final_state(self) -> FinalState:
         asked = self.bench.servers["dropbox"].requests
         tokens = {request.headers.get("authorization", "").removeprefix("Bearer ") for request in asked}
-        return Aftermath(
+        return FinalState(
             case=self.case,
             monday=self._monday,
             reader=self.reader,
@@ -223,14 +224,14 @@ class World:
             records=self._direct.runs(self.study.key),
             last=self._direct.last_report(self.study.key, sandbox=True),
             rows=self.bench.rows(self.study.key),
-            begun=self.platform.begun,
+            started=self.platform.started,
             log=self.platform.log,
             secrets=(*SECRETS, *sorted(tokens - {""})),
         )
 
 
 def play(case: Case, bench: Bench, execute: Execute, key: str) -> Outcome:
-    """Play a case through with a job of some kind, as the study of that key."""
+    """Run a case with the given job, as the study of that key."""
     with ExitStack() as opened:
         world = World(case, bench, execute, key, opened)
         return Outcome(world.play(), world.platform.counted)

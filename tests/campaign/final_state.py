@@ -1,7 +1,4 @@
-"""What must hold once the world has recovered: one current report, a truthful record of runs, and nothing given away.
-
-Is handed everything it looks at, and changes nothing.
-"""
+"""What must hold in the end: one current report, a correct run history, and no secret or record id anywhere."""
 
 import json
 import zlib
@@ -15,13 +12,13 @@ from consent.runs.due import is_reported
 from consent.runs.ledger.record import RunRecord, scheduled_id
 from sandbox.dropbox.app import Dropbox
 from tests.campaign.cases import Case
-from tests.campaign.reader import Reader, vouched_for
+from tests.campaign.reader import Reader, listed_in_manifests
 from tests.support.readable_text import readable_text, spells
 
 
 @dataclass(frozen=True)
-class Aftermath:
-    """What is left when it is over.
+class FinalState:
+    """The folder, the run history and the log at the end of a case.
 
     Attributes:
         records: whole, newest first; ``last`` is the one whose report is said to stand.
@@ -37,7 +34,7 @@ class Aftermath:
     records: Sequence[RunRecord]
     last: RunRecord | None
     rows: Sequence[Mapping[str, Any]]
-    begun: Counter[str]
+    started: Counter[str]
     log: Sequence[str]
     secrets: Iterable[str]
 
@@ -46,12 +43,12 @@ class Aftermath:
         return self.account.files()
 
 
-def problems_of(after: Aftermath) -> list[str]:
-    """Everything that does not hold, a sentence each."""
-    return [*_folder(after), *_report(after), *_runs(after), *_given_away(after)]
+def problems_of(after: FinalState) -> list[str]:
+    """Return everything that does not hold, a sentence each."""
+    return [*_folder(after), *_report(after), *_runs(after), *_leaks(after)]
 
 
-def _folder(after: Aftermath) -> Iterator[str]:
+def _folder(after: FinalState) -> Iterator[str]:
     files, reader = after.files, after.reader
     reader.look(files)
     yield from dict.fromkeys(reader.problems)
@@ -65,7 +62,7 @@ def _folder(after: Aftermath) -> Iterator[str]:
         yield f"archived files were rewritten: {rewritten}"
 
 
-def _report(after: Aftermath) -> Iterator[str]:
+def _report(after: FinalState) -> Iterator[str]:
     manifest, last = after.reader.manifest(after.files), after.last
     if manifest is None or last is None:
         yield "there is no manifest, or no run that says it delivered one"
@@ -86,21 +83,21 @@ def _report(after: Aftermath) -> Iterator[str]:
         yield f"run {last.run_id} tells other weeks than its report"
 
 
-def _stored(after: Aftermath) -> Iterator[tuple[str, str, str]]:
+def _stored(after: FinalState) -> Iterator[tuple[str, str, str]]:
     for path in after.reader.stable:
         if path in after.files:
             revision = after.account.account.tree.find_file(path).current
             yield path, revision.content_hash, revision.rev
 
 
-def _runs(after: Aftermath) -> Iterator[str]:
+def _runs(after: FinalState) -> Iterator[str]:
     if not is_reported(after.records, after.monday, sandbox=True):
         yield "the Monday was lost: no run says that it delivered its report"
     for record in after.records:
         if record.is_open:
             yield f"run {record.run_id} is still {record.state}"
-        elif record.finished_at is None or not 0 <= record.attempt <= after.begun[record.run_id]:
-            yield f"run {record.run_id} tells of {record.attempt} attempts; there were {after.begun[record.run_id]}"
+        elif record.finished_at is None or not 0 <= record.attempt <= after.started[record.run_id]:
+            yield f"run {record.run_id} tells of {record.attempt} attempts; there were {after.started[record.run_id]}"
         elif record.started_at and record.started_at > record.finished_at:
             yield f"run {record.run_id} ended before it began"
     own = scheduled_id(after.records[0].study, after.monday, sandbox=True) if after.records else ""
@@ -109,7 +106,7 @@ def _runs(after: Aftermath) -> Iterator[str]:
         yield f"the Monday's own run ended as {states.get(own)}"
 
 
-def _given_away(after: Aftermath) -> Iterator[str]:
+def _leaks(after: FinalState) -> Iterator[str]:
     texts = {
         "a log line": "\n".join(after.log),
         "the record of runs": "\n".join(_text(value) for row in after.rows for value in row.values()),
@@ -124,7 +121,7 @@ def _given_away(after: Aftermath) -> Iterator[str]:
 
 def _readable(files: Mapping[str, bytes]) -> Iterator[str]:
     """The texts of the tables and documents; tests/integration/runs/test_pipeline.py reads a whole report."""
-    for content, name in vouched_for(files).items():
+    for content, name in listed_in_manifests(files).items():
         if name.endswith((".csv", ".json")):
             yield readable_text(name, content)
 

@@ -1,4 +1,4 @@
-"""Keeps what would be logged in production, so that it can be searched for what must not be there."""
+"""Capture what production would log, to search it for secrets and record ids."""
 
 import logging
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def logging_to(lines: list[str]) -> Iterator[None]:
-    """Add every line that is logged in the block, with the levels that production has."""
+    """Append every line that the block logs at production's levels."""
     handler, root = _Keeping(lines), logging.getLogger()
     levels = {root: root.level, (azure := logging.getLogger("azure")): azure.level}
     root.addHandler(handler)

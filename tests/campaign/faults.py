@@ -1,6 +1,6 @@
-"""Bad weather for the stand-ins of a fault campaign: the faults of a spell, and a clock that only the campaign moves.
+"""Faults for the stand-ins during an outage, and a clock that only the campaign moves.
 
-Waits for nothing: a slow server moves the clock, it does not hold the test up.
+A slow server moves the clock; the test does not wait.
 """
 
 import random
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sandbox.dropbox.faults import rate_limited, server_error
 from sandbox.redcap import faults as redcap_faults
 from sandbox.server import App, Fault, Request, Response
-from tests.campaign.cases import Place, Spell
+from tests.campaign.cases import Outage, Place
 
 ALWAYS = 10**9
 LONGEST = 600  # requests of one place in one spell
@@ -22,18 +22,18 @@ PAGE = b"<!DOCTYPE html><html><head><title>Maintenance</title></head><body>Back 
 
 
 class VirtualClock:
-    """A clock that stands still but for ``sleep`` and ``advance``; what was arranged for an instant happens at it."""
+    """A clock that moves only by ``sleep`` and ``advance``, and runs scheduled actions at their time."""
 
     def __init__(self, start: datetime) -> None:
         self._now = start
-        self._arranged: list[tuple[datetime, Callable[[], None]]] = []
+        self._scheduled: list[tuple[datetime, Callable[[], None]]] = []
         self._lock = threading.RLock()
 
     def now(self) -> datetime:
         return self._now
 
     def seconds(self) -> float:
-        """What takes the place of a monotonic clock."""
+        """Return the time in seconds, in place of a monotonic clock."""
         return self._now.timestamp()
 
     def sleep(self, seconds: float) -> None:
@@ -41,28 +41,28 @@ class VirtualClock:
 
     def at(self, instant: datetime, action: Callable[[], None]) -> None:
         with self._lock:
-            self._arranged = sorted([*self._arranged, (instant, action)], key=lambda one: one[0])
+            self._scheduled = sorted([*self._scheduled, (instant, action)], key=lambda one: one[0])
 
     def advance(self, by: timedelta) -> None:
         self.advance_to(self._now + by)
 
     def advance_to(self, instant: datetime) -> None:
-        """Move on to an instant, or stay if it is over."""
+        """Move on to an instant, unless it has passed."""
         with self._lock:
-            while self._arranged and self._arranged[0][0] <= instant:
-                due, action = self._arranged.pop(0)
+            while self._scheduled and self._scheduled[0][0] <= instant:
+                due, action = self._scheduled.pop(0)
                 self._now = max(self._now, due)
                 action()
             self._now = max(self._now, instant)
 
     @property
-    def arranged(self) -> int:
-        """How much is still to happen."""
-        return len(self._arranged)
+    def scheduled(self) -> int:
+        """How many scheduled actions are left."""
+        return len(self._scheduled)
 
 
-class Noticed:
-    """An app whose requests are noticed: by ``before``, which numbers them, and gives None for one not to be served.
+class Hooked:
+    """An app with hooks: ``before`` numbers each request, and returns None for one that is not to be served.
 
     ``at_rest`` sees the app after the work, before it works for anybody else; ``after`` comes before an answer is sent.
     """
@@ -97,44 +97,46 @@ class Noticed:
         return response
 
 
-def faults_of(spell: Spell) -> list[Fault]:
-    """The faults of a spell, the same ones each time; a slow place has none, it moves the clock."""
-    chance = random.Random(spell.seed)
-    if spell.trouble == "slow":
+def faults_of(outage: Outage) -> list[Fault]:
+    """Return the faults of an outage, always the same; a slow place has none and moves the clock."""
+    chance = random.Random(outage.seed)
+    if outage.trouble == "slow":
         return []
-    if spell.trouble == "down":
+    if outage.trouble == "down":
         return [
-            replace(chance.choice(_DOWN[spell.place]), skip=chance.randint(0, MOST_APART[spell.place]), times=ALWAYS)
+            replace(chance.choice(_DOWN[outage.place]), skip=chance.randint(0, MOST_APART[outage.place]), times=ALWAYS)
         ]
-    if spell.trouble == "rubbish" and chance.random() < 0.3:
+    if outage.trouble == "rubbish" and chance.random() < 0.3:
         return [
-            replace(chance.choice(_RUBBISH[spell.place]), skip=chance.randint(0, MOST_APART[spell.place]), times=ALWAYS)
+            replace(
+                chance.choice(_RUBBISH[outage.place]), skip=chance.randint(0, MOST_APART[outage.place]), times=ALWAYS
+            )
         ]
     return [
-        replace(_one_fault(spell, chance), skip=skip, times=chance.randint(1, 4))
-        for skip in _now_and_then(spell.place, chance)
+        replace(_one_fault(outage, chance), skip=skip, times=chance.randint(1, 4))
+        for skip in _now_and_then(outage.place, chance)
     ]
 
 
-def seconds_of(spell: Spell) -> float:
-    """How long each request takes at a slow place."""
-    return random.Random(spell.seed).choice((2.0, 20.0, 55.0, 200.0)) if spell.trouble == "slow" else 0.0
+def seconds_of(outage: Outage) -> float:
+    """Return how long each request takes at a slow place."""
+    return random.Random(outage.seed).choice((2.0, 20.0, 55.0, 200.0)) if outage.trouble == "slow" else 0.0
 
 
-def _one_fault(spell: Spell, chance: random.Random) -> Fault:
-    match spell.trouble:
+def _one_fault(outage: Outage, chance: random.Random) -> Fault:
+    match outage.trouble:
         case "answers lost":
             return Fault("lost")
         case "answers cut":
             return Fault(chance.choice(("cut", "trim")), at=chance.randint(0, 120))
         case "rubbish":
-            return chance.choice(_RUBBISH[spell.place])
+            return chance.choice(_RUBBISH[outage.place])
         case _:
             return Fault("reset")
 
 
 def _now_and_then(place: Place, chance: random.Random) -> Iterator[int]:
-    """The numbers of the requests that are struck."""
+    """Return the numbers of the requests with a fault."""
     number = chance.randint(0, MOST_APART[place] - 1)
     while number < LONGEST:
         yield number
