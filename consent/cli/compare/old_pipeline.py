@@ -2,7 +2,7 @@
 
 It counted rows, not participants, and each row in the week of its own date. It read the study file's first consent form
 and no code except 1. A consent was a dated row whose decision is 1. Agreement to a rider was a dated row whose rider is
-1, whatever the decision. Its last week had all seven days, also those in the future.
+1, whatever the decision. Its last week had all seven days, including future ones.
 """
 
 import csv

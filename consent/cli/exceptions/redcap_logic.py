@@ -18,7 +18,7 @@ class NotExpressibleError(Exception):
 
 
 def both(*conditions: str) -> str:
-    """Return the condition that all of the conditions are true, without those that are ""."""
+    """Return the condition that all of the conditions are true; "" is left out."""
     return _joined(" and ", conditions)
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -152,6 +153,7 @@ def test_records_go_to_the_file_and_only_numbers_to_the_screen(
 ) -> None:
     assert exceptions(tmp_path, "--output", str(tmp_path / "list.csv")) == 0
     assert "000004,,,,no_date," in (tmp_path / "list.csv").read_text(encoding="utf-8")
+    assert os.name == "nt" or (tmp_path / "list.csv").stat().st_mode & 0o777 == 0o600
     printed = capsys.readouterr()
     assert "000004" not in printed.out + printed.err
 

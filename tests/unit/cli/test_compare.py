@@ -193,14 +193,9 @@ def test_another_code_for_yes_counts_now() -> None:
     assert differences(a_row(consent_obtained="3"), study=study) == {(0, "consent", "other_code", 1)}
 
 
-def test_a_consent_on_another_form_counts_now_and_its_rider_with_it() -> None:
-    row = a_row(consent_date="", consent_obtained="", v2_date="2023-09-20", v2_obtained="1")
-
-    assert differences(row, study=TWO_FORMS) == {(1, "consent", "other_form", 1), (1, "rider a", "other_form", 1)}
-
-
-def test_another_form_counts_now_whatever_the_first_form_says() -> None:
-    row = a_row(consent_date="2023-09-01", v2_date="2023-09-20", v2_obtained="1", consent_obtained="2")
+@pytest.mark.parametrize(("day", "code"), [("", ""), ("2023-09-01", "2")], ids=["blank", "declined"])
+def test_another_form_counts_now_whatever_the_first_form_says(day: str, code: str) -> None:
+    row = a_row(consent_date=day, consent_obtained=code, v2_date="2023-09-20", v2_obtained="1")
 
     assert differences(row, study=TWO_FORMS) == {(1, "consent", "other_form", 1), (1, "rider a", "other_form", 1)}
 
