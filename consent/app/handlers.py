@@ -1,6 +1,6 @@
 """The work behind each entry point of ``function_app.py``, free of Azure Functions types.
 
-Modules that are slow to import are imported by the functions that need them.
+The page's modules are imported only when a page is requested, because they load the template engine.
 """
 
 import logging
@@ -22,6 +22,7 @@ from consent.runs.ledger.record import RunRecord, Trigger
 from consent.runs.ledger.store import RunLedger, open_ledger
 from consent.runs.scheduler import QueuedRun, queue_due, request_run
 from consent.runs.status import run_document, with_leases
+from consent.runs.worker import execute_message, job, mark_failed
 from consent.studies.catalog import choose_study, ensure_known_study, load_studies
 
 LONGEST_MONTH = timedelta(days=31)
@@ -140,8 +141,6 @@ def handle_run_message(message: str, settings: Settings, holder: str) -> None:
     Raises:
         ConsentReportError: see ``execute_message``.
     """
-    from consent.runs.worker import execute_message, job
-
     with _open_ledger(settings) as ledger:
         record = execute_message(message, ledger, job(settings, ledger), now=utc_now, holder=holder)
     if record.is_report:
@@ -154,8 +153,6 @@ def handle_poison_message(message: str, settings: Settings) -> None:
     Raises:
         ConsentReportError: the run history cannot be reached.
     """
-    from consent.runs.worker import mark_failed
-
     with _open_ledger(settings) as ledger:
         mark_failed(message, ledger, now=utc_now)
 
