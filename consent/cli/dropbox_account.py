@@ -55,7 +55,7 @@ class DropboxAccount(DropboxFolder):
         ``DeliveryUnavailableError``.
         """
         client = self._connected()
-        found = self._ask("whose account it is", partial(_owner, client))
+        found = self._ask("reading the account", partial(_owner, client))
         if found is None:
             raise DeliveryRefusedError(
                 "Dropbox's response about the account cannot be read, so its team space is unknown.",
@@ -73,7 +73,7 @@ class DropboxAccount(DropboxFolder):
         client = self._connected()
         if folder == "/":
             return True
-        found: Any = self._ask(f"to look at '{folder}'", partial(client.files_get_metadata, nfc(folder)))
+        found: Any = self._ask(f"reading '{folder}'", partial(client.files_get_metadata, nfc(folder)))
         if isinstance(found, FileMetadata):
             raise DeliveryRefusedError(f"'{folder}' in Dropbox is a file, not a folder.", "Move the file away.")
         return found is not None
@@ -85,7 +85,7 @@ class DropboxAccount(DropboxFolder):
         """
         client = self._connected()
         delete = partial(client.files_delete_v2, nfc(written.path), parent_rev=written.rev)
-        self._ask(f"to delete '{written.path}'", delete)
+        self._ask(f"deleting '{written.path}'", delete)
 
 
 def _owner(client: "dropbox.Dropbox") -> Owner | None:

@@ -181,9 +181,9 @@ def a_file_in_place_of_the_folder(world: CheckWorld) -> None:
 # --- the run history
 
 
-def last_report(participants: int) -> Mistake:
-    """A last report of so many participants, who have all consented."""
-    counts = RunCounts(participants, participants, participants, participants, participants)
+def last_report(participants: int, consented: int) -> Mistake:
+    """A last report with these counts."""
+    counts = RunCounts(participants, consented, participants, participants, taking_part=consented)
 
     def make(world: CheckWorld) -> None:
         with closing(SqliteLedger(world.folder / "runs.sqlite")) as ledger:

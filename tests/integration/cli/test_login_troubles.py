@@ -136,7 +136,7 @@ def test_an_account_without_the_team_space_of_the_settings_is_the_wrong_one(
 
 def test_an_account_that_may_not_write_to_the_folder_is_refused(bench: LoginBench) -> None:
     bench.server.app = Dropbox(read_only=frozenset({"/consent-write-test.txt"}))
-    assert "right to edit" in failure(bench, DeliveryRefusedError, allow)
+    assert "permission to edit" in failure(bench, DeliveryRefusedError, allow)
     assert "Is this the wrong account? Sign out on dropbox.com" in bench.shown
 
 
