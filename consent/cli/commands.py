@@ -15,7 +15,6 @@ from consent.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from consent.cli.console import Screen
-    from consent.runs.ledger.store import RunLedger
     from consent.runs.pipeline import RunResult
     from consent.studies.model import StudyConfig
 
@@ -79,6 +78,7 @@ def runs(options: argparse.Namespace, screen: "Screen") -> None:
     from consent.cli.console import show_runs
     from consent.dates import utc_now
     from consent.runs.due import shown_state
+    from consent.runs.ledger.sqlite import SqliteLedger
     from consent.runs.ledger.store import open_ledger
     from consent.runs.status import ShownRun, run_document, with_leases
     from consent.studies.catalog import choose_study, load_studies
@@ -93,16 +93,8 @@ def runs(options: argparse.Namespace, screen: "Screen") -> None:
     elif records:
         show_runs([ShownRun(record, shown_state(record, lease, now)) for record, lease in records], screen.out)
     else:
-        screen.say(
-            f"No run is recorded in {_place_of(ledger)}. The commands demo, serve --demo, run --to and run --dry-run "
-            "record nothing."
-        )
-
-
-def _place_of(ledger: "RunLedger") -> str:
-    from consent.runs.ledger.sqlite import SqliteLedger
-
-    return str(ledger.path) if isinstance(ledger, SqliteLedger) else "the storage account of AzureWebJobsStorage"
+        place = ledger.path if isinstance(ledger, SqliteLedger) else "the storage account of AzureWebJobsStorage"
+        screen.say(f"No run is recorded in {place}.", "demo, serve --demo, run --to and run --dry-run record nothing.")
 
 
 def summarise(options: argparse.Namespace, screen: "Screen") -> None:

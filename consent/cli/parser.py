@@ -23,8 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"consent {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    adders = (_demo, _run, _runs, _summarise, _check, _login, _init, _exceptions, _compare, _serve)
-    for add in adders:
+    for add in (_demo, _run, _runs, _summarise, _check, _login, _init, _exceptions, _compare, _serve):
         add(commands)
     return parser
 
@@ -49,7 +48,9 @@ def _demo(commands: _Commands) -> None:
         "files to a folder. Needs no account and no network.",
         settings=False,
     )
-    demo.add_argument("--participants", type=_positive, default=1000, metavar="N", help="number of people (1000)")
+    demo.add_argument(
+        "--participants", type=_positive, default=1000, metavar="N", help="how many people (default 1000)"
+    )
     demo.add_argument("--output", type=Path, default=Path("consent-demo"), metavar="DIR", help="default: consent-demo")
     demo.add_argument("--open", action="store_true", help="open the PDF at the end")
 
@@ -65,11 +66,8 @@ def _run(commands: _Commands) -> None:
     _add_as_of(run)
     run.add_argument("--dry-run", action="store_true", help="do everything except writing; list the planned files")
     run.add_argument("--to", type=Path, metavar="DIR", help="deliver to this folder instead of Dropbox; not recorded")
-    run.add_argument(
-        "--accept-drop",
-        action="store_true",
-        help="deliver although the numbers dropped since the last report; use it when you know the reason",
-    )
+    accept = "deliver although the numbers dropped since the last report; use it when you know the reason"
+    run.add_argument("--accept-drop", action="store_true", help=accept)
 
 
 def _runs(commands: _Commands) -> None:
@@ -77,11 +75,12 @@ def _runs(commands: _Commands) -> None:
         commands,
         "runs",
         "show the latest runs and their outcome",
-        "Show the run history, newest first: the runs of this computer, or with CONSENT_LEDGER=table those of the "
-        "function app.",
+        "Show the run history of this computer, or with CONSENT_LEDGER=table of the function app; newest first.",
     )
     runs.add_argument("--study", metavar="KEY", help="show only this study")
-    runs.add_argument("--limit", type=_positive, default=LATEST_RUNS, metavar="N", help=f"at most N ({LATEST_RUNS})")
+    runs.add_argument(
+        "--limit", type=_positive, default=LATEST_RUNS, metavar="N", help=f"at most N (default {LATEST_RUNS})"
+    )
 
 
 def _summarise(commands: _Commands) -> None:
@@ -94,9 +93,8 @@ def _summarise(commands: _Commands) -> None:
     summarise.add_argument("export", type=Path, metavar="EXPORT.csv")
     _add_study_or_file(summarise)
     _add_as_of(summarise)
-    summarise.add_argument(
-        "--output", type=Path, default=Path("consent-report"), metavar="DIR", help="default: consent-report"
-    )
+    folder = Path("consent-report")
+    summarise.add_argument("--output", type=Path, default=folder, metavar="DIR", help=f"default: {folder}")
 
 
 def _check(commands: _Commands) -> None:
@@ -119,16 +117,10 @@ def _login(commands: _Commands) -> None:
         "choose. Needs the app key of a Dropbox app. Shows no token.",
     )
     login.add_argument("service", choices=["dropbox"], help="service to sign in to")
-    login.add_argument(
-        "--save-in",
-        choices=STORE_KEYS,
-        help="save in .env, in local.settings.json, or in the Key Vault of KEY_VAULT_URL (default: ask)",
-    )
-    login.add_argument(
-        "--team-space",
-        choices=["yes", "no"],
-        help="deliver to the team space, or to the account's own files (default: as set, or ask)",
-    )
+    places = "save in .env, in local.settings.json, or in the Key Vault of KEY_VAULT_URL (default: ask)"
+    login.add_argument("--save-in", choices=STORE_KEYS, help=places)
+    spaces = "deliver to the team space, or to the account's own files (default: as set, or ask)"
+    login.add_argument("--team-space", choices=["yes", "no"], help=spaces)
     login.add_argument("--no-browser", action="store_true", help="only print the address")
 
 
@@ -141,12 +133,8 @@ def _init(commands: _Commands) -> None:
         "withdrawal is a line to uncomment. Reads the data dictionary from REDCap or from a file; reads no record.",
     )
     init.add_argument("--dictionary", type=Path, metavar="FILE.csv", help="data dictionary file (default: ask REDCap)")
-    init.add_argument(
-        "--output",
-        type=Path,
-        metavar="FILE.toml",
-        help="new file (default: named after the project, in the folder of CONSENT_STUDIES or here)",
-    )
+    file = "new file (default: named after the project, in the folder of CONSENT_STUDIES or here)"
+    init.add_argument("--output", type=Path, metavar="FILE.toml", help=file)
 
 
 def _exceptions(commands: _Commands) -> None:
@@ -160,17 +148,10 @@ def _exceptions(commands: _Commands) -> None:
     _add_study_or_file(exceptions)
     mode = exceptions.add_mutually_exclusive_group()
     _add_as_of(mode)
-    mode.add_argument(
-        "--as-rules",
-        action="store_true",
-        help="write REDCap data quality rules instead, to open the lists there; reads no record",
-    )
-    exceptions.add_argument(
-        "--output",
-        type=Path,
-        metavar="FILE.csv",
-        help="new CSV file; a list of records never goes to a synced or delivered folder (-: standard output)",
-    )
+    rules = "write REDCap data quality rules instead, to open the lists there; reads no record"
+    mode.add_argument("--as-rules", action="store_true", help=rules)
+    file = "new CSV file; a list of records never goes to a synced or delivered folder (-: standard output)"
+    exceptions.add_argument("--output", type=Path, metavar="FILE.csv", help=file)
 
 
 def _compare(commands: _Commands) -> None:
@@ -196,10 +177,9 @@ def _serve(commands: _Commands) -> None:
         "emulator. Needs Python 3.13 and Node.js. Press Ctrl-C to stop.",
         json=False,
     )
-    serve.add_argument(
-        "--demo", action="store_true", help="use invented people and a simulated REDCap and Dropbox; saves nothing"
-    )
-    serve.add_argument("--port", type=_port, default=LOCAL_PORT, metavar="N", help=f"HTTP port ({LOCAL_PORT})")
+    demo = "use invented people and a simulated REDCap and Dropbox; saves nothing"
+    serve.add_argument("--demo", action="store_true", help=demo)
+    serve.add_argument("--port", type=_port, default=LOCAL_PORT, metavar="N", help=f"HTTP port (default {LOCAL_PORT})")
 
 
 def _add(

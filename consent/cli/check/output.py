@@ -1,5 +1,6 @@
 """The result of a check, for the terminal and for scripts."""
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import UTC
@@ -58,8 +59,10 @@ def _finding_lines(finding: Finding, following: Finding | None, width: int, sett
     shared = following is not None and (following.state, following.fix) == (finding.state, finding.fix)
     if finding.fix and not shared:
         fix = with_commands(finding.fix, settings)
-        for n, text in enumerate(textwrap.wrap(fix, room - 3, break_on_hyphens=False)):
-            yield " " * _INDENT, "", ("-> " if n == 0 else "   ") + text
+        whole = re.sub("'uv run [^']+'", lambda match: match[0].replace(" ", "\u00a0"), fix)  # to paste in one piece
+        lines = textwrap.wrap(whole, room - 3, break_on_hyphens=False, break_long_words=False)
+        for n, text in enumerate(lines):
+            yield " " * _INDENT, "", ("-> " if n == 0 else "   ") + text.replace("\u00a0", " ")
 
 
 def _verdict(checkup: Checkup) -> str:
