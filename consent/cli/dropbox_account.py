@@ -78,14 +78,14 @@ class DropboxAccount(DropboxFolder):
             raise DeliveryRefusedError(f"'{folder}' in Dropbox is a file, not a folder.", "Move the file away.")
         return found is not None
 
-    def delete(self, written: StoredFile) -> None:
-        """Delete a file that ``put`` has just stored, unless it has changed since.
+    def delete(self, file: StoredFile) -> None:
+        """Delete a file, unless it has changed since it was read.
 
         Raises ``DeliveryRefusedError`` or ``DeliveryUnavailableError``.
         """
         client = self._connected()
-        delete = partial(client.files_delete_v2, nfc(written.path), parent_rev=written.rev)
-        self._ask(f"deleting '{written.path}'", delete)
+        delete = partial(client.files_delete_v2, nfc(file.path), parent_rev=file.rev)
+        self._ask(f"deleting '{file.path}'", delete)
 
 
 def _owner(client: "dropbox.Dropbox") -> Owner | None:

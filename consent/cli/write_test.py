@@ -3,10 +3,10 @@
 Nothing is left behind, also after an error; if a file may be left, the error says so. The next test deletes it.
 """
 
+import contextlib
 import posixpath
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from consent.cli.dropbox_account import DropboxAccount
@@ -56,45 +56,29 @@ def run_write_test(new_account: NewAccount, folder: str) -> WriteTestResult:
     path = join_paths(written_to, TEST_FILE_NAME)
     dropbox.stat(path)  # needs the right to read metadata, before anything is written
     content = f"{_TEXT}\n{uuid.uuid4().hex}\n".encode()  # always new: Dropbox need not write what it has
-    with _cleaned_up(new_account, path):
-        written = dropbox.put(path, content, replace=True)
-        deleted = _succeeds(lambda: dropbox.delete(written)) or _clean_up(new_account, path)
+    try:
+        dropbox.put(path, content, replace=True)
+        deleted = _delete(new_account, path) or _delete(new_account, path)
+    except (DeliveryRefusedError, DeliveryUnavailableError, DeliveryUnverifiedError) as error:
+        if _delete(new_account, path):
+            raise
+        what = f"{error.what} The file '{path}' may be left there; the next test deletes it."
+        raise type(error)(what, error.fix) from None
+    except BaseException:  # also an interrupt
+        _delete(new_account, path)
+        raise
     return WriteTestResult(folder, written_to, deleted)
 
 
-@contextmanager
-def _cleaned_up(new_account: NewAccount, path: str) -> Iterator[None]:
-    """After any error, also an interrupt: delete the file, or say in the error that it may be left."""
-    try:
-        yield
-    except (DeliveryRefusedError, DeliveryUnavailableError, DeliveryUnverifiedError) as error:
-        if _clean_up(new_account, path):
-            raise
-        left = f"The file '{path}' may be left there; the next test deletes it."
-        raise type(error)(f"{error.what} {left}", error.fix) from None
-    except BaseException:
-        _clean_up(new_account, path)
-        raise
-
-
-def _clean_up(new_account: NewAccount, path: str) -> bool:
-    """Delete the file of a test with a new deadline, and return whether it is gone."""
-
-    def delete() -> None:
+def _delete(new_account: NewAccount, path: str) -> bool:
+    """Delete the file with a new deadline, and return whether it is gone."""
+    with contextlib.suppress(ConsentReportError):
         dropbox = new_account()
         left = dropbox.stat(path)
         if left is not None:
             dropbox.delete(left)
-
-    return _succeeds(delete)
-
-
-def _succeeds(act: Callable[[], None]) -> bool:
-    try:
-        act()
-    except ConsentReportError:
-        return False
-    return True
+        return True
+    return False
 
 
 def _upwards(folder: str) -> Iterator[str]:

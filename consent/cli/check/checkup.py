@@ -80,6 +80,6 @@ def _check_all(
         check_redcap(study, access, last.get(study.key), findings.about("REDCap", study.key))
     context.stage("Checking Dropbox")
     check_dropbox(studies, access, findings.about("Dropbox"))
-    check_clock(access.clocks.ahead, findings.about("Clock"))
+    check_clock(context.clocks_ahead, findings.about("Clock"))
     for study in studies:
         check_zone(study, context, findings.about("Time zone", study.key))

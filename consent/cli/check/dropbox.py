@@ -42,7 +42,7 @@ def check_dropbox(studies: Sequence[StudyConfig], access: ResolvedAccess, findin
 def _open_account(access: ResolvedAccess, network: Network) -> Iterator[NewAccount]:
     settings, context = access.settings, access.context
     with dropbox_session(network, dropbox_sandbox_url(settings)) as session:
-        access.clocks.listen(session, "Dropbox")
+        context.watch_clock(session, "Dropbox")
         yield lambda: dropbox_folder(
             DropboxAccount, settings, access.secrets, session, sleep=context.sleep, clock=context.clock
         )

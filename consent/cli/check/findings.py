@@ -1,6 +1,6 @@
 """What a check of the set-up found."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partialmethod
@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from consent.errors import ConsentReportError
+from consent.errors import ConsentReportError, Problem
 
 State = Literal["ok", "warning", "problem", "unknown"]
 T = TypeVar("T")
@@ -93,13 +93,17 @@ class FindingCollector:
     problem = partialmethod(add, "problem")
     unknown = partialmethod(add, "unknown")
 
+    def add_problems(self, problems: Iterable[Problem], state: State = "problem") -> None:
+        """Add each problem of an error."""
+        for problem in problems:
+            self.add(state, problem.what, problem.fix)
+
     def attempt(self, act: Callable[[], T], *, state: State = "problem") -> T | None:
         """Return the result of ``act``; add each problem of one of our errors as a finding and return None."""
         try:
             return act()
         except ConsentReportError as error:
-            for problem in error.problems:
-                self.add(state, problem.what, problem.fix)
+            self.add_problems(error.problems, state)
         return None
 
     def succeeds(self, act: Callable[[], None]) -> bool:

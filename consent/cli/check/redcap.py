@@ -69,7 +69,7 @@ def _connect(
     from consent.config.http_session import new_session
 
     with new_session(network, url) as session:
-        access.clocks.listen(session, "REDCap")
+        access.context.watch_clock(session, "REDCap")
         _check_connection(url, select_proxy(url, session.proxies), findings)
         yield RedcapClient(url, token, session, sleep=access.context.sleep, clock=access.context.clock)
 

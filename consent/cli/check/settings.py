@@ -5,13 +5,13 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from consent.cli.check.context import CheckContext, ResolvedAccess, ServerClocks
+from consent.cli.check.context import CheckContext, ResolvedAccess
 from consent.cli.check.findings import FindingCollector
 from consent.config.checks import dropbox_sandbox_url, ensure_no_sdk_hosts, heartbeat_url, months_kept, root_namespace
-from consent.config.credentials import DROPBOX_KEY, DROPBOX_SECRET, DROPBOX_TOKEN, KeyVault, Secret, find_secrets
+from consent.config.credentials import DROPBOX_KEY, DROPBOX_SECRET, DROPBOX_TOKEN, Secret, find_secrets
 from consent.config.http_session import usable_network
 from consent.config.settings import Network, Settings
-from consent.errors import SecretsRefusedError, SecretsUnavailableError, SettingsError
+from consent.errors import SecretsRefusedError, SecretsUnavailableError
 from consent.runs.services import redcap_url
 from consent.studies.model import StudyConfig
 
@@ -47,7 +47,7 @@ def check_settings(
         value = findings.attempt(partial(rule, settings), state="warning")
         if value is not None and settings.has(name):
             _add_place(name, settings, findings)
-    return ResolvedAccess(context, ServerClocks(context.now), settings, network, urls, secrets)
+    return ResolvedAccess(context, settings, network, urls, secrets)
 
 
 def _add_place(name: str, settings: Settings, findings: FindingCollector) -> None:
@@ -62,64 +62,41 @@ def _find_secrets(
     findings: FindingCollector,
 ) -> dict[str, Secret]:
     """Find every secret that can be found; each missing or unusable one is a finding."""
-
-    def open_vault() -> KeyVault | None:
-        url = settings.get("KEY_VAULT_URL")
-        return context.open_vault(url, network) if url and network else None
-
+    found: dict[str, Secret] = {}
+    asked = answered = blocked = False
     with contextlib.ExitStack() as opened:
-        vault = findings.attempt(open_vault)
+        url = findings.attempt(lambda: settings.get("KEY_VAULT_URL"))
+        vault = findings.attempt(lambda: context.open_vault(url, network)) if url and network else None
+        if vault is not None:
+            opened.enter_context(vault)
         identities = opened.enter_context(_used_identities())
-        search = _Search(settings, opened.enter_context(vault) if vault else None, identities, findings)
-        found = {name: search.find(name, optional=name == DROPBOX_SECRET) for name in (*needed, DROPBOX_SECRET)}
-    search.add_vault()
-    return {name: secret for name, secret in found.items() if secret is not None}
-
-
-class _Search:
-    """One search for secrets; ``identities``: the Azure credentials that the vault accepted so far."""
-
-    def __init__(
-        self, settings: Settings, vault: KeyVault | None, identities: Sequence[str], findings: FindingCollector
-    ) -> None:
-        self._settings, self._vault, self._identities, self._findings = settings, vault, identities, findings
-        self._asked = self._answered = self._unusable = False
-
-    def find(self, name: str, *, optional: bool) -> Secret | None:
-        """Return this secret, if it can be found."""
-        in_vault = self._vault is not None and not self._settings.has(name)
-        if in_vault and self._unusable:
-            self._findings.unknown(f"{name} was not looked up, because of this problem.")
-            return None
-        self._asked = self._asked or in_vault
-        secret = self._findings.attempt(lambda: self._look_up(name, optional=optional))
-        if secret is not None and in_vault:
-            self._findings.ok(f"{name}: in Key Vault, as {name.replace('_', '-')}.")
-        elif secret is not None:
-            _add_place(name, self._settings, self._findings)
-        return secret
-
-    def _look_up(self, name: str, *, optional: bool) -> Secret | None:
-        needed, others = ([], [name]) if optional else ([name], [])
-        try:
-            found, problems = find_secrets(self._settings, needed, optional=others, vault=self._vault)
-        except (SecretsUnavailableError, SecretsRefusedError) as error:
-            self._unusable = isinstance(error, SecretsUnavailableError) or not self._identities
-            raise
-        self._answered = self._answered or not self._settings.has(name)
-        if problems:
-            raise SettingsError(problems)
-        return found.get(name)
-
-    def add_vault(self) -> None:
-        """Add a finding about the vault itself."""
-        users = " and ".join(self._identities)
-        if self._vault is not None and not self._asked:
-            self._findings.ok("Key Vault is not used: every secret is a setting.")
-        elif self._vault is not None and self._answered:
-            self._findings.ok(f"Key Vault {self._vault.url} can be read{users and f', as {users}'}.")
-        elif users:
-            self._findings.ok(f"Key Vault was asked as {users}.")
+        for name in (*needed, DROPBOX_SECRET):
+            in_vault = vault is not None and not settings.has(name)
+            if in_vault and blocked:
+                findings.unknown(f"{name} was not looked up, because of this problem.")
+                continue
+            asked = asked or in_vault
+            names, optional = ([], [name]) if name == DROPBOX_SECRET else ([name], [])
+            try:
+                secrets, problems = find_secrets(settings, names, optional=optional, vault=vault)
+                answered = answered or in_vault
+            except (SecretsUnavailableError, SecretsRefusedError) as error:
+                secrets, problems = {}, error.problems
+                blocked = isinstance(error, SecretsUnavailableError) or not identities
+            findings.add_problems(problems)
+            found |= secrets
+            if name in secrets and in_vault:
+                findings.ok(f"{name}: in Key Vault, as {name.replace('_', '-')}.")
+            elif name in secrets:
+                _add_place(name, settings, findings)
+    users = " and ".join(identities)
+    if vault is not None and not asked:
+        findings.ok("Key Vault is not used: every secret is a setting.")
+    elif vault is not None and answered:
+        findings.ok(f"Key Vault {vault.url} can be read{users and f', as {users}'}.")
+    elif users:
+        findings.ok(f"Key Vault was asked as {users}.")
+    return found
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from consent.cli.check.clock import check_clock, check_zone, next_report
-from consent.cli.check.context import CheckContext, ServerClocks
+from consent.cli.check.context import CheckContext
 from consent.cli.check.findings import Finding, FindingCollector
 from consent.studies.model import StudyConfig
 from tests.support.builders import CONSENT, a_study
@@ -30,14 +30,14 @@ def zone_of(study: StudyConfig, here: str = "America/Toronto") -> list[Finding]:
 
 def ahead_after(*dates: str) -> dict[str, timedelta]:
     """How far a server with these response dates is ahead, by a clock that shows NOW."""
-    clocks = ServerClocks(lambda: NOW)
+    context = CheckContext(now=lambda: NOW)
     with requests.Session() as session:
-        clocks.listen(session, "REDCap")
+        context.watch_clock(session, "REDCap")
         for date in dates:
             response = requests.Response()
             response.headers["Date"] = date
             session.hooks["response"][0](response)
-    return clocks.ahead
+    return context.clocks_ahead
 
 
 @pytest.mark.parametrize(
