@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from consent.cli.login.prompts import Prompts
-from consent.cli.login.sign_in import Login, LoginContext, LoginOptions, LoginResult
+from consent.cli.login.sign_in import Login, LoginOptions, LoginResult
 from consent.config.settings import read_settings
 from sandbox.dropbox.app import Dropbox
 from sandbox.server import Server
@@ -30,7 +30,7 @@ class LoginBench:
     screen: io.StringIO = field(default_factory=io.StringIO)
     opened: list[str] = field(default_factory=list)
     time: VirtualTime = field(default_factory=VirtualTime)
-    context: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
 
     @property
     def app(self) -> Dropbox:
@@ -55,11 +55,10 @@ class LoginBench:
 
     def log_in(self, *answers: Answer, **options: Any) -> LoginResult:
         """Sign in with these answers in turn; the options save in .env by default."""
-        usual: dict[str, Any] = {"folder": self.folder, "save_in": "env"}
+        usual: dict[str, Any] = {"folder": self.folder, "save_in": "env", **self.options}
+        usual |= {"sleep": self.time.sleep, "clock": self.time.clock}
         prompts = Prompts(Console(file=self.screen, width=80), self._reader(answers), self._open)
-        context = LoginContext(sleep=self.time.sleep, clock=self.time.clock, **self.context)
-        settings = read_settings(directory=self.folder)
-        return Login(settings, LoginOptions(**usual | options), prompts, context).sign_in()
+        return Login(read_settings(directory=self.folder), LoginOptions(**usual | options), prompts).sign_in()
 
     def _reader(self, answers: Sequence[Answer]) -> Callable[[], str]:
         left = iter(answers)

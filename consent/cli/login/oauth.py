@@ -5,6 +5,7 @@ Uses the code flow with PKCE of Dropbox's own library, which needs no app secret
 https://developers.dropbox.com/oauth-guide
 """
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from consent.config.credentials import DROPBOX_KEY, DROPBOX_TOKEN, Secret
@@ -44,10 +45,8 @@ class Authorisation:
     def exchange(self, code: str) -> Secret | None:
         """Return the refresh token for a code, or None if Dropbox does not accept the code.
 
-        Raises:
-            DeliveryRefusedError: Dropbox granted less than a delivery needs.
-            DeliveryUnavailableError: Dropbox could not be reached.
-            SettingsError: Dropbox does not accept the app key.
+        Raises DeliveryRefusedError if Dropbox granted less than a delivery needs, DeliveryUnavailableError if it could
+        not be reached, and SettingsError if it does not accept the app key.
         """
         token = self._token_or_error(code)
         if isinstance(token, ConsentReportError):
@@ -58,40 +57,11 @@ class Authorisation:
         import requests
 
         try:
-            granted = self._flow.finish(code)
+            return _refresh_token(self._flow.finish(code))
         except requests.HTTPError as error:
             return _error_from_response(error.response)
         except (requests.RequestException, ValueError, KeyError, TypeError, AttributeError):
             return _unreachable("Dropbox could not be reached, or another server answered in its place.")
-        return _refresh_token(granted)
-
-
-def _error_from_response(response: "requests.Response") -> ConsentReportError | None:
-    if response.status_code != 400:
-        return _unreachable(f"Dropbox, or a server in its place, returned HTTP status {response.status_code}.")
-    match _error_name(response):
-        case "invalid_grant":
-            return None
-        case "invalid_client":
-            return SettingsError(
-                [Problem(f"Dropbox does not accept the app key in {DROPBOX_KEY}.", f"Copy it from {APP_CONSOLE}.")]
-            )
-        case _:
-            return DeliveryRefusedError("Dropbox rejected this sign-in (HTTP status 400).", "Start it again.")
-
-
-def _error_name(response: "requests.Response") -> str:
-    try:
-        return str(response.json()["error"])
-    except (ValueError, KeyError, TypeError):
-        return ""
-
-
-def _unreachable(what: str) -> DeliveryUnavailableError:
-    return DeliveryUnavailableError(
-        what,
-        "Check the network (HTTPS_PROXY, REQUESTS_CA_BUNDLE) and https://status.dropbox.com, then sign in again.",
-    )
 
 
 def _refresh_token(granted: Any) -> Secret | ConsentReportError:
@@ -104,3 +74,23 @@ def _refresh_token(granted: Any) -> Secret | ConsentReportError:
     if not granted.refresh_token:
         return DeliveryRefusedError("Dropbox returned no refresh token.", "Sign in again.")
     return Secret(DROPBOX_TOKEN, granted.refresh_token)
+
+
+def _error_from_response(response: "requests.Response") -> ConsentReportError | None:
+    """Return the error of a response, or None if it only says that the code is not accepted."""
+    if response.status_code != 400:
+        return _unreachable(f"Dropbox, or a server in its place, returned HTTP status {response.status_code}.")
+    name = ""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        name = response.json()["error"]
+    if name == "invalid_grant":
+        return None
+    if name == "invalid_client":
+        what = f"Dropbox does not accept the app key in {DROPBOX_KEY}."
+        return SettingsError([Problem(what, f"Copy it from {APP_CONSOLE}.")])
+    return DeliveryRefusedError("Dropbox rejected this sign-in (HTTP status 400).", "Start it again.")
+
+
+def _unreachable(what: str) -> DeliveryUnavailableError:
+    fix = "Check the network (HTTPS_PROXY, REQUESTS_CA_BUNDLE) and https://status.dropbox.com, then sign in again."
+    return DeliveryUnavailableError(what, fix)

@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from consent.errors import ConfigurationError
 
@@ -21,9 +20,7 @@ _GIT_TIMEOUT = 10  # seconds
 def update_settings_file(path: Path, values: Mapping[str, str]) -> tuple[str, ...]:
     """Set these values in a settings file and return the names that had another value.
 
-    An empty value clears a setting that is there, and adds none.
-
-    Raises ConfigurationError if the file cannot be read or written.
+    An empty value clears a setting that is there, and adds none. Raises ConfigurationError.
     """
     replaced, error = _updated(path, values)
     if error is not None:
@@ -35,7 +32,9 @@ def _updated(path: Path, values: Mapping[str, str]) -> tuple[tuple[str, ...], Co
     update = _update_json if path.suffix == ".json" else _update_dotenv
     try:
         with _replacing(path.resolve()) as copy:
-            return update(copy, values), None
+            encoding = "utf-8-sig" if copy.read_bytes().startswith(_BYTE_ORDER_MARK) else "utf-8"
+            before = update(copy, encoding, values)
+        return tuple(name for name, value in values.items() if before.get(name) not in (None, "", value)), None
     except OSError as error:
         what = f"{path} cannot be written: {error.strerror}."
         return (), ConfigurationError(what, "Close the program that has it open, or check the rights of its folder.")
@@ -43,35 +42,27 @@ def _updated(path: Path, values: Mapping[str, str]) -> tuple[tuple[str, ...], Co
         return (), ConfigurationError(f"{path} is not a valid settings file.", "Correct it, or move it away.")
 
 
-def _update_dotenv(path: Path, values: Mapping[str, str]) -> tuple[str, ...]:
+def _update_dotenv(path: Path, encoding: str, values: Mapping[str, str]) -> Mapping[str, str | None]:
+    """Set the values and return the earlier ones."""
     from dotenv import dotenv_values, set_key
 
-    encoding = _encoding(path)
     before = dotenv_values(path, interpolate=False, encoding=encoding)
     for name, value in values.items():
         if value or name in before:
             set_key(path, name, value, quote_mode="auto", encoding=encoding)
-    return _replaced(before, values)
+    return before
 
 
-def _update_json(path: Path, values: Mapping[str, str]) -> tuple[str, ...]:
-    text = path.read_text(encoding=_encoding(path))
+def _update_json(path: Path, encoding: str, values: Mapping[str, str]) -> Mapping[str, str | None]:
+    text = path.read_text(encoding=encoding)
     document = json.loads(text) if text.strip() else {"IsEncrypted": False, "Values": {}}
     settings = document.setdefault("Values", {}) if isinstance(document, dict) else None
     if not isinstance(settings, dict):
         raise ValueError("not a settings file")
     before = dict(settings)
     settings.update({name: value for name, value in values.items() if value or name in before})
-    path.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding=_encoding(path))
-    return _replaced(before, values)
-
-
-def _replaced(before: Mapping[str, Any], values: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(name for name, value in values.items() if before.get(name) and before[name] != value)
-
-
-def _encoding(path: Path) -> str:
-    return "utf-8-sig" if path.read_bytes().startswith(_BYTE_ORDER_MARK) else "utf-8"
+    path.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", encoding=encoding)
+    return before
 
 
 @contextmanager

@@ -92,18 +92,15 @@ def find_space(owner: Owner, configured: str | None, team_space: bool | None) ->
 
 @dataclass(frozen=True)
 class LoginOptions:
-    """The choices on the command line; None is asked for. ``folder``: where the settings files are."""
+    """The choices on the command line (None is asked for), and clocks and connections, which tests replace.
+
+    folder: where the settings files are.
+    """
 
     folder: Path | None = None
     save_in: str | None = None
     team_space: bool | None = None
     browser: bool = True
-
-
-@dataclass(frozen=True)
-class LoginContext:
-    """Clocks and connections; tests replace them."""
-
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     open_vault: OpenVault = lambda url, network: WritableVault(url, network=network)
@@ -126,7 +123,6 @@ class Login:
     settings: Settings
     options: LoginOptions
     prompts: Prompts
-    context: LoginContext = LoginContext()
 
     def sign_in(self) -> LoginResult:
         """Sign in, write a test file, and save the credentials.
@@ -139,7 +135,7 @@ class Login:
         if sandbox_url is not None:
             self.prompts.say("DROPBOX_SANDBOX_URL is set: this signs in to a simulated Dropbox.")
         app_key = self._app_key()
-        stores = available_stores(self.settings, self.options.folder, self.context.open_vault)
+        stores = available_stores(self.settings, self.options.folder, self.options.open_vault)
         store = choose_store(stores, self.options.save_in, self.prompts)
         with dropbox_session(self.settings.network, sandbox_url) as session:
             try:
@@ -150,8 +146,8 @@ class Login:
                     refresh_token=token,
                     app_secret=None,
                     session=session,
-                    sleep=self.context.sleep,
-                    clock=self.context.clock,
+                    sleep=self.options.sleep,
+                    clock=self.options.clock,
                 )
                 space = self._tested_space(open_account)
             except ConsentReportError:

@@ -60,7 +60,7 @@ def _bench(
 ) -> Iterator[LoginBench]:
     monkeypatch.setenv("KEY_VAULT_URL", url)
     with login_bench(tmp_path, monkeypatch) as bench:
-        bench.context["open_vault"] = lambda url, network: WritableVault(
+        bench.options["open_vault"] = lambda url, network: WritableVault(
             url, network=network, session=session, sleep=lambda seconds: None
         )
         yield bench
