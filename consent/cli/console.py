@@ -3,7 +3,7 @@
 Colours and progress bars appear only in a terminal.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -91,7 +91,8 @@ class Screen:
             self._section("Optional consents (riders): agreed, of all who consented", _riders_table(summary))
         self._section("Participants", _participants_table(summary))
         if summary.quality:
-            self._section("Records to review", _review_table(summary))
+            rows = ((code, f"{n:,}", REASONS[code]) for code, n in summary.quality.items())
+            self._section("Records to review", _plain_table(rows))
         self.out.print()
         self.say(*_deliveries(result))
         for note in (*summary.notes, *result.remarks):
@@ -100,8 +101,7 @@ class Screen:
         self.out.print(Text(closing_sentence(result), style="bold"), soft_wrap=not self.out.is_terminal)
 
     def _section(self, heading: str, table: Table) -> None:
-        self.out.print(Text(f"\n{heading}", style="bold"))
-        self.out.print(table)
+        self.out.print(Text(f"\n{heading}", style="bold"), table, sep="\n")
 
 
 def closing_sentence(result: RunResult) -> str:
@@ -157,19 +157,16 @@ def _participants_table(summary: ConsentSummary) -> Table:
     table.add_row("Pending", f"{people.pending:,}", open_and_not)
     reasons = ", ".join(f"{reason} {n:,}" for reason, n in people.not_counted.items())
     table.add_row("Not counted", f"{sum(people.not_counted.values()):,}", reasons)
-    table.add_row("Total", f"{people.total:,}", _source(summary), style="bold")
+    source = summary.source
+    received = f"{source.records_received:,} records in the file"
+    if source.records_listed is not None:
+        received = f"{source.records_received:,} of {source.records_listed:,} records received from REDCap"
+    table.add_row("Total", f"{people.total:,}", received, style="bold")
     for reason, n in summary.left_out.items():
         table.add_row("Left out", f"{n:,}", reason)
     if summary.study.only:
         table.add_row("Outside", f"{summary.outside:,}", "not in this study")
     return table
-
-
-def _source(summary: ConsentSummary) -> str:
-    source = summary.source
-    if source.records_listed is None:
-        return f"{source.records_received:,} records in the file"
-    return f"{source.records_received:,} of {source.records_listed:,} records received from REDCap"
 
 
 def _riders_table(summary: ConsentSummary) -> Table:
@@ -181,18 +178,13 @@ def _riders_table(summary: ConsentSummary) -> Table:
     return table
 
 
-def _review_table(summary: ConsentSummary) -> Table:
-    table = _plain_table()
-    for code, n in summary.quality.items():
-        table.add_row(code, f"{n:,}", REASONS[code])
-    return table
-
-
-def _plain_table() -> Table:
+def _plain_table(rows: Iterable[tuple[str, ...]] = ()) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(overflow="fold")
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

@@ -21,25 +21,16 @@ DEADLINE_SECONDS = 60
 class Owner:
     """The owner of the account. Name and e-mail are for the screen only; ``repr`` shows neither.
 
-    Attributes:
-        kind: Dropbox's word for the account: basic, pro or business.
-        team: the team's name, None outside a team.
-        home_namespace: the id of the account's own files.
-        root_namespace: the id of the team space; without one, the id of the account's own files.
+    kind: Dropbox's word for the account: basic, pro or business. team: its name; None outside a team. team_space: its
+    namespace id; None if the account has only its own files. root_namespace: where paths start by default.
     """
 
-    account_id: str
     name: str = field(repr=False)
     email: str = field(repr=False)
     kind: str
     team: str | None
-    home_namespace: str
+    team_space: str | None
     root_namespace: str
-
-    @property
-    def team_space(self) -> str | None:
-        """The namespace id of the team space; None if the account has only its own files."""
-        return None if self.root_namespace == self.home_namespace else self.root_namespace
 
 
 class DropboxAccount(DropboxFolder):
@@ -49,10 +40,9 @@ class DropboxAccount(DropboxFolder):
         super().__init__(deadline_seconds=deadline_seconds, **how)
 
     def owner(self) -> Owner:
-        """Return the owner of the account.
+        """Return the owner.
 
-        Raises ``DeliveryRefusedError`` (also for a response that the library cannot read) or
-        ``DeliveryUnavailableError``.
+        Raises DeliveryRefusedError, also if the library cannot read the response, or DeliveryUnavailableError.
         """
         client = self._connected()
         found = self._ask("reading the account", partial(_owner, client))
@@ -64,10 +54,7 @@ class DropboxAccount(DropboxFolder):
         return found
 
     def exists(self, folder: str) -> bool:
-        """Return whether this folder exists; the root folder ``/`` always does.
-
-        Raises ``DeliveryRefusedError`` (also for a file of that name) or ``DeliveryUnavailableError``.
-        """
+        """Return whether this folder exists; raises as ``owner`` does, also for a file of that name."""
         from dropbox.files import FileMetadata
 
         client = self._connected()
@@ -79,10 +66,7 @@ class DropboxAccount(DropboxFolder):
         return found is not None
 
     def delete(self, file: StoredFile) -> None:
-        """Delete a file, unless it has changed since it was read.
-
-        Raises ``DeliveryRefusedError`` or ``DeliveryUnavailableError``.
-        """
+        """Delete a file, unless it has changed since it was read; raises as ``owner`` does."""
         client = self._connected()
         delete = partial(client.files_delete_v2, nfc(file.path), parent_rev=file.rev)
         self._ask(f"deleting '{file.path}'", delete)
@@ -96,12 +80,6 @@ def _owner(client: "dropbox.Dropbox") -> Owner | None:
         account: Any = client.users_get_current_account()
     except ValidationError:
         return None
-    return Owner(
-        account_id=account.account_id,
-        name=account.name.display_name,
-        email=account.email,
-        kind=account.account_type._tag,
-        team=account.team.name if account.team else None,
-        home_namespace=account.root_info.home_namespace_id,
-        root_namespace=account.root_info.root_namespace_id,
-    )
+    root, own = account.root_info.root_namespace_id, account.root_info.home_namespace_id
+    team, kind = account.team.name if account.team else None, account.account_type._tag
+    return Owner(account.name.display_name, account.email, kind, team, None if root == own else root, root)

@@ -10,7 +10,7 @@ from consent.errors import DeliveryRefusedError
 def an_owner(root: str = "1") -> Owner:
     """The own files are namespace 1; another ``root`` makes a member of a team."""
     team = None if root == "1" else "Example Registry"
-    return Owner("dbid:1", "Franz", "franz@example.org", "basic", team, home_namespace="1", root_namespace=root)
+    return Owner("Franz", "franz@example.org", "basic", team, None if root == "1" else root, root)
 
 
 @pytest.mark.parametrize(
