@@ -3,13 +3,13 @@
 Record ids appear on the screen only in a terminal, so the log of a scheduled job has none.
 """
 
-import json
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from consent.cli.commands import print_json
 from consent.cli.exceptions.export import Review, review_csv, review_document
 from consent.cli.exceptions.quality_rules import QualityRules, rules_csv
 from consent.cli.private_file import write_new_file, write_private_file
@@ -30,7 +30,7 @@ def output_review(review: Review, output: Path | None, out: Console, *, as_json:
     if output is not None:
         write_private_file(output, review_csv(review))
     if as_json:
-        _print_json(review_document(review, with_records=output is None), out)
+        print_json(review_document(review, with_records=output is None))
         return
     in_terminal = out.file.isatty()
     _print_review(review, out, with_records=in_terminal and output is None)
@@ -46,16 +46,12 @@ def output_rules(rules: QualityRules, output: Path | None, out: Console, message
     if file:
         write_new_file(file, rules_csv(rules.rules))
     if as_json:
-        _print_json(to_json(rules), out)
+        print_json(to_json(rules))
         return
     if not file:
         out.file.write(rules_csv(rules.rules))
     for line in _instructions(rules, str(file or "these lines as a file")):
         (out if file else messages).print(line)
-
-
-def _print_json(document: object, out: Console) -> None:
-    out.file.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
 
 
 def _print_review(review: Review, out: Console, *, with_records: bool) -> None:

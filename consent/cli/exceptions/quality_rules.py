@@ -17,9 +17,6 @@ from consent.redcap.export_plan import ColumnMap
 from consent.reports.wording import REASONS
 from consent.studies.model import StudyConfig
 
-HEADER = ("rule_name", "rule_logic", "real_time_execution")
-"""The columns of the file that REDCap's Data Quality page imports; the last one is ``y`` or ``n``."""
-
 
 @dataclass(frozen=True)
 class QualityRule:
@@ -74,9 +71,9 @@ def _expressed(code: str | None, conditions: Iterable[Condition], omitted: dict[
 
 
 def rules_csv(rules: Iterable[QualityRule]) -> str:
-    """Return the file to import into REDCap; no rule is executed during data entry."""
+    """Return the file that REDCap's Data Quality page imports; no rule is executed during data entry."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(HEADER)
+    table.writerow(("rule_name", "rule_logic", "real_time_execution"))
     table.writerows((rule.name, rule.logic, "n") for rule in rules)
     return text.getvalue()

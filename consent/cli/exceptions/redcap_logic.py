@@ -129,7 +129,6 @@ class DateCell:
 
     @property
     def blank(self) -> str:
-        """Nothing is entered."""
         return is_one_of(self.text, self.blanks)
 
     @property
@@ -151,12 +150,10 @@ class DateCell:
 
     @property
     def in_future(self) -> str:
-        """The date is after today."""
         return f"{self.days_after('today')} >= 1"
 
     @property
     def not_in_future(self) -> str:
-        """The date is today or earlier."""
         return f"{self.days_after('today')} < 1"
 
     @property

@@ -18,7 +18,6 @@ _WITHDRAWAL = r"withdr[ae]w|revok|discontinu|opt.?out"
 _SITE = r"site|cent(re|er)|hospital|clinic|location"
 _VERSION = r"version"
 _DATE = rf"date|signed|{_CONSENT}|{_WITHDRAWAL}"
-_DATE_TAGS = r"@(TODAY|NOW|CALCDATE|CALCTEXT)\b"
 
 _NAME = r"[a-z][a-z0-9_]*"
 _CHOICES = ("radio", "dropdown")
@@ -65,7 +64,9 @@ def study_candidates(project: Project) -> dict[str, Candidates]:
     answers = where(lambda field: field.type in _ANSWERS)
     choices = where(lambda field: field.type in _CHOICES)
     versions = where(lambda field: field.type in _CHOICES or _is_text_about(field, _VERSION))
-    dates = [*where(_may_be_date), *_timestamps(project)]
+    tagged = re.compile(r"@(TODAY|NOW|CALCDATE|CALCTEXT)\b").search
+    dates = where(lambda field: field.is_date or bool(tagged(field.annotation)) or _is_text_about(field, _DATE))
+    dates += _timestamps(project)
     return {
         "dates": _list_all(dates, _CONSENT),
         "decisions": _list_all(answers, _CONSENT),
@@ -108,10 +109,6 @@ def _candidates(field: ProjectField) -> Iterator[Candidate]:
         if re.fullmatch(r"[^()\"\\]+", code) and code.isprintable():
             name = f"{field.name}({code})"
             yield Candidate(name, f"{field.label}: {label}", "checkbox option", field.form, place=place)
-
-
-def _may_be_date(field: ProjectField) -> bool:
-    return field.is_date or bool(re.search(_DATE_TAGS, field.annotation)) or _is_text_about(field, _DATE)
 
 
 def _is_text_about(field: ProjectField, words: str) -> bool:
