@@ -21,7 +21,7 @@ from consent.runs.due import all_reported, late
 from consent.runs.ledger.record import RunRecord, Trigger
 from consent.runs.ledger.store import RunLedger, open_ledger
 from consent.runs.scheduler import QueuedRun, queue_due, request_run
-from consent.runs.status import run_document, with_leases
+from consent.runs.status import run_document, shown_runs
 from consent.runs.worker import execute_message, job, mark_failed
 from consent.studies.catalog import choose_study, ensure_known_study, load_studies
 
@@ -166,7 +166,7 @@ def _is_sandbox(settings: Settings) -> bool:
 
 
 def _documents(ledger: RunLedger, records: list[RunRecord], now: datetime) -> list[dict[str, Any]]:
-    return [run_document(record, lease, now) for record, lease in with_leases(ledger, records, now)]
+    return [run_document(run) for run in shown_runs(ledger, records, now)]
 
 
 def _purge_old_counts(settings: Settings, now: datetime) -> None:

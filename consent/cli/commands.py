@@ -77,21 +77,20 @@ def runs(options: argparse.Namespace, screen: "Screen") -> None:
     """Print the run history, newest first."""
     from consent.cli.console import show_runs
     from consent.dates import utc_now
-    from consent.runs.due import shown_state
     from consent.runs.ledger.sqlite import SqliteLedger
     from consent.runs.ledger.store import open_ledger
-    from consent.runs.status import ShownRun, run_document, with_leases
+    from consent.runs.status import run_document, shown_runs
     from consent.studies.catalog import choose_study, load_studies
 
     settings, now = read_settings(directory=options.settings), utc_now()
     with closing(open_ledger(settings, default="sqlite")) as ledger:
-        records = with_leases(ledger, ledger.runs(options.study)[: options.limit], now)
-    if not records and options.study is not None:
+        found = shown_runs(ledger, ledger.runs(options.study)[: options.limit], now)
+    if not found and options.study is not None:
         choose_study(load_studies(settings), options.study)  # raises if there is no such study
     if options.json:
-        print_json([run_document(record, lease, now) for record, lease in records])
-    elif records:
-        show_runs([ShownRun(record, shown_state(record, lease, now)) for record, lease in records], screen.out)
+        print_json([run_document(run) for run in found])
+    elif found:
+        show_runs(found, screen.out)
     else:
         place = ledger.path if isinstance(ledger, SqliteLedger) else "the storage account of AzureWebJobsStorage"
         screen.say(f"No run is recorded in {place}.", "demo, serve --demo, run --to and run --dry-run record nothing.")

@@ -1,7 +1,6 @@
-"""When a study's report is due, what its timer should do about it, and when silence has become an alarm.
+"""When a study's report is due, what its timer must do, and when a missing report is late.
 
-Pure: the records, the claim and the instant are handed in. Queues nothing and changes no record. An instant further in
-the future than clocks may differ comes of a clock that was wrong, and is never believed.
+An instant further in the future than clocks may differ was written with a wrong clock, and is ignored.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,22 +14,38 @@ from consent.studies.catalog import Studies
 from consent.studies.model import StudyConfig
 from consent.studies.schedule import GRACE, due_at, latest_monday
 
-STRANDED_AFTER = timedelta(minutes=15)
-"""How long an open run may be silent before its message is taken for lost."""
+STUCK_AFTER = timedelta(minutes=15)  # without a sign of life from an open run
+REST_AFTER_REFUSAL = timedelta(hours=6)  # so that a person can act before the retry
 
-REST_AFTER_REFUSAL = timedelta(hours=6)
-"""How long a refused run is left alone, so that a person can act."""
+_LOOK_BACK = timedelta(weeks=3)  # runs for this Monday and the last were requested since then
 
 Step = Literal["leave", "record", "reopen"]
 
 
+def late(ledger: RunLedger, studies: Studies, now: datetime, *, sandbox: bool) -> tuple[str, ...]:
+    """Return the keys, sorted, of the studies whose report is late or whose study file cannot be used."""
+    missing = [
+        study.key
+        for study in studies.usable
+        if is_late(study, _recent(ledger, study, now), ledger.first_seen(study.key, now), now, sandbox=sandbox)
+    ]
+    return tuple(sorted([*missing, *studies.failed]))
+
+
+def all_reported(ledger: RunLedger, studies: Studies, now: datetime, *, sandbox: bool) -> bool:
+    """Whether every study file can be used and every study that has started has the latest Monday's report."""
+    mondays = {study.key: latest_monday(study, now) for study in studies.usable}
+    return not studies.failed and all(
+        mondays[study.key] < study.start_date
+        or is_reported(_recent(ledger, study, now), mondays[study.key], sandbox=sandbox)
+        for study in studies.usable
+    )
+
+
 def awaited_monday(study: StudyConfig, records: Iterable[RunRecord], now: datetime, *, sandbox: bool) -> date:
-    """The Monday whose report is the next to come: the latest one that is due until it is reported, then the one after.
+    """Return the Monday whose report comes next: the latest one until it is reported, then the one after.
 
-    Before the study's first day it is the first Monday from that day on.
-
-    Args:
-        records: the study's runs, of at least the last week.
+    Before the study's first day it is the first Monday from that day on. records: the study's runs of the last week.
     """
     monday = latest_monday(study, now)
     if monday < study.start_date:
@@ -39,7 +54,7 @@ def awaited_monday(study: StudyConfig, records: Iterable[RunRecord], now: dateti
 
 
 def is_reported(records: Iterable[RunRecord], monday: date, *, sandbox: bool) -> bool:
-    """Whether one of the runs delivered that Monday's report, or found that it stood there already."""
+    """Whether one of the runs delivered that Monday's report, or found it delivered."""
     return any(
         record.is_report
         and record.monday == monday
@@ -50,58 +65,13 @@ def is_reported(records: Iterable[RunRecord], monday: date, *, sandbox: bool) ->
     )
 
 
-def next_step(
-    study: StudyConfig, records: Sequence[RunRecord], lease: LeaseRecord | None, now: datetime, *, sandbox: bool
-) -> Step:
-    """What a timer should do about the run of the latest Monday.
-
-    Args:
-        records: the study's runs, of at least the last week.
-        claim: the one on the study.
-
-    Returns:
-        ``record`` (and queue) the Monday's own run, ``reopen`` it (it failed, or six hours ago it was refused or went
-        to the archive alone), or ``leave``: nothing is due, or something is under way.
-    """
-    monday = latest_monday(study, now)
-    if monday < study.start_date or is_reported(records, monday, sandbox=sandbox):
-        return "leave"
-    if lease is not None and lease.is_live(now):
-        return "leave"
-    run_id = scheduled_id(study.key, monday, sandbox=sandbox)
-    others = [record for record in records if record.run_id != run_id]
-    if any(_is_coming(record, monday, lease, now, sandbox=sandbox) for record in others):
-        return "leave"
-    own = next((record for record in records if record.run_id == run_id), None)
-    return "record" if own is None else _next_step_of(own, now)
-
-
-def is_stuck(record: RunRecord, lease: LeaseRecord | None, now: datetime) -> bool:
-    """Whether an open run was forgotten: nobody is at work on its study, and nothing was heard for 15 minutes."""
-    if not record.is_open or (lease is not None and lease.is_live(now)):
-        return False
-    heard = (record.queued_at, record.started_at, lease.expires_at if lease else None)
-    return not any(_within(STRANDED_AFTER, instant, now) for instant in heard)
-
-
-def shown_state(record: RunRecord, lease: LeaseRecord | None, now: datetime) -> str:
-    """The state as people should see it: ``lost`` is a run that was begun and whose claim on its study ran out."""
-    if record.state != "running":
-        return record.state
-    at_work = lease is not None and lease.run_id == record.run_id and lease.is_live(now)
-    return "running" if at_work else "lost"
-
-
 def is_late(
     study: StudyConfig, records: Sequence[RunRecord], first_seen: datetime, now: datetime, *, sandbox: bool
 ) -> bool:
-    """Whether a report that was due has not come within its grace.
+    """Whether a report is missing after its grace period.
 
-    While the newest Monday is within its grace the one before still counts: an alarm does not go silent each Monday
-    morning. A study is on time until the first Monday that became due after it was first seen.
-
-    Args:
-        records: the study's runs, of at least the last two weeks.
+    While the newest Monday is within its grace period, the one before still counts, so that an alert stays. A study is
+    on time until the first Monday that became due after it was first seen. records: of the last two weeks.
     """
     newest = latest_monday(study, now)
     if is_reported(records, newest, sandbox=sandbox):
@@ -114,18 +84,60 @@ def is_late(
     )
 
 
-def _is_coming(record: RunRecord, monday: date, lease: LeaseRecord | None, now: datetime, *, sandbox: bool) -> bool:
-    """Whether an open run, asked for by a person, is about to deliver that Monday's report."""
+def next_step(
+    study: StudyConfig, records: Sequence[RunRecord], lease: LeaseRecord | None, now: datetime, *, sandbox: bool
+) -> Step:
+    """Return what a timer must do about the run of the latest Monday.
+
+    Args:
+        records: the study's runs of the last week.
+        lease: the lease on the study.
+
+    Returns:
+        ``record`` (and queue) the Monday's own run; ``reopen`` it, because it failed, or because it was refused or only
+        archived six hours ago; or ``leave``, because nothing is due or a run is in progress.
+    """
+    monday = latest_monday(study, now)
+    if monday < study.start_date or is_reported(records, monday, sandbox=sandbox):
+        return "leave"
+    if lease is not None and lease.is_live(now):
+        return "leave"
+    run_id = scheduled_id(study.key, monday, sandbox=sandbox)
+    others = [record for record in records if record.run_id != run_id]
+    if any(_will_report(record, monday, lease, now, sandbox=sandbox) for record in others):
+        return "leave"
+    own = next((record for record in records if record.run_id == run_id), None)
+    if own is None:
+        return "record"
+    rests = own.state != "failed" and _within(REST_AFTER_REFUSAL, own.finished_at, now)
+    return "leave" if own.is_open or rests else "reopen"
+
+
+def is_stuck(record: RunRecord, lease: LeaseRecord | None, now: datetime) -> bool:
+    """Whether an open run gave no sign of life for 15 minutes and no run of its study is in progress."""
+    if not record.is_open or (lease is not None and lease.is_live(now)):
+        return False
+    signs = (record.queued_at, record.started_at, lease.expires_at if lease else None)
+    return not any(_within(STUCK_AFTER, instant, now) for instant in signs)
+
+
+def shown_state(record: RunRecord, lease: LeaseRecord | None, now: datetime) -> str:
+    """Return the state for readers: ``lost`` is a run that started and no longer holds the lease on its study."""
+    if record.state != "running":
+        return record.state
+    in_progress = lease is not None and lease.run_id == record.run_id and lease.is_live(now)
+    return "running" if in_progress else "lost"
+
+
+def _recent(ledger: RunLedger, study: StudyConfig, now: datetime) -> list[RunRecord]:
+    return ledger.runs(study.key, since=now - _LOOK_BACK)
+
+
+def _will_report(record: RunRecord, monday: date, lease: LeaseRecord | None, now: datetime, *, sandbox: bool) -> bool:
+    """Whether an open run that a person requested will deliver that Monday's report."""
     delivers = not record.dry_run and (record.as_of is None or record.as_of >= monday)
     is_for_it = record.monday == monday and record.sandbox == sandbox
     return record.is_open and delivers and is_for_it and not is_stuck(record, lease, now)
-
-
-def _next_step_of(own: RunRecord, now: datetime) -> Step:
-    if own.is_open:
-        return "leave"
-    rests = own.state != "failed" and _within(REST_AFTER_REFUSAL, own.finished_at, now)
-    return "leave" if rests else "reopen"
 
 
 def _is_overdue(due: datetime, first_seen: datetime, now: datetime) -> bool:
@@ -134,39 +146,4 @@ def _is_overdue(due: datetime, first_seen: datetime, now: datetime) -> bool:
 
 
 def _within(length: timedelta, instant: datetime | None, now: datetime) -> bool:
-    """Whether that was less than ``length`` ago, and not in a future that no clock should tell of."""
     return instant is not None and now - length < instant <= now + CLOCK_DIFFERENCE
-
-
-LOOKED_BACK = timedelta(weeks=3)  # reports for this Monday and the last are asked for since then
-
-
-def late(ledger: RunLedger, studies: Studies, now: datetime, *, sandbox: bool) -> tuple[str, ...]:
-    """The keys of the studies whose report is later than its grace, sorted; with them those whose file is unusable.
-
-    Raises what the ledger raises.
-    """
-    missing = [study.key for study in studies.usable if _is_late(ledger, study, now, sandbox=sandbox)]
-    return tuple(sorted([*missing, *studies.failed]))
-
-
-def all_reported(ledger: RunLedger, studies: Studies, now: datetime, *, sandbox: bool) -> bool:
-    """Whether every study that has begun has its report for the latest Monday; not so while any file is unusable.
-
-    Raises what the ledger raises.
-    """
-    return not studies.failed and all(_is_reported(ledger, study, now, sandbox=sandbox) for study in studies.usable)
-
-
-def _is_late(ledger: RunLedger, study: StudyConfig, now: datetime, *, sandbox: bool) -> bool:
-    first_seen = ledger.first_seen(study.key, now)
-    return is_late(study, _recent(ledger, study, now), first_seen, now, sandbox=sandbox)
-
-
-def _is_reported(ledger: RunLedger, study: StudyConfig, now: datetime, *, sandbox: bool) -> bool:
-    monday = latest_monday(study, now)
-    return monday < study.start_date or is_reported(_recent(ledger, study, now), monday, sandbox=sandbox)
-
-
-def _recent(ledger: RunLedger, study: StudyConfig, now: datetime) -> list[RunRecord]:
-    return ledger.runs(study.key, since=now - LOOKED_BACK)

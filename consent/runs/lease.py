@@ -1,6 +1,6 @@
-"""Keeps a run's claim on its study alive while it works, and stops the run once the claim is another's.
+"""The lease of a run on its study: acquired before the run, renewed while it works, lost if another run takes over.
 
-Renews before every write, and otherwise once a minute. Knows neither REDCap nor the folder.
+A run renews it before every write, and otherwise once a minute.
 """
 
 from collections.abc import Callable
@@ -12,96 +12,88 @@ from consent.errors import LeaseLostError, RunInProgressError, RunTooLongError
 from consent.runs.ledger.record import LEASE_LENGTH, LeaseRecord
 from consent.runs.ledger.store import RunLedger
 
-LONGEST_RUN = timedelta(minutes=25)  # the platform ends a run after 35, without a word
-BEAT = timedelta(minutes=1)
+LONGEST_RUN = timedelta(minutes=25)  # Azure ends an invocation after 35 minutes, without a warning
+RENEW_AFTER = timedelta(minutes=1)
+
+_MINUTE = timedelta(minutes=1)
 
 
 class KeepAlive(Protocol):
-    """Is felt by a run at every step; raises once the run must stop."""
+    """Called by a run at every step; an error that it raises ends the run."""
 
     def keep_alive(self) -> None:
-        """Another piece of work is done, or about to begin."""
+        """A step of the run is done."""
 
     def renew(self) -> None:
-        """Something is about to be written: make sure that this run may."""
+        """The run is about to write."""
 
 
 class NoLease:
-    """The pulse of a run that writes to no shared place, so that nothing need be claimed."""
+    """For a run that writes to no shared place."""
 
-    def keep_alive(self) -> None:
-        """Go on."""
+    def keep_alive(self) -> None: ...
 
-    def renew(self) -> None:
-        """Go on."""
+    def renew(self) -> None: ...
 
 
 class Lease:
-    """A claim that this process holds; made by ``take_claim``.
+    """A lease that this process holds; see ``acquire_lease``.
 
-    may_have_written: something was about to be written under it.
+    Every method raises ``LeaseLostError``, ``RunTooLongError``, or an error of the ledger.
+    may_have_written: the run was about to write something.
     """
 
     def __init__(self, ledger: RunLedger, lease: LeaseRecord, now: Callable[[], datetime]) -> None:
         self._ledger = ledger
         self._lease = lease
         self._now = now
-        self._began_at = self._renewed_at = now()
+        self._acquired_at = self._renewed_at = now()
         self.may_have_written = False
 
     def keep_alive(self) -> None:
-        """Renew the claim if it was renewed more than a minute ago.
-
-        Raises ``ClaimLostError``, ``RunTooLongError``, or what the ledger raises.
-        """
-        if self._now() - self._renewed_at >= BEAT:
-            self._renew()
+        """Renew the lease if the last renewal is more than a minute ago."""
+        if self._now() - self._renewed_at >= RENEW_AFTER:
+            self.confirm()
 
     def renew(self) -> None:
-        """Hold the claim for another ten minutes; raises as ``beat`` does."""
-        self._renew()
+        """Renew the lease before a write."""
+        self.confirm()
         self.may_have_written = True
 
     def confirm(self) -> None:
-        """Make sure that nobody took over during the last write; raises as ``beat`` does."""
-        self._renew()
-
-    def _renew(self) -> None:
+        """Renew the lease; after a write this shows that no other run took over meanwhile."""
         now = self._now()
-        if now - self._began_at >= LONGEST_RUN:
+        if now - self._acquired_at >= LONGEST_RUN:
             raise RunTooLongError(
-                f"The run took more than {LONGEST_RUN // timedelta(minutes=1)} minutes and ended itself before its "
-                "next write. It is tried again, and mends whatever was begun. If it happens again, look in the log for "
-                "what takes so long."
+                f"The run took more than {LONGEST_RUN // _MINUTE} minutes and stopped before its next write.",
+                "Wait: it is retried. If this happens again, look in the log for the step that takes so long.",
             )
         renewed = self._ledger.put_lease(replace(self._lease, expires_at=now + LEASE_LENGTH))
         if renewed is None:
             raise LeaseLostError(
-                f"Another run of '{self._lease.study}' has taken over from this one, which was silent for too long. "
-                "This one writes nothing any more."
+                f"Another run of '{self._lease.study}' took over, because this run did not renew its lease in time.",
+                "Wait for the other run.",
             )
         self._lease, self._renewed_at = renewed, now
 
     def release(self) -> None:
-        """Let the next run begin at once; raises what the ledger raises."""
+        """Let the next run start at once."""
         self._ledger.drop_lease(self._lease)
 
 
 def acquire_lease(
     ledger: RunLedger, study: str, run_id: str, attempt: int, holder: str, now: Callable[[], datetime]
 ) -> Lease:
-    """Claim a study for a run.
-
-    Raises:
-        BusyError: another run is at work on it.
-    """
-    standing = ledger.lease_of(study)
-    if standing is None or not standing.is_live(now()):
-        version = standing.version if standing else ""
-        taken = ledger.put_lease(LeaseRecord(study, run_id, attempt, holder, now() + LEASE_LENGTH, version))
-        if taken is not None:
-            return Lease(ledger, taken, now)
+    """Acquire the lease on a study for a run; raises RunInProgressError while another run holds it."""
+    current = ledger.lease_of(study)
+    if current is None or not current.is_live(now()):
+        version = current.version if current else ""
+        acquired = ledger.put_lease(LeaseRecord(study, run_id, attempt, holder, now() + LEASE_LENGTH, version))
+        if acquired is not None:
+            return Lease(ledger, acquired, now)
+    other = current and ledger.read(current.run_id)
+    since = f" (since {other.started_at:%H:%M} UTC)" if other and other.is_open and other.started_at else ""
     raise RunInProgressError(
-        f"Another run of '{study}' is at work. Wait until it has ended; one that was cut off lets go within "
-        f"{LEASE_LENGTH // timedelta(minutes=1)} minutes."
+        f"Another run of '{study}' is in progress{since}.",
+        f"Wait until it ends. If its process died, its lease expires within {LEASE_LENGTH // _MINUTE} minutes.",
     )

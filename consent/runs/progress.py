@@ -4,26 +4,23 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Is told how a run is getting on."""
+    """Receives the progress of a run."""
 
     def stage(self, what: str) -> None:
-        """A new stage begins."""
+        """A new stage starts."""
 
     def records(self, received: int, listed: int) -> None:
-        """So many records were received of those listed."""
+        """So many of the listed records were received."""
 
     def file(self, done: int, total: int, path: str) -> None:
-        """So many files are stored of those to be written."""
+        """So many of the files to write are stored."""
 
 
 class NoProgress:
-    """Nobody is looking."""
+    """Shows nothing."""
 
-    def stage(self, what: str) -> None:
-        """Say nothing."""
+    def stage(self, what: str) -> None: ...
 
-    def records(self, received: int, listed: int) -> None:
-        """Say nothing."""
+    def records(self, received: int, listed: int) -> None: ...
 
-    def file(self, done: int, total: int, path: str) -> None:
-        """Say nothing."""
+    def file(self, done: int, total: int, path: str) -> None: ...

@@ -1,4 +1,4 @@
-"""Builds the real things that a run works with, from settings: REDCap, the folder, the clock."""
+"""Connects a run to REDCap and to its folder, as the settings say."""
 
 import contextlib
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from consent.config.checks import check_redcap_url, dropbox_sandbox_url, ensure_no_sdk_hosts, root_namespace
 from consent.config.credentials import DROPBOX_KEY, DROPBOX_SECRET, DROPBOX_TOKEN, Secret, find_secrets
@@ -29,21 +29,13 @@ DropboxKind = TypeVar("DropboxKind", bound="DropboxFolder")
 
 @dataclass(frozen=True)
 class Services:
-    """What one run works with; ``place`` names the destination for people, ``sandbox`` says it is a stand-in."""
+    """The services of one run. ``place`` names the destination for people; ``sandbox`` means a simulated Dropbox."""
 
     redcap: "RedcapClient"
     folder: "Folder"
     place: str
     sandbox: bool
     now: Callable[[], datetime]
-
-
-class AsksRedcap(Protocol):
-    """A study, or what is to become one: it says which settings lead to REDCap."""
-
-    @property
-    def redcap(self) -> RedcapSource:
-        """The names of these settings."""
 
 
 @contextlib.contextmanager
@@ -57,20 +49,20 @@ def open_services(
     clock: Callable[[], float] = time.monotonic,
     keep_alive: Callable[[], None] = lambda: None,
 ) -> Iterator[Services]:
-    """What a run of this study works with, delivering to Dropbox, or to the local folder ``to``.
+    """Connect to REDCap and to Dropbox, or to the local folder ``to``.
 
-    beat: called at every step of the export and the delivery; what it raises ends the run.
+    keep_alive: called at every step of the export and the delivery; an error that it raises ends the run.
 
     Raises:
-        SettingsError: with every setting and secret that is missing or malformed.
-        SecretsUnavailableError, SecretsRefusedError: Key Vault did not hand one out.
+        SettingsError: every setting and secret that is missing or malformed.
+        SecretsUnavailableError, SecretsRefusedError: Key Vault returned no secret.
     """
     from consent.config.http_session import new_session
     from consent.delivery.dropbox_folder import DropboxFolder
     from consent.delivery.dropbox_session import dropbox_session
     from consent.redcap.client import RedcapClient
 
-    given = _gather(study, settings, to_dropbox=to is None)
+    given = _gather(study.redcap, settings, to_dropbox=to is None)
     with contextlib.ExitStack() as opened:
         redcap_session = opened.enter_context(new_session(given.network, given.redcap_url))
         token = given.secrets[study.redcap.token_setting]
@@ -92,35 +84,25 @@ def open_services(
 
 @contextlib.contextmanager
 def open_redcap(
-    asking: AsksRedcap, settings: Settings, *, sleep: Callable[[float], None] = time.sleep
+    source: RedcapSource, settings: Settings, *, sleep: Callable[[float], None] = time.sleep
 ) -> Iterator["RedcapClient"]:
-    """REDCap alone, for whoever delivers nothing.
-
-    Raises:
-        SettingsError: with every setting and secret that is missing or malformed.
-        SecretsUnavailableError, SecretsRefusedError: Key Vault did not hand one out.
-    """
+    """Connect to REDCap only; raises as ``open_services`` does."""
     from consent.config.http_session import new_session
     from consent.redcap.client import RedcapClient
 
-    given = _gather(asking, settings, to_dropbox=False)
+    given = _gather(source, settings, to_dropbox=False)
     with new_session(given.network, given.redcap_url) as session:
-        yield RedcapClient(given.redcap_url, given.secrets[asking.redcap.token_setting], session, sleep=sleep)
+        yield RedcapClient(given.redcap_url, given.secrets[source.token_setting], session, sleep=sleep)
 
 
-def redcap_url(study: AsksRedcap, settings: Settings) -> str:
-    """The address of REDCap's API, fit to be asked.
-
-    Raises:
-        SettingsError: it is missing, or would give the token away.
-    """
-    setting = study.redcap.url_setting
+def redcap_url(source: RedcapSource, settings: Settings) -> str:
+    """Return the address of REDCap's API; raises SettingsError if it is missing or would expose the token."""
+    setting = source.url_setting
     url = settings.get(setting)
     if url is None:
-        raise SettingsError(
-            [Problem(f"{setting} is missing.", "Set it to the address of REDCap's API, https://HOST/api/.")]
-        )
-    if problem := check_redcap_url(url, setting=setting, allow_http=study.redcap.allow_http):
+        fix = "Set it to the address of REDCap's API, https://HOST/api/."
+        raise SettingsError([Problem(f"{setting} is missing.", fix)])
+    if problem := check_redcap_url(url, setting=setting, allow_http=source.allow_http):
         raise SettingsError([problem])
     return url
 
@@ -135,7 +117,7 @@ def dropbox_folder(
     clock: Callable[[], float] = time.monotonic,
     keep_alive: Callable[[], None] = lambda: None,
 ) -> DropboxKind:
-    """The Dropbox that settings and secrets lead to, reached through this session; asks nothing yet."""
+    """Return the Dropbox folder of these settings and secrets; no request is sent yet."""
     return kind(
         app_key=secrets[DROPBOX_KEY],
         refresh_token=secrets[DROPBOX_TOKEN],
@@ -150,17 +132,17 @@ def dropbox_folder(
 
 @dataclass(frozen=True)
 class _Given:
-    """What the settings give a run, checked."""
+    """The checked settings of a run."""
 
     redcap_url: str
     network: Network
     secrets: Mapping[str, Secret]
 
 
-def _gather(study: AsksRedcap, settings: Settings, *, to_dropbox: bool) -> _Given:
-    needed, optional = [study.redcap.token_setting], []
+def _gather(source: RedcapSource, settings: Settings, *, to_dropbox: bool) -> _Given:
+    needed, optional = [source.token_setting], []
     problems = Problems()
-    url = problems.collect(lambda: redcap_url(study, settings))
+    url = problems.collect(lambda: redcap_url(source, settings))
     network = problems.collect(lambda: usable_network(settings))
     problems.collect(lambda: ensure_no_sdk_hosts(settings))
     if to_dropbox:

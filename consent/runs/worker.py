@@ -1,6 +1,6 @@
-"""Carries out one recorded run under its claim, and records what came of it.
+"""One recorded run: acquire its lease, execute it, record how it ended.
 
-Knows the queue's rule alone: what is raised is tried again. What a run does is handed in (``job`` makes the real one).
+The queue delivers a message again after an error, so a retryable error leaves the run open. ``job`` is the run itself.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from consent.errors import (
 from consent.runs.lease import KeepAlive, Lease, acquire_lease
 from consent.runs.ledger.record import RunRecord, asked_id
 from consent.runs.ledger.store import RunLedger
-from consent.runs.log_context import naming_run
+from consent.runs.log_context import log_context
 from consent.runs.scheduler import run_id_in
 from consent.runs.services import open_services
 from consent.studies.catalog import choose_study, load_studies
@@ -54,7 +54,7 @@ def job(
     progress: "Progress | None" = None,
     render: "Render | None" = None,
 ) -> Perform:
-    """The real job: find the study, open what it needs, and report; its limits go by ``clock`` (seconds)."""
+    """Return the function that makes and delivers the report of a record; ``clock`` (seconds) is for time limits."""
 
     def perform(record: RunRecord, lease: KeepAlive) -> "RunResult":
         from consent.reports.render import render_reports
@@ -82,49 +82,48 @@ def job(
 
 
 def execute_message(message: str, ledger: RunLedger, perform: Perform, *, now: Clock, holder: str) -> RunRecord:
-    """Carry out the run that a message asks for; raising has the queue deliver the message again.
+    """Execute the run that a queue message names, and return its record; an ended run is not executed again.
 
-    Returns the record once the run has ended, also if that was before. A passing failure leaves the run open. A refusal
-    closes it and is raised once, so that somebody hears of it; the message that then comes again finds it closed.
+    A retryable error leaves the run open. Any other error closes it and is raised once, for the platform's log.
 
     Args:
-        holder: names this process among all that may carry out the run.
+        holder: names this process among all that may execute the run.
 
     Raises:
-        BadMessageError: it names no run that was recorded.
-        BusyError: another run of the study is at work.
-        ConsentReportError: this run did not succeed.
+        BadMessageError: the message names no recorded run.
+        RunInProgressError: another run of the study is in progress.
+        ConsentReportError: this run failed.
     """
     run_id = run_id_in(message)
     record = ledger.read(run_id)
     if record is None:
-        raise BadMessageError(f"A message asks for run {run_id}, which nobody recorded. Nothing was run.")
+        raise BadMessageError(f"A queue message names run {run_id}, which is not recorded.", "Request the run again.")
     if not record.is_open:
         logger.info("event=message_ignored run=%s state=%s", run_id, record.state)
         return record
-    with _leaseed(ledger, record, now, holder) as lease:
-        begun = ledger.write(_begun(record, now()))
-        return _carried_out(ledger, begun, lease, perform, now, tried_again=True)[0]
+    with _leased(ledger, record, now, holder) as lease:
+        started = ledger.write(_started(record, now()))
+        return _execute(ledger, started, lease, perform, now, queued=True)[0]
 
 
 def run_at_once(record: RunRecord, ledger: RunLedger, perform: Perform, *, now: Clock, holder: str) -> "RunResult":
-    """Record and carry out a run with no queue behind it: whatever it fails of, it is closed.
+    """Record and execute a run that is in no queue: every error closes it.
 
     Raises:
-        BusyError: another run of the study is at work; nothing was recorded.
-        ConsentReportError: the run did not succeed.
+        RunInProgressError: another run of the study is in progress; nothing was recorded.
+        ConsentReportError: the run failed.
     """
-    with _leaseed(ledger, record, now, holder) as lease:
-        begun = ledger.add(_begun(record, now()))
-        if begun is None:
-            raise RecordChangedError(f"There is a run {record.run_id} already. Run again.")
-        return _carried_out(ledger, begun, lease, perform, now, tried_again=False)[1]
+    with _leased(ledger, record, now, holder) as lease:
+        started = ledger.add(_started(record, now()))
+        if started is None:
+            raise RecordChangedError(f"A run {record.run_id} already exists.", "Run again.")
+        return _execute(ledger, started, lease, perform, now, queued=False)[1]
 
 
 def mark_failed(message: str, ledger: RunLedger, *, now: Clock) -> RunRecord | None:
-    """Close the run whose message the queue has given up, unless it has ended or is at work.
+    """Close the run whose message the queue no longer delivers, unless it has ended or its study's lease is live.
 
-    Returns its record, if there is one. A later timer opens it again if its report is still due.
+    Returns its record, if there is one. A later timer reopens the run if its report is still due.
     """
     try:
         run_id = run_id_in(message)
@@ -141,101 +140,93 @@ def mark_failed(message: str, ledger: RunLedger, *, now: Clock) -> RunRecord | N
         return record
     if record.state == "running" or not record.reason:
         record = replace(record, reason="lost", what="", fix="")
-    closed = replace(record, state="failed", finished_at=now())
-    logger.error(
-        "event=run_failed run=%s state=failed attempt=%s error=%s %s",
-        run_id,
-        record.attempt,
-        closed.reason,
-        closed.what,
-    )
-    return ledger.write(closed)
+    closed = ledger.write(replace(record, state="failed", finished_at=now()))
+    with log_context(run_id, closed.attempt):
+        logger.error("event=run_failed state=failed error=%s %s", closed.reason, closed.what)
+    return closed
 
 
 @contextlib.contextmanager
-def _leaseed(ledger: RunLedger, record: RunRecord, now: Clock, holder: str) -> Iterator[Lease]:
+def _leased(ledger: RunLedger, record: RunRecord, now: Clock, holder: str) -> Iterator[Lease]:
     attempt = record.attempt + 1
     lease = acquire_lease(ledger, record.study, record.run_id, attempt, holder, now)
-    with naming_run(record.run_id, attempt):
+    with log_context(record.run_id, attempt):
         try:
             yield lease
         finally:
-            _release(lease)
+            try:
+                lease.release()
+            except ConsentReportError as error:  # then it expires
+                logger.warning("event=lease_release_failed %s", log_text(error))
 
 
-def _release(lease: Lease) -> None:
-    try:
-        lease.release()
-    except ConsentReportError as error:
-        logger.warning("event=lease_not_released %s", log_text(error))
-
-
-def _begun(record: RunRecord, now: datetime) -> RunRecord:
-    return replace(record, state="running", attempt=record.attempt + 1, started_at=now, app_version=__version__)
-
-
-def _carried_out(
-    ledger: RunLedger, record: RunRecord, lease: Lease, perform: Perform, now: Clock, *, tried_again: bool
+def _execute(
+    ledger: RunLedger, record: RunRecord, lease: Lease, perform: Perform, now: Clock, *, queued: bool
 ) -> "tuple[RunRecord, RunResult]":
+    started_at = now()
+    logger.info("event=run_started")
     try:
         result = perform(record, lease)
         lease.confirm()
-        ended = ledger.write(_ended_well(record, result, now()))
+        ended = ledger.write(_succeeded(record, result, now()))
     except LeaseLostError as error:
         logger.error("event=lease_lost %s", log_text(error))
-        if tried_again:
-            _ask_for_another_look(ledger, record, lease, now())
+        if queued:  # the record now belongs to the other run
+            _request_repair(ledger, record, lease, now())
         else:
-            _record_failure(ledger, _failed(record, error, now(), tried_again=False))
+            _record_failure(ledger, _failed(record, error, now(), queued=False))
         raise
     except BaseException as error:
-        failed = _failed(record, error, now(), tried_again=tried_again)
+        failed = _failed(record, error, now(), queued=queued)
+        event = "attempt_failed" if failed.is_open else "run_failed"
         text = log_text(error) if isinstance(error, Exception) else f"error={failed.reason} {failed.what}"
-        logger.error("event=run_failed state=%s %s", failed.state, text)
+        logger.error("event=%s state=%s %s", event, failed.state, text)
         _record_failure(ledger, failed)
         raise
-    seconds = (now() - (record.started_at or now())).total_seconds()
-    logger.info("event=run_finished state=%s seconds=%.1f", ended.state, seconds)
+    logger.info("event=run_finished state=%s seconds=%.1f", ended.state, (now() - started_at).total_seconds())
     return ended, result
 
 
-def _ask_for_another_look(ledger: RunLedger, record: RunRecord, lease: Lease, now: datetime) -> None:
-    """Record a run that mends the set, should this one's last write have fallen into the other's; a timer queues it."""
+def _request_repair(ledger: RunLedger, record: RunRecord, lease: Lease, now: datetime) -> None:
+    """Record another run if this one's last write may have landed in the other run's set; a timer queues it."""
     if lease.may_have_written:
         run_id = asked_id(record.study, now, f"{record.attempt}-again")
-        fresh = RunRecord(run_id, record.study, record.trigger, record.monday, now, now, record.sandbox)
+        repair = RunRecord(run_id, record.study, record.trigger, record.monday, now, now, record.sandbox)
         with contextlib.suppress(ConsentReportError):
-            ledger.add(replace(fresh, as_of=record.as_of, accept_drop=record.accept_drop))
+            ledger.add(replace(repair, as_of=record.as_of, accept_drop=record.accept_drop))
 
 
 def _record_failure(ledger: RunLedger, record: RunRecord) -> None:
-    """Keep what can be kept; the failure itself is raised by the caller, whatever becomes of its record."""
+    """Record a failure if possible; the caller raises the failure itself."""
     try:
         ledger.write(record)
     except Exception as error:
         logger.warning("event=failure_not_recorded %s", log_text(error))
 
 
-def _failed(record: RunRecord, error: BaseException, now: datetime, *, tried_again: bool) -> RunRecord:
-    if not isinstance(error, Exception):  # Ctrl-C, or the program is told to end
-        retryable, reason, problem = True, "stopped", Problem("The run was stopped by a person or by the machine.")
-    else:
+def _started(record: RunRecord, now: datetime) -> RunRecord:
+    return replace(record, state="running", attempt=record.attempt + 1, started_at=now, app_version=__version__)
+
+
+def _failed(record: RunRecord, error: BaseException, now: datetime, *, queued: bool) -> RunRecord:
+    if isinstance(error, Exception):
         retryable, reason, problem = kind_of(error).retryable, error_code(error), public_problem(error)
-    told = replace(record, reason=reason, what=problem.what, fix=problem.fix)
-    if retryable and tried_again:
-        return replace(told, state="requested", queued_at=now)
-    return replace(told, state="failed" if retryable else "refused", finished_at=now)
+    else:  # Ctrl-C, or a signal to the process
+        retryable, reason, problem = True, "stopped", Problem("The run was stopped by a person or by the machine.")
+    explained = replace(record, reason=reason, what=problem.what, fix=problem.fix)
+    if retryable and queued:
+        return replace(explained, state="requested", queued_at=now)
+    return replace(explained, state="failed" if retryable else "refused", finished_at=now)
 
 
-def _ended_well(record: RunRecord, result: "RunResult", now: datetime) -> RunRecord:
+def _succeeded(record: RunRecord, result: "RunResult", now: datetime) -> RunRecord:
     from consent.runs.changes import totals_of, weeks_of
 
     summary = result.summary
-    reasons = {"archived": "archived", "planned": "dry-run"}
     return replace(
         record,
         state="unchanged" if result.state in ("unchanged", "planned") else "delivered",
-        reason=reasons.get(result.state, ""),
+        reason={"archived": "archived", "planned": "dry-run"}.get(result.state, ""),
         what="",
         fix="",
         finished_at=now,

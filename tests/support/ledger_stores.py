@@ -20,8 +20,7 @@ from consent.runs.ledger.serialization import row_of
 from consent.runs.ledger.sqlite import SqliteLedger
 from consent.runs.ledger.storage_account import TableStorage
 from consent.runs.ledger.store import RunLedger
-from consent.runs.ledger.table import TableLedger
-from consent.runs.ledger.table_client import TABLE
+from consent.runs.ledger.table import TABLE, TableLedger
 from sandbox.azurite import ACCOUNT, KEY
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ COUNTS = RunCounts(participants=1000, consented=800, records_listed=1000, record
 
 
 class Clock:
-    """A clock that stands still until it is put forward."""
+    """A clock that stands still between calls of ``forward``."""
 
     def __init__(self, now: datetime = NOW) -> None:
         self.now = now
@@ -33,21 +33,21 @@ class Clock:
 
 
 def later(**by: float) -> Clock:
-    """A clock that is so much ahead: ``minutes=5``."""
+    """A clock that much ahead: ``minutes=5``."""
     clock = Clock()
     clock.forward(**by)
     return clock
 
 
 def kept(ledger: RunLedger, run_id: str = "adults.2026-11-16") -> RunRecord:
-    """The record of that id, which must be there."""
+    """The record with this id, which must exist."""
     record = ledger.read(run_id)
     assert record is not None
     return record
 
 
 def a_run(**changes: Any) -> RunRecord:
-    """The record of the scheduled run of a Monday, just asked for; ``changes`` replace its fields."""
+    """The record of the scheduled run of a Monday, just requested; ``changes`` replace its fields."""
     study = changes.get("study", "adults")
     monday = changes.get("monday", MONDAY)
     run_id = scheduled_id(study, monday, sandbox=changes.get("sandbox", False))

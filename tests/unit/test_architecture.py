@@ -102,7 +102,7 @@ def test_secrets_are_revealed_in_few_places() -> None:
         "consent.config.credentials",
         "consent.redcap.client",
         "consent.delivery.dropbox_folder",
-        "consent.runs.ledger.table_client",
+        "consent.runs.ledger.table",
         "consent.cli.login.oauth",
         "consent.cli.login.stores",
     }

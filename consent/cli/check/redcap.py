@@ -21,7 +21,7 @@ from consent.redcap.listing import list_ids, list_rows, split_ids
 from consent.redcap.project import describe_project, expected_project
 from consent.redcap.validation import find_dead_codes, find_mismatches
 from consent.runs.ledger.record import RunRecord
-from consent.runs.plausibility import allowed_fall
+from consent.runs.plausibility import allowed_drop
 from consent.studies.model import FieldRef, StudyConfig, named_fields
 
 _FULL = "1"
@@ -224,7 +224,7 @@ def _check_number(number: int, last: RunRecord | None, max_drop: float, findings
         )
         return
     participants = last.counts.participants
-    if participants - number > allowed_fall(participants, max_drop):  # there are never more participants than records
+    if participants - number > allowed_drop(participants, max_drop):  # there are never more participants than records
         findings.problem(
             f"Records listed: {number:,}, but the report as of {last.cutoff} had {participants:,} participants.",
             "Check in REDCap whether records were deleted or moved, and whether the token's user sees them all. If "

@@ -30,7 +30,7 @@ def check_settings(
     network = findings.attempt(lambda: usable_network(settings))
     urls = {}
     for study in studies:
-        if url := findings.attempt(partial(redcap_url, study, settings)):
+        if url := findings.attempt(partial(redcap_url, study.redcap, settings)):
             urls[study.key] = url
             _add_place(study.redcap.url_setting, settings, findings)
     tokens = dict.fromkeys(study.redcap.token_setting for study in studies)

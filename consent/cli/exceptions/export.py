@@ -53,7 +53,7 @@ def find_records_to_review(
         ConsentReportError: REDCap could not be reached, refused, or did not send everything.
     """
     period = choose_period(start=study.start_date, time_zone=study.time_zone, now=now(), as_of=as_of)
-    with open_redcap(study, settings) as redcap:
+    with open_redcap(study.redcap, settings) as redcap:
         progress.stage("Requesting the project from REDCap")
         plan = inspect_project(redcap, study).plan
         progress.stage("Exporting records")
@@ -66,7 +66,7 @@ def find_records_to_review(
 
 def find_quality_rules(study: StudyConfig, settings: Settings, progress: Progress) -> QualityRules:
     """Make REDCap's rules for a study from the current data dictionary; no record is requested."""
-    with open_redcap(study, settings) as redcap:
+    with open_redcap(study.redcap, settings) as redcap:
         progress.stage("Requesting the project from REDCap")
         project = describe_project(redcap, redcap.project())
         return make_quality_rules(study, project, inspect_project(redcap, study).plan.column_map)

@@ -31,13 +31,6 @@ class NewStudyFile:
     found_by_runs: bool
 
 
-@dataclass(frozen=True)
-class _Source:
-    """The settings of REDCap, in place of a study."""
-
-    redcap: RedcapSource
-
-
 def create_study_file(
     settings: Settings, *, dictionary: Path | None = None, output: Path | None = None
 ) -> NewStudyFile:
@@ -65,7 +58,7 @@ def create_study_file(
 
 def _request_project(settings: Settings) -> Project:
     source = RedcapSource(URL_SETTING, TOKEN_SETTING, project_id=None, time_zone="UTC", allow_http=False)
-    with open_redcap(_Source(source), settings) as redcap:
+    with open_redcap(source, settings) as redcap:
         return describe_project(redcap, redcap.project())
 
 

@@ -44,14 +44,15 @@ _NO_LEDGER = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERRO
 
 
 class SqliteLedger(RunLedger):
-    """The run history in a file; it and its folder are created at first use.
+    """The run history in a file; it and its folder are created at first use. Every change is one statement.
 
     wait_seconds: how long to wait for another process's write.
     """
 
     def __init__(self, path: Path, *, wait_seconds: float = WAIT_SECONDS) -> None:
         self.path = path
-        super().__init__(SqliteRows(path, wait_seconds))
+        self.place = f"the file {path}"
+        self._wait_seconds = wait_seconds
 
     def ensure_writable(self) -> None:
         """Check the access rights without creating the file; raises LedgerRefusedError."""
@@ -61,28 +62,19 @@ class SqliteLedger(RunLedger):
         if not folder.is_dir() or not all(os.access(place, os.W_OK, effective_ids=effective) for place in places):
             raise _no_access(self.path)
 
-
-class SqliteRows:
-    """See ``Rows``; every change is one statement."""
-
-    def __init__(self, path: Path, wait_seconds: float) -> None:
-        self.place = f"the file {path}"
-        self._path = path
-        self._wait_seconds = wait_seconds
-
-    def get(self, study: str, key: str) -> StoredRow | None:
+    def _get(self, study: str, key: str) -> StoredRow | None:
         return next(iter(self._rows(_GET, (study, key))), None)
 
-    def query(self, study: str | None, since: str) -> list[StoredRow]:
+    def _query(self, study: str | None, since: str) -> list[StoredRow]:
         return self._rows(_QUERY, {"study": study, "since": since})
 
-    def insert(self, row: Row) -> str | None:
+    def _insert(self, row: Row) -> str | None:
         return self._changed(_INSERT, row)
 
-    def replace(self, row: Row, version: str) -> str | None:
+    def _replace(self, row: Row, version: str) -> str | None:
         return self._changed(_REPLACE, row, version)
 
-    def delete(self, study: str, key: str, version: str) -> None:
+    def _delete(self, study: str, key: str, version: str) -> None:
         with self._open() as connection:
             connection.execute(_DELETE, (study, key, version))
 
@@ -104,21 +96,21 @@ class SqliteRows:
         problem: ConsentReportError
         try:
             self._make_file()
-            with closing(sqlite3.connect(self._path, timeout=self._wait_seconds, isolation_level=None)) as connection:
+            with closing(sqlite3.connect(self.path, timeout=self._wait_seconds, isolation_level=None)) as connection:
                 connection.row_factory = sqlite3.Row
                 self._make_tables(connection)
                 yield connection
             return
         except sqlite3.Error as error:
-            problem = _explained(error, self._path)
+            problem = _explained(error, self.path)
         except OSError:
-            problem = _no_access(self._path)
+            problem = _no_access(self.path)
         raise problem
 
     def _make_file(self) -> None:
-        if not self._path.exists():
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.touch(mode=0o600)  # for this user only
+        if not self.path.exists():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.touch(mode=0o600)  # for this user only
 
     def _make_tables(self, connection: sqlite3.Connection) -> None:
         if _schema_version(connection) == SCHEMA_VERSION:
@@ -128,11 +120,11 @@ class SqliteRows:
             found = _schema_version(connection)  # again: another process may have created the tables meanwhile
             if found > SCHEMA_VERSION:
                 raise LedgerRefusedError(
-                    f"A newer version of this program wrote the run history in {self._path}.",
+                    f"A newer version of this program wrote the run history in {self.path}.",
                     "Update this program, or name another file in CONSENT_LEDGER.",
                 )
             if found == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                raise _no_ledger(self._path)
+                raise _no_ledger(self.path)
             for statement in _TABLES if found == 0 else ():
                 connection.execute(statement)
 

@@ -1,10 +1,11 @@
 """The run history: records of runs and leases on studies, in an Azure table or a SQLite file."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 from consent.config.settings import Settings
 from consent.errors import Problem, RecordChangedError, SettingsError
@@ -31,56 +32,55 @@ class StoredRow(NamedTuple):
     version: str
 
 
-class Rows(Protocol):
-    """Rows by ``study`` and ``key``.
+class RunLedger(ABC):
+    """The run history, over rows by ``study`` and ``key`` that each store keeps in its own way.
 
-    Each change is atomic, and safe to repeat if its response was lost. All methods raise ``LedgerUnavailableError`` or
-    ``LedgerRefusedError``.
+    Each change is atomic, and safe to repeat if its response was lost. Instants are aware, in UTC, to the microsecond.
+    All methods raise ``LedgerUnavailableError`` or ``LedgerRefusedError``.
     """
 
-    place: str
+    place: str  # for messages
 
-    def get(self, study: str, key: str) -> StoredRow | None:
+    @abstractmethod
+    def _get(self, study: str, key: str) -> StoredRow | None:
         """Return the row with these keys."""
 
-    def query(self, study: str | None, since: str) -> list[StoredRow]:
+    @abstractmethod
+    def _query(self, study: str | None, since: str) -> list[StoredRow]:
         """Return the rows of a study (or all) that have ``requested_at``, from then on, without weekly counts."""
 
-    def insert(self, row: Row) -> str | None:
+    @abstractmethod
+    def _insert(self, row: Row) -> str | None:
         """Add a row and return its version; None if its keys exist."""
 
-    def replace(self, row: Row, version: str) -> str | None:
+    @abstractmethod
+    def _replace(self, row: Row, version: str) -> str | None:
         """Replace the row of this version and return the new one; None if the row changed or is gone."""
 
-    def delete(self, study: str, key: str, version: str) -> None:
+    @abstractmethod
+    def _delete(self, study: str, key: str, version: str) -> None:
         """Remove the row of this version, if it is still there."""
 
+    @abstractmethod
     def close(self) -> None:
         """Close the connections."""
 
-
-class RunLedger:
-    """The run history. Instants are aware, in UTC, to the microsecond. All methods raise what ``Rows`` raises."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-
     def add(self, record: RunRecord) -> RunRecord | None:
         """Store a new record and return it with its version; None if its id exists."""
-        version = self._rows.insert(row_of(record))
+        version = self._insert(row_of(record))
         return None if version is None else replace(record, version=version)
 
     def read(self, run_id: str) -> RunRecord | None:
         """Return the record with this id, including its weekly counts."""
-        row = self._rows.get(study_of(run_id), run_id) if is_run_id(run_id) else None
-        return None if row is None else record_in(*row, place=self._rows.place)
+        row = self._get(study_of(run_id), run_id) if is_run_id(run_id) else None
+        return None if row is None else record_in(*row, place=self.place)
 
     def write(self, record: RunRecord) -> RunRecord:
         """Replace the record of the same version and return it with its new version.
 
         Raises ``RecordChangedError`` if another process changed it.
         """
-        version = self._rows.replace(row_of(record), record.version) if record.version else None
+        version = self._replace(row_of(record), record.version) if record.version else None
         if version is None:
             raise RecordChangedError(
                 f"Another process changed the record of run {record.run_id}, so this change was not stored.",
@@ -90,8 +90,8 @@ class RunLedger:
 
     def runs(self, study: str | None = None, *, since: datetime | None = None) -> list[RunRecord]:
         """Return the records of a study (or all) requested since then, newest first, without weekly counts."""
-        rows = self._rows.query(study, "" if since is None else instant_text(since))
-        return newest_first(record_in(*row, place=self._rows.place) for row in rows)
+        rows = self._query(study, "" if since is None else instant_text(since))
+        return newest_first(record_in(*row, place=self.place) for row in rows)
 
     def last_report(self, study: str, *, sandbox: bool) -> RunRecord | None:
         """Return the run of the study's current report: the latest cut-off, then the latest end."""
@@ -105,27 +105,27 @@ class RunLedger:
 
     def lease_of(self, study: str) -> LeaseRecord | None:
         """Return the lease on a study, expired or not."""
-        row = self._rows.get(study, LEASE)
-        return None if row is None else lease_in(*row, place=self._rows.place)
+        row = self._get(study, LEASE)
+        return None if row is None else lease_in(*row, place=self.place)
 
     def put_lease(self, lease: LeaseRecord) -> LeaseRecord | None:
         """Replace the lease of the same version (or create one, if the version is empty); None if it changed."""
         row = row_of_lease(lease)
-        version = self._rows.replace(row, lease.version) if lease.version else self._rows.insert(row)
+        version = self._replace(row, lease.version) if lease.version else self._insert(row)
         return None if version is None else replace(lease, version=version)
 
     def drop_lease(self, lease: LeaseRecord) -> None:
         """Remove the lease of this version, if it still exists."""
         if lease.version:
-            self._rows.delete(lease.study, LEASE, lease.version)
+            self._delete(lease.study, LEASE, lease.version)
 
     def first_seen(self, study: str, now: datetime) -> datetime:
         """Return when this was first called for the study; the first time, that is now."""
-        row = self._rows.get(study, FIRST_SEEN)
+        row = self._get(study, FIRST_SEEN)
         if row is None:
-            self._rows.insert(row_of_first_sight(study, now))
-            row = self._rows.get(study, FIRST_SEEN)  # another process may have been faster
-        return now if row is None else first_seen_in(*row, place=self._rows.place)
+            self._insert(row_of_first_sight(study, now))
+            row = self._get(study, FIRST_SEEN)  # another process may have been faster
+        return now if row is None else first_seen_in(*row, place=self.place)
 
     def purge_counts(self, before: datetime) -> int:
         """Remove the numbers of ended runs requested earlier: counts, weeks, error sentences and remarks.
@@ -133,10 +133,6 @@ class RunLedger:
         A study's current report keeps them. Returns how many records lost theirs.
         """
         return sum(self._purge(record) for record in records_to_purge(self.runs(), before))
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._rows.close()
 
     def _purge(self, record: RunRecord) -> bool:
         try:

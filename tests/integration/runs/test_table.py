@@ -14,8 +14,7 @@ import pytest
 from consent.errors import ConsentReportError, LedgerRefusedError, LedgerUnavailableError, RecordChangedError
 from consent.runs.ledger.record import LeaseRecord, RunRecord
 from consent.runs.ledger.store import RunLedger
-from consent.runs.ledger.table import TableLedger
-from consent.runs.ledger.table_client import TABLE
+from consent.runs.ledger.table import TABLE, TableLedger
 from sandbox.azurite import ACCOUNT, KEY, Azurite
 from sandbox.server import Fault, Server
 from tests.support.forwarding import Forwarding
@@ -423,6 +422,6 @@ def test_the_key_is_in_no_log_line_however_much_is_logged(bench: Bench, caplog: 
 
 
 def test_the_key_is_not_shown_when_the_ledger_is_printed(bench: Bench) -> None:
-    printed = f"{bench.ledger!r} {vars(bench.ledger)} {vars(bench.ledger._rows)}"
+    printed = f"{bench.ledger!r} {vars(bench.ledger)} {vars(bench.ledger._client)}"
 
     assert KEY not in printed

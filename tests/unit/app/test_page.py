@@ -201,11 +201,11 @@ def test_every_state_has_its_word(state: str, word: str) -> None:
 def test_a_run_is_shown_with_its_trigger_cut_off_and_reason() -> None:
     runs = (a_page_run(), a_page_run("refused", reason="shrunk", as_of=date(2026, 9, 1), trigger="http"))
 
-    assert "HTTP, as of 1 Sep 2026 refused much lower than the last report" in text_of(an_overview(runs=runs))
+    assert "HTTP, as of 1 Sep 2026 refused Much lower than the last report" in text_of(an_overview(runs=runs))
 
 
 def test_an_unsuccessful_latest_run_is_shown_with_its_effect_what_failed_and_the_fix() -> None:
-    words = "Latest run: refused It did not deliver a report. Outcome: much lower than the last report. "
+    words = "Latest run: refused It did not deliver a report. Outcome: Much lower than the last report. "
 
     what_and_fix = "Consented fell from 800 to 400. Look in REDCap whether records were deleted or moved."
     assert words + what_and_fix in text_of(a_late_overview())

@@ -1,5 +1,6 @@
-"""Claims about the claim: one run of a study at a time, and one that lost it stops before its next write."""
+"""Tests of the lease: one run of a study at a time, and a run that lost its lease stops before its next write."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from consent.runs.lease import LONGEST_RUN, Lease, acquire_lease
 from consent.runs.ledger.record import LEASE_LENGTH
 from consent.runs.ledger.sqlite import SqliteLedger
 from consent.runs.ledger.store import RunLedger
-from tests.support.run_builders import Clock
+from tests.support.run_builders import NOW, Clock, a_run, later
 
 
 @pytest.fixture(name="ledger")
@@ -18,89 +19,90 @@ def _ledger(tmp_path: Path) -> RunLedger:
     return SqliteLedger(tmp_path / "runs.sqlite")
 
 
-def taken(ledger: RunLedger, clock: Clock, *, holder: str = "one", run_id: str = "adults.2026-11-16") -> Lease:
-    """A claim on the study ``adults``."""
-    return acquire_lease(ledger, "adults", run_id, 1, holder, clock)
+def acquired(ledger: RunLedger, clock: Clock, *, holder: str = "one", study: str = "adults") -> Lease:
+    return acquire_lease(ledger, study, f"{study}.2026-11-16", 1, holder, clock)
 
 
 def end_of(ledger: RunLedger) -> timedelta:
-    """How far ahead of the clock's first instant the claim ends."""
+    """How long after the clock's first instant the lease ends."""
     lease = ledger.lease_of("adults")
     assert lease is not None
-    return lease.expires_at - Clock().now
+    return lease.expires_at - NOW
+
+
+def taken_over(ledger: RunLedger) -> tuple[Lease, Lease]:
+    """A lease that expired, and the one of the run that took over."""
+    return acquired(ledger, Clock()), acquired(ledger, later(minutes=11), holder="two")
 
 
 def test_a_lease_lasts_ten_minutes(ledger: RunLedger) -> None:
-    taken(ledger, Clock())
+    acquired(ledger, Clock())
 
     assert end_of(ledger) == timedelta(minutes=10)
 
 
-def test_a_second_run_of_a_study_is_told_that_it_is_busy(ledger: RunLedger) -> None:
-    taken(ledger, Clock())
+def test_a_second_run_of_a_study_is_refused_also_if_it_is_the_same_run(ledger: RunLedger) -> None:
+    acquired(ledger, Clock())
 
-    with pytest.raises(RunInProgressError, match="Another run of 'adults' is at work"):
-        taken(ledger, Clock(), holder="two", run_id="adults.2026-11-23")
-
-
-def test_the_same_run_carried_out_twice_is_busy_too(ledger: RunLedger) -> None:
-    taken(ledger, Clock())
-
-    with pytest.raises(RunInProgressError, match="Another run of 'adults' is at work"):
-        taken(ledger, Clock(), holder="two")
+    with pytest.raises(RunInProgressError, match=r"Another run of 'adults' is in progress\."):
+        acquired(ledger, Clock(), holder="two")
 
 
-def test_another_study_can_be_leaseed_meanwhile(ledger: RunLedger) -> None:
-    taken(ledger, Clock())
+def test_the_refusal_says_since_when_the_other_run_is_in_progress(ledger: RunLedger) -> None:
+    ledger.add(replace(a_run(), state="running", started_at=NOW))
+    acquired(ledger, Clock())
 
-    assert acquire_lease(ledger, "children", "children.2026-11-16", 1, "two", Clock())
-
-
-def test_a_lease_that_ran_out_can_be_taken_over(ledger: RunLedger) -> None:
-    clock = Clock()
-    taken(ledger, clock)
-    clock.forward(minutes=10)
-
-    assert taken(ledger, clock, holder="two")
+    with pytest.raises(RunInProgressError, match=r"in progress \(since 13:00 UTC\)\. Wait .* 10 minutes"):
+        acquired(ledger, Clock(), holder="two")
 
 
-def test_a_lease_of_a_clock_far_ahead_can_be_taken_over(ledger: RunLedger) -> None:
-    ahead = Clock()
-    ahead.forward(hours=6)
-    taken(ledger, ahead)
+def test_another_study_has_its_own_lease(ledger: RunLedger) -> None:
+    acquired(ledger, Clock())
 
-    assert taken(ledger, Clock(), holder="two")
+    assert acquired(ledger, Clock(), study="children")
+
+
+@pytest.mark.parametrize(
+    ("held_at", "asked_at"),
+    [
+        pytest.param(Clock(), later(minutes=10), id="expired"),
+        pytest.param(later(hours=6), Clock(), id="written with a wrong clock"),
+    ],
+)
+def test_a_lease_that_is_not_live_is_taken_over(ledger: RunLedger, held_at: Clock, asked_at: Clock) -> None:
+    acquired(ledger, held_at)
+
+    assert acquired(ledger, asked_at, holder="two")
 
 
 def test_a_lease_of_a_clock_a_little_ahead_is_respected(ledger: RunLedger) -> None:
-    ahead = Clock()
-    ahead.forward(minutes=4)
-    taken(ledger, ahead)
+    acquired(ledger, later(minutes=4))
 
-    with pytest.raises(RunInProgressError, match="Another run of 'adults' is at work"):
-        taken(ledger, Clock(), holder="two")
+    with pytest.raises(RunInProgressError):
+        acquired(ledger, Clock(), holder="two")
 
 
-def test_a_lease_let_go_can_be_taken_at_once(ledger: RunLedger) -> None:
-    taken(ledger, Clock()).release()
+def test_a_released_lease_can_be_acquired_at_once(ledger: RunLedger) -> None:
+    acquired(ledger, Clock()).release()
 
-    assert taken(ledger, Clock(), holder="two")
+    assert acquired(ledger, Clock(), holder="two")
 
 
-def test_renewing_holds_the_lease_for_another_ten_minutes(ledger: RunLedger) -> None:
+@pytest.mark.parametrize("minutes", [7, 12])  # also after it expired, if nobody took over
+def test_renewing_extends_the_lease_to_ten_minutes(ledger: RunLedger, minutes: int) -> None:
     clock = Clock()
-    lease = taken(ledger, clock)
-    clock.forward(minutes=7)
+    lease = acquired(ledger, clock)
+    clock.forward(minutes=minutes)
 
     lease.renew()
 
-    assert end_of(ledger) == timedelta(minutes=17)
+    assert end_of(ledger) == timedelta(minutes=minutes + 10)
 
 
 @pytest.mark.parametrize(("seconds", "minutes"), [(59, 10), (60, 11)])
-def test_a_beat_renews_once_a_minute(ledger: RunLedger, seconds: int, minutes: int) -> None:
+def test_keep_alive_renews_once_a_minute(ledger: RunLedger, seconds: int, minutes: int) -> None:
     clock = Clock()
-    lease = taken(ledger, clock)
+    lease = acquired(ledger, clock)
     clock.forward(seconds=seconds)
 
     lease.keep_alive()
@@ -108,55 +110,42 @@ def test_a_beat_renews_once_a_minute(ledger: RunLedger, seconds: int, minutes: i
     assert end_of(ledger) == timedelta(minutes=minutes)
 
 
-def test_a_run_whose_lease_was_taken_over_is_stopped(ledger: RunLedger) -> None:
-    clock = Clock()
-    first = taken(ledger, clock)
-    clock.forward(minutes=11)
-    taken(ledger, clock, holder="two")
+def test_only_a_renewal_before_a_write_is_remembered_as_one(ledger: RunLedger) -> None:
+    lease = acquired(ledger, Clock())
+    lease.keep_alive()
+    lease.confirm()
+    before = lease.may_have_written
+    lease.renew()
 
-    with pytest.raises(LeaseLostError, match="has taken over from this one"):
+    assert (before, lease.may_have_written) == (False, True)
+
+
+@pytest.mark.parametrize("released", [True, False])
+def test_a_run_that_lost_its_lease_is_stopped(ledger: RunLedger, released: bool) -> None:
+    first, second = taken_over(ledger)
+    if released:
+        second.release()
+
+    with pytest.raises(LeaseLostError, match="Another run of 'adults' took over"):
         first.renew()
 
 
-def test_a_run_whose_lease_was_taken_over_and_let_go_is_stopped_too(ledger: RunLedger) -> None:
-    clock = Clock()
-    first = taken(ledger, clock)
-    clock.forward(minutes=11)
-    taken(ledger, clock, holder="two").release()
-
-    with pytest.raises(LeaseLostError, match="has taken over from this one"):
-        first.renew()
-
-
-def test_letting_go_of_a_lost_lease_leaves_the_other_run_its_own(ledger: RunLedger) -> None:
-    clock = Clock()
-    first = taken(ledger, clock)
-    clock.forward(minutes=11)
-    second = taken(ledger, clock, holder="two")
+def test_releasing_a_lost_lease_leaves_the_other_run_its_own(ledger: RunLedger) -> None:
+    first, second = taken_over(ledger)
 
     first.release()
 
     second.renew()
 
 
-def test_a_lease_that_ran_out_but_that_nobody_took_can_still_be_renewed(ledger: RunLedger) -> None:
+def test_a_run_stops_after_25_minutes(ledger: RunLedger) -> None:
     clock = Clock()
-    lease = taken(ledger, clock)
-    clock.forward(minutes=12)
-
-    lease.renew()
-
-    assert end_of(ledger) == timedelta(minutes=22)
-
-
-def test_a_run_ends_itself_after_25_minutes(ledger: RunLedger) -> None:
-    clock = Clock()
-    lease = taken(ledger, clock)
+    lease = acquired(ledger, clock)
     clock.forward(minutes=25)
 
     with pytest.raises(RunTooLongError, match="more than 25 minutes"):
         lease.keep_alive()
 
 
-def test_a_lease_outlasts_the_longest_step() -> None:
+def test_a_lease_is_longer_than_the_longest_step() -> None:
     assert timedelta(minutes=5) < LEASE_LENGTH < LONGEST_RUN

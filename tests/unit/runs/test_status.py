@@ -1,37 +1,35 @@
-"""Claims about what readers are told of a run."""
+"""Tests of a run as readers see it: its document, its current state, its outcome in words."""
 
 import json
-from dataclasses import fields, replace
-from datetime import UTC, date, datetime, timedelta, timezone
+from dataclasses import fields
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
+from consent.errors import INTERNAL, KINDS
 from consent.files import StoredFile
-from consent.runs.due import shown_state
 from consent.runs.ledger.record import LeaseRecord, RunRecord, WeekCounts
 from consent.runs.ledger.sqlite import SqliteLedger
-from consent.runs.status import run_document, with_leases
+from consent.runs.status import REASONS, ShownRun, outcome, run_document, shown_runs
 from tests.support.run_builders import NOW, a_report, a_run
 
 WEEKS = WeekCounts(date(2023, 9, 11), 1, (417, 3), {"rider a": (416, 2)}, {})
-NOT_TOLD = {"queued_at", "has_groups", "week_counts", "version"}
-TOLD_TOGETHER = {"redcap_version", "study_sha256", "app_version"}
+NOT_SHOWN = {"queued_at", "has_groups", "week_counts", "version"}
+VERSIONS = {"redcap_version", "study_sha256", "app_version"}
 
 
-def a_lease(record: RunRecord, *, minutes: float) -> LeaseRecord:
-    return LeaseRecord(record.study, record.run_id, record.attempt, "here", NOW + timedelta(minutes=minutes))
+def test_the_document_of_a_requested_run() -> None:
+    east = datetime(2026, 11, 17, 2, 0, 0, 123456, tzinfo=timezone(timedelta(hours=13)))
+    record = a_run(run_id="adults.1", trigger="http", as_of=date(2026, 11, 9), dry_run=True, requested_at=east)
 
-
-def test_a_run_that_was_just_asked_for_is_told() -> None:
-    record = a_run(run_id="adults.20261116T130000Z-3f9a0b", trigger="http", as_of=date(2026, 11, 9), dry_run=True)
-
-    assert run_document(record, None, NOW) == {
-        "run_id": "adults.20261116T130000Z-3f9a0b",
+    assert run_document(ShownRun(record, "requested")) == {
+        "run_id": "adults.1",
         "study": "adults",
         "state": "requested",
         "reason": "",
-        "message": "",
+        "what": "",
+        "fix": "",
         "remarks": [],
         "trigger": "http",
         "monday": "2026-11-16",
@@ -51,78 +49,67 @@ def test_a_run_that_was_just_asked_for_is_told() -> None:
     }
 
 
-def test_a_delivered_report_is_told_with_its_totals() -> None:
-    document = run_document(a_report(), None, NOW)
+def test_the_document_of_a_report_has_its_totals_files_and_versions() -> None:
+    files = (StoredFile("/Adults.csv", "a" * 64, 10, "rev1"),)
+    record = a_report(files=files, app_version="0.2.0", redcap_version="14.5.5", study_sha256="b" * 64)
 
-    assert (document["state"], document["cutoff"], document["counts"]) == (
-        "delivered",
-        "2026-11-16",
+    document = run_document(ShownRun(record, "delivered"))
+
+    assert (document["counts"], document["files"], document["versions"]) == (
         {"participants": 1000, "consented": 800, "taking_part": 790, "records_listed": 1000, "records_received": 1000},
+        [{"path": "/Adults.csv", "size": 10, "content_hash": "a" * 64, "rev": "rev1"}],
+        {"app": "0.2.0", "redcap": "14.5.5", "study_sha256": "b" * 64},
     )
 
 
-def test_a_delivered_file_is_told_with_its_hash_and_revision() -> None:
-    record = a_report(files=(StoredFile("/Adults.csv", "a" * 64, 10, "rev1"),))
+def test_the_document_has_every_field_of_a_record_but_no_weekly_counts() -> None:
+    document = run_document(ShownRun(a_report(week_counts=WEEKS), "delivered"))
 
-    assert run_document(record, None, NOW)["files"] == [
-        {"path": "/Adults.csv", "size": 10, "content_hash": "a" * 64, "rev": "rev1"}
-    ]
-
-
-def test_the_versions_that_made_a_report_are_told() -> None:
-    record = a_report(app_version="0.2.0", redcap_version="14.5.5", study_sha256="b" * 64)
-
-    assert run_document(record, None, NOW)["versions"] == {
-        "app": "0.2.0",
-        "redcap": "14.5.5",
-        "study_sha256": "b" * 64,
-    }
+    assert document.keys() - {"versions"} == {field.name for field in fields(RunRecord)} - NOT_SHOWN - VERSIONS
+    assert (json.loads(json.dumps(document)), "417" in json.dumps(document)) == (document, False)
 
 
 @pytest.mark.parametrize(("minutes", "state"), [(5, "running"), (-5, "lost")])
-def test_a_run_whose_lease_ran_out_is_lost(minutes: float, state: str) -> None:
-    record = a_run(state="running", attempt=1, started_at=NOW)
+def test_a_run_without_a_live_lease_is_lost(tmp_path: Path, minutes: float, state: str) -> None:
+    ledger = SqliteLedger(tmp_path / "runs.sqlite")
+    ledger.add(a_run(state="running", attempt=1, started_at=NOW))
+    ledger.put_lease(LeaseRecord("adults", a_run().run_id, 1, "here", NOW + timedelta(minutes=minutes)))
 
-    assert run_document(record, a_lease(record, minutes=minutes), NOW)["state"] == state
-
-
-def test_counts_by_week_are_never_told() -> None:
-    assert "417" not in json.dumps(run_document(a_report(week_counts=WEEKS), None, NOW))
-
-
-def test_everything_else_that_a_record_holds_is_told() -> None:
-    kept = {field.name for field in fields(RunRecord)}
-
-    assert run_document(a_report(), None, NOW).keys() - {"versions"} == kept - NOT_TOLD - TOLD_TOGETHER
-
-
-def test_instants_are_told_in_utc_to_the_second() -> None:
-    east = datetime(2026, 11, 17, 2, 0, 0, 123456, tzinfo=timezone(timedelta(hours=13)))
-
-    assert run_document(replace(a_run(), requested_at=east), None, NOW)["requested_at"] == "2026-11-16T13:00:00Z"
-
-
-def test_what_is_told_is_plain_json() -> None:
-    document = run_document(a_report(finished_at=datetime(2026, 11, 16, tzinfo=UTC)), None, NOW)
-
-    assert json.loads(json.dumps(document)) == document
+    assert [run.state for run in shown_runs(ledger, ledger.runs(), NOW)] == [state]
 
 
 class EndsMeanwhile(SqliteLedger):
-    """A ledger in which a run ends just as its claim is asked for."""
+    """A ledger in which a run ends just before its lease is read."""
 
     def lease_of(self, study: str) -> LeaseRecord | None:
-        """End the run, then find no claim."""
-        running = self.read(a_run().run_id)
-        assert running is not None
-        self.write(replace(running, state="delivered"))
+        self.write(a_run(state="delivered", version=self.runs()[0].version))
         return super().lease_of(study)
 
 
-def test_a_run_that_ends_while_it_is_looked_up_is_not_told_as_lost(tmp_path: Path) -> None:
+def test_a_run_that_ends_between_two_readings_is_not_lost(tmp_path: Path) -> None:
     ledger = EndsMeanwhile(tmp_path / "runs.sqlite")
     ledger.add(a_run(state="running", started_at=NOW))
 
-    [(record, lease)] = with_leases(ledger, ledger.runs(), NOW)
+    assert [run.state for run in shown_runs(ledger, ledger.runs(), NOW)] == ["delivered"]
 
-    assert shown_state(record, lease, NOW) == "delivered"
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        (ShownRun(a_report(), "delivered"), "800 of 1,000 consented"),
+        (
+            ShownRun(a_run(reason="source-unavailable", attempt=3), "requested"),
+            "REDCap could not be reached; attempt 3",
+        ),
+        (ShownRun(a_run(state="running", sandbox=True), "lost"), "cut off before its end; sandbox"),
+        (ShownRun(a_run(reason="a code of a newer version"), "failed"), "a code of a newer version"),
+        (ShownRun(a_run(), "requested"), ""),
+    ],
+    ids=["delivered", "retried", "lost", "an unknown code", "nothing to say"],
+)
+def test_the_outcome_in_words(run: ShownRun, words: str) -> None:
+    assert outcome(run) == words
+
+
+def test_every_error_code_has_words() -> None:
+    assert {kind.code for kind in (*KINDS.values(), INTERNAL)} <= REASONS.keys()

@@ -1,9 +1,12 @@
-"""Claims about carrying out a run: what is recorded, what the queue tries again, and what it must not."""
+"""Tests of the worker: what is recorded of a run, what the queue retries, and what it must not."""
 
 import logging
+import re
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +16,12 @@ from consent.errors import (
     ImplausibleDropError,
     LeaseLostError,
     LedgerUnavailableError,
+    RecordChangedError,
     RunInProgressError,
     SourceRefusedError,
     SourceUnavailableError,
 )
+from consent.runs.changes import weeks_of
 from consent.runs.lease import KeepAlive
 from consent.runs.ledger.record import LeaseRecord, RunRecord
 from consent.runs.ledger.sqlite import SqliteLedger
@@ -24,13 +29,13 @@ from consent.runs.ledger.store import RunLedger
 from consent.runs.pipeline import RunResult
 from consent.runs.scheduler import message_for, queue_due
 from consent.runs.worker import Perform, execute_message, mark_failed, run_at_once
-from consent.studies.fingerprints import rule_fingerprints
-from tests.support.run_builders import NOW, Clock, a_report, a_result, a_run, kept, later
+from tests.support.run_builders import NOW, Clock, a_result, a_run, kept, later
 
 SCHEDULED = "adults.2026-11-16"
-DOWN = SourceUnavailableError("REDCap is down. Wait.")
-REFUSED = SourceRefusedError("REDCap refused the token. Renew it.")
-FALLEN = ImplausibleDropError("shrunk", "1,000 before, 10 now.", "Look in REDCap.")
+AT_ONCE = "adults.20261116T130000Z-1"
+DOWN = SourceUnavailableError("REDCap is down.", "Wait.")
+REFUSED = SourceRefusedError("REDCap refused the token.", "Renew it.")
+DROPPED = ImplausibleDropError("shrunk", "1,000 before, 10 now.", "Look in REDCap.")
 
 
 @pytest.fixture(name="ledger")
@@ -40,16 +45,39 @@ def _ledger(tmp_path: Path) -> RunLedger:
     return ledger
 
 
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    make = logging.getLogRecordFactory()
+    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="consent.runs.worker")  # which the command line silences
+    yield caplog
+    logging.setLogRecordFactory(make)
+
+
 def performing(result: RunResult | None = None) -> Perform:
-    """A run that goes well."""
+    """A run that succeeds."""
     return lambda record, lease: result or a_result()
 
 
 def failing(error: BaseException) -> Perform:
-    """A run that does not."""
+    """A run that fails."""
 
     def perform(record: RunRecord, lease: KeepAlive) -> RunResult:
         raise error
+
+    return perform
+
+
+def overtaken(ledger: RunLedger, *, wrote: bool) -> Perform:
+    """A run that freezes in its last step, while another run of the study takes over and ends."""
+
+    def perform(record: RunRecord, lease: KeepAlive) -> RunResult:
+        before_step = lease.renew if wrote else lease.keep_alive
+        before_step()
+        current = ledger.lease_of("adults")
+        assert current is not None
+        ledger.drop_lease(current)
+        return a_result()
 
     return perform
 
@@ -66,32 +94,39 @@ def failed(ledger: RunLedger, error: BaseException, **how: Clock) -> RunRecord:
     return kept(ledger)
 
 
-def test_while_it_is_carried_out_the_record_says_running(ledger: RunLedger) -> None:
-    seen: list[str] = []
+def execute_at_once(ledger: RunLedger, perform: Perform) -> RunResult:
+    """Run without a queue."""
+    return run_at_once(a_run(run_id=AT_ONCE, trigger="command line"), ledger, perform, now=Clock(), holder="me")
+
+
+def hold_lease(ledger: RunLedger, run_id: str = "adults.other") -> None:
+    ledger.put_lease(LeaseRecord("adults", run_id, 1, "other", NOW + timedelta(minutes=10)))
+
+
+def events(log: pytest.LogCaptureFixture) -> list[str]:
+    return re.findall(r"event=(\w+)", log.text)
+
+
+# A run that succeeds
+
+
+def test_during_a_run_its_record_says_running_and_its_study_is_leased(ledger: RunLedger) -> None:
+    seen: list[tuple[str, LeaseRecord | None]] = []
 
     def perform(record: RunRecord, lease: KeepAlive) -> RunResult:
-        seen.append(kept(ledger).state)
+        seen.append((kept(ledger).state, ledger.lease_of("adults")))
         return a_result()
 
     execute(ledger, perform)
 
-    assert seen == ["running"]
-
-
-def test_while_it_is_carried_out_the_study_is_leaseed(ledger: RunLedger) -> None:
-    seen: list[LeaseRecord | None] = []
-
-    def perform(record: RunRecord, lease: KeepAlive) -> RunResult:
-        seen.append(ledger.lease_of("adults"))
-        return a_result()
-
-    execute(ledger, perform)
-
-    assert [(lease.run_id, lease.attempt, lease.holder) for lease in seen if lease] == [(SCHEDULED, 1, "me")]
+    ((state, lease),) = seen
+    assert lease is not None
+    assert (state, lease.run_id, lease.attempt, lease.holder) == ("running", SCHEDULED, 1, "me")
+    assert ledger.lease_of("adults") is None
 
 
 @pytest.mark.parametrize(
-    ("came_of_it", "state", "reason", "is_report"),
+    ("result", "state", "reason", "is_report"),
     [
         ("delivered", "delivered", "", True),
         ("unchanged", "unchanged", "", True),
@@ -99,57 +134,31 @@ def test_while_it_is_carried_out_the_study_is_leaseed(ledger: RunLedger) -> None
         ("planned", "unchanged", "dry-run", False),
     ],
 )
-def test_what_came_of_a_run_is_recorded(
-    ledger: RunLedger, came_of_it: str, state: str, reason: str, is_report: bool
-) -> None:
-    ledger.write(replace(kept(ledger), dry_run=came_of_it == "planned"))
+def test_the_end_of_a_run_is_recorded(ledger: RunLedger, result: str, state: str, reason: str, is_report: bool) -> None:
+    ledger.write(replace(kept(ledger), dry_run=result == "planned"))
 
-    record = execute(ledger, performing(a_result(came_of_it)))
+    record = execute(ledger, performing(a_result(result)))
 
     assert (record.state, record.reason, record.is_report) == (state, reason, is_report)
+    assert (kept(ledger).week_counts is None) == (result == "planned")
 
 
-def test_totals_files_and_set_are_recorded(ledger: RunLedger) -> None:
+def test_the_numbers_and_files_of_a_report_are_recorded(ledger: RunLedger) -> None:
     result = a_result(has_groups=True, remarks=("First report.",))
 
-    record = execute(ledger, performing(result))
+    execute(ledger, performing(result))
+    record = kept(ledger)
 
-    assert (record.set_id, record.files, record.has_groups, record.remarks) == (
+    assert result.delivery is not None
+    assert record.counts is not None
+    assert (record.set_id, record.files, record.has_groups, record.remarks, record.week_counts) == (
         result.plan.set_id,
-        result.delivery.files if result.delivery else (),
+        result.delivery.files,
         True,
         ("First report.",),
+        weeks_of(result.summary),
     )
-
-
-def test_the_weeks_of_a_report_are_kept_with_it(ledger: RunLedger) -> None:
-    result = a_result()
-    execute(ledger, performing(result))
-
-    weeks = kept(ledger).week_counts
-
-    assert weeks is not None
-    assert (weeks.first_day, len(weeks.consented), sum(weeks.consented)) == (
-        result.summary.period.start,
-        len(result.summary.weeks),
-        result.summary.participants.consented,
-    )
-
-
-def test_the_rules_of_a_report_are_kept_with_its_weeks(ledger: RunLedger) -> None:
-    result = a_result()
-    execute(ledger, performing(result))
-
-    weeks = kept(ledger).week_counts
-
-    assert weeks is not None
-    assert weeks.rules == rule_fingerprints(result.summary.study)
-
-
-def test_afterwards_the_study_is_free(ledger: RunLedger) -> None:
-    execute(ledger, performing())
-
-    assert ledger.lease_of("adults") is None
+    assert record.counts.consented == result.summary.participants.consented
 
 
 def test_a_message_that_comes_twice_changes_nothing(ledger: RunLedger) -> None:
@@ -161,222 +170,202 @@ def test_a_message_that_comes_twice_changes_nothing(ledger: RunLedger) -> None:
     assert kept(ledger) == before
 
 
-def test_while_another_run_is_at_work_the_message_goes_back_to_the_queue(ledger: RunLedger) -> None:
-    ledger.put_lease(LeaseRecord("adults", "adults.other", 1, "other", NOW + timedelta(minutes=10)))
+def test_while_another_run_is_in_progress_the_run_stays_open_and_untried(ledger: RunLedger) -> None:
+    hold_lease(ledger)
 
-    with pytest.raises(RunInProgressError, match="Another run of 'adults' is at work"):
-        execute(ledger, performing())
-
-
-def test_a_run_that_found_another_at_work_is_still_open_and_untried(ledger: RunLedger) -> None:
-    ledger.put_lease(LeaseRecord("adults", "adults.other", 1, "other", NOW + timedelta(minutes=10)))
-
-    with pytest.raises(RunInProgressError, match="is at work"):
+    with pytest.raises(RunInProgressError, match="'adults'"):
         execute(ledger, performing())
 
     assert (kept(ledger).state, kept(ledger).attempt) == ("requested", 0)
 
 
-def test_a_run_whose_process_died_is_taken_up_again(ledger: RunLedger) -> None:
+def test_a_run_whose_process_died_is_executed_again(ledger: RunLedger) -> None:
     ledger.write(replace(kept(ledger), state="running", attempt=1, started_at=NOW))
-    ledger.put_lease(LeaseRecord("adults", SCHEDULED, 1, "dead", NOW + timedelta(minutes=10)))
+    hold_lease(ledger, SCHEDULED)
 
     record = execute(ledger, performing(), clock=later(minutes=11))
 
     assert (record.state, record.attempt) == ("delivered", 2)
 
 
-def test_a_passing_failure_is_raised_so_that_the_queue_tries_again(ledger: RunLedger) -> None:
-    with pytest.raises(SourceUnavailableError, match="REDCap is down"):
-        execute(ledger, failing(DOWN))
-
-
-def test_a_passing_failure_leaves_the_run_open_and_says_why(ledger: RunLedger) -> None:
-    record = failed(ledger, DOWN, clock=later(minutes=3))
-
-    assert (record.state, record.reason, record.message, record.queued_at) == (
-        "requested",
-        "source-unavailable",
-        "REDCap is down. Wait.",
-        later(minutes=3).now,
-    )
-
-
-def test_after_a_failure_the_study_is_free(ledger: RunLedger) -> None:
-    failed(ledger, DOWN)
-
-    assert ledger.lease_of("adults") is None
-
-
-def test_the_next_attempt_is_counted(ledger: RunLedger) -> None:
-    failed(ledger, DOWN)
-
-    assert execute(ledger, performing()).attempt == 2
-
-
-def test_success_clears_the_reason_of_an_earlier_failure(ledger: RunLedger) -> None:
-    failed(ledger, DOWN)
-    execute(ledger, performing())
-
-    assert (kept(ledger).reason, kept(ledger).message) == ("", "")
-
-
-@pytest.mark.parametrize(("error", "reason"), [(REFUSED, "source-refused"), (FALLEN, "shrunk")])
-def test_a_refusal_closes_the_run(ledger: RunLedger, error: Exception, reason: str) -> None:
-    record = failed(ledger, error)
-
-    assert (record.state, record.reason, record.finished_at) == ("refused", reason, NOW)
-
-
-def test_a_refusal_is_raised_only_once(ledger: RunLedger) -> None:
-    failed(ledger, REFUSED)
-
-    assert execute(ledger, failing(AssertionError("it must not run again"))).state == "refused"
-
-
-def test_a_fault_in_the_program_is_recorded_without_its_own_words(ledger: RunLedger) -> None:
-    record = failed(ledger, KeyError("000417"))
-
-    assert (record.state, record.reason, "000417" in record.message) == ("requested", "fault", False)
-
-
-def test_a_run_that_was_stopped_from_outside_is_tried_again(ledger: RunLedger) -> None:
-    assert (failed(ledger, SystemExit(1)).state, kept(ledger).reason) == ("requested", "stopped")
-
-
-def test_a_run_that_lost_its_lease_leaves_the_record_to_the_other(ledger: RunLedger) -> None:
-    record = failed(ledger, LeaseLostError("Another run has taken over."))
-
-    assert (record.state, record.reason) == ("running", "")
-
-
-def overtaken(ledger: RunLedger, *, wrote: bool) -> Perform:
-    """A run that freezes in its last write, while another run of the study takes over and lets go again."""
-
-    def perform(record: RunRecord, lease: KeepAlive) -> RunResult:
-        before_write = lease.renew if wrote else lease.keep_alive
-        before_write()
-        lease = ledger.lease_of("adults")
-        assert lease is not None
-        ledger.drop_lease(lease)
-        return a_result()
-
-    return perform
-
-
-def test_a_run_that_was_overtaken_in_its_last_write_does_not_say_delivered(ledger: RunLedger) -> None:
-    with pytest.raises(LeaseLostError, match="taken over"):
-        execute(ledger, overtaken(ledger, wrote=True))
-
-    assert kept(ledger).state == "running"
-
-
-@pytest.mark.parametrize(("wrote", "runs"), [(True, 2), (False, 1)])
-def test_after_a_write_that_may_have_fallen_into_anothers_set_one_more_run_is_asked_for(
-    ledger: RunLedger, wrote: bool, runs: int
-) -> None:
-    with pytest.raises(LeaseLostError, match="taken over"):
-        execute(ledger, overtaken(ledger, wrote=wrote))
-
-    assert len(ledger.runs("adults")) == runs
-
-
-def test_the_run_that_is_asked_for_to_mend_the_set_is_queued_by_the_next_timer(ledger: RunLedger) -> None:
-    with pytest.raises(LeaseLostError, match="taken over"):
-        execute(ledger, overtaken(ledger, wrote=True))
-    mending = [run.run_id for run in ledger.runs("adults") if run.run_id != SCHEDULED]
-
-    messages = queue_due(ledger, [], trigger="monday", now=later(minutes=16).now, sandbox=False)
-
-    assert {message_for(run_id) for run_id in mending} <= {*messages}
-
-
-def test_a_run_that_another_ended_meanwhile_does_not_overwrite_its_record(ledger: RunLedger) -> None:
-    def perform(record: RunRecord, lease: KeepAlive) -> RunResult:
-        ledger.write(replace(kept(ledger), state="delivered", set_id="theirs"))
-        return a_result()
-
-    with pytest.raises(RunInProgressError, match="changed by somebody else"):
-        execute(ledger, perform)
-
-    assert kept(ledger).set_id == "theirs"
-
-
-def test_a_run_nobody_recorded_is_refused(ledger: RunLedger) -> None:
-    with pytest.raises(BadMessageError, match="nobody recorded"):
+def test_a_run_that_is_not_recorded_is_refused(ledger: RunLedger) -> None:
+    with pytest.raises(BadMessageError, match=r"adults\.2020-01-06"):
         execute(ledger, performing(), run_id="adults.2020-01-06")
 
 
-class Forgetful(SqliteLedger):
-    """A ledger that is out of reach for the end of a run."""
+def test_every_line_of_a_run_names_it(ledger: RunLedger, log: pytest.LogCaptureFixture) -> None:
+    def perform(record: RunRecord, lease: KeepAlive) -> RunResult:
+        logging.getLogger("dropbox").warning("100%% of %s", "something")
+        return a_result()
+
+    execute(ledger, perform)
+
+    assert [line.startswith(f"run={SCHEDULED} study=adults attempt=1 ") for line in log.messages] == [True] * 3
+    assert events(log) == ["run_started", "run_finished"]
+
+
+# A run that fails
+
+
+def test_a_retryable_error_leaves_the_run_open_and_the_study_free(
+    ledger: RunLedger, log: pytest.LogCaptureFixture
+) -> None:
+    record = failed(ledger, DOWN, clock=later(minutes=3))
+
+    assert (record.state, record.reason, record.what, record.fix, record.queued_at) == (
+        "requested",
+        "source-unavailable",
+        "REDCap is down.",
+        "Wait.",
+        later(minutes=3).now,
+    )
+    assert (ledger.lease_of("adults"), events(log)) == (None, ["run_started", "attempt_failed"])
+
+
+def test_a_success_clears_the_error_of_an_earlier_attempt(ledger: RunLedger) -> None:
+    failed(ledger, DOWN)
+    execute(ledger, performing())
+
+    record = kept(ledger)
+
+    assert (record.attempt, record.reason, record.what, record.fix) == (2, "", "", "")
+
+
+@pytest.mark.parametrize(("error", "reason"), [(REFUSED, "source-refused"), (DROPPED, "shrunk")])
+def test_a_refusal_closes_the_run_and_is_raised_once(
+    ledger: RunLedger, error: Exception, reason: str, log: pytest.LogCaptureFixture
+) -> None:
+    record = failed(ledger, error)
+
+    assert (record.state, record.reason, record.finished_at) == ("refused", reason, NOW)
+    assert f"event=run_failed state=refused error={reason} " in log.text
+    assert execute(ledger, failing(AssertionError("it must not run again"))).state == "refused"
+
+
+def test_an_internal_error_is_recorded_without_its_own_words(ledger: RunLedger, log: pytest.LogCaptureFixture) -> None:
+    record = failed(ledger, KeyError("000417"))
+
+    assert (record.state, record.reason) == ("requested", "internal-error")
+    assert "000417" not in f"{record} {log.text}"
+
+
+def test_a_stopped_run_is_retried(ledger: RunLedger) -> None:
+    assert (failed(ledger, SystemExit(1)).state, kept(ledger).reason) == ("requested", "stopped")
+
+
+class NoEnd(SqliteLedger):
+    """A ledger that cannot be reached at the end of a run."""
 
     def write(self, record: RunRecord) -> RunRecord:
-        """Keep what happens before the end."""
         if record.state != "running":
-            raise LedgerUnavailableError("The record of runs cannot be reached.")
+            raise LedgerUnavailableError("The run history cannot be reached.")
         return super().write(record)
 
 
-def test_a_run_whose_end_could_not_be_recorded_is_tried_again(tmp_path: Path) -> None:
-    ledger = Forgetful(tmp_path / "runs.sqlite")
+def test_a_run_whose_end_cannot_be_recorded_is_retried(tmp_path: Path) -> None:
+    ledger = NoEnd(tmp_path / "runs.sqlite")
     ledger.add(a_run())
 
-    with pytest.raises(LedgerUnavailableError, match="cannot be reached"):
+    with pytest.raises(LedgerUnavailableError):
         execute(ledger, performing())
 
     assert execute(SqliteLedger(tmp_path / "runs.sqlite"), performing(a_result("unchanged"))).state == "unchanged"
 
 
-def test_every_line_of_a_run_names_it(ledger: RunLedger, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_that_cannot_be_recorded_is_still_raised(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
+    ledger = NoEnd(tmp_path / "runs.sqlite")
+    ledger.add(a_run())
+
+    with pytest.raises(ConsentReportError, match="REDCap refused"):
+        execute(ledger, failing(REFUSED))
+
+    assert events(log) == ["run_started", "run_failed", "failure_not_recorded"]
+
+
+class NoRelease(SqliteLedger):
+    """A ledger in which no lease can be released."""
+
+    def drop_lease(self, lease: LeaseRecord) -> None:
+        raise LedgerUnavailableError("The run history cannot be reached.")
+
+
+def test_a_lease_that_cannot_be_released_does_not_spoil_the_run(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
+    ledger = NoRelease(tmp_path / "runs.sqlite")
+    ledger.add(a_run())
+
+    assert execute(ledger, performing()).state == "delivered"
+    assert events(log)[-1] == "lease_release_failed"
+
+
+# A run that lost its lease
+
+
+@pytest.mark.parametrize(("wrote", "runs"), [(True, 2), (False, 1)])
+def test_a_run_that_was_overtaken_is_not_delivered_and_its_last_write_is_repaired(
+    ledger: RunLedger, wrote: bool, runs: int, log: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(LeaseLostError):
+        execute(ledger, overtaken(ledger, wrote=wrote))
+
+    assert (kept(ledger).state, kept(ledger).reason) == ("running", "")
+    assert (len(ledger.runs("adults")), events(log)) == (runs, ["run_started", "lease_lost"])
+
+
+def test_the_next_timer_queues_the_repair(ledger: RunLedger) -> None:
+    with pytest.raises(LeaseLostError):
+        execute(ledger, overtaken(ledger, wrote=True))
+    (repair,) = [run.run_id for run in ledger.runs("adults") if run.run_id != SCHEDULED]
+
+    messages = queue_due(ledger, [], trigger="monday", now=later(minutes=16).now, sandbox=False)
+
+    assert message_for(repair) in messages
+
+
+def test_a_run_that_another_process_ended_keeps_that_end(ledger: RunLedger) -> None:
     def perform(record: RunRecord, lease: KeepAlive) -> RunResult:
-        logging.getLogger("dropbox").warning("100%% of %s", "something")
+        ledger.write(replace(kept(ledger), state="delivered", set_id="theirs"))
         return a_result()
 
-    with caplog.at_level(logging.INFO):
+    with pytest.raises(RecordChangedError):
         execute(ledger, perform)
 
-    assert [SCHEDULED in line for line in caplog.messages] == [True] * len(caplog.messages)
-    assert any("100% of something" in line for line in caplog.messages)
+    assert kept(ledger).set_id == "theirs"
 
 
-def test_a_message_given_up_closes_its_run_and_keeps_the_reason(ledger: RunLedger) -> None:
+# A message that the queue no longer delivers
+
+
+def test_a_run_after_its_last_retry_is_closed_with_its_error(ledger: RunLedger, log: pytest.LogCaptureFixture) -> None:
     failed(ledger, DOWN)
 
     mark_failed(message_for(SCHEDULED), ledger, now=later(hours=1))
 
-    assert (kept(ledger).state, kept(ledger).reason, kept(ledger).finished_at) == (
-        "failed",
-        "source-unavailable",
-        later(hours=1).now,
-    )
+    record = kept(ledger)
+    assert (record.state, record.reason, record.what) == ("failed", "source-unavailable", "REDCap is down.")
+    assert record.finished_at == later(hours=1).now
+    assert f"run={SCHEDULED} study=adults attempt=1 event=run_failed state=failed error=source-unavailable" in log.text
 
 
-def test_a_run_whose_every_process_died_is_closed_as_lost(ledger: RunLedger) -> None:
+@pytest.mark.parametrize("before", [[], [DOWN]], ids=["never failed", "failed before"])
+def test_a_run_whose_process_died_is_closed_as_lost(ledger: RunLedger, before: list[Exception]) -> None:
+    for error in before:
+        failed(ledger, error)
     ledger.write(replace(kept(ledger), state="running", attempt=10))
 
     mark_failed(message_for(SCHEDULED), ledger, now=Clock())
 
-    assert (kept(ledger).state, kept(ledger).reason) == ("failed", "lost")
+    assert (kept(ledger).state, kept(ledger).reason, kept(ledger).what) == ("failed", "lost", "")
 
 
-def test_a_run_cut_off_after_an_earlier_failure_is_closed_as_lost_and_not_for_that_failure(ledger: RunLedger) -> None:
-    failed(ledger, DOWN)
-    ledger.write(replace(kept(ledger), state="running", attempt=2))
-
-    mark_failed(message_for(SCHEDULED), ledger, now=later(hours=1))
-
-    assert (kept(ledger).reason, kept(ledger).message) == ("lost", "")
-
-
-def test_giving_up_leaves_a_run_at_work_alone(ledger: RunLedger) -> None:
-    ledger.put_lease(LeaseRecord("adults", SCHEDULED, 1, "me", NOW + timedelta(minutes=10)))
+def test_a_run_in_progress_is_not_closed(ledger: RunLedger) -> None:
+    hold_lease(ledger, SCHEDULED)
 
     mark_failed(message_for(SCHEDULED), ledger, now=Clock())
 
     assert kept(ledger).state == "requested"
 
 
-def test_giving_up_leaves_a_run_that_has_ended_alone(ledger: RunLedger) -> None:
+def test_a_run_that_has_ended_keeps_its_end(ledger: RunLedger) -> None:
     execute(ledger, performing())
 
     mark_failed(message_for(SCHEDULED), ledger, now=Clock())
@@ -384,22 +373,18 @@ def test_giving_up_leaves_a_run_that_has_ended_alone(ledger: RunLedger) -> None:
     assert kept(ledger).state == "delivered"
 
 
-@pytest.mark.parametrize("message", ["", "[]", message_for("adults.2020-01-06")])
-def test_giving_up_a_message_of_no_run_is_done_with(ledger: RunLedger, message: str) -> None:
-    assert mark_failed(message, ledger, now=Clock()) is None
+@pytest.mark.parametrize(("message", "event"), [("[]", "run_failed"), (message_for("adults.x"), "message_ignored")])
+def test_a_message_without_a_run_is_logged(
+    ledger: RunLedger, message: str, event: str, log: pytest.LogCaptureFixture
+) -> None:
+    assert (mark_failed(message, ledger, now=Clock()), events(log)) == (None, [event])
 
 
-def at_once(ledger: RunLedger, perform: Perform) -> RunResult:
-    """Run without a queue."""
-    asked = a_run(run_id="adults.20261116T130000Z-1", trigger="command line")
-    return run_at_once(asked, ledger, perform, now=Clock(), holder="me")
+# A run without a queue
 
 
-AT_ONCE = "adults.20261116T130000Z-1"
-
-
-def test_a_run_without_a_queue_is_recorded_when_it_ends(ledger: RunLedger) -> None:
-    at_once(ledger, performing())
+def test_a_run_without_a_queue_is_recorded_at_its_end(ledger: RunLedger) -> None:
+    execute_at_once(ledger, performing())
 
     assert (kept(ledger, AT_ONCE).state, kept(ledger, AT_ONCE).attempt) == ("delivered", 1)
 
@@ -411,40 +396,20 @@ def test_a_run_without_a_queue_is_recorded_when_it_ends(ledger: RunLedger) -> No
         (REFUSED, "refused"),
         (KeyError("x"), "failed"),
         (KeyboardInterrupt(), "failed"),
-        (LeaseLostError("taken over"), "failed"),
+        (LeaseLostError("Another run took over."), "failed"),
     ],
 )
-def test_a_run_without_a_queue_is_closed_whatever_it_fails_of(
-    ledger: RunLedger, error: BaseException, state: str
-) -> None:
+def test_every_error_closes_a_run_without_a_queue(ledger: RunLedger, error: Any, state: str) -> None:
     with pytest.raises(type(error)):
-        at_once(ledger, failing(error))
+        execute_at_once(ledger, failing(error))
 
     assert (kept(ledger, AT_ONCE).state, ledger.lease_of("adults")) == (state, None)
 
 
-def test_a_run_without_a_queue_records_nothing_while_another_is_at_work(ledger: RunLedger) -> None:
-    ledger.put_lease(LeaseRecord("adults", SCHEDULED, 1, "other", NOW + timedelta(minutes=10)))
+def test_a_run_without_a_queue_records_nothing_while_another_is_in_progress(ledger: RunLedger) -> None:
+    hold_lease(ledger)
 
-    with pytest.raises(RunInProgressError, match="is at work"):
-        at_once(ledger, performing())
+    with pytest.raises(RunInProgressError):
+        execute_at_once(ledger, performing())
 
     assert ledger.read(AT_ONCE) is None
-
-
-def test_the_last_report_is_that_of_the_newest_cut_off(ledger: RunLedger) -> None:
-    ledger.add(a_report(run_id="adults.2026-11-09", cutoff=date(2023, 9, 1)))
-    execute(ledger, performing())
-
-    last = ledger.last_report("adults", sandbox=False)
-
-    assert last is not None
-    assert last.run_id == SCHEDULED
-
-
-def test_an_error_that_cannot_be_recorded_is_still_raised(tmp_path: Path) -> None:
-    ledger = Forgetful(tmp_path / "runs.sqlite")
-    ledger.add(a_run())
-
-    with pytest.raises(ConsentReportError, match="REDCap refused"):
-        execute(ledger, failing(REFUSED))
