@@ -19,7 +19,7 @@ from consent.errors import INTERNAL, KINDS
 from consent.runs.due import REST_AFTER_REFUSAL
 from consent.runs.lease import LONGEST_RUN
 from consent.runs.ledger.record import LEASE_LENGTH
-from consent.runs.plausibility import SMALL_FALL
+from consent.runs.plausibility import SMALL_DROP
 from consent.studies.schedule import GRACE
 from consent.version import __version__
 from tests.support.bicep import NAMES, default, parameters, template, variable
@@ -197,7 +197,7 @@ def test_every_function_that_can_be_paused_is_one() -> None:
         f"stops after {LONGEST_RUN // MINUTE} minutes",
         f"within {LEASE_LENGTH // MINUTE} minutes",
         f"after {REST_AFTER_REFUSAL // HOUR} hours at the earliest",
-        f"more than {SMALL_FALL}",
+        f"more than {SMALL_DROP}",
         f"every {int(QUEUES['visibilityTimeout'][3:5])} minutes, {QUEUES['maxDequeueCount']} times",
         f"{default('logRetentionDays')} days",
         f"`{TEST_FILE_NAME}`",

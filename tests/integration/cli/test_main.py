@@ -228,7 +228,7 @@ def test_a_refused_report_is_explained_in_the_history(
     capsys.readouterr()
     main(["runs", "--settings", str(tmp_path)])
     history = words(capsys.readouterr().out)
-    assert ("refused much lower than" in history, "--accept-drop" in history) == (True, True)
+    assert ("refused Much lower than" in history, "--accept-drop" in history) == (True, True)
 
 
 # --- demo and serve
