@@ -12,8 +12,8 @@ from consent.config.settings import read_settings
 from consent.runs.services import open_services
 from consent.studies.catalog import choose_study, load_studies
 from sandbox.dropbox.app import Dropbox
+from tests.support.builders import CONSENT, RIDER, STUDY
 from tests.support.login_bench import LoginBench, allow, login_bench
-from tests.unit.runs.test_services import a_folder_of_studies
 
 BOTH = ("DROPBOX_KEY", "DROPBOX_OAUTH2_REFRESH_TOKEN")
 
@@ -78,7 +78,9 @@ def test_a_test_file_is_written_and_nothing_is_left_in_dropbox(bench: LoginBench
 
 
 def test_the_folder_of_every_study_is_tested(bench: LoginBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    a_folder_of_studies(bench.folder, aurora="Aurora", lumen="Lumen")
+    for key in ("aurora", "lumen"):
+        text = (STUDY + CONSENT + RIDER).replace("OBRI Consent Summary", key)
+        (bench.folder / f"{key}.toml").write_text(text, encoding="utf-8")
     aurora = bench.folder / "aurora.toml"
     aurora.write_text(aurora.read_text(encoding="utf-8") + '[delivery]\nfolder = "/Aurora"\n', encoding="utf-8")
     monkeypatch.setenv("CONSENT_STUDIES", str(bench.folder))
