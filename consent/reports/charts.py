@@ -18,7 +18,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from consent.counting.period import DRAWN_WEEKS
-from consent.counting.summary import ConsentSummary, RiderCount, WeekCount
+from consent.counting.summary import ConsentSummary, WeekCount
 from consent.dates import WEEK, date_range, short_day
 from consent.reports.headline import progress
 from consent.reports.wording import share_words
@@ -31,10 +31,17 @@ def drawn_weeks(summary: ConsentSummary) -> tuple[WeekCount, ...]:
 
 def weekly_alt(summary: ConsentSummary) -> str:
     """Return the text alternative of the chart of consents per week."""
-    weeks = drawn_weeks(summary)
-    complete = [week for week in weeks if week.complete]
-    sentences = [_over_complete_weeks(complete), *(_running(week, summary) for week in weeks if not week.complete)]
-    return " ".join(sentences)
+    complete = [week for week in drawn_weeks(summary) if week.complete]
+    text = "Bars of consents per week: no week is complete yet."
+    if complete:
+        counts = [week.consented for week in complete]
+        number = "1 complete week" if len(counts) == 1 else f"{len(counts)} complete weeks"
+        days = date_range(complete[0].first_day, complete[-1].last_day)
+        spread = f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"
+        text = f"Bars of consents per week over {number}, {days}: {spread} per week, {counts[-1]:,} in the last."
+    running = [week for week in summary.weeks if not week.complete]
+    marks = [f"The hatched bar is the week {progress(w, summary.period)}: {w.consented:,}." for w in running]
+    return " ".join([text, *marks])
 
 
 def cumulative_alt(summary: ConsentSummary) -> str:
@@ -48,15 +55,15 @@ def cumulative_alt(summary: ConsentSummary) -> str:
 
 def riders_alt(summary: ConsentSummary) -> str:
     """Return the text alternative of the chart of the riders' answers."""
-    asked = [rider for rider in summary.riders if rider.uptake is not None]
-    number, answers = _optional_consents(len(summary.riders)), ", ".join(answers_shown(summary))
-    begin = f"Stacked bars of the answers to {number}: {answers}."
-    if not asked:
-        return f"{begin} Nobody was offered any."
-    most, least = max(asked, key=_uptake), min(asked, key=_uptake)
-    if most.uptake == least.uptake:
-        return f"{begin} {share_words(_uptake(most))} agreed to each."
-    return f"{begin} Agreement ranges from {_share(least)} to {_share(most)}."
+    number, answers = len(summary.riders), ", ".join(answers_shown(summary))
+    text = f"Stacked bars of the answers to {number} optional consent{'' if number == 1 else 's'}: {answers}."
+    offered = sorted((rider.uptake, rider.label) for rider in summary.riders if rider.uptake is not None)
+    if not offered:
+        return f"{text} Nobody was offered any."
+    (least, lowest), (most, highest) = offered[0], offered[-1]
+    if least == most:
+        return f"{text} {share_words(most)} agreed to each."
+    return f"{text} Agreement ranges from {share_words(least)} ({lowest}) to {share_words(most)} ({highest})."
 
 
 def answers_shown(summary: ConsentSummary) -> tuple[str, ...]:
@@ -77,32 +84,6 @@ def goal_lines(summary: ConsentSummary) -> list[tuple[str, int]]:
     if accrual.approved is None:
         return target
     return [*target, (f"Approved {accrual.approved:,} ({accrual.agreed:,} agreed, dated or not)", accrual.approved)]
-
-
-def _over_complete_weeks(weeks: Sequence[WeekCount]) -> str:
-    if not weeks:
-        return "Bars of consents per week: no week is complete yet."
-    counts = [week.consented for week in weeks]
-    number = "1 complete week" if len(weeks) == 1 else f"{len(weeks)} complete weeks"
-    days = date_range(weeks[0].first_day, weeks[-1].last_day)
-    spread = f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"
-    return f"Bars of consents per week over {number}, {days}: {spread} per week, {counts[-1]:,} in the last."
-
-
-def _running(week: WeekCount, summary: ConsentSummary) -> str:
-    return f"The hatched bar is the week {progress(week, summary.period)}: {week.consented:,}."
-
-
-def _optional_consents(number: int) -> str:
-    return "1 optional consent" if number == 1 else f"{number} optional consents"
-
-
-def _uptake(rider: RiderCount) -> float:
-    return rider.uptake or 0.0
-
-
-def _share(rider: RiderCount) -> str:
-    return f"{share_words(_uptake(rider))} ({rider.label})"
 
 
 BLUE, ORANGE, PALE, INK = "#0072B2", "#E69F00", "#DDDDDD", "#333333"

@@ -91,11 +91,6 @@ def progress(week: "WeekCount", period: ReportPeriod) -> str:
     return partial_week_note(week.first_day, cutoff=period.cutoff, exported_on=period.exported_on)
 
 
-def rules_sentence(changes: "Changes") -> str:
-    """Return that the counting rules have changed since the last report; "" where they have not."""
-    return changed_rules_sentence(changes.rules_changed)
-
-
 def _since_last(changes: "Changes | None", cutoff: date) -> str:
     if changes and changes.first:
         return "This is the first report."
@@ -123,7 +118,7 @@ def _restated(changes: "Changes | None", cutoff: date) -> tuple[str, ...]:
     more = len(changes.weeks) - len(named)
     listed = ", ".join(named) + (f" and {more:,} more" if more else "")
     weeks = (f"Earlier weeks with a new count: {listed}.",) if named else ()
-    return tuple(filter(None, (*weeks, rules_sentence(changes))))
+    return tuple(filter(None, (*weeks, changed_rules_sentence(changes.rules_changed))))
 
 
 def _hour(late: datetime, monday: date) -> str:

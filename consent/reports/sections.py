@@ -7,7 +7,7 @@ from itertools import accumulate
 from consent.counting.summary import Changes, ConsentSummary, RiderCount, WeekCount
 from consent.dates import date_range, short_day
 from consent.reports.charts import goal_lines
-from consent.reports.headline import progress, rules_sentence
+from consent.reports.headline import progress
 from consent.reports.model import Change, ChartKind, Column, Medium, Row, Section, Share, Table, columns_of
 from consent.reports.optional_sections import (
     recruitment_section,
@@ -24,6 +24,7 @@ from consent.reports.wording import (
     SMALL_COUNTS_MARK,
     rider_name,
 )
+from consent.studies.fingerprints import changed_rules_sentence
 from consent.version import __version__
 
 WEEKS, RIDERS = "Weeks", "Riders"
@@ -153,10 +154,14 @@ def _changes(changes: Changes, since: date, cutoff: date) -> Section:
         for week in changes.weeks
     ]
     rows.append(("All consents", None, None, Change(changes.new_consents)))
-    recounted = f"Weeks that were complete then and count differently now: {len(changes.weeks):,}."
+    sentences = (
+        f"The last report was as of {short_day(since)}.",
+        f"Weeks that were complete then and count differently now: {len(changes.weeks):,}.",
+        changed_rules_sentence(changes.rules_changed),
+    )
     return Section(
         "Changed since the last report",
-        tuple(filter(None, (f"The last report was as of {short_day(since)}. {recounted}", rules_sentence(changes)))),
+        (" ".join(filter(None, sentences)),),
         Table(columns_of("Week", "Then", "Now", "Change"), tuple(rows), (len(rows) - 1,), pdf_rows=LAST_WEEKS),
         note=f"Only the last {LAST_WEEKS} of them are shown." if len(changes.weeks) > LAST_WEEKS else "",
     )
