@@ -1,7 +1,6 @@
 """Tests of `consent check`: what is checked, in what order, and that one failure does not end it."""
 
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,22 +15,11 @@ from consent.runs.ledger.sqlite import SqliteLedger
 from sandbox.redcap.faults import gateway_timeout
 from tests.support.builders import CONSENT, RIDER, STUDY, TOKEN
 from tests.support.check_mistakes import a_renamed_field, a_revoked_log_in, a_token_of_nobody, a_vault_that_refuses
-from tests.support.check_world import CheckWorld, Servers, a_world, found, printed, problems, servers_of_a_world
+from tests.support.check_world import CheckWorld, found, printed, problems
 from tests.support.run_builders import a_report
 
 OF_SEVEN = RunCounts(participants=7, consented=5, records_listed=1000, records_received=1000, taking_part=5)
 """Counts after which a report of two participants is not refused."""
-
-
-@pytest.fixture(name="servers", scope="module")
-def _servers() -> Iterator[Servers]:
-    with servers_of_a_world() as servers:
-        yield servers
-
-
-@pytest.fixture(name="world")
-def _world(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CheckWorld:
-    return a_world(servers, tmp_path, monkeypatch)
 
 
 def write_settings(world: CheckWorld, **values: str) -> list[str]:

@@ -1,24 +1,8 @@
 """Tests of comparing a study file with a live data dictionary: what stops a run, and what is only a warning."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from consent.cli.check.findings import State
 from tests.support.check_mistakes import with_field
-from tests.support.check_world import CheckWorld, Servers, a_world, found, problems, servers_of_a_world
-
-
-@pytest.fixture(name="servers", scope="module")
-def _servers() -> Iterator[Servers]:
-    with servers_of_a_world() as servers:
-        yield servers
-
-
-@pytest.fixture(name="world")
-def _world(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CheckWorld:
-    return a_world(servers, tmp_path, monkeypatch)
+from tests.support.check_world import CheckWorld, found, problems
 
 
 def states_of(world: CheckWorld, words: str) -> list[State]:

@@ -1,27 +1,11 @@
 """Tests of checking Dropbox: account, team space and folder, and that nothing is left behind."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from consent.cli.write_test import TEST_FILE_NAME
 from sandbox.dropbox.app import Dropbox
 from sandbox.dropbox.faults import server_error
 from sandbox.server import Fault
 from tests.support.check_mistakes import delivering_to
-from tests.support.check_world import CheckWorld, Servers, a_world, found, printed, problems, servers_of_a_world
-
-
-@pytest.fixture(name="servers", scope="module")
-def _servers() -> Iterator[Servers]:
-    with servers_of_a_world() as servers:
-        yield servers
-
-
-@pytest.fixture(name="world")
-def _world(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CheckWorld:
-    return a_world(servers, tmp_path, monkeypatch)
+from tests.support.check_world import CheckWorld, found, printed, problems
 
 
 def in_a_team(world: CheckWorld, *, chosen: str | None = None) -> None:
@@ -62,25 +46,11 @@ def test_a_missing_folder_is_not_created(world: CheckWorld) -> None:
     assert [entry.path for entry in world.account.account.tree.inside("")] == []
 
 
-def test_the_test_file_is_written_to_the_folder_itself(world: CheckWorld) -> None:
-    world.account.account.tree.make_folder("/Reports")
-    delivering_to(world, "/Reports")
-    world.check()
-    assert world.account.revisions(f"/Reports/{TEST_FILE_NAME}")
-
-
 def test_a_test_file_that_cannot_be_deleted_is_a_warning(world: CheckWorld) -> None:
     world.servers.dropbox.faults.append(server_error(match="files/delete_v2", times=999))
     checkup = world.check()
     (finding,) = found(checkup, "verified, but could not be deleted")
     assert (finding.state, TEST_FILE_NAME in finding.fix, problems(checkup)) == ("warning", True, [])
-
-
-def test_a_test_file_that_may_be_left_is_named(world: CheckWorld) -> None:
-    look, upload = "files/get_metadata", "files/upload"
-    world.servers.dropbox.faults += [Fault("lost", upload, times=99), server_error(match=look, skip=1, times=999)]
-    (problem,) = problems(world.check())
-    assert f"'/{TEST_FILE_NAME}' may be left" in problem.what
 
 
 def test_a_folder_of_two_studies_is_tested_once(world: CheckWorld) -> None:

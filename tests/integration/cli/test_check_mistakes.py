@@ -2,9 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -24,11 +22,8 @@ from tests.support.check_world import (
     PROXY_PASSWORD,
     REFRESH_TOKEN,
     CheckWorld,
-    Servers,
-    a_world,
     printed,
     problems,
-    servers_of_a_world,
 )
 
 
@@ -144,17 +139,6 @@ CASES = {
 }
 SECRETS = (TOKEN, ANOTHER_TOKEN, "0" * 32, REFRESH_TOKEN, "another-secret", "another-key", PROXY_PASSWORD)
 STOPPING = [name for name, case in CASES.items() if case.stops_a_run and "vault" not in name]
-
-
-@pytest.fixture(name="servers", scope="module")
-def _servers() -> Iterator[Servers]:
-    with servers_of_a_world() as servers:
-        yield servers
-
-
-@pytest.fixture(name="world")
-def _world(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CheckWorld:
-    return a_world(servers, tmp_path, monkeypatch)
 
 
 def run(world: CheckWorld) -> RunResult:

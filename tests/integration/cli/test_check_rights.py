@@ -1,8 +1,6 @@
 """Tests of checking the rights in REDCap: what is seen of them, whom to ask otherwise, and that no name is shown."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,18 +9,7 @@ from consent.cli.check.findings import Finding, FindingCollector
 from consent.cli.check.redcap import check_user
 from sandbox.redcap.app import User
 from tests.support.builders import TOKEN, a_redcap_row
-from tests.support.check_world import CheckWorld, Servers, a_world, found, printed, problems, servers_of_a_world
-
-
-@pytest.fixture(name="servers", scope="module")
-def _servers() -> Iterator[Servers]:
-    with servers_of_a_world() as servers:
-        yield servers
-
-
-@pytest.fixture(name="world")
-def _world(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CheckWorld:
-    return a_world(servers, tmp_path, monkeypatch)
+from tests.support.check_world import CheckWorld, found, printed, problems
 
 
 def findings_about(**user: Any) -> list[Finding]:

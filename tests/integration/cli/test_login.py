@@ -1,7 +1,6 @@
 """Tests of signing in to Dropbox without trouble: what is asked, tested, saved and never shown."""
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,15 +12,9 @@ from consent.runs.services import open_services
 from consent.studies.catalog import choose_study, load_studies
 from sandbox.dropbox.app import Dropbox
 from tests.support.builders import CONSENT, RIDER, STUDY
-from tests.support.login_bench import LoginBench, allow, login_bench
+from tests.support.login_bench import LoginBench, allow
 
 BOTH = ("DROPBOX_KEY", "DROPBOX_OAUTH2_REFRESH_TOKEN")
-
-
-@pytest.fixture(name="bench")
-def _bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoginBench]:
-    with login_bench(tmp_path, monkeypatch) as bench:
-        yield bench
 
 
 @pytest.fixture(name="team")

@@ -2,9 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -17,16 +15,10 @@ from consent.errors import (
 )
 from sandbox.dropbox.app import DELIVERY_SCOPES, Dropbox
 from sandbox.server import Fault
-from tests.support.login_bench import LoginBench, allow, allow_less, login_bench
+from tests.support.login_bench import LoginBench, allow, allow_less
 
 HTML = {"Content-Type": "text/html"}
 UNRESOLVED = "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/k/)"
-
-
-@pytest.fixture(name="bench")
-def _bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoginBench]:
-    with login_bench(tmp_path, monkeypatch) as bench:
-        yield bench
 
 
 def failure(bench: LoginBench, kind: type[ConsentReportError], *answers: object, **options: object) -> str:
@@ -51,19 +43,6 @@ def test_an_unknown_code_is_asked_for_again_and_never_shown(
     result = bench.log_in("sandbox-key", bad, allow)
     assert ("Dropbox does not accept this code" in bench.shown, len(result.saved.names)) == (True, 2)
     assert "a-wrong-code" not in bench.shown
-
-
-def test_an_expired_code_is_asked_for_again(bench: LoginBench) -> None:
-    now = [datetime.now(UTC)]
-    bench.server.app = Dropbox(clock=lambda: now[0])
-
-    def allow_and_wait(here: LoginBench) -> str:
-        code = allow(here)
-        now[0] += timedelta(hours=1)
-        return code
-
-    bench.log_in("sandbox-key", allow_and_wait, allow)
-    assert "expired" in bench.shown
 
 
 def test_a_used_code_is_asked_for_again(bench: LoginBench) -> None:

@@ -13,7 +13,7 @@ from consent.config.credentials import Secret
 from consent.config.settings import Network
 from consent.delivery.dropbox_session import dropbox_session
 from consent.errors import DeliveryRefusedError, DeliveryUnavailableError, DeliveryUnverifiedError
-from sandbox.dropbox.app import DELIVERY_SCOPES, Dropbox
+from sandbox.dropbox.app import Dropbox
 from sandbox.dropbox.faults import server_error
 from sandbox.dropbox.tree import WriteMode
 from sandbox.server import Fault, Server
@@ -107,30 +107,6 @@ def test_every_test_writes_new_content_so_that_dropbox_must_store_it(account_of:
     run_write_test(account, "/")
     run_write_test(account, "/")
     assert len({*app.revisions(FILE)}) == 2
-
-
-def test_a_folder_without_the_right_to_write_is_refused(account_of: OpenAccount) -> None:
-    app = with_folder()
-    app.account.tree.read_only.add("/Reports")
-    with pytest.raises(DeliveryRefusedError, match="permission to edit"):
-        run_write_test(account_of(app), "/Reports")
-
-
-def test_a_file_in_place_of_the_folder_is_refused(account_of: OpenAccount) -> None:
-    app = Dropbox()
-    app.account.tree.write("/Reports", b"a file", WriteMode())
-    with pytest.raises(DeliveryRefusedError, match="'/Reports' in Dropbox is a file"):
-        run_write_test(account_of(app), "/Reports")
-
-
-@pytest.mark.parametrize("scope", sorted(DELIVERY_SCOPES))
-def test_a_missing_permission_is_named_before_anything_is_written(
-    account_of: OpenAccount, server: Server, scope: str
-) -> None:
-    app = Dropbox(scopes=DELIVERY_SCOPES - {scope}, app_scopes=DELIVERY_SCOPES)
-    with pytest.raises(DeliveryRefusedError, match=scope):
-        run_write_test(account_of(app), "/")
-    assert (everything_in(app), server.seen("files/delete_v2")) == ([], [])
 
 
 def test_a_lost_response_does_no_harm(account_of: OpenAccount, server: Server) -> None:
