@@ -4,10 +4,9 @@ A row has the keys ``study`` and ``key``, and a JSON document. A run's row also 
 and ``week_counts``, compressed, which a listing leaves out.
 """
 
-import contextlib
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime
 from functools import cache
@@ -27,8 +26,7 @@ _MOST_DOCUMENT = 60_000  # bytes of UTF-16
 
 LEASE, FIRST_SEEN = "lease", "first-seen"  # keys of a study's other rows
 
-_RUN_KEYS = ("run_id", "study", "requested_at", "week_counts", "version")
-_LEASE_KEYS = ("study", "version")
+_NOT_IN_DOCUMENT = ("week_counts", "version")
 
 
 def row_of(record: RunRecord) -> Row:
@@ -44,7 +42,7 @@ def row_of(record: RunRecord) -> Row:
 
 def row_of_lease(lease: LeaseRecord) -> Row:
     """Return a lease as a row."""
-    return {"study": lease.study, "key": LEASE, "document": _json(lease, _LEASE_KEYS)}
+    return {"study": lease.study, "key": LEASE, "document": _json(lease)}
 
 
 def row_of_first_sight(study: str, at: datetime) -> Row:
@@ -54,27 +52,18 @@ def row_of_first_sight(study: str, at: datetime) -> Row:
 
 def record_in(row: Mapping[str, Any], version: str, *, place: str) -> RunRecord:
     """Return the record in a row; raises LedgerRefusedError if it cannot be read. place: names the store."""
-    keys = {"run_id": row["key"], "study": row["study"], "requested_at": row.get("requested_at"), "version": version}
-    with _reading(f"The record of run {row['key']} in {place}"):
-        weeks = row.get("week_counts")
-        keys["week_counts"] = None if weeks is None else json.loads(zlib.decompress(weeks))
-        record: RunRecord = _decoded(RunRecord, {**json.loads(row["document"]), **keys})
-    return record
+    what = f"The record of run {row['key']} in {place}"
+    return _read(RunRecord, row, what, version=version, week_counts=row.get("week_counts"))
 
 
 def lease_in(row: Mapping[str, Any], version: str, *, place: str) -> LeaseRecord:
     """Return the lease in a row; raises LedgerRefusedError if it cannot be read."""
-    with _reading(f"The lease on '{row['study']}' in {place}"):
-        document = {**json.loads(row["document"]), "study": row["study"], "version": version}
-        lease: LeaseRecord = _decoded(LeaseRecord, document)
-    return lease
+    return _read(LeaseRecord, row, f"The lease on '{row['study']}' in {place}", version=version)
 
 
 def first_seen_in(row: Mapping[str, Any], version: str, *, place: str) -> datetime:
     """Return the instant in a row; raises LedgerRefusedError if it cannot be read."""
-    with _reading(f"The first sight of '{row['study']}' in {place}"):
-        at: datetime = _decoded(datetime, json.loads(row["document"]))
-    return at
+    return _read(datetime, row, f"The first sight of '{row['study']}' in {place}")
 
 
 def instant_text(at: datetime) -> str:
@@ -82,18 +71,19 @@ def instant_text(at: datetime) -> str:
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
-@contextlib.contextmanager
-def _reading(what: str) -> Iterator[None]:
+def _read(kind: type[T], row: Mapping[str, Any], what: str, **others: Any) -> T:
     try:
-        yield
+        document = json.loads(row["document"])
+        value: T = _decoded(kind, {**document, **others} if others else document)
     except (KeyError, TypeError, ValueError, AttributeError, zlib.error):
         raise LedgerRefusedError(
             f"{what} cannot be read; someone may have edited it.", "Delete that row, then run again."
         ) from None
+    return value
 
 
 def _fitting(record: RunRecord) -> str:
-    while len((text := _json(record, _RUN_KEYS)).encode("utf-16-le")) > _MOST_DOCUMENT:
+    while len((text := _json(record)).encode("utf-16-le")) > _MOST_DOCUMENT:
         if record.remarks:
             record = replace(record, remarks=record.remarks[:-1])
         elif record.files:
@@ -107,13 +97,9 @@ def _halved(text: str) -> str:
     return f"{text[: len(text) // 2]}…" if text else ""
 
 
-def _json(value: Any, left_out: tuple[str, ...] = ()) -> str:
-    text = json.dumps(_fields(value, left_out), default=_encoded, ensure_ascii=False, separators=(",", ":"))
+def _json(value: Any) -> str:
+    text = json.dumps(value, default=_encoded, ensure_ascii=False, separators=(",", ":"))
     return text.encode(errors="replace").decode()  # no lone surrogates, which no store accepts
-
-
-def _fields(value: Any, left_out: tuple[str, ...] = ()) -> dict[str, Any]:
-    return {field.name: getattr(value, field.name) for field in fields(value) if field.name not in left_out}
 
 
 def _encoded(value: Any) -> Any:
@@ -121,7 +107,7 @@ def _encoded(value: Any) -> Any:
         return instant_text(value)
     if isinstance(value, date):
         return value.isoformat()
-    return _fields(value)
+    return {field.name: getattr(value, field.name) for field in fields(value) if field.name not in _NOT_IN_DOCUMENT}
 
 
 def _decoded(kind: Any, value: Any) -> Any:
@@ -129,6 +115,7 @@ def _decoded(kind: Any, value: Any) -> Any:
     origin, arguments = get_origin(kind), get_args(kind)
     if hasattr(kind, "__dataclass_fields__"):
         hints = _hints(kind)
+        value = json.loads(zlib.decompress(value)) if isinstance(value, bytes) else value
         if set(value) != set(hints):
             raise ValueError("fields missing or unknown")
         return kind(**{name: _decoded(hint, value[name]) for name, hint in hints.items()})
