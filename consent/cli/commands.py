@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from consent.cli.parser import LOCAL_PORT, command_line
+from consent.cli.parser import LOCAL_PORT, command_line, with_commands
 from consent.config.settings import Settings, read_settings
 from consent.errors import ConfigurationError
 
@@ -90,7 +90,7 @@ def runs(options: argparse.Namespace, screen: "Screen") -> None:
     if options.json:
         print_json([run_document(run) for run in found])
     elif found:
-        show_runs(found, screen.out)
+        show_runs(found, screen.out, options.settings)
     else:
         place = ledger.path if isinstance(ledger, SqliteLedger) else "the storage account of AzureWebJobsStorage"
         screen.say(f"No run is recorded in {place}.", "demo, serve --demo, run --to and run --dry-run record nothing.")
@@ -157,7 +157,7 @@ def init(options: argparse.Namespace, screen: "Screen") -> None:
     if options.json:
         print_json(to_json(created))
     else:
-        screen.say(*next_steps(created))
+        screen.say(*(with_commands(line, options.settings) for line in next_steps(created)))
 
 
 def exceptions(options: argparse.Namespace, screen: "Screen") -> None:

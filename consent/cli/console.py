@@ -5,12 +5,14 @@ Colours and progress bars appear only in a terminal.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from consent.cli.parser import with_commands
 from consent.counting.summary import ConsentSummary, WeekCount
 from consent.dates import date_range, short_day
 from consent.reports.headline import headline, progress
@@ -203,8 +205,11 @@ def _span(week: WeekCount) -> str:
     return date_range(week.first_day, week.last_day)
 
 
-def show_runs(runs: Sequence[ShownRun], out: Console) -> None:
-    """Print the runs in the order given, and the full reason if the first of them failed or was refused."""
+def show_runs(runs: Sequence[ShownRun], out: Console, settings: Path | None = None) -> None:
+    """Print the runs in the order given, and the full reason if the first of them failed or was refused.
+
+    settings: the folder for a command in the reason.
+    """
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("Requested (UTC)", "Study", "By", "Monday", "State"):
         table.add_column(heading, no_wrap=heading != "Study", overflow="fold")
@@ -216,4 +221,5 @@ def show_runs(runs: Sequence[ShownRun], out: Console) -> None:
     out.print(table)
     latest = runs[0]
     if latest.state in ("refused", "failed"):
-        out.print(f"\nLatest run: {latest.record.what} {latest.record.fix}", soft_wrap=not out.is_terminal)
+        reason = with_commands(f"{latest.record.what} {latest.record.fix}", settings)
+        out.print(f"\nLatest run: {reason}", soft_wrap=not out.is_terminal)

@@ -73,7 +73,7 @@ def next_steps(created: NewStudyFile) -> list[str]:
     steps = ["Fill in the lines marked FILL IN, and uncomment the right candidates."]
     if not created.found_by_runs:
         steps.append(f"Set {_FOLDER_SETTING} to the folder of the file: {created.file.resolve().parent}")
-    steps.append(f"Run consent check --study {created.study} to see what is missing.")
+    steps.append(f"Run 'consent check --study {created.study}' to see what is missing.")
     forms = f"{created.forms} form{'' if created.forms == 1 else 's'}"
     return [
         f"Created {created.file}, a study file to complete: {created.fields:,} fields on {forms}.",

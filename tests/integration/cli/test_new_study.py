@@ -93,12 +93,13 @@ def test_the_folder_of_studies_is_the_default(world: DemoWorld, tmp_path: Path) 
 def test_the_output_names_the_file_and_the_next_steps(
     world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    check = "consent check --study obri-ibd-registry-made-up"
     assert main(["init", "--settings", str(tmp_path)]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "Created obri-ibd-registry-made-up.toml, a study file to complete: 14 fields on 2 forms.",
         "1. Fill in the lines marked FILL IN, and uncomment the right candidates.",
         f"2. Set CONSENT_STUDIES to the folder of the file: {tmp_path.resolve()}",
-        "3. Run consent check --study obri-ibd-registry-made-up to see what is missing.",
+        f"3. Run 'uv run {check} --settings {tmp_path}' to see what is missing.",
     ]
 
 
