@@ -33,13 +33,12 @@ def write_csv(path: Path, number: int) -> None:
     """Write this many participants as REDCap exports all their fields."""
     from sandbox.people import registry
     from sandbox.redcap.formats import csv_pieces
-    from sandbox.redcap.switches import Switches
 
     project = registry(number, today=TODAY)
     names = [column.name for column in project.columns()]
     rows = ([row.record, *(row.values.get(name, "") for name in names)] for row in project.read())
     with path.open("wb") as file:
-        file.writelines(csv_pieces([project.id_field.name, *names], rows, Switches()))
+        file.writelines(csv_pieces([project.id_field.name, *names], rows))
 
 
 def serve(number: int) -> None:

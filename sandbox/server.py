@@ -1,7 +1,7 @@
-"""A small loopback HTTP server that every stand-in shares: it carries requests to an app and misbehaves when asked.
+"""The loopback HTTP server of all simulated services: it passes requests to an app, and simulates faults.
 
-An app answers requests (``answer``) and names them (``name_of``), so that a test can say which request a fault is for.
-Listens on 127.0.0.1 only. Remembers every request it saw, for tests that count them.
+An app responds to requests (``answer``) and names them (``name_of``), so that a test can select a request for a fault.
+The server listens on 127.0.0.1 only, and keeps all requests for tests that count them.
 """
 
 import contextlib
@@ -14,13 +14,13 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Protocol, Self
+from typing import Protocol, Self, TypedDict
 from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it arrived: header names in lower case, the body whole."""
+    """One request; header names are in lower case."""
 
     method: str
     path: str
@@ -31,7 +31,7 @@ class Request:
 
 @dataclass
 class Response:
-    """An answer; a body given in pieces is sent chunked, as bytes with its length."""
+    """A response; a body in pieces is sent chunked, bytes with their length."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -39,27 +39,27 @@ class Response:
 
 
 class App(Protocol):
-    """What a stand-in must be able to do."""
+    """A simulated service."""
 
     def answer(self, request: Request) -> Response:
-        """Do the work and say what to send back."""
+        """Handle the request and return the response."""
 
     def name_of(self, request: Request) -> str:
-        """A short name of the request, e.g. ``record`` or ``files/upload``, that faults can be aimed at."""
+        """Return a short name of the request, e.g. ``record`` or ``files/upload``, for ``Fault.match``."""
 
 
 @dataclass
 class Fault:
-    """One misbehaviour for the requests it matches; used ``times`` times after ``skip`` of them went well.
+    """A failure of the requests named ``match`` (default: all): the first ``skip`` succeed, the next ``times`` fail.
 
     kind:
-        ``answer``  send ``status``, ``headers`` and ``body`` instead of doing the work
-        ``reset``   break the connection before the work
-        ``lost``    do the work, then break the connection without an answer
-        ``hang``    wait ``seconds``, then do the work and answer
-        ``cut``     do the work, send only the first ``at`` bytes of the body, then break the connection
-        ``trim``    the same, but end the answer as if it were whole
-        ``change``  do the work, send ``change(body)`` in place of the body
+        ``answer``  send ``status``, ``headers`` and ``body`` without handling the request
+        ``reset``   break the connection without handling the request
+        ``lost``    handle the request, then break the connection without a response
+        ``hang``    wait ``seconds``, then handle the request
+        ``cut``     send only the first ``at`` bytes of the body, then break the connection
+        ``trim``    send only the first ``at`` bytes of the body, as a complete response
+        ``change``  send ``change(body)`` in place of the body
     """
 
     kind: str
@@ -74,8 +74,16 @@ class Fault:
     change: Callable[[bytes], bytes] = bytes
 
 
+class Aim(TypedDict, total=False):
+    """The fields of a fault that select its requests."""
+
+    match: str
+    skip: int
+    times: int
+
+
 class Server:
-    """Serves an app on a free loopback port from entering the ``with`` block until leaving it."""
+    """Serves an app on a loopback port (default: a free one) within its ``with`` block."""
 
     def __init__(self, app: App, *, port: int = 0) -> None:
         self.app = app
@@ -88,11 +96,11 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it listens, e.g. ``http://127.0.0.1:41234``."""
+        """The address, e.g. ``http://127.0.0.1:41234``."""
         return f"http://127.0.0.1:{self._http.server_address[1]}"
 
     def seen(self, name: str) -> list[Request]:
-        """The requests so far that the app calls by this name."""
+        """Return the requests so far with this name."""
         return [request for request in self.requests if self.app.name_of(request) == name]
 
     def __enter__(self) -> Self:
@@ -137,7 +145,7 @@ class _Listener(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Broken connections are what this server is for; they are no news."""
+        """Ignore broken connections: this server simulates them."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -156,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_PUT = do_DELETE = do_PATCH = do_GET  # noqa: N815 - names that http.server looks for
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's own name
-        """Say nothing: requests are remembered, not printed."""
+        """Print nothing: requests are kept in ``Server.requests``."""
 
     def _serve(self) -> None:
         parts = urlsplit(self.path)
@@ -168,9 +176,9 @@ class _Handler(BaseHTTPRequestHandler):
             if fault is None:
                 self._send(self.server.stand_in.app.answer(request), request)
             else:
-                self._misbehave(fault, request)
+                self._fail(fault, request)
 
-    def _misbehave(self, fault: Fault, request: Request) -> None:
+    def _fail(self, fault: Fault, request: Request) -> None:
         if fault.kind == "answer":
             return self._send(Response(fault.status, fault.headers, fault.body), request)
         if fault.kind == "reset":
@@ -228,8 +236,8 @@ def _whole(body: bytes | Iterable[bytes]) -> bytes:
 
 
 def _gzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The pieces compressed on the way, so that a large answer is never held whole."""
-    squeezer = zlib.compressobj(level=1, wbits=31)
+    """Compress the pieces one by one, so that a large response is not held in memory."""
+    compressor = zlib.compressobj(level=1, wbits=31)
     for piece in pieces:
-        yield squeezer.compress(piece)
-    yield squeezer.flush()
+        yield compressor.compress(piece)
+    yield compressor.flush()

@@ -1,31 +1,15 @@
-"""What can be wrong with Dropbox for a while: the faults that its stand-in can be given, answered as Dropbox does."""
+"""Temporary failures of Dropbox, as faults for ``Server.faults``."""
 
 import secrets
-from typing import Any, TypedDict, Unpack, cast
+from typing import Any, Unpack, cast
 
 from sandbox.dropbox.tree import WriteRefusedError
-from sandbox.dropbox.wire import TEXT, conflict, error_answer, union, upload_conflict
-from sandbox.server import Fault, Response
-
-
-class Aim(TypedDict, total=False):
-    """Which requests a fault is for; the fields of ``Fault`` by the same names."""
-
-    match: str
-    skip: int
-    times: int
-
-
-_WRITE_ERRORS = {
-    "files/create_folder_v2": "path",
-    "files/delete_v2": "path_write",
-    "files/move_v2": "to",
-    "files/restore": "path_write",
-}
+from sandbox.dropbox.wire import TEXT, error_answer, union, upload_conflict
+from sandbox.server import Aim, Fault, Response
 
 
 def rate_limited(seconds: int, json: bool = True, **aim: Unpack[Aim]) -> Fault:
-    """The app asked too often and is told to wait so many seconds, in JSON or in plain text."""
+    """Ask the app to wait for this many seconds, in JSON or in plain text."""
     error = {"reason": union("too_many_requests"), "retry_after": seconds}
     answer = Response(429, {"Content-Type": TEXT}, b"too_many_requests")
     if json:
@@ -34,7 +18,7 @@ def rate_limited(seconds: int, json: bool = True, **aim: Unpack[Aim]) -> Fault:
 
 
 def lock_contention_429(seconds: int | None = None, **aim: Unpack[Aim]) -> Fault:
-    """Others are writing to the account; without seconds the body does not say how long to wait, as happens."""
+    """Refuse a write because others are writing; without seconds the body names no waiting time."""
     error: dict[str, Any] = {"reason": union("too_many_write_operations")}
     if seconds is not None:
         error["retry_after"] = seconds
@@ -43,16 +27,13 @@ def lock_contention_429(seconds: int | None = None, **aim: Unpack[Aim]) -> Fault
 
 
 def lock_contention_409(**aim: Unpack[Aim]) -> Fault:
-    """The same contention as a writing route's own error; ``match`` is the route (default ``files/upload``)."""
-    route = aim.setdefault("match", "files/upload")
-    refused = WriteRefusedError("too_many_write_operations")
-    if route == "files/upload":
-        return _fault(upload_conflict(refused).response, aim)
-    return _fault(conflict(_WRITE_ERRORS[route], *refused.tags).response, aim)
+    """Refuse an upload because others are writing, as the route's own error."""
+    aim.setdefault("match", "files/upload")
+    return _fault(upload_conflict(WriteRefusedError("too_many_write_operations")).response, aim)
 
 
 def server_error(status: int = 503, text: str = "Service Unavailable", **aim: Unpack[Aim]) -> Fault:
-    """Dropbox is down for a moment."""
+    """Be unavailable for a moment."""
     return _fault(Response(status, {"Content-Type": TEXT}, text.encode()), aim)
 
 

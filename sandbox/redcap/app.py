@@ -1,30 +1,21 @@
-"""A stand-in for a REDCap server's HTTP API, to read one or more invented projects.
+"""Simulate the HTTP API of a REDCap server that holds one or more invented projects.
 
-It answers as the documented and recorded servers do, including their silent losses. What nobody could confirm is a
-switch. What it cannot do is refused as ``not simulated``. Failures are faults (``sandbox.redcap.faults``).
+It responds as the documented and recorded servers do, including data that they drop without a message. A habit that
+is not confirmed is a switch. What is missing here is refused as ``not simulated``. For failures see
+``sandbox.redcap.faults``.
 """
 
 import re
 import secrets
 import string
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from sandbox.redcap.call import AuthorisedCall, Call, Refusal, not_simulated, read_call
-from sandbox.redcap.contents import CONTENTS, KNOWN_BUT_NOT_SIMULATED, project_info
-from sandbox.redcap.formats import (
-    CONTENT_TYPES,
-    MEMORY_TEXT,
-    csv_pieces,
-    error_body,
-    json_pieces,
-    one_object,
-    out_of_memory,
-    small_table,
-)
-from sandbox.redcap.project import Field, Project, Row, User
+from sandbox.redcap.call import Call, Refusal, not_simulated, read_parameters
+from sandbox.redcap.contents import CONTENTS
+from sandbox.redcap.formats import CONTENT_TYPES, csv_pieces, error_body, json_pieces, out_of_memory
+from sandbox.redcap.project import Field, Project, Row, Switches, User
 from sandbox.redcap.records import Table, record_table
-from sandbox.redcap.switches import Switches
 from sandbox.server import Request, Response
 
 __all__ = ["AS_DOCUMENTED", "Field", "Project", "Redcap", "Row", "Switches", "User"]
@@ -39,84 +30,65 @@ NOT_FOUND_PAGE = b"""<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">
 """
 AS_DOCUMENTED = Switches()
 NO_PERMISSION = "You do not have permissions to use the API"
+UNKNOWN_TEXT = "refused (the sandbox's own wording)"  # REDCap's wording is not known, so no client may rely on it
 HTML = "text/html; charset=utf-8"
+PATH = "/api/"
 
 
 class Redcap:
     """The API of a server with these projects; a token stands for one project and one of its users."""
 
-    def __init__(self, projects: Iterable[Project], *, path: str = "/api/", switches: Switches = AS_DOCUMENTED) -> None:
+    def __init__(self, projects: Iterable[Project], *, switches: Switches = AS_DOCUMENTED) -> None:
         self.projects: Sequence[Project] = tuple(projects)
-        self.path = path
         self.switches = switches
 
     def name_of(self, request: Request) -> str:
-        """The ``content`` asked for, e.g. ``record``."""
-        return read_call(request).text("content")
+        """Return the requested ``content``, e.g. ``record``."""
+        return read_parameters(request).text("content")
 
     def answer(self, request: Request) -> Response:
-        """Do what the request asks, or refuse it as REDCap would."""
-        if request.path + "/" == self.path:
-            place = f"http://{request.headers.get('host', '')}{self.path}"
-            return Response(301, {"Location": place, "Content-Type": HTML}, b"")
-        if request.path != self.path:
+        """Respond to the request, or refuse it as REDCap does."""
+        if request.path + "/" == PATH:
+            return Response(301, {"Location": f"http://{request.headers.get('host', '')}{PATH}", "Content-Type": HTML})
+        if request.path != PATH:
             return Response(404, {"Content-Type": HTML}, NOT_FOUND_PAGE)
-        if request.method != "POST":
-            return _reply(501, CONTENT_TYPES["json"], error_body("json", "The requested method is not implemented."))
-        switches = self.switches
-        call = read_call(request, max_keys=switches.max_keys, refuse_comma_lists=switches.refuse_comma_lists)
         try:
-            return self._export(self._authorise(call))
+            if request.method != "POST":
+                raise Refusal(501, "The requested method is not implemented.")
+            return self._export(self._authorised(request))
         except Refusal as refusal:
-            kind = call.error_format
-            return _reply(refusal.status, CONTENT_TYPES[kind], error_body(kind, refusal.text))
+            return _reply(CONTENT_TYPES["json"], [error_body(refusal.text)], refusal.status)
 
-    def _authorise(self, call: Call) -> AuthorisedCall:
-        token = call.text("token")
+    def _authorised(self, request: Request) -> Call:
+        parameters = read_parameters(request, max_keys=self.switches.max_keys)
+        token = parameters.text("token")
         for project in self.projects:
             for user in project.users:
                 if user.token == token:
-                    return self._admit(AuthorisedCall(call, project, user, self.switches))
+                    call = Call(parameters, project, user, self.switches)
+                    _ensure_may_export(call)
+                    return call
         if re.fullmatch("[0-9A-Fa-f]{32}", token):
             raise Refusal(403, NO_PERMISSION)
-        raise Refusal(401, self.switches.unknown_text)
+        raise Refusal(401, UNKNOWN_TEXT)
 
-    def _admit(self, asked: AuthorisedCall) -> AuthorisedCall:
-        if asked.user.expired or asked.user.deleted:
-            raise Refusal(403, NO_PERMISSION)
-        withheld = {asked.user.right(form) for form in asked.project.form_names} == {"none"}
-        records = asked.call.text("content") == "record"
-        if not asked.user.api_export or (records and withheld):
-            raise Refusal(403, self.switches.unknown_text)
-        return asked
-
-    def _export(self, asked: AuthorisedCall) -> Response:
-        content, kind = asked.call.text("content"), asked.call.format
-        if content in KNOWN_BUT_NOT_SIMULATED.split() or asked.call.text("action") or kind == "odm":
-            raise not_simulated("this content, action or format")
-        if content != "record" and content not in ("version", "project", *CONTENTS):
-            raise Refusal(400, 'The value of the parameter "content" is not valid')
+    def _export(self, call: Call) -> Response:
+        content, kind = call.parameters.text("content"), call.parameters.text("format", "xml")
         if content == "version":
-            return _reply(200, HTML, asked.project.version.encode())
-        if kind == "xml":
-            raise not_simulated("format xml")
-        if kind not in CONTENT_TYPES:
-            raise Refusal(400, self.switches.unknown_text)
-        if content == "record":
-            return self._records(asked)
-        if content == "project":
-            return _reply(200, CONTENT_TYPES[kind], one_object(kind, project_info(asked)))
-        how = CONTENTS[content]
-        body = small_table(kind, how.rows(asked), spread=how.spread, end=how.end)
-        return _reply(200, CONTENT_TYPES[kind], body)
-
-    def _records(self, asked: AuthorisedCall) -> Response:
-        table, kind = record_table(asked), asked.call.format
+            return _reply(HTML, [call.project.version.encode()])
+        if content not in CONTENTS and content != "record":
+            raise Refusal(400, 'The value of the parameter "content" is not valid')
+        if call.parameters.text("action") or kind not in CONTENT_TYPES or (kind == "csv" and content != "record"):
+            raise not_simulated("this action or format")
+        if content != "record":
+            return _reply(CONTENT_TYPES[kind], [CONTENTS[content](call).encode()])
+        table = record_table(call)
         if self._is_too_much(table):
-            if self.switches.memory_status == 200:
-                return _reply(200, HTML, out_of_memory(asked.call.error_format))
-            raise Refusal(500, MEMORY_TEXT)
-        return Response(200, _headers(CONTENT_TYPES[kind]), _pieces(asked, table))
+            return _reply(HTML, [out_of_memory()])
+        if kind == "csv":
+            return _reply(CONTENT_TYPES[kind], csv_pieces(table.names, table.rows()))
+        pieces = json_pieces(table.names, table.rows(), escape_unicode=self.switches.escape_unicode)
+        return _reply(CONTENT_TYPES[kind], pieces)
 
     def _is_too_much(self, table: Table) -> bool:
         limit = self.switches.memory_limit_cells
@@ -126,20 +98,16 @@ class Redcap:
         return next(islice(table.rows(), rows_allowed, None), None) is not None
 
 
-def _pieces(asked: AuthorisedCall, table: Table) -> Iterator[bytes]:
-    call, switches = asked.call, asked.switches
-    if call.format == "json":
-        return json_pieces(table.names, table.rows(), switches)
-    return csv_pieces(table.names, table.rows(), switches)
+def _ensure_may_export(call: Call) -> None:
+    no_form = {call.user.right(form) for form in call.project.form_names} == {"none"}
+    if not call.user.api_export or (call.parameters.text("content") == "record" and no_form):
+        raise Refusal(403, UNKNOWN_TEXT)
 
 
-def _reply(status: int, content_type: str, body: bytes) -> Response:
-    return Response(status, _headers(content_type), [body])
-
-
-def _headers(content_type: str) -> dict[str, str]:
-    """The head of a recorded reply; the server adds chunking, and gzip where the client takes it."""
-    return {
+def _reply(content_type: str, body: Iterable[bytes], status: int = 200) -> Response:
+    """Return a response with the recorded headers; the server adds chunking, and gzip where the client accepts it."""
+    padding = "".join(secrets.choice(string.ascii_letters) for _ in range(1 + secrets.randbelow(40)))
+    headers = {
         "Expires": "0",
         "Cache-Control": "no-store, no-cache, must-revalidate",
         "Pragma": "no-cache",
@@ -147,8 +115,9 @@ def _headers(content_type: str) -> dict[str, str]:
         "X-Content-Type-Options": "nosniff",
         "Access-Control-Allow-Origin": "*",
         "Strict-Transport-Security": "max-age=31536000; includeSubdomains;",
-        "REDCap-Random-Text": "".join(secrets.choice(string.ascii_letters) for _ in range(1 + secrets.randbelow(40))),
+        "REDCap-Random-Text": padding,
         "X-Frame-Options": "SAMEORIGIN",
         "Connection": "close",
         "Content-Type": content_type,
     }
+    return Response(status, headers, body)

@@ -1,11 +1,10 @@
 """The small contents of REDCap's API: project, dictionary, forms by event, repeats, users, groups."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
-from sandbox.redcap.call import AuthorisedCall, Refusal
-from sandbox.redcap.formats import Value
-from sandbox.redcap.project import Column, Project, User, arm_number, columns_of
+from sandbox.redcap.call import Call, Refusal
+from sandbox.redcap.formats import Value, json_list, json_object
+from sandbox.redcap.project import Project, User, arm_number, columns_of
 
 Rows = Sequence[Mapping[str, Value]]
 
@@ -31,18 +30,9 @@ _USER_SWITCHES = (
 )
 
 
-@dataclass(frozen=True)
-class Content:
-    """One content: its rows, and two habits of its JSON and CSV."""
-
-    rows: Callable[[AuthorisedCall], Rows]
-    spread: bool = False
-    end: str = "\n"
-
-
-def project_info(asked: AuthorisedCall) -> dict[str, Value]:
-    """The 27 keys that describe a project (fewer on servers before 15.8.2)."""
-    project = asked.project
+def _project(call: Call) -> dict[str, Value]:
+    """Return the 27 keys that describe a project (fewer on servers before 15.8.2)."""
+    project = call.project
     found: dict[str, Value] = {
         "project_id": project.project_id,
         "project_title": project.title,
@@ -66,12 +56,11 @@ def project_info(asked: AuthorisedCall) -> dict[str, Value]:
         "external_modules": "",
         "bypass_branching_erase_field_prompt": 0,
     }
-    hidden = _PROJECT_KEYS_SINCE_15_8_2 if asked.switches.hide_newer_project_keys else set()
+    hidden = _PROJECT_KEYS_SINCE_15_8_2 if call.switches.hide_newer_project_keys else set()
     return {key: value for key, value in found.items() if key not in hidden}
 
 
-def _metadata(asked: AuthorisedCall) -> Rows:
-    fields, forms = asked.call.listed("fields"), asked.call.listed("forms")
+def _metadata(call: Call) -> Rows:
     return [
         dict.fromkeys(_METADATA_KEYS.split(), "")
         | {
@@ -84,44 +73,31 @@ def _metadata(asked: AuthorisedCall) -> Rows:
             "identifier": "y" if one.identifier else "",
             "field_annotation": one.annotation,
         }
-        for one in asked.project.fields
-        if (fields is None and forms is None) or one.name in (fields or ()) or one.form in (forms or ())
+        for one in call.project.fields
     ]
 
 
-def _field_names(asked: AuthorisedCall) -> Rows:
-    project, only = asked.project, asked.call.text("field")
-    columns = [column for column in project.columns() if column.part != "timestamp"]
-    columns = columns_of(project.id_field) + columns
-    if only and only not in {column.field for column in columns}:
-        raise Refusal(400, asked.switches.unknown_text)
-    return [_field_name(column) for column in columns if only in ("", column.field) and not _is_file(column)]
+def _field_names(call: Call) -> Rows:
+    columns = columns_of(call.project.id_field) + call.project.columns()
+    return [
+        {"original_field_name": one.field, "choice_value": one.code, "export_field_name": one.name}
+        for one in columns
+        if one.part != "timestamp" and (one.source is None or one.source.type != "file")
+    ]
 
 
-def _field_name(column: Column) -> dict[str, Value]:
-    return {
-        "original_field_name": column.field,
-        "choice_value": column.code,
-        "export_field_name": column.name,
-    }
-
-
-def _is_file(column: Column) -> bool:
-    return column.source is not None and column.source.type == "file"
-
-
-def _form_events(asked: AuthorisedCall) -> Rows:
-    if asked.project.events is None:
+def _form_events(call: Call) -> Rows:
+    if call.project.events is None:
         raise Refusal(400, "You cannot export form/event mappings for classic projects")
     return [
         {"arm_num": arm_number(event), "unique_event_name": event, "form": form}
-        for event, forms in asked.project.events.items()
+        for event, forms in call.project.events.items()
         for form in forms
     ]
 
 
-def _repeats(asked: AuthorisedCall) -> Rows:
-    project = asked.project
+def _repeats(call: Call) -> Rows:
+    project = call.project
     if not project.has_repeats:
         raise Refusal(
             400,
@@ -139,7 +115,7 @@ def _repeats(asked: AuthorisedCall) -> Rows:
     ]
 
 
-def _needs(allowed: bool, privilege: str) -> None:
+def _require(allowed: bool, privilege: str) -> None:
     if not allowed:
         raise Refusal(
             400,
@@ -148,9 +124,9 @@ def _needs(allowed: bool, privilege: str) -> None:
         )
 
 
-def _users(asked: AuthorisedCall) -> Rows:
-    _needs(asked.user.user_rights, "User Rights")
-    return [_user(asked.project, user) for user in asked.project.users if not user.deleted]
+def _users(call: Call) -> Rows:
+    _require(call.user.user_rights, "User Rights")
+    return [_user(call.project, user) for user in call.project.users]
 
 
 def _user(project: Project, user: User) -> dict[str, Value]:
@@ -164,7 +140,7 @@ def _user(project: Project, user: User) -> dict[str, Value]:
         "email": f"{user.name}@example.org",
         "firstname": user.name.title(),
         "lastname": "Example",
-        "expiration": "2020-01-01" if user.expired else "",
+        "expiration": "",
         "data_access_group": user.group or "",
         "data_access_group_id": _group_number(project, user.group) if user.group else "",
         "data_access_group_label": _group_label(user.group) if user.group else "",
@@ -182,28 +158,24 @@ def _group_label(group: str) -> str:
     return group.replace("_", " ").title()
 
 
-def _groups(asked: AuthorisedCall) -> Rows:
-    _needs(asked.user.dag_right, "Data Access Groups")
+def _groups(call: Call) -> Rows:
+    _require(call.user.dag_right, "Data Access Groups")
     return [
         {
             "data_access_group_name": _group_label(group),
             "unique_group_name": group,
-            "data_access_group_id": _group_number(asked.project, group),
+            "data_access_group_id": _group_number(call.project, group),
         }
-        for group in asked.project.groups
+        for group in call.project.groups
     ]
 
 
-CONTENTS: Mapping[str, Content] = {
-    "metadata": Content(_metadata, spread=True),
-    "exportFieldNames": Content(_field_names),
-    "formEventMapping": Content(_form_events, end=""),
-    "repeatingFormsEvents": Content(_repeats),
-    "user": Content(_users, end=""),
-    "dag": Content(_groups),
+CONTENTS: Mapping[str, Callable[[Call], str]] = {
+    "project": lambda call: json_object(_project(call)),
+    "metadata": lambda call: json_list(_metadata(call), separator=",\n"),
+    "exportFieldNames": lambda call: json_list(_field_names(call)),
+    "formEventMapping": lambda call: json_list(_form_events(call)),
+    "repeatingFormsEvents": lambda call: json_list(_repeats(call)),
+    "user": lambda call: json_list(_users(call)),
+    "dag": lambda call: json_list(_groups(call)),
 }
-
-KNOWN_BUT_NOT_SIMULATED = (
-    "project_xml arm event instrument userDagMapping userRole userRoleMapping log file fileRepository report pdf "
-    "generateNextRecordName surveyLink surveyQueueLink surveyReturnCode participantList"
-)

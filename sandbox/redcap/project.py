@@ -1,6 +1,6 @@
-"""An invented REDCap project: its dictionary, its events, its users and its rows.
+"""An invented REDCap project (dictionary, events, users, rows), and the habits of the server that holds it.
 
-A project does not check its rows: data that does not belong to a form of the row's event is never sent, as in REDCap.
+Rows are not checked: data outside the forms of the row's event is not sent, as in REDCap.
 """
 
 import re
@@ -38,14 +38,14 @@ class Field:
 
 
 def split_choices(choices: str) -> dict[str, str]:
-    """Code to label of a choices string such as ``1, Yes | 0, No``."""
+    """Return code to label of a choices string such as ``1, Yes | 0, No``."""
     pairs = (choice.partition(",") for choice in choices.split("|") if choice.strip())
     return {code.strip(): label.strip() for code, _, label in pairs}
 
 
 @dataclass(frozen=True)
 class User:
-    """A token and what its owner may see; ``rights`` by form, ``full`` where a form is not named."""
+    """A token and its export rights by form; a form that is not named has ``full``."""
 
     name: str
     token: str
@@ -54,11 +54,9 @@ class User:
     api_export: bool = True
     user_rights: bool = True
     dag_right: bool = True
-    expired: bool = False
-    deleted: bool = False
 
     def right(self, form: Form) -> Right:
-        """What of this form the user may export."""
+        """Return the user's export right for this form."""
         return self.rights.get(form, "full")
 
 
@@ -66,9 +64,9 @@ class User:
 class Row:
     """One row as REDCap exports it: a record, or one event or repeat of it.
 
-    ``values`` goes by export column (``race___1``, ``<form>_complete``, ``<form>_timestamp``); a column that is
-    absent or blank is blank, and a form whose ``_complete`` is absent was never touched. ``instrument`` is set on
-    the rows of a repeating form, ``instance`` on these and on those of a repeating event.
+    ``values`` are by export column (``race___1``, ``<form>_complete``, ``<form>_timestamp``). An absent column is
+    blank; a form without ``_complete`` was never saved. A row of a repeating form has ``instrument`` and
+    ``instance``; a row of a repeating event has ``instance``.
     """
 
     record: str
@@ -81,7 +79,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """One column that data can be exported in; ``part`` says which of a field's or form's columns it is."""
+    """One export column; ``part`` is its kind."""
 
     name: str
     form: Form
@@ -92,17 +90,39 @@ class Column:
 
     @property
     def untouched(self) -> str:
-        """What REDCap sends where nothing is stored on a form that could have been filled in."""
+        """The value that REDCap sends where nothing is stored."""
         return "0" if self.part in ("option", "status") else ""
+
+
+@dataclass(frozen=True)
+class Switches:
+    """The habits that differ between versions and servers, or that are not confirmed.
+
+    ignore_unknown_fields: before 13.4.10 an unknown name in ``fields`` was no error
+    max_keys: form keys beyond this number are dropped without a message (PHP's ``max_input_vars``)
+    blank_checkboxes_when_empty: a row without any value has blank checkboxes instead of 0
+    hide_newer_project_keys: the project information of a server before 15.8.2
+    memory_limit_cells: a record export of more rows x columns than this runs out of memory
+    row_order: ``event`` sends the rows of one record apart
+    escape_unicode: letters outside ASCII are escaped in JSON (not confirmed)
+    """
+
+    ignore_unknown_fields: bool = False
+    max_keys: int = 1000
+    blank_checkboxes_when_empty: bool = False
+    hide_newer_project_keys: bool = False
+    memory_limit_cells: int | None = None
+    row_order: Literal["record", "event"] = "record"
+    escape_unicode: bool = True
 
 
 @dataclass
 class Project:
     """A REDCap project. The first field is the record id.
 
-    ``events`` maps unique event names, in event order, to their forms (None: a classic project). A repeating form
-    is ``(event, form)``, with event None in a classic project. ``rows`` is a list, or is called for every request
-    and read lazily, so that a registry of any size can be streamed; the rows of a record stay together.
+    ``events`` maps unique event names, in order, to their forms (None: a classic project). A repeating form is
+    ``(event, form)``; in a classic project the event is None. ``rows`` is a list, or a function called for each
+    request, so that a registry of any size can be streamed. The rows of a record are adjacent.
     """
 
     fields: Sequence[Field]
@@ -144,11 +164,11 @@ class Project:
         return split_choices(self.missing_data_codes)
 
     def read(self) -> Iterable[Row]:
-        """The rows from the beginning."""
+        """Return the rows from the first one."""
         return self.rows() if callable(self.rows) else self.rows
 
     def forms_on(self, row: Row) -> set[Form]:
-        """The forms whose data a row of this kind can hold."""
+        """Return the forms whose data such a row can have."""
         if row.instrument:
             return {row.instrument}
         event = row.event if self.is_longitudinal else None
@@ -156,7 +176,7 @@ class Project:
         return {form for form in designated if (event, form) not in self.repeating_forms}
 
     def columns(self) -> list[Column]:
-        """Every data column in export order: by form its timestamp (surveys), its fields, its status."""
+        """Return all data columns in export order: for each form its timestamp (surveys), its fields, its status."""
         found: list[Column] = []
         for form in self.form_names:
             if form in self.surveys:
@@ -169,7 +189,7 @@ class Project:
 
 
 def columns_of(one: Field) -> list[Column]:
-    """The columns a field is exported in: one, one for each checkbox option, or none."""
+    """Return the columns of a field: one, one for each checkbox option, or none."""
     if one.type in _NEVER_EXPORTED:
         return []
     if one.type == "checkbox":
@@ -178,11 +198,11 @@ def columns_of(one: Field) -> list[Column]:
 
 
 def option_column(one: Field, code: str) -> Column:
-    """The column of one checkbox option: ``field___code``, lower case, other characters as underscores."""
+    """Return the column of one checkbox option: ``field___code``, lower case, other characters as underscores."""
     return Column(f"{one.name}___{re.sub(r'[^a-z0-9_]', '_', code.lower())}", one.form, one.name, "option", one, code)
 
 
 def arm_number(event: Event) -> int:
-    """2 of ``event_1_arm_2``."""
+    """Return 2 for ``event_1_arm_2``."""
     found = re.search(r"_arm_(\d+)$", event)
     return int(found[1]) if found else 1

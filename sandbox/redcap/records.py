@@ -1,23 +1,17 @@
-"""The record export: a call becomes a flat table that is read row by row."""
+"""Build the table of a record export row by row."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sandbox.redcap.call import AuthorisedCall, invalid_values, not_simulated
-from sandbox.redcap.cells import adjustments, stored
-from sandbox.redcap.columns import data_columns, record_id, structure_columns, with_missing_codes
+from sandbox.redcap.call import Call, not_simulated
+from sandbox.redcap.columns import Structure, data_columns, structure_columns, with_missing_codes
 from sandbox.redcap.project import Column, Project, Row
 
 Cells = list[str]
+Adjustment = Callable[[Row, Cells], None]
 
-_NOT_SIMULATED = {
-    **dict.fromkeys(("filterLogic", "dateRangeBegin", "dateRangeEnd", "combineCheckboxOptions", "decimalCharacter")),
-    "type": "flat",
-    "rawOrLabel": "raw",
-    "rawOrLabelHeaders": "raw",
-    "csvDelimiter": ",",
-}
-"""Parameters that are refused, but for this value."""
+_ONLY_SIMULATED = {"type": "flat", "rawOrLabel": "raw", "rawOrLabelHeaders": "raw", "csvDelimiter": ","}
+_NOT_SIMULATED = "forms events filterLogic dateRangeBegin dateRangeEnd combineCheckboxOptions decimalCharacter"
 
 
 @dataclass(frozen=True)
@@ -28,43 +22,32 @@ class Table:
     rows: Callable[[], Iterator[Cells]]
 
 
-def record_table(asked: AuthorisedCall) -> Table:
-    """The table a record export sends; raises Refusal for what REDCap, or this stand-in, refuses."""
-    for name, accepted in _NOT_SIMULATED.items():
-        if asked.call.text(name) not in ("", accepted):
+def record_table(call: Call) -> Table:
+    """Return the table that a record export sends; raises Refusal."""
+    for name, accepted in (_ONLY_SIMULATED | dict.fromkeys(_NOT_SIMULATED.split(), "")).items():
+        if call.parameters.text(name) not in ("", accepted) or name in call.parameters.arrays:
             raise not_simulated(name)
-    keep = _keeps(asked)
-    with_id, columns = data_columns(asked)
-    columns = with_missing_codes(asked.project, columns, lambda: _rows(asked, keep))
-    return _Export(asked, with_id, columns, lambda: _rows(asked, keep)).table()
+
+    def rows() -> Iterator[Row]:
+        return _selected_rows(call)
+
+    columns = with_missing_codes(call.project, data_columns(call), rows)
+    structure = list(structure_columns(call))
+    names = [one.name for one in structure] + [column.name for column in columns]
+    return Table(names, lambda: _table_rows(call, structure, columns, rows()))
 
 
-def _keeps(asked: AuthorisedCall) -> list[Callable[[Row], bool]]:
-    """The tests a row must pass; checked before anything is sent."""
-    tests: list[Callable[[Row], bool]] = []
-    group, records, events = asked.user.group, asked.call.listed("records"), asked.call.listed("events")
-    if group is not None:
-        tests.append(lambda row: row.group == group)
-    if records is not None:
-        wanted, id_of = set(records), record_id(asked)
-        tests.append(lambda row: id_of(row) in wanted)
-    if events is not None and asked.project.events is not None:
-        unknown = [event for event in events if event not in asked.project.events]
-        if unknown:
-            raise invalid_values("events", unknown)
-        tests.append(lambda row: row.event in events)
-    return tests
-
-
-def _rows(asked: AuthorisedCall, keeps: list[Callable[[Row], bool]]) -> Iterable[Row]:
-    rows = asked.project.read() if asked.switches.row_order == "record" else _events_first(asked.project)
-    for keep in keeps:
-        rows = filter(keep, rows)
-    return rows
+def _selected_rows(call: Call) -> Iterator[Row]:
+    group, records = call.user.group, call.parameters.listed("records")
+    wanted = None if records is None else set(records)
+    rows = call.project.read() if call.switches.row_order == "record" else _events_first(call.project)
+    for row in rows:
+        if (group is None or row.group == group) and (wanted is None or row.record in wanted):
+            yield row
 
 
 def _events_first(project: Project) -> Iterator[Row]:
-    """All rows of one event, then of the next, then the repeats: read anew for each, so that none are held."""
+    """Yield the rows of each event, then its repeats; the project is read anew for each, to hold none in memory."""
     for repeat in (False, True):
         for event in project.events or [""]:
             for row in project.read():
@@ -72,59 +55,73 @@ def _events_first(project: Project) -> Iterator[Row]:
                     yield row
 
 
-@dataclass(frozen=True)
-class _Export:
-    asked: AuthorisedCall
-    with_id: bool
-    columns: list[Column]
-    rows: Callable[[], Iterable[Row]]
+def _table_rows(
+    call: Call, structure: Sequence[Structure], columns: Sequence[Column], rows: Iterable[Row]
+) -> Iterator[Cells]:
+    lookups: dict[tuple[str, str], list[tuple[str, str]] | None] = {}
+    adjust = list(_adjustments(call, columns))
+    for row in rows:
+        kind = (row.event, row.instrument)
+        if kind not in lookups:
+            lookups[kind] = _lookup(call, columns, row)
+        lookup = lookups[kind]
+        if lookup is None:
+            continue
+        get = row.values.get
+        cells = [get(name) or untouched for name, untouched in lookup]
+        for change in adjust:
+            change(row, cells)
+        yield [one.value(row) for one in structure] + cells
 
-    def table(self) -> Table:
-        """A row for each record, event and repeat."""
-        structure = structure_columns(self.asked, with_id=self.with_id)
-        names = [one.name for one in structure] + [column.name for column in self.columns]
-        keys = [one.value for one in structure]
-        if self.asked.call.listed("events") is None or self.asked.project.is_longitudinal:
-            return Table(names, lambda: self._rows(keys))
-        order = sorted(range(len(names)), key=names.__getitem__)  # what a classic project does when asked for events
 
-        def sort(cells: Cells) -> Cells:
-            return [cells[place] for place in order]
+def _lookup(call: Call, columns: Sequence[Column], row: Row) -> list[tuple[str, str]] | None:
+    """Return, for each cell of such a row, its column and the default; None if such rows are not sent."""
+    sent = {column.form for column in columns} | {call.project.id_field.form}
+    if row.instrument and row.instrument not in sent:
+        return None
+    forms = call.project.forms_on(row)
+    gray_is_blank = call.parameters.flag("exportBlankForGrayFormStatus")
+    return [
+        (column.name, "" if gray_is_blank and column.part == "status" else column.untouched)
+        if column.form in forms
+        else ("", "")  # no column has this name, so the cell stays blank
+        for column in columns
+    ]
 
-        return Table(sort(names), lambda: map(sort, self._rows(keys)))
 
-    def _rows(self, keys: list[Callable[[Row], str]]) -> Iterator[Cells]:
-        lookups: dict[tuple[str, str], list[tuple[str, str]] | None] = {}
-        adjust = list(adjustments(self.asked, self.columns))
-        for row in self.rows():
-            kind = (row.event, row.instrument)
-            if kind not in lookups:
-                lookups[kind] = self._lookup(row)
-            lookup = lookups[kind]
-            if lookup is None or not (self.with_id or any(stored(row, column) for column in self._live(row))):
-                continue
-            get = row.values.get
-            cells = [get(name) or untouched for name, untouched in lookup]
-            for change in adjust:
-                change(row, cells)
-            yield [key(row) for key in keys] + cells
+def _adjustments(call: Call, columns: Sequence[Column]) -> Iterator[Adjustment]:
+    """Yield the changes to each row's cells: checkboxes that other servers leave blank where most send 0."""
+    if call.switches.blank_checkboxes_when_empty:
+        yield _blank_checkboxes_of_empty_rows(columns)
+    if call.project.missing_codes:
+        yield _blank_checkboxes_with_a_missing_code(columns, call.project.missing_codes)
 
-    def _lookup(self, row: Row) -> list[tuple[str, str]] | None:
-        """For each cell of this kind of row its column and what stands for nothing; None if no such row is sent."""
-        sent = {column.form for column in self.columns}
-        if self.with_id:
-            sent.add(self.asked.project.id_field.form)
-        if row.instrument and row.instrument not in sent:
-            return None
-        forms = self.asked.project.forms_on(row)
-        gray_is_blank = self.asked.call.flag("exportBlankForGrayFormStatus")
-        return [
-            (column.name, "" if gray_is_blank and column.part == "status" else column.untouched)
-            if column.form in forms
-            else ("", "")  # no column has this name, so the cell stays blank
-            for column in self.columns
-        ]
 
-    def _live(self, row: Row) -> list[Column]:
-        forms = self.asked.project.forms_on(row)
-        return [column for column in self.columns if column.form in forms]
+def _blank_checkboxes_of_empty_rows(columns: Sequence[Column]) -> Adjustment:
+    options = [place for place, column in enumerate(columns) if column.part == "option"]
+
+    def adjust(row: Row, cells: Cells) -> None:
+        if not any(_stored(row, column) for column in columns):
+            for place in options:
+                cells[place] = ""
+
+    return adjust
+
+
+def _blank_checkboxes_with_a_missing_code(columns: Sequence[Column], codes: Iterable[str]) -> Adjustment:
+    options = [(place, column) for place, column in enumerate(columns) if column.part == "option"]
+    missing = [column for _, column in options if column.code in codes]
+
+    def adjust(row: Row, cells: Cells) -> None:
+        fields = {column.field for column in missing if _stored(row, column)}
+        for place, column in options:
+            if column.field in fields and column.code not in codes:
+                cells[place] = ""
+
+    return adjust
+
+
+def _stored(row: Row, column: Column) -> str:
+    """Return the stored value; a checkbox option that is not ticked has none."""
+    value = row.values.get(column.name) or ""
+    return "" if column.part == "option" and value == "0" else value

@@ -12,8 +12,7 @@ from consent.counting.summary import ConsentSummary
 from consent.runs.pipeline import run_report
 from consent.runs.services import open_services
 from sandbox.people import TOKEN
-from sandbox.redcap.app import Redcap
-from sandbox.redcap.switches import Switches
+from sandbox.redcap.app import Redcap, Switches
 from sandbox.returning_people import returning_people, returning_registry
 from sandbox.server import Server
 from tests.support.builders import a_study
