@@ -1,7 +1,7 @@
-"""What does it take to make the files of a report that holds as much as any will?
+"""Measure the time, memory and file sizes of a very large report.
 
-Ten years of weeks, twenty riders and twenty sites, with every optional part; counting is measured elsewhere. Run as a
-module, it has a process of its own make the files (``make``), so that nothing else is in its memory.
+It has ten years of weeks, twenty riders, twenty sites and every optional part. A process of its own (``make``) renders
+the files, so that nothing else is in its memory.
 """
 
 import json

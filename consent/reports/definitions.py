@@ -173,7 +173,7 @@ def _riders(study: StudyConfig) -> str:
         return ""
     text = (
         "An optional consent (rider) counts only for consented participants, in the week of their consent. The answer "
-        "is that of the latest agreed consent that offers it. A rider on a form or event of its own has the last "
+        "is on the latest agreed consent that offers it. A rider on a form or event of its own has the last "
         "answer given there. Not answered means blank or any other code. Not offered means that no agreed form has it. "
         "Uptake: share who agreed among those offered it (agreed, declined or not answered)."
     )

@@ -53,7 +53,7 @@ def extent_name(extent: str, withdrawals: Withdrawals) -> str:
 
 
 def version_status(version: VersionCount) -> str:
-    """Return whether whoever signed this version last is due to consent again."""
+    """Return whether those who signed this version last are due to consent again."""
     if not version.version:
         return "not known"
     return "accepted" if version.accepted else "re-consent due"

@@ -204,10 +204,10 @@ def test_the_sites_add_up_to_everybody(name: str) -> None:
     assert [total[3], total[4], total[7]] == [people["total"], people["consented"], sample.json["taking_part_now"]]
 
 
-def test_of_every_extent_it_is_told_whether_it_ends_taking_part(full: Opened) -> None:
-    told = {row[0]: row[2] for row in full.table("Summary", "Extent")[:-2]}
+def test_every_extent_says_whether_it_ends_taking_part(full: Opened) -> None:
+    found = {row[0]: row[2] for row in full.table("Summary", "Extent")[:-2]}
 
-    assert told == {
+    assert found == {
         "No further contact": "no",
         "No new data": "yes",
         "No further use": "yes",
@@ -216,13 +216,13 @@ def test_of_every_extent_it_is_told_whether_it_ends_taking_part(full: Opened) ->
 
 
 def test_rates_are_those_of_the_summary(full: Opened) -> None:
-    told, rows = full.json["accrual"], first_columns(full.book)
+    found, rows = full.json["accrual"], first_columns(full.book)
 
     shown = (
         rows["Consents per week (last 12 complete weeks at most)"],
         rows["Consents per week needed to reach the target by its date"],
     )
-    assert shown == pytest.approx((told["recent_per_week"], told["needed_per_week"]))
+    assert shown == pytest.approx((found["recent_per_week"], found["needed_per_week"]))
 
 
 @pytest.mark.parametrize("why", ["target date has passed", None])
@@ -462,7 +462,7 @@ def test_many_riders_go_on_a_second_page_across() -> None:
 
 
 @pytest.mark.parametrize("sheet", SHEETS)
-def test_every_page_says_what_it_is_of(full: Opened, sheet: str) -> None:
+def test_every_page_names_its_report(full: Opened, sheet: str) -> None:
     header, footer = full.book[sheet].oddHeader, full.book[sheet].oddFooter
 
     assert [part.text for part in (header.left, header.right, footer.left, footer.right)] == [
@@ -511,9 +511,9 @@ def test_the_chart_to_date_shows_every_running_total(any_sample: Opened) -> None
 def test_the_goals_of_a_study_are_level_lines(full: Opened) -> None:
     _, to_date = full.book["Summary"]._charts
 
-    told = full.json["accrual"]
+    found = full.json["accrual"]
     assert len(opened_sample("empty").book["Summary"]._charts[1].ser) == 1
-    assert [set(full.charted(series.val)) for series in to_date.ser[1:]] == [{told["target"]}, {told["approved"]}]
+    assert [set(full.charted(series.val)) for series in to_date.ser[1:]] == [{found["target"]}, {found["approved"]}]
 
 
 @pytest.mark.parametrize(("series", "answer"), [(0, "agreed"), (1, "declined"), (2, "not_answered")])
@@ -523,10 +523,10 @@ def test_the_riders_chart_shows_each_answer(any_sample: Opened, series: int, ans
     assert any_sample.charted(chart.ser[series].val) == [rider[answer] for rider in any_sample.json["riders"]]
 
 
-def test_what_the_charts_show_is_told_in_words(any_sample: Opened) -> None:
-    told = [alt(any_sample.summary) for alt in (weekly_alt, cumulative_alt, riders_alt)]
+def test_the_charts_have_text_alternatives(any_sample: Opened) -> None:
+    found = [alt(any_sample.summary) for alt in (weekly_alt, cumulative_alt, riders_alt)]
 
-    assert alternative_texts(any_sample.content) == {printable(text) for text in told}
+    assert alternative_texts(any_sample.content) == {printable(text) for text in found}
 
 
 def test_a_study_without_riders_has_no_sheet_of_them() -> None:

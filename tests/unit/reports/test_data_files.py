@@ -170,9 +170,9 @@ def with_every_part() -> dict[str, Any]:
 
 
 def test_what_a_study_file_does_not_ask_for_is_no_key_of_the_document() -> None:
-    asked = {"sites_by", "sites", "versions", "reconsent_due", "withdrawals", "accrual", "renewal"}
+    optional = {"sites_by", "sites", "versions", "reconsent_due", "withdrawals", "accrual", "renewal"}
 
-    assert set(with_every_part()) - set(document(summary_of(a_row()))) == asked
+    assert set(with_every_part()) - set(document(summary_of(a_row()))) == optional
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_no_record_id_is_in_any_file() -> None:
 
 @settings(deadline=None, max_examples=20)
 @given(rows=odd_rows(), counting=odd_countings())
-def test_the_same_rows_give_the_same_bytes_in_whatever_order(rows: Rows, counting: Counting) -> None:
+def test_the_same_rows_give_the_same_bytes_in_any_order(rows: Rows, counting: Counting) -> None:
     forwards, backwards = (summary_of(*some, counting=counting) for some in (rows, rows[::-1]))
 
     assert [render_csv(forwards), render_json(forwards)] == [render_csv(backwards), render_json(backwards)]

@@ -152,7 +152,7 @@ def test_every_rule_is_printed(pdf: Pdf) -> None:
 
 
 @pytest.mark.parametrize("row", ["No further contact 20 no", "No further use 6 yes", "(extent not stated) 7 yes"])
-def test_of_every_extent_it_is_told_whether_it_ends_taking_part(row: str, full: Pdf) -> None:
+def test_every_extent_says_whether_it_ends_taking_part(row: str, full: Pdf) -> None:
     assert row in full.words
 
 
@@ -192,9 +192,9 @@ def test_the_pdf_claims_to_be_accessible(pdf: Pdf) -> None:
 
 
 def test_every_chart_has_its_text_alternative(pdf: Pdf) -> None:
-    told = [element["/Alt"] for element in elements(pdf.reader) if element["/S"] == "/Figure"]
+    found = [element["/Alt"] for element in elements(pdf.reader) if element["/S"] == "/Figure"]
 
-    assert told == [weekly_alt(pdf.summary), cumulative_alt(pdf.summary)]
+    assert found == [weekly_alt(pdf.summary), cumulative_alt(pdf.summary)]
 
 
 def test_headings_and_the_heads_of_tables_are_marked_as_such(full: Pdf) -> None:
@@ -221,7 +221,7 @@ def test_most_of_the_worlds_letters_are_printed(words: str, foreign: Pdf) -> Non
     assert foreign.missing([words]) == []
 
 
-def test_their_letters_are_drawn_and_not_stood_in_for(foreign: Pdf) -> None:
+def test_their_letters_are_drawn_without_substitutes(foreign: Pdf) -> None:
     drawn_by = {str(font["/FontName"]).partition("+")[2] for font in fonts_of(foreign.reader)}
 
     assert drawn_by == {"DejaVuSans", "DejaVuSans-Bold", "DroidSansFallback"}
@@ -246,14 +246,14 @@ def test_notes_stand_at_the_head_of_the_report(odd: Pdf) -> None:
 def test_corrections_of_very_many_weeks_are_shown_in_part(full: Pdf) -> None:
     assert full.summary.changes
     weeks = full.summary.changes.weeks[:1] * 500
-    many = replace(full.summary, changes=replace(full.summary.changes, weeks=weeks))
+    many = replace(an_empty_summary(), changes=replace(full.summary.changes, weeks=weeks))
 
     assert read(many).missing(["count differently now: 500.", "Only the last 12 of them are shown."]) == []
 
 
 def test_changed_rules_are_said_in_the_headline_and_beside_the_changes(full: Pdf) -> None:
     assert full.summary.changes
-    changed = replace(full.summary, changes=replace(full.summary.changes, rules_changed=("only",)))
+    changed = replace(an_empty_summary(), changes=replace(full.summary.changes, rules_changed=("only",)))
 
     assert read(changed).words.count("Counting rules changed: only;") == 2
 
@@ -272,7 +272,7 @@ def test_a_needed_rate_that_cannot_be_given_says_why(full: Pdf) -> None:
     assert full.summary.accrual
     accrual = replace(full.summary.accrual, needed_per_week=None, no_rate_because="less than a week left")
 
-    assert "by its date less than a week left" in read(replace(full.summary, accrual=accrual)).words
+    assert "by its date less than a week left" in read(replace(an_empty_summary(), accrual=accrual)).words
 
 
 def test_a_no_that_has_no_code_is_not_reported_as_nobody() -> None:
@@ -299,6 +299,13 @@ def test_a_no_that_has_a_code_is_counted(full: Pdf) -> None:
 )
 def test_only_nobody_is_none_and_only_everybody_is_all(share: float, words: str) -> None:
     assert share_words(share) == words
+
+
+def test_a_few_are_not_printed_as_nobody() -> None:
+    summary = an_empty_summary()
+    rider = replace(summary.riders[0], agreed=1, not_answered=999)
+
+    assert "rider a: Genetic research 1 0 999 0 <1%" in read(replace(summary, riders=(rider,))).words
 
 
 # Small counts
@@ -353,9 +360,9 @@ def test_reports_made_at_the_same_time_do_not_disturb_each_other() -> None:
 
 
 def test_the_pdf_was_created_on_the_day_of_the_cut_off(full: Pdf) -> None:
-    told: Mapping[str, Any] = full.reader.metadata or {}
+    found: Mapping[str, Any] = full.reader.metadata or {}
 
-    assert (told["/CreationDate"], told["/ModDate"]) == ("D:20261123000000Z", "D:20261123000000Z")
+    assert (found["/CreationDate"], found["/ModDate"]) == ("D:20261123000000Z", "D:20261123000000Z")
 
 
 def test_the_pdf_is_named_by_the_title_and_is_for_people() -> None:

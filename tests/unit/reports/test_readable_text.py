@@ -1,42 +1,38 @@
 """Tests of the search of delivered files: it finds what they say anywhere, and takes no number for a record id."""
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
-from consent.counting.summary import ConsentSummary
 from consent.reports.render import render_reports
 from tests.support.readable_text import names_word, readable_text, spells
-from tests.support.sample_summaries import a_full_summary
+from tests.support.sample_summaries import an_empty_summary
 
 SECRET, RECORD = "5A4D0B0C0FFEE0FFA1C3E5B7D9F00A1B" * 2, "000042"
 
 
-def text_of(kind: str, summary: ConsentSummary) -> str:
-    """What the file of a kind says in a report of this summary."""
-    (file,) = (file for file in render_reports(summary) if file.name.endswith(kind))
-    return readable_text(file.name, file.content)
-
-
-def with_label(label: str) -> ConsentSummary:
-    """The full report, with this label on its first rider."""
-    summary = a_full_summary()
-    return replace(summary, riders=(replace(summary.riders[0], label=label), *summary.riders[1:]))
+@cache
+def texts_of(label: str) -> dict[str, str]:
+    """What each file says of a report whose first rider has this label, by the file's ending."""
+    summary = an_empty_summary()
+    labelled = replace(summary, riders=(replace(summary.riders[0], label=label), *summary.riders[1:]))
+    return {file.name.rpartition(".")[2]: readable_text(file.name, file.content) for file in render_reports(labelled)}
 
 
 @pytest.mark.parametrize("kind", ["json", "xlsx", "pdf"])
 def test_a_secret_is_found_even_where_it_is_broken_over_lines(kind: str) -> None:
-    assert spells(text_of(kind, with_label(SECRET)), SECRET)
+    assert spells(texts_of(SECRET)[kind], SECRET)
 
 
 @pytest.mark.parametrize("kind", ["json", "xlsx", "pdf"])
 def test_a_record_id_is_found_where_it_stands_by_itself(kind: str) -> None:
-    assert names_word(text_of(kind, with_label(f"Rider of {RECORD}.")), RECORD)
+    assert names_word(texts_of(f"Rider of {RECORD}.")[kind], RECORD)
 
 
 @pytest.mark.parametrize("kind", ["xlsx", "pdf"])
 def test_what_only_the_properties_of_a_file_say_is_found(kind: str) -> None:
-    assert "2026-11-23T00:00:00" in text_of(kind, a_full_summary())
+    assert "2023-09-11T00:00:00" in texts_of(SECRET)[kind]
 
 
 @pytest.mark.parametrize("text", ["1000042", "0000421", "2026-000042", "000042-7", "0.000042", "FF000042"])
