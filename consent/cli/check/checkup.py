@@ -16,7 +16,7 @@ from consent.cli.check.ledger import check_ledger
 from consent.cli.check.redcap import check_redcap
 from consent.cli.check.settings import check_settings
 from consent.config.settings import Settings, read_settings
-from consent.studies.catalog import Studies, choose_study, load_studies
+from consent.studies.catalog import choose_study, load_studies
 from consent.studies.model import StudyConfig
 
 SETTINGS = "Settings and secrets"
@@ -41,9 +41,7 @@ def check_with(settings: Settings, key: str | None, context: CheckContext) -> Ch
     """Check the set-up with these settings; see ``check_setup``."""
     findings = FindingCollector()
     context.stage("Reading the study files")
-    studies = _usable_studies(settings, key, findings)
-    for study in studies:
-        check_first_day(study, context, findings.about(STUDY_FILE, study.key))
+    studies = _usable_studies(settings, key, context, findings)
     if studies:
         _check_all(studies, settings, context, findings)
     else:
@@ -51,22 +49,23 @@ def check_with(settings: Settings, key: str | None, context: CheckContext) -> Ch
     return Checkup(findings.findings, tuple(next_report(study, context.now()) for study in studies))
 
 
-def _usable_studies(settings: Settings, key: str | None, findings: FindingCollector) -> Sequence[StudyConfig]:
+def _usable_studies(
+    settings: Settings, key: str | None, context: CheckContext, findings: FindingCollector
+) -> Sequence[StudyConfig]:
     found = findings.about(STUDY_FILE).attempt(lambda: load_studies(settings))
     if found is None:
         return ()
     if key is not None and key not in found.keys:
         choose_study(found, key)  # raises the error that lists the keys
-    keys = found.keys if key is None else (key,)
-    return [study for name in keys if (study := _usable(found, name, findings.about(STUDY_FILE, name)))]
-
-
-def _usable(found: Studies, key: str, findings: FindingCollector) -> StudyConfig | None:
-    study = findings.attempt(partial(choose_study, found, key))
-    if study is not None:
-        counts = f"consent forms: {len(study.consents)}, riders: {len(study.riders)}"
-        findings.ok(f"'{study.title}', from {study.start_date}; {counts}.")
-    return study
+    usable = []
+    for name in found.keys if key is None else (key,):
+        about = findings.about(STUDY_FILE, name)
+        if study := about.attempt(partial(choose_study, found, name)):
+            usable.append(study)
+            counts = f"consent forms: {len(study.consents)}, riders: {len(study.riders)}"
+            about.ok(f"'{study.title}', from {study.start_date}; {counts}.")
+            check_first_day(study, context, about)
+    return usable
 
 
 def _check_all(

@@ -3,12 +3,12 @@
 Only reads. Record ids are read to count them, and a few rows to see that every column arrives; none are kept.
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from consent.cli.check.context import ResolvedAccess
+from consent.cli.check.context import CheckContext, ResolvedAccess
 from consent.cli.check.findings import FindingCollector
 from consent.config.credentials import Secret
 from consent.config.settings import LOOPBACK_HOSTS, Network
@@ -42,7 +42,7 @@ def check_redcap(
         missing = " and ".join(name for name, found in needed.items() if found is None)
         findings.unknown(f"REDCap was not checked: fix {missing} first.")
         return
-    with _connect(url, token, access.network, access, findings) as client:
+    with _connect(url, token, access.network, access.context, findings) as client:
         if (version := findings.attempt(client.version)) is None:
             findings.unknown("Project, fields, records and rights were not checked, because of this problem.")
             return
@@ -60,22 +60,15 @@ def check_redcap(
             records.unknown("Records were not checked: the study file must fit the data dictionary first.")
 
 
-@contextmanager
+@contextlib.contextmanager
 def _connect(
-    url: str, token: Secret, network: Network, access: ResolvedAccess, findings: FindingCollector
+    url: str, token: Secret, network: Network, context: CheckContext, findings: FindingCollector
 ) -> Iterator[RedcapClient]:
+    """Connect, and check how the token is sent. A proxy's address may hold a password: show only its host."""
     from requests.utils import select_proxy
 
     from consent.config.http_session import new_session
 
-    with new_session(network, url) as session:
-        access.context.watch_clock(session, "REDCap")
-        _check_connection(url, select_proxy(url, session.proxies), findings)
-        yield RedcapClient(url, token, session, sleep=access.context.sleep, clock=access.context.clock)
-
-
-def _check_connection(url: str, proxy: str | None, findings: FindingCollector) -> None:
-    """Check how the token is sent. A proxy's address may hold a password, so only its host is shown."""
     parts = urlsplit(url)
     if parts.scheme == "https":
         findings.ok("The connection uses https; the server's certificate is checked.")
@@ -86,9 +79,12 @@ def _check_connection(url: str, proxy: str | None, findings: FindingCollector) -
             "The connection uses http (allow_http): others on the network can read the token and the records.",
             "Ask for an https address and set it. Until then every report has a note about this.",
         )
-    if proxy:
-        host = urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname
-        findings.ok(f"The connection uses the proxy {host}.")
+    with new_session(network, url) as session:
+        context.watch_clock(session, "REDCap")
+        if proxy := select_proxy(url, session.proxies):
+            host = urlsplit(proxy if "//" in proxy else f"//{proxy}").hostname
+            findings.ok(f"The connection uses the proxy {host}.")
+        yield RedcapClient(url, token, session, sleep=context.sleep, clock=context.clock)
 
 
 def _check_project(client: RedcapClient, study: StudyConfig, findings: FindingCollector) -> Project | None:
@@ -136,9 +132,8 @@ def _check_dictionary(study: StudyConfig, project: Project, findings: FindingCol
 def _codes(study: StudyConfig) -> Iterator[tuple[str, FieldRef, tuple[str, ...]]]:
     """Yield the key, the field and the codes of every answer in the study file."""
     for n, form in enumerate(study.consents, 1):
-        yield f"consent[{n}].agreed", form.decision, form.agreed
-        yield f"consent[{n}].declined", form.decision, form.declined
-        yield f"consent[{n}].pending", form.decision, form.pending
+        for answer, codes in (("agreed", form.agreed), ("declined", form.declined), ("pending", form.pending)):
+            yield f"consent[{n}].{answer}", form.decision, codes
     for n, rider in enumerate(study.riders, 1):
         yield f"riders[{n}].agreed", rider.field, rider.agreed
         yield f"riders[{n}].declined", rider.field, rider.declined
@@ -150,11 +145,8 @@ def _check_rights(
     """Check the rights of the token's user; return whether the user is in a data access group, None if unknown."""
     forms = sorted({project.form_of(ref.field) for _, ref in named_fields(study)} & {*project.forms})
     why = ""
-    try:
+    with contextlib.suppress(ConsentReportError):
         users = [user for user in client.users() if user.get("api_export") == "1"]
-    except ConsentReportError:
-        users = []
-    else:
         if len(users) == 1:
             check_user(users[0], forms, findings)
             return bool(users[0].get("data_access_group"))
@@ -202,11 +194,7 @@ def _check_records(
     if listed is None:
         return
     _check_number(listed.record_count, last, study.guard.max_drop, findings)
-
-    def export_first() -> bool:
-        return try_export(client, plan, split_ids([list_ids(client, plan)[0]]))
-
-    has_groups = findings.attempt(export_first)
+    has_groups = findings.attempt(lambda: try_export(client, plan, split_ids([list_ids(client, plan)[0]])))
     if has_groups is None:
         return
     findings.ok(f"All {len(plan.shape.columns)} columns arrive (tested with a few records, which were not kept).")
