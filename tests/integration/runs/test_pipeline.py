@@ -212,7 +212,7 @@ def test_a_report_of_one_site_alone_is_not_delivered(study: StudyConfig, world: 
 
 def test_a_revoked_dropbox_token_is_named(study: StudyConfig, world: DemoWorld) -> None:
     world.account.revoke()
-    with pytest.raises(DeliveryRefusedError, match="log-in is not valid"):
+    with pytest.raises(DeliveryRefusedError, match="sign-in is not valid"):
         run_once(study, world)
 
 
