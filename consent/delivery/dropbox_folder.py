@@ -176,13 +176,8 @@ class DropboxFolder:
         seconds = max(failure.seconds, min(2.0**attempt, _LONGEST_PAUSE))
         if seconds > self._seconds_left:
             raise self._timeout_error(f"{what}: {failure.reason}")
-        logger.warning(
-            "event=dropbox_retry seconds=%.0f request=%s action=%s reason=%s",
-            seconds,
-            self._request_id,
-            what,
-            failure.reason,
-        )
+        details = (seconds, self._request_id, what, failure.reason)
+        logger.warning("event=dropbox_retry seconds=%.0f request=%s action=%s reason=%s", *details)
         with self._timed():
             self._sleep(seconds)
 
@@ -200,13 +195,8 @@ class DropboxFolder:
                 f"The stored file does not match the upload: '{sent.path}' in Dropbox (request {self._request_id}).",
                 "Find out who else writes to that folder, then run again.",
             )
-        logger.info(
-            "event=file_stored path=%s rev=%s hash=%s request=%s",
-            sent.path,
-            stored.rev,
-            sent.content_hash,
-            self._request_id,
-        )
+        details = (sent.path, stored.rev, sent.content_hash, self._request_id)
+        logger.info("event=file_stored path=%s rev=%s hash=%s request=%s", *details)
         return StoredFile(sent.path, sent.content_hash, sent.size, stored.rev)
 
     @contextlib.contextmanager

@@ -71,11 +71,6 @@ class Step:
         """The path of the file."""
         return self.target.path
 
-    @property
-    def size(self) -> int:
-        """The size in bytes; for a manifest, without revisions that are not known yet."""
-        return len(self.target.content)
-
 
 @dataclass(frozen=True)
 class DeliveryPlan:

@@ -19,7 +19,7 @@ from consent.files import ReportFile, StoredFile
 from tests.support.plain_account import open_to_all, without_root
 
 MONDAY = date(2026, 11, 16)
-ADDRESS = Destination("obri-ibd", "Consent", "/", archive=True, cutoff=MONDAY, exported_on=MONDAY, sandbox=False)
+DESTINATION = Destination("obri-ibd", "Consent", "/", archive=True, cutoff=MONDAY, exported_on=MONDAY, sandbox=False)
 REPORT = (ReportFile("Consent.csv", b"a,b\n1,2\n"), ReportFile("Consent.json", b"{}", data=True))
 NEXT_REPORT = (replace(REPORT[0], content=b"a,b\n1,3\n"), replace(REPORT[1], content=b"[]"))
 ON_WINDOWS = sys.platform == "win32"
@@ -39,7 +39,7 @@ def a_minute_from_now() -> float:
 
 def delivered(root: Path, files: tuple[ReportFile, ...] = REPORT, folder: LocalFolder | None = None) -> str:
     folder = folder or a_folder(root)
-    return deliver(plan_delivery(files, ADDRESS, read_folder_state(files, ADDRESS, folder)), folder).state
+    return deliver(plan_delivery(files, DESTINATION, read_folder_state(files, DESTINATION, folder)), folder).state
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -101,11 +101,8 @@ def test_stat_returns_the_hash_and_size_of_a_stored_file(tmp_path: Path) -> None
     assert a_folder(tmp_path).list_folder("/") == ("sub",)
 
 
-def test_a_missing_file_is_none(tmp_path: Path) -> None:
+def test_a_missing_file_is_none_and_a_missing_folder_is_empty(tmp_path: Path) -> None:
     assert a_folder(tmp_path / "nowhere").stat("/a.csv") is None
-
-
-def test_a_missing_folder_is_empty(tmp_path: Path) -> None:
     assert a_folder(tmp_path).list_folder("/nowhere") == ()
 
 
@@ -121,24 +118,14 @@ def test_adding_other_bytes_is_refused_and_changes_nothing(tmp_path: Path) -> No
     assert contents(tmp_path) == {"a.csv": b"1"}
 
 
-def test_staging_changes_no_visible_file(tmp_path: Path) -> None:
+def test_staged_files_change_and_list_nothing_and_are_discarded(tmp_path: Path) -> None:
     delivered(tmp_path)
-    before = contents(tmp_path)
-    a_folder(tmp_path).stage({"/Consent.csv": b"new"})
+    before, folder = contents(tmp_path), a_folder(tmp_path)
+    folder.stage({"/Consent.csv": b"new", "/a.csv": b"new"})
     assert {path: content for path, content in contents(tmp_path).items() if path in before} == before
-
-
-def test_staged_files_are_not_listed(tmp_path: Path) -> None:
-    folder = a_folder(tmp_path)
-    folder.stage({"/a.csv": b"new"})
-    assert folder.list_folder("/") == ()
-
-
-def test_staged_files_are_discarded(tmp_path: Path) -> None:
-    folder = a_folder(tmp_path)
-    folder.stage({"/a.csv": b"new"})
+    assert folder.list_folder("/") == ("Archive", "Consent.csv", "data")
     folder.discard_staged()
-    assert contents(tmp_path) == {}
+    assert contents(tmp_path) == before
 
 
 def test_put_stores_its_own_bytes_in_place_of_the_staged_ones(tmp_path: Path) -> None:
@@ -213,16 +200,11 @@ def test_a_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
         delivered(tmp_path)
 
 
-def test_a_file_in_place_of_the_root_folder_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "reports").write_bytes(b"")
-    with pytest.raises(DeliveryRefusedError, match="is a file, but it should be a folder"):
-        delivered(tmp_path / "reports")
-
-
-def test_a_file_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("root", ["data", "."], ids=["the root folder", "a folder in it"])
+def test_a_file_in_place_of_a_folder_is_refused(tmp_path: Path, root: str) -> None:
     (tmp_path / "data").write_bytes(b"")
     with pytest.raises(DeliveryRefusedError, match="is a file, but it should be a folder"):
-        delivered(tmp_path)
+        delivered(tmp_path / root)
 
 
 @pytest.mark.not_windows
