@@ -14,8 +14,8 @@ from consent.studies.model import SiteRules
 def find_sites(batch: Batch, latest: Array, rules: SiteRules) -> Array:
     """Return the code of each participant's site, empty for none.
 
-    The site stands on the row of the latest agreed consent. If it is blank there, or there is no consent, the first
-    row with a site decides, in the order of events.
+    The row of the latest agreed consent gives the site. If it has none there, the participant's first row with a site
+    does, in the order of events.
 
     Args:
         latest: the position of each participant's latest agreed consent, -1 for none.

@@ -1,4 +1,4 @@
-"""Small things that tests are about, with defaults for all that a test does not care about."""
+"""Build studies, rows, summaries, reports and REDCap projects for tests, with defaults."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +16,8 @@ from consent.counting.participants import build_participants
 from consent.counting.period import ReportPeriod
 from consent.counting.summary import ConsentSummary, Source, summarise
 from consent.counting.tally import Tally, tally_participants
+from consent.delivery.report_set import Destination
+from consent.files import ReportFile
 from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT, RECORD
 from consent.redcap.client import PAUSE, READ_SECONDS, RedcapClient
 from consent.redcap.csv_export import csv_column_map
@@ -55,24 +57,24 @@ declined = ["0"]
 
 
 def a_study(*, head: str = "", consents: str = CONSENT, riders: str = RIDER, more: str = "") -> StudyConfig:
-    """A study with one consent form and one rider, unless told otherwise."""
+    """A study; by default with one consent form and one rider."""
     return parse_study(head + STUDY + consents + riders + more, "a-study")
 
 
 def a_period(cutoff: str = "2023-10-01", *, exported_on: str | None = None, start: str = "2023-09-11") -> ReportPeriod:
-    """From Monday 11 September 2023, cut at a Sunday three weeks later."""
+    """A period; by default three weeks from Monday 11 September 2023."""
     return ReportPeriod(
         date.fromisoformat(start), date.fromisoformat(cutoff), date.fromisoformat(exported_on or cutoff)
     )
 
 
 def a_row(record: str = "1", **values: str) -> dict[str, str]:
-    """A row of an export: somebody who agreed on 12 September 2023 and took the rider, unless told otherwise."""
+    """A row of an export; by default a participant who agreed to consent and rider on 12 September 2023."""
     return {RECORD: record, "consent_date": "2023-09-12", "consent_obtained": "1", "rider_a": "1", **values}
 
 
 def rows_frame(rows: Iterable[Mapping[str, str]]) -> pd.DataFrame:
-    """The rows as the table of text that counting works on."""
+    """The rows as the table of text that is counted."""
     frame = pd.DataFrame(list(rows), dtype=object)
     for column in (RECORD, EVENT, INSTRUMENT, INSTANCE):
         if column not in frame:
@@ -81,37 +83,52 @@ def rows_frame(rows: Iterable[Mapping[str, str]]) -> pd.DataFrame:
 
 
 def a_column_map(study: StudyConfig, **known: Any) -> ColumnMap:
-    """How the study's fields are written when the data dictionary is not known, but for what is given."""
+    """A column map without a data dictionary; ``known`` replaces its fields."""
     return replace(csv_column_map(study, RECORD), **known)
 
 
 def a_counting(
     study: StudyConfig | None = None, period: ReportPeriod | None = None, column_map: ColumnMap | None = None
 ) -> Counting:
-    """How to count when the data dictionary is not known."""
+    """A study, column map and period to count with."""
     study = study or a_study()
     return Counting(study, column_map or a_column_map(study), period or a_period())
 
 
 def participants_of(*rows: Mapping[str, str], counting: Counting | None = None) -> pd.DataFrame:
-    """The participants that these rows make."""
+    """Build the participants of these rows."""
     return build_participants(rows_frame(rows), counting or a_counting())
 
 
 def tally_of(*rows: Mapping[str, str], counting: Counting | None = None) -> Tally:
-    """The counts that these rows make."""
+    """Tally these rows."""
     counting = counting or a_counting()
     return tally_participants(participants_of(*rows, counting=counting), counting.period.start)
 
 
 def summary_of(*rows: Mapping[str, str], counting: Counting | None = None) -> ConsentSummary:
-    """The summary that these rows make."""
+    """Summarise these rows."""
     counting = counting or a_counting()
     source = Source("16.1.3", 14, len(rows), len(rows))
     return summarise(tally_of(*rows, counting=counting), counting.study, counting.period, source)
 
 
-# A REDCap stand-in, and the client that asks it
+# A report and its destination
+
+TITLE = "OBRI Consent Summary"
+CSV, PDF = ReportFile(f"{TITLE}.csv", b"a,b\n1,2\n"), ReportFile(f"{TITLE}.pdf", b"%PDF-1.7")
+JSON = ReportFile(f"{TITLE}.json", b'{"total": 3}', data=True)
+REPORT = (CSV, PDF, JSON)
+
+
+def a_destination(**changes: Any) -> Destination:
+    """The destination of a report of Monday 16 November 2026; ``changes`` replace its fields."""
+    monday = date(2026, 11, 16)
+    usual = Destination("obri-ibd", TITLE, "/", archive=True, cutoff=monday, exported_on=monday, sandbox=False)
+    return replace(usual, **changes)
+
+
+# A simulated REDCap and its client
 
 TOKEN = "0123456789ABCDEF" * 2
 REDCAP_FIELDS = (
@@ -126,13 +143,13 @@ REDCAP_FIELDS = (
 def a_redcap_row(
     record: str = "1", *, event: str = "", instrument: str = "", instance: int | None = None, **values: str
 ) -> Row:
-    """Somebody who agreed on 12 September 2023 and took the rider, as REDCap stores it."""
+    """The same participant as in ``a_row``, as REDCap stores it."""
     agreed = {"consent_date": "2023-09-12", "consent_obtained": "1", "rider_a": "1", "consent_complete": "2"}
     return Row(record, {**agreed, **values}, event=event, instrument=instrument, instance=instance)
 
 
 def a_redcap_project(*rows: Row, **changes: Any) -> Project:
-    """A classic project that fits ``a_study()``, with two participants."""
+    """A classic project for ``a_study()``, by default with two participants."""
     usual = {"fields": REDCAP_FIELDS, "users": [User("pipeline", TOKEN)], "rows": rows or TWO_PARTICIPANTS}
     return Project(**{**usual, **changes})
 
@@ -142,7 +159,7 @@ TWO_PARTICIPANTS = (a_redcap_row("1"), a_redcap_row("2", consent_obtained="2", r
 
 @dataclass(frozen=True)
 class Asking:
-    """A stand-in REDCap and a client that asks it; ``slept`` is every pause that the client would have made."""
+    """A simulated REDCap and its client; ``slept`` holds every pause of the client."""
 
     server: Server
     client: RedcapClient
@@ -150,12 +167,12 @@ class Asking:
 
     @property
     def waits(self) -> list[float]:
-        """The pauses before asking the same again."""
+        """The pauses before a retry."""
         return [seconds for seconds in self.slept if seconds != PAUSE]
 
     @property
     def asked(self) -> list[str]:
-        """The questions so far, by their REDCap names."""
+        """The requests so far, by their REDCap names."""
         return [self.server.app.name_of(request) for request in self.server.requests]
 
 
@@ -168,7 +185,7 @@ def asking(
     token: str = TOKEN,
     read_seconds: float = READ_SECONDS,
 ) -> Iterator[Asking]:
-    """Let this server be the REDCap of this project from now on, without faults or memory, and ask it."""
+    """Serve this project from the server, without faults or earlier requests, and open a client."""
     server.app = Redcap([project], switches=switches)
     server.faults.clear()
     server.requests.clear()
@@ -180,11 +197,11 @@ def asking(
 
 
 def all_texts_of(error: BaseException | None) -> str:
-    """Everything that printing an error, or any error that stands behind it, could show."""
+    """All text that printing an error and its causes could show."""
     if error is None:
         return ""
     return f"{error} {error!r} {all_texts_of(error.__cause__)} {all_texts_of(error.__context__)}"
 
 
 Open = Callable[..., Asking]
-"""Opens a stand-in REDCap with a project, and a client that asks it."""
+"""Opens a simulated REDCap with a project, and its client."""

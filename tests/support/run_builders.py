@@ -10,8 +10,7 @@ from consent.files import StoredFile
 from consent.runs.ledger.record import RunCounts, RunRecord, scheduled_id
 from consent.runs.ledger.store import RunLedger
 from consent.runs.pipeline import RunResult
-from tests.support.builders import a_row, summary_of
-from tests.unit.delivery.test_plan import REPORT, a_destination
+from tests.support.builders import REPORT, a_destination, a_row, summary_of
 
 MONDAY = date(2026, 11, 16)
 NOW = datetime(2026, 11, 16, 13, 0, tzinfo=UTC)  # Monday 08:00 in Toronto
@@ -28,7 +27,7 @@ class Clock:
         return self.now
 
     def forward(self, **by: float) -> None:
-        """Let time pass: ``minutes=5``."""
+        """Move the clock: ``minutes=5``."""
         self.now += timedelta(**by)
 
 
@@ -70,7 +69,7 @@ def a_report(**changes: Any) -> RunRecord:
 
 
 def a_result(state: Any = "delivered", **changes: Any) -> RunResult:
-    """What came of a run; ``changes`` replace its fields."""
+    """The result of a run; ``changes`` replace its fields."""
     report = report_set(REPORT, a_destination())
     files = (StoredFile("/Adults.csv", "a" * 64, 10, "rev1"),)
     plan_state = "delivered" if state == "planned" else state

@@ -354,6 +354,7 @@ ONLY = '\n[only]\nfield = "cohort"\ncodes = ["ibd", "both"]\n'
     ("record", "moved", "expected"),
     [
         ("TEST 1", "", ("left_out", "test record")),
+        ("999", "1", ("left_out", "test record")),
         ("1", "1", ("left_out", "moved away")),
         ("1", "2", ("left_out", "moved away")),
         ("9990", "", ("consented", "")),

@@ -24,19 +24,10 @@ from consent.delivery.plan import (
 from consent.delivery.report_set import report_set
 from consent.errors import DeliveryRefusedError, DeliveryUnavailableError, LeaseLostError
 from consent.files import ReportFile
+from tests.support.builders import CSV, JSON, PDF, REPORT, TITLE, a_destination
 
-TITLE = "OBRI Consent Summary"
-CSV, PDF = ReportFile(f"{TITLE}.csv", b"a,b\n1,2\n"), ReportFile(f"{TITLE}.pdf", b"%PDF-1.7")
-JSON = ReportFile(f"{TITLE}.json", b'{"total": 3}', data=True)
-REPORT = (CSV, PDF, JSON)
 NEXT_REPORT = (replace(CSV, content=b"a,b\n1,3\n"), PDF, replace(JSON, content=b'{"total": 4}'))
 STABLE = [f"/{TITLE}.csv", f"/{TITLE}.pdf", f"/data/{TITLE}.json", f"/data/{TITLE}.manifest.json"]
-
-
-def a_destination(**changes: object) -> Destination:
-    monday = date(2026, 11, 16)
-    usual = Destination("obri-ibd", TITLE, "/", archive=True, cutoff=monday, exported_on=monday, sandbox=False)
-    return replace(usual, **changes)
 
 
 A_WEEK_LATER = a_destination(cutoff=date(2026, 11, 23), exported_on=date(2026, 11, 23))
@@ -312,6 +303,7 @@ def test_another_report_of_the_same_day_replaces_the_stable_names() -> None:
 
 def test_an_older_report_goes_to_the_archive_alone() -> None:
     folder = a_delivered_folder(A_WEEK_LATER, NEXT_REPORT)
+    assert planned(folder, AS_OF_MONDAY).stable == ()
     result = delivered(folder, AS_OF_MONDAY)
     assert (result.state, folder.written) == ("archived", [stored.path for stored in result.files])
     assert set(folder.written).isdisjoint(STABLE)
