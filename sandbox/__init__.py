@@ -1,1 +1,1 @@
-"""Stand-ins for the outside world, on this machine alone."""
+"""Simulated services for the demo and the tests, on this machine only."""

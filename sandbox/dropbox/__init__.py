@@ -1,1 +1,1 @@
-"""A stand-in for Dropbox."""
+"""A simulated Dropbox."""

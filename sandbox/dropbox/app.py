@@ -1,14 +1,12 @@
-"""A stand-in for Dropbox: the routes of its HTTP API that the program uses, and the page of a sign-in.
+"""Simulate Dropbox: the routes of its HTTP API that the app uses, and the sign-in page.
 
-One account, or two where a sign-in may end up in the wrong one; everything in memory. It checks what Dropbox checks
-(hosts, content types, tokens, scopes, path roots, hashes, conflicts) and answers in the same shapes. The wording of its
-400 texts and the numbers of renamed files are its own. ``sandbox.dropbox.faults`` has the outages.
+There is one account, or two to test a sign-in to the wrong one; all data is in memory. It checks what Dropbox checks
+(hosts, content types, tokens, scopes, path roots, hashes, conflicts). The wording of its 400 errors and the numbers of
+renamed files are its own. For outages see ``sandbox.dropbox.faults``.
 """
 
 import secrets
 import threading
-from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,6 +17,7 @@ from sandbox.dropbox.tree import File, Tree
 from sandbox.dropbox.wire import JSON, AnsweredError, as_json, bad_input, decoded, unauthorised, wrong_root
 from sandbox.server import Request, Response
 
+HOME = "1"  # the namespace of the account's own files
 DELIVERY_SCOPES = frozenset({"account_info.read", "files.metadata.read", "files.content.write"})
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -29,58 +28,48 @@ _CONTENT_TYPES: dict[Style, str] = {"rpc": JSON, "upload": "application/octet-st
 
 
 class Dropbox:
-    """One Dropbox account with one app connected to it, to be served by ``sandbox.server.Server``.
+    """One Dropbox account with one connected app, to be served by ``sandbox.server.Server``.
 
-    ``scopes`` is what the planted ``refresh_token`` was granted, ``app_scopes`` what the app may ask for (default:
-    ``scopes`` and reading contents). With a ``root_namespace`` the account belongs to a team: its own files are then
-    the ``home_namespace``, which the team space shows as the folder ``MEMBER_FOLDER``. ``quota`` is in bytes,
-    ``token_seconds`` the life of an access token, ``page_size`` the most entries on a page of a listing; ``read_only``
-    names folders as seen from the account's root. For its first ``lag`` look-ups (get_metadata, move) a freshly
-    uploaded file is not found. With ``personal`` the same person also has a personal account without a team, which the
-    page of a log-in then offers beside this one. A test may change ``account.lag``, ``account.tree.quota`` and
-    ``account.tree.read_only`` as it goes.
+    Args:
+        scopes: granted to the planted refresh token, ``sandbox-refresh``.
+        app_scopes: those that the app can request; by default ``scopes`` and reading contents.
+        root_namespace: the team space, if the account belongs to a team; it shows the account's own files as the folder
+            ``MEMBER_FOLDER``.
+        quota: in bytes.
+        read_only: folders, as paths from the account's root.
+        personal: also link a personal account of the same person, which the sign-in page then offers.
+
+    A test may change ``account.lag``, ``account.page_size``, ``account.tree.quota`` and ``account.tree.read_only``.
     """
 
     def __init__(
         self,
         *,
         app_key: str = "sandbox-key",
-        app_secret: str = "sandbox-secret",  # noqa: S107 - opens nothing but this stand-in
-        refresh_token: str = "sandbox-refresh",  # noqa: S107
         scopes: frozenset[str] = DELIVERY_SCOPES,
         app_scopes: frozenset[str] | None = None,
-        token_seconds: int = 14400,
-        home_namespace: str = "1",
-        root_namespace: str | None = None,
+        root_namespace: str = HOME,
         quota: int | None = None,
         read_only: frozenset[str] = frozenset(),
-        page_size: int = 500,
-        lag: int = 0,
         personal: bool = False,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.sign_in = SignIn(
             app_key=app_key,
-            app_secret=app_secret,
             app_scopes=scopes | {"files.content.read"} if app_scopes is None else app_scopes,
-            token_seconds=token_seconds,
             people=(MEMBER, PERSONAL) if personal else (MEMBER,),
-            clock=clock,
         )
-        self.sign_in.plant(refresh_token, scopes)
-        tree = Tree(clock, quota=quota, read_only=read_only)
-        root = root_namespace or home_namespace
-        self.account = Account(tree, MEMBER, home=home_namespace, root=root, page_size=page_size, lag=lag)
-        own = Tree(clock, quota=quota, read_only=frozenset())
-        self.personal = Account(own, PERSONAL, home="99", root="99", page_size=page_size, lag=lag)
+        self.sign_in.plant("sandbox-refresh", scopes)
+        tree = Tree(quota=quota, read_only=read_only)
+        self.account = Account(tree, MEMBER, home=HOME, root=root_namespace)
+        self.personal = Account(Tree(quota=quota, read_only=frozenset()), PERSONAL, home="99", root="99")
         self._lock = threading.Lock()
 
     def name_of(self, request: Request) -> str:
-        """The route, e.g. ``files/upload``, ``files/list_folder/continue`` or ``oauth2/token``."""
+        """Return the route, e.g. ``files/upload``, ``files/list_folder/continue`` or ``oauth2/token``."""
         return request.path.strip("/").removeprefix("2/")
 
     def answer(self, request: Request) -> Response:
-        """Do what the request asks, or say why not, as Dropbox would."""
+        """Respond to the request, or refuse it as Dropbox does."""
         with self._lock:
             try:
                 response = self._answer(request)
@@ -90,19 +79,19 @@ class Dropbox:
         return response
 
     def authorise(self, url: str, granting: frozenset[str] | None = None) -> str:
-        """Press Allow on the page a login points to, and copy the code; see ``SignIn.authorise``."""
+        """Press Allow on the sign-in page; return the access code. See ``SignIn.authorise``."""
         return self.sign_in.authorise(url, granting)
 
     def revoke(self) -> None:
-        """Disconnect the app, as its owner can on dropbox.com: refresh and access tokens are dead."""
+        """Disconnect the app, as its owner can on dropbox.com: all tokens become invalid."""
         self.sign_in.revoke()
 
     def expire_tokens(self) -> None:
-        """Let the access tokens expire now; they can be refreshed."""
+        """Let the access tokens expire; they can be refreshed."""
         self.sign_in.expire_tokens()
 
     def files(self, namespace: str | None = None) -> dict[str, bytes]:
-        """The files now standing in a namespace (by default the home): display path to content."""
+        """Return the files in a namespace (by default the account's own): display path to content."""
         view = self._view_of(namespace)
         other_views = [other + "/" for other in self.account.views.values() if len(other) > len(view)]
         return {
@@ -111,9 +100,9 @@ class Dropbox:
             if isinstance(entry, File) and not entry.path.startswith(tuple(other_views))
         }
 
-    def revisions(self, path: str, namespace: str | None = None) -> list[bytes]:
-        """All that a file, standing or deleted, ever held, oldest first."""
-        file = self.account.tree.find_file(self._view_of(namespace) + path, deleted=True)
+    def revisions(self, path: str) -> list[bytes]:
+        """Return all contents of a file of the account, also of a deleted one, oldest first."""
+        file = self.account.tree.find_file(self._view_of(None) + path, deleted=True)
         return [revision.content for revision in file.revisions]
 
     def _view_of(self, namespace: str | None) -> str:
@@ -142,7 +131,7 @@ class Dropbox:
         return route.work(account, Call(name, arguments, request.body, _view(name, account, request)))
 
     def _account_of(self, name: str, scope: str, request: Request) -> Account:
-        """Whose files the token of a request opens, if it may do this there."""
+        """Return the account of the request's token, if that has the scope."""
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind != "Bearer":
             raise bad_input(name, 'Must provide HTTP header "Authorization" with a bearer token.')
@@ -164,7 +153,7 @@ _APP_LACKS_SCOPE = (
 
 
 def _view(name: str, account: Account, request: Request) -> str:
-    """The folder of the account that the request takes for its root; ``""`` is the whole account."""
+    """Return the folder that is the root of the request; ``""`` is the whole account."""
     where = 'HTTP header "Dropbox-API-Path-Root"'
     match decoded(name, request.headers.get("dropbox-api-path-root", '{".tag": "home"}'), where):
         case {".tag": "home"}:
@@ -172,18 +161,14 @@ def _view(name: str, account: Account, request: Request) -> str:
         case {".tag": "root", "root": account.root}:
             return ""
         case {".tag": "root", "root": _}:
-            raise wrong_root("invalid_root", invalid_root=account.root_info())
-        case {".tag": "namespace_id", "namespace_id": str(namespace)} if namespace in account.views:
-            return account.views[namespace]
-        case {".tag": "namespace_id", "namespace_id": _}:
-            raise wrong_root("no_permission")
+            raise wrong_root(invalid_root=account.root_info())
     raise bad_input(name, f"{where}: unknown mode")
 
 
 def _check_request(name: str, request: Request, host: str, content_type: str) -> None:
-    """Refuse what Dropbox's front door refuses; on loopback addresses one host stands for all."""
-    asked = urlsplit("//" + request.headers.get("host", "")).hostname
-    if asked not in _LOOPBACK and asked != host:
+    """Check the host, method and headers; a loopback address stands for every host."""
+    hostname = urlsplit("//" + request.headers.get("host", "")).hostname
+    if hostname not in _LOOPBACK and hostname != host:
         raise bad_input(name, f"This function is served by {host}.")
     if request.method != "POST":
         raise bad_input(name, "This function expects a POST.")

@@ -1,13 +1,12 @@
-"""The page that a log-in points to: who asks for what, Allow or Cancel, and the one-time code to be copied.
+"""The sign-in page: the app and its scopes, Allow and Cancel, and the access code to copy.
 
-Stands for Dropbox's own page in what it asks, says and does, not in how it looks. Whoever opens it is signed in.
-Remembers nothing: ``dropbox_sign_in.py`` does.
+It has the content of Dropbox's own page, not its design. The visitor is already signed in to Dropbox.
 """
 
 from html import escape
 from urllib.parse import parse_qs
 
-from sandbox.dropbox.sign_in import Asked, Person, RefusedPageError, SignIn
+from sandbox.dropbox.sign_in import Person, RefusedPageError, SignIn, SignInRequest
 from sandbox.server import Request, Response
 
 AUTHORISE_PATH = "/oauth2/authorize"
@@ -28,10 +27,10 @@ _PAGE = """<!DOCTYPE html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>{title} - Dropbox (stand-in)</title>
+<title>{title} - Dropbox (simulated)</title>
 <style>
 body {{ margin: 0 auto; padding: 2rem 1rem; max-width: 36rem; font: 1rem/1.5 system-ui, sans-serif; color: #1e1919; }}
-.stand-in {{ color: #52606d; }}
+.simulated {{ color: #52606d; }}
 fieldset {{ margin: 1rem 0; border: 1px solid #cbd2d9; }}
 label {{ display: block; padding: .25rem 0; }}
 button {{ padding: .5rem 1.5rem; font: inherit; border: 1px solid #1e1919; background: #fff; color: inherit; }}
@@ -41,7 +40,7 @@ code {{ display: block; padding: 1rem; background: #f3f6f9; overflow-wrap: anywh
 </head>
 <body>
 <main>
-<p class="stand-in">A stand-in for dropbox.com on this machine</p>
+<p class="simulated">A simulated dropbox.com on this machine</p>
 <h1>{title}</h1>
 {body}
 </main>
@@ -51,22 +50,22 @@ code {{ display: block; padding: 1rem; background: #f3f6f9; overflow-wrap: anywh
 
 
 def authorise_page(sign_in: SignIn, request: Request) -> Response:
-    """The page as it is opened, and what becomes of it once a button is pressed."""
+    """Show the page, or respond to its buttons."""
     try:
-        asked = sign_in.asked(request.query)
+        requested = sign_in.read_request(request.query)
     except RefusedPageError as refused:
         return _page("Error (400)", _refusal(str(refused)), status=400)
     if request.method != "POST":
-        return _page(f"{sign_in.app_name} would like to:", _question(sign_in, asked))
+        return _page(f"{sign_in.app_name} would like to:", _question(sign_in, requested))
     pressed = {name: values[0] for name, values in parse_qs(request.body.decode("ascii", "replace")).items()}
     if pressed.get("answer") != "allow":
         return _page("Not connected", "<p>The app was not given access. You can close this page.</p>")
     person = next((each for each in sign_in.people if each.account_id == pressed.get("account")), sign_in.people[0])
-    return _page("Access code generated", _code(sign_in, sign_in.allow(asked, person)))
+    return _page("Access code generated", _code(sign_in, sign_in.allow(requested, person)))
 
 
-def _question(sign_in: SignIn, asked: Asked) -> str:
-    scopes = "".join(f"<li>{_MEANING.get(scope, scope)} ({scope})</li>" for scope in sorted(asked.scopes))
+def _question(sign_in: SignIn, requested: SignInRequest) -> str:
+    scopes = "".join(f"<li>{_MEANING.get(scope, scope)} ({scope})</li>" for scope in sorted(requested.scopes))
     choices = "".join(_choice(person, chosen=person is sign_in.people[0]) for person in sign_in.people)
     return f"""<ul>{scopes}</ul>
 <form method="post">

@@ -1,12 +1,11 @@
-"""What each route of Dropbox's API does to an account, once the request is known to be allowed.
+"""The routes of Dropbox's API: each takes decoded arguments and returns a response.
 
-Routes take decoded arguments and return answers; who may call them, and on which host, is decided elsewhere.
+``sandbox.dropbox.app`` checks hosts, tokens and scopes first.
 """
 
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
 
 from sandbox.dropbox.sign_in import Person
@@ -21,16 +20,7 @@ from sandbox.dropbox.tree import (
     content_hash,
     folded,
 )
-from sandbox.dropbox.wire import (
-    INSTANT,
-    as_json,
-    bad_input,
-    conflict,
-    file_metadata,
-    metadata,
-    refusals,
-    upload_conflict,
-)
+from sandbox.dropbox.wire import as_json, bad_input, conflict, metadata, refusals, upload_conflict
 from sandbox.server import Response
 
 MEMBER_FOLDER = "/Franz Ferdinand"
@@ -39,41 +29,41 @@ _T = TypeVar("_T")
 
 
 class Account:
-    """One account: its tree, which namespaces are which folders of it, and the listings somebody is paging through.
+    """One account: its tree, its namespaces and the cursors of its listings.
 
-    The first ``lag`` look-ups (get_metadata, move) of a freshly uploaded file do not find it. The team space shows the
-    member's own files under ``MEMBER_FOLDER``.
+    The team space shows the member's own files under ``MEMBER_FOLDER``. The first ``lag`` lookups of a new file do not
+    find it. A page of a listing has at most ``page_size`` entries.
     """
 
-    def __init__(self, tree: Tree, person: Person, *, home: str, root: str, page_size: int, lag: int) -> None:
+    def __init__(self, tree: Tree, person: Person, *, home: str, root: str) -> None:
         self.tree = tree
         self.person = person
         self.home = home
         self.root = root
-        self.page_size = page_size
-        self.lag = lag
+        self.page_size = 500
+        self.lag = 0
         self.views = {root: ""}
         if self.in_team:
             self.views[home] = tree.make_folder(MEMBER_FOLDER).path
         self._hidden: dict[str, int] = {}
-        self._listings: dict[str, tuple[list[dict[str, Any]], int]] = {}
+        self._listings: dict[str, list[dict[str, Any]]] = {}
 
     @property
     def in_team(self) -> bool:
-        """Whether the account sees a team space beside its own files."""
+        """Whether the account has a team space besides its own files."""
         return self.root != self.home
 
     def root_info(self) -> dict[str, str]:
-        """Which namespaces the account has, in Dropbox's words."""
+        """Return the account's namespaces as Dropbox describes them."""
         info = {"root_namespace_id": self.root, "home_namespace_id": self.home}
         return {".tag": "team", **info, "home_path": MEMBER_FOLDER} if self.in_team else {".tag": "user", **info}
 
     def hide(self, file: File) -> None:
-        """Let the file be not found for as many look-ups as the lag says."""
+        """Hide a new file from the next ``lag`` lookups."""
         self._hidden[folded(file.path)] = self.lag
 
     def look_up(self, path: str) -> Entry:
-        """What a look-up finds at the path, which for a while may be nothing although something stands there."""
+        """Return the entry at the path, unless it is still hidden."""
         entry = self.tree.find(path)
         left = self._hidden.get(folded(path), 0)
         if left:
@@ -81,23 +71,23 @@ class Account:
             raise LookupRefusedError("not_found")
         return entry
 
-    def page(self, entries: list[dict[str, Any]], size: int) -> Response:
-        """One page of a listing, with the cursor to the rest."""
+    def page(self, entries: list[dict[str, Any]]) -> Response:
+        """Return one page of a listing, with the cursor to the rest."""
         cursor = secrets.token_urlsafe(32)
-        rest = entries[size:]
-        self._listings[cursor] = (rest, size)
-        return as_json({"entries": entries[:size], "cursor": cursor, "has_more": bool(rest)})
+        rest = entries[self.page_size :]
+        self._listings[cursor] = rest
+        return as_json({"entries": entries[: self.page_size], "cursor": cursor, "has_more": bool(rest)})
 
     def next_page(self, cursor: str) -> Response:
-        """The page this cursor leads to; with an unknown one the listing has to start over."""
+        """Return the page of this cursor; after an unknown one the client must list again."""
         if cursor not in self._listings:
             raise conflict("reset")
-        return self.page(*self._listings[cursor])
+        return self.page(self._listings[cursor])
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a route: its arguments decoded, and the folder of the account (``view``) it takes for its root."""
+    """One call of a route: its decoded arguments, and the folder (``view``) that is its root."""
 
     name: str
     arguments: Mapping[str, Any]
@@ -105,44 +95,32 @@ class Call:
     view: str
 
     def get(self, key: str, kind: type[_T], default: _T | None = None) -> _T:
-        """An argument of this kind; a missing one without a default, or one of another kind, is bad input."""
+        """Return an argument; if it is missing without a default, or of another type, the call is bad input."""
         value = self.arguments.get(key, default)
         if not isinstance(value, kind):
             raise bad_input(self.name, f"{key}: expected {kind.__name__}")
         return value
 
-    def flag(self, key: str) -> bool:
-        """A switch that is off unless given."""
-        return self.get(key, bool, False)
-
-    def path(self, key: str = "path") -> str:
-        """An argument that names a file or folder, as a path from the account's root."""
-        path = self.get(key, str)
+    def path(self) -> str:
+        """Return the path of a file or folder, from the account's root."""
+        path = self.get("path", str)
         if not path.startswith("/"):
-            raise bad_input(self.name, f"{key}: '{path}' did not match pattern '(/(.|[\\r\\n])*)'")
+            raise bad_input(self.name, f"path: '{path}' did not match pattern '(/(.|[\\r\\n])*)'")
         return self.view + path
 
     def folder(self) -> str:
-        """The folder to list, as a path from the account's root; the root of the view is an empty string."""
+        """Return the folder to list, from the account's root; the root of the view is an empty string."""
         if self.get("path", str) == "/":
             raise bad_input(self.name, 'path: Specify the root folder as an empty string rather than as "/".')
         return self.path() if self.get("path", str) else self.view
 
     def write_mode(self) -> WriteMode:
-        """How an upload treats what is already there."""
+        """Return how an upload treats an existing file."""
         mode = self.arguments.get("mode", "add")
         name, rev = (mode.get(".tag"), mode.get("update")) if isinstance(mode, dict) else (mode, None)
         if name not in ("add", "overwrite", "update") or (name == "update" and not isinstance(rev, str)):
             raise bad_input(self.name, "mode: expected add, overwrite, or update with a rev")
-        return WriteMode(name, rev, self.flag("autorename"), self.flag("strict_conflict"))
-
-    def client_modified(self) -> datetime | None:
-        """When the uploader says the file was last changed."""
-        text = self.get("client_modified", str, "")
-        try:
-            return datetime.strptime(text, INSTANT).replace(tzinfo=UTC) if text else None
-        except ValueError:
-            raise bad_input(self.name, f"client_modified: '{text}' does not match format '{INSTANT}'") from None
+        return WriteMode(name, rev, self.get("autorename", bool, False))
 
 
 def _check_user(account: Account, call: Call) -> Response:
@@ -160,14 +138,14 @@ def _upload(account: Account, call: Call) -> Response:
     path = call.path()
     if call.get("content_hash", str, content_hash(call.content)) != content_hash(call.content):
         raise conflict("content_hash_mismatch")
-    before = account.tree.live_at(path)
+    before = account.tree.existing(path)
     try:
-        file = account.tree.write(path, call.content, call.write_mode(), call.client_modified())
+        file = account.tree.write(path, call.content, call.write_mode())
     except WriteRefusedError as refused:
         raise upload_conflict(refused) from None
     if file is not before:
         account.hide(file)
-    return as_json(file_metadata(file, file.current, call.view))
+    return as_json(metadata(file, call.view))
 
 
 def _get_metadata(account: Account, call: Call) -> Response:
@@ -180,9 +158,8 @@ def _list_folder(account: Account, call: Call) -> Response:
     with refusals():
         if folder and not isinstance(account.tree.find(folder), Folder):
             raise LookupRefusedError("not_folder")
-    found = account.tree.inside(folder, recursive=call.flag("recursive"))
-    size = min(call.get("limit", int, account.page_size), account.page_size)
-    return account.page([metadata(entry, call.view) for entry in found], size)
+    found = account.tree.inside(folder, recursive=False)
+    return account.page([metadata(entry, call.view) for entry in found])
 
 
 def _list_folder_continue(account: Account, call: Call) -> Response:
@@ -199,7 +176,7 @@ def _delete(account: Account, call: Call) -> Response:
 
 @dataclass(frozen=True)
 class Route:
-    """How a route is called, the scope it needs, and what it does."""
+    """The style of a route, the scope that it needs, and its function."""
 
     style: Style
     scope: str

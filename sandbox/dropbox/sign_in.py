@@ -1,8 +1,7 @@
-"""Who may use the stand-in for Dropbox: authorisation codes, refresh tokens and the access tokens made from them.
+"""Sign in to the simulated Dropbox: access codes, refresh tokens and access tokens.
 
-Follows the PKCE and the app secret flow without a redirect. Knows nothing of files, shows no page
-(``dropbox_authorise.py`` does) and has no team or app tokens. A log-in that asks for more than the app has is granted
-the rest, and refused where nothing is left.
+It follows the PKCE flow without a redirect; there are no team or app tokens. Scopes that the app does not have are not
+granted; a sign-in without any other scope is refused.
 
 https://developers.dropbox.com/oauth-guide
 """
@@ -10,17 +9,17 @@ https://developers.dropbox.com/oauth-guide
 import base64
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
-CODE_SECONDS = 600
+APP_SECRET = "sandbox-secret"  # noqa: S105 - valid only here
+TOKEN_SECONDS = 14400
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody's account: how Dropbox knows it (``account_id``, ``user_id``) and how people do."""
+    """The owner of an account."""
 
     account_id: str
     user_id: str
@@ -33,7 +32,7 @@ PERSONAL = Person("dbid:AAHpersonalpersonalpersonalperso_Qg", "67890", "Franz at
 
 
 class TokenError(Exception):
-    """An access token that is no good; ``tag`` is Dropbox's word for it."""
+    """An access token that is not valid; ``tag`` is Dropbox's error tag."""
 
     def __init__(self, tag: str) -> None:
         self.tag = tag
@@ -41,7 +40,7 @@ class TokenError(Exception):
 
 
 class GrantError(Exception):
-    """The token endpoint says no; ``error`` and ``description`` are what it answers."""
+    """A refusal by the token endpoint."""
 
     def __init__(self, error: str, description: str) -> None:
         self.error = error
@@ -50,100 +49,78 @@ class GrantError(Exception):
 
 
 class RefusedPageError(ValueError):
-    """The address of a log-in makes no sense: its page shows an error instead of a code."""
+    """A sign-in address is not valid: its page shows an error instead of a code."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the address of a log-in asks for, as far as the app can have it."""
+class SignInRequest:
+    """The content of a sign-in address; ``scopes`` are those that the app can have."""
 
     scopes: frozenset[str]
-    challenge: str | None
+    challenge: str
     offline: bool
 
 
 @dataclass(frozen=True)
 class Access:
-    """What the holder of an access token may do, in whose account, and until when."""
+    """The account and the scopes of a token."""
 
     person: Person
     scopes: frozenset[str]
-    expires_at: datetime
-
-
-@dataclass(frozen=True)
-class _Grant:
-    person: Person
-    scopes: frozenset[str]
-    needs_secret: bool
-
-
-@dataclass(frozen=True)
-class _Code:
-    person: Person
-    asked: Asked
-    expires_at: datetime
 
 
 class SignIn:
-    """Hands out tokens for one app and the accounts of ``people``, and takes them back; the first is who it planted."""
+    """Issues tokens for one app and these people, and revokes them; planted tokens belong to the first person."""
 
-    def __init__(
-        self,
-        *,
-        app_key: str,
-        app_secret: str,
-        app_scopes: frozenset[str],
-        token_seconds: int,
-        clock: Callable[[], datetime],
-        people: Sequence[Person] = (MEMBER,),
-        app_name: str = "Consent Summary",
-    ) -> None:
+    app_name = "Consent Summary"
+
+    def __init__(self, *, app_key: str, app_scopes: frozenset[str], people: Sequence[Person]) -> None:
         self.app_key = app_key
-        self.app_name = app_name
-        self.people = tuple(people)
         self.app_scopes = app_scopes
-        self.token_seconds = token_seconds
-        self._app_secret = app_secret
-        self._clock = clock
-        self._codes: dict[str, _Code] = {}
-        self._grants: dict[str, _Grant] = {}
+        self.people = tuple(people)
+        self._codes: dict[str, tuple[Person, SignInRequest]] = {}
+        self._grants: dict[str, Access] = {}
         self._access: dict[str, Access] = {}
+        self._expired: set[str] = set()
 
     def plant(self, refresh_token: str, scopes: frozenset[str]) -> None:
-        """Have a refresh token, as from an earlier PKCE login, in force."""
-        self._grants[refresh_token] = _Grant(self.people[0], scopes, needs_secret=False)
+        """Make a refresh token valid, as after an earlier sign-in."""
+        self._grants[refresh_token] = Access(self.people[0], scopes)
 
-    def asked(self, query: str) -> Asked:
-        """What the address with this query asks for, or RefusedPageError with what Dropbox's page says."""
+    def read_request(self, query: str) -> SignInRequest:
+        """Return the request in the query of a sign-in address; raises RefusedPageError."""
         given = {name: values[0] for name, values in parse_qs(query).items()}
         if given.get("client_id") != self.app_key:
             raise RefusedPageError("Invalid client_id: there is no app with this app key.")
         if given.get("response_type") != "code" or given.get("code_challenge_method", "S256") != "S256":
             raise RefusedPageError("Invalid response_type or code_challenge_method.")
+        if "code_challenge" not in given:
+            raise RefusedPageError("not simulated: a sign-in without PKCE")
         scopes = (frozenset(given.get("scope", "").split()) or self.app_scopes) & self.app_scopes
         if not scopes:
             raise RefusedPageError("No scope requested can be granted for this app.")
-        return Asked(scopes, given.get("code_challenge"), given.get("token_access_type") == "offline")
+        return SignInRequest(scopes, given["code_challenge"], given.get("token_access_type") == "offline")
 
-    def allow(self, asked: Asked, person: Person) -> str:
-        """Press Allow as this person: the one-time code that the page then shows."""
+    def allow(self, request: SignInRequest, person: Person) -> str:
+        """Press Allow as this person; return the access code that the page shows."""
         code = secrets.token_urlsafe(32)
-        self._codes[code] = _Code(person, asked, self._clock() + timedelta(seconds=CODE_SECONDS))
+        self._codes[code] = (person, request)
         return code
 
     def authorise(self, url: str, granting: frozenset[str] | None = None) -> str:
-        """Open the authorise page at this address, press Allow, and copy the code that it shows.
+        """Open a sign-in address, press Allow, and return the access code.
 
-        ``granting`` narrows what is allowed; by default it is what the address asks for, or all the app has.
-        Raises RefusedPageError, a ValueError, where the page would show an error instead of a code.
+        granting: allow only these of the requested scopes. Raises RefusedPageError, a ValueError, where the page shows
+        an error.
         """
-        asked = self.asked(urlsplit(url).query)
-        scopes = asked.scopes if granting is None else asked.scopes & granting
-        return self.allow(replace(asked, scopes=scopes), self.people[0])
+        request = self.read_request(urlsplit(url).query)
+        scopes = request.scopes if granting is None else request.scopes & granting
+        return self.allow(replace(request, scopes=scopes), self.people[0])
 
     def exchange(self, form: Mapping[str, str]) -> dict[str, object]:
-        """Answer one request to the token endpoint, or raise GrantError."""
+        """Respond to a request to the token endpoint; raises GrantError."""
+        if form.get("client_id") != self.app_key or form.get("client_secret", APP_SECRET) != APP_SECRET:
+            raise GrantError("invalid_client", "Invalid client_id or client_secret")
         match form.get("grant_type"):
             case "refresh_token":
                 return self._refresh(form)
@@ -153,62 +130,50 @@ class SignIn:
                 raise GrantError("unsupported_grant_type", "grant_type must be a known one")
 
     def access_of(self, token: str) -> Access:
-        """What the holder of this access token may do, or TokenError."""
-        access = self._access.get(token)
-        if access is None:
+        """Return the account and scopes of an access token; raises TokenError."""
+        if token not in self._access:
             raise TokenError("invalid_access_token")
-        if access.expires_at <= self._clock():
+        if token in self._expired:
             raise TokenError("expired_access_token")
-        return access
+        return self._access[token]
 
     def revoke(self) -> None:
-        """Disconnect the app: every token is dead, and only a new login helps."""
+        """Disconnect the app: all tokens become invalid."""
         self._grants.clear()
         self._access.clear()
 
     def expire_tokens(self) -> None:
-        """Let every access token expire now; refresh tokens live on."""
-        self._access = {token: replace(access, expires_at=self._clock()) for token, access in self._access.items()}
+        """Let all access tokens expire; refresh tokens stay valid."""
+        self._expired |= set(self._access)
 
     def _refresh(self, form: Mapping[str, str]) -> dict[str, object]:
         grant = self._grants.get(form.get("refresh_token", ""))
-        self._check_app(form, needs_secret=grant is not None and grant.needs_secret)
         if grant is None:
             raise GrantError("invalid_grant", "refresh token is invalid or revoked")
-        scopes = frozenset(form.get("scope", "").split()) or grant.scopes
-        if not scopes <= grant.scopes:
-            raise GrantError("invalid_scope", "requested scope exceeds the scope of the grant")
-        return self._new_access(grant.person, scopes)
+        return self._new_access(grant)
 
     def _finish(self, form: Mapping[str, str]) -> dict[str, object]:
         code = self._codes.pop(form.get("code", ""), None)
-        self._check_app(form, needs_secret=code is not None and code.asked.challenge is None)
-        if code is None or code.expires_at <= self._clock():
+        if code is None:
             raise GrantError("invalid_grant", "code doesn't exist or has expired")
-        asked = code.asked
-        if asked.challenge is not None and asked.challenge != _challenge(form.get("code_verifier", "")):
+        person, request = code
+        if request.challenge != _challenge(form.get("code_verifier", "")):
             raise GrantError("invalid_grant", "invalid code verifier")
-        answer = self._new_access(code.person, asked.scopes)
-        if asked.offline:
+        grant = Access(person, request.scopes)
+        answer = self._new_access(grant)
+        if request.offline:
             answer["refresh_token"] = secrets.token_urlsafe(48)
-            grant = _Grant(code.person, asked.scopes, needs_secret=asked.challenge is None)
             self._grants[str(answer["refresh_token"])] = grant
-        who = {"uid": code.person.user_id, "account_id": code.person.account_id}
-        return answer | {"scope": " ".join(sorted(asked.scopes))} | who
+        scope = " ".join(sorted(request.scopes))
+        return answer | {"scope": scope, "uid": person.user_id, "account_id": person.account_id}
 
-    def _check_app(self, form: Mapping[str, str], *, needs_secret: bool) -> None:
-        secret = form.get("client_secret")
-        wrong_secret = secret != self._app_secret and (needs_secret or secret is not None)
-        if form.get("client_id") != self.app_key or wrong_secret:
-            raise GrantError("invalid_client", "Invalid client_id or client_secret")
-
-    def _new_access(self, person: Person, scopes: frozenset[str]) -> dict[str, object]:
+    def _new_access(self, grant: Access) -> dict[str, object]:
         token = "sl.u." + secrets.token_urlsafe(48)
-        self._access[token] = Access(person, scopes, self._clock() + timedelta(seconds=self.token_seconds))
-        return {"access_token": token, "token_type": "bearer", "expires_in": self.token_seconds}
+        self._access[token] = grant
+        return {"access_token": token, "token_type": "bearer", "expires_in": TOKEN_SECONDS}
 
 
 def _challenge(verifier: str) -> str:
-    """What a PKCE login sends ahead of its verifier (RFC 7636, S256)."""
+    """Return the PKCE challenge of a verifier (RFC 7636, S256)."""
     digest = hashlib.sha256(verifier.encode("ascii", "replace")).digest()
     return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")

@@ -1,12 +1,12 @@
-"""What one Dropbox account holds, and the rules by which it refuses a change. Paths start at the account's root."""
+"""The files and folders of one Dropbox account, and the rules by which a write is refused."""
 
 import hashlib
 import secrets
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
-from itertools import chain, count
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import PurePosixPath
 
 BLOCK_BYTES = 4 * 1024 * 1024
@@ -15,7 +15,7 @@ DISALLOWED_NAMES = frozenset({"desktop.ini", "thumbs.db", ".ds_store", "icon\r",
 
 
 def content_hash(content: bytes) -> str:
-    """Dropbox's fingerprint of a file, 64 hex digits: the SHA-256 of the SHA-256s of its 4 MiB blocks.
+    """Return Dropbox's content hash, 64 hex digits: the SHA-256 of the SHA-256s of the 4 MiB blocks.
 
     https://www.dropbox.com/developers/reference/content-hash
     """
@@ -25,12 +25,12 @@ def content_hash(content: bytes) -> str:
 
 
 def folded(path: str) -> str:
-    """The path in lower case, letter by letter, so that a final sigma is treated like any other."""
+    """Return the path in lower case, letter by letter, so that a final sigma is treated like any other."""
     return "".join(letter.lower() for letter in path)
 
 
 class RefusedError(Exception):
-    """Dropbox would say no; ``tags`` are its words, outermost first, e.g. ``("conflict", "file")``."""
+    """A refusal by Dropbox; ``tags`` are its error tags, outermost first, e.g. ``("conflict", "file")``."""
 
     def __init__(self, *tags: str) -> None:
         self.tags = tags
@@ -38,45 +38,44 @@ class RefusedError(Exception):
 
 
 class LookupRefusedError(RefusedError):
-    """There is no such thing at the path."""
+    """Nothing was found at the path."""
 
 
 class WriteRefusedError(RefusedError):
-    """The path cannot be written as asked."""
+    """The path cannot be written."""
 
 
 @dataclass(frozen=True)
 class Revision:
-    """What a file once held."""
+    """One version of a file."""
 
     rev: str
     content: bytes
     content_hash: str
-    client_modified: datetime
-    server_modified: datetime
+    modified: datetime
 
 
 @dataclass(kw_only=True)
 class Folder:
-    """A folder, or the memory of one."""
+    """A folder, which may be deleted."""
 
     path: str
     id: str
-    deleted_at: datetime | None = None
+    deleted: bool = False
 
 
 @dataclass(kw_only=True)
 class File:
-    """A file with its revisions, oldest first, or the memory of one."""
+    """A file, which may be deleted, with its revisions, oldest first."""
 
     path: str
     id: str
-    deleted_at: datetime | None = None
+    deleted: bool = False
     revisions: list[Revision] = field(default_factory=list)
 
     @property
     def current(self) -> Revision:
-        """The revision that stands, or stood last."""
+        """The newest revision."""
         return self.revisions[-1]
 
 
@@ -85,82 +84,81 @@ Entry = File | Folder
 
 @dataclass(frozen=True)
 class WriteMode:
-    """How an upload treats what is already there: ``add``, ``overwrite``, or ``update`` of one known revision."""
+    """How an upload treats an existing file: ``add``, ``overwrite``, or ``update`` of revision ``rev``."""
 
     name: str = "add"
     rev: str | None = None
     autorename: bool = False
-    strict_conflict: bool = False
 
 
 class Tree:
-    """Everything in the account, found by path whatever its case; ``read_only`` holds folders nobody may write to."""
+    """All entries by path, in any case; paths start at the account's root.
 
-    def __init__(self, clock: Callable[[], datetime], *, quota: int | None, read_only: frozenset[str]) -> None:
+    quota: in bytes. read_only: folders that cannot be written to.
+    """
+
+    def __init__(self, *, quota: int | None, read_only: frozenset[str]) -> None:
         self.quota = quota
         self.read_only = set(read_only)
-        self._clock = clock
         self._entries: dict[str, Entry] = {}
 
     def find(self, path: str, *, deleted: bool = False) -> Entry:
-        """What is at the path; a decomposed (NFD) spelling finds nothing, because names are kept composed (NFC)."""
+        """Return the entry at the path; a decomposed (NFD) path finds nothing, because names are stored composed."""
         _check_shape(path, LookupRefusedError)
         entry = self._entries.get(folded(path))
-        if entry is None or (entry.deleted_at and not deleted):
+        if entry is None or (entry.deleted and not deleted):
             raise LookupRefusedError("not_found")
         return entry
 
     def find_file(self, path: str, *, deleted: bool = False) -> File:
-        """The file at the path."""
+        """Return the file at the path."""
         entry = self.find(path, deleted=deleted)
         if isinstance(entry, Folder):
             raise LookupRefusedError("not_file")
         return entry
 
-    def live_at(self, path: str) -> Entry | None:
-        """What stands at the path, if anything does."""
+    def existing(self, path: str) -> Entry | None:
+        """Return the entry at the path that is not deleted, if there is one."""
         entry = self._entries.get(folded(path))
-        return None if entry is None or entry.deleted_at else entry
+        return None if entry is None or entry.deleted else entry
 
     def inside(self, folder: str, *, recursive: bool = True) -> list[Entry]:
-        """What a folder holds, sorted by path."""
+        """Return the entries in a folder, sorted by path."""
         start = folded(folder) + "/"
         return [
             entry
             for key, entry in sorted(self._entries.items())
-            if key.startswith(start) and (recursive or "/" not in key[len(start) :]) and not entry.deleted_at
+            if key.startswith(start) and (recursive or "/" not in key[len(start) :]) and not entry.deleted
         ]
 
-    def write(self, path: str, content: bytes, mode: WriteMode, client_modified: datetime | None = None) -> File:
-        """Store the content, or find it there already, in which case nothing is written and no revision is made."""
+    def write(self, path: str, content: bytes, mode: WriteMode) -> File:
+        """Store the content; if the file already has it, nothing is written and no revision is created."""
         path = self._writable(path)
-        standing = self.live_at(path)
-        if isinstance(standing, File) and standing.current.content == content and not mode.strict_conflict:
-            return standing
+        existing = self.existing(path)
+        if isinstance(existing, File) and existing.current.content == content:
+            return existing
         path = self._without_conflict(path, mode)
-        self._check_room(path, content)
-        now = self._clock()
-        return self._put(path, Revision(_new_rev(), content, content_hash(content), client_modified or now, now))
+        self._check_quota(path, content)
+        return self._put(path, Revision(secrets.token_hex(8), content, content_hash(content), datetime.now(UTC)))
 
     def make_folder(self, path: str) -> Folder:
-        """Create a folder, and the ones above it."""
+        """Create a folder and its parents."""
         path = self._writable(path)
-        if standing := self.live_at(path):
-            raise WriteRefusedError("conflict", _kind(standing))
+        if existing := self.existing(path):
+            raise WriteRefusedError("conflict", _kind(existing))
         return self._put_folder(path)
 
-    def delete(self, path: str, *, parent_rev: str | None = None) -> Entry:
-        """Delete a file, if asked only in one known revision, or a folder with all it holds."""
+    def delete(self, path: str, *, parent_rev: str | None = None) -> None:
+        """Delete a folder with its entries, or a file; with ``parent_rev`` only if that is its revision."""
         entry = self.find(path)
-        self.check_permission(path)
+        self._check_permission(path)
         if parent_rev is not None and not (isinstance(entry, File) and entry.current.rev == parent_rev):
             raise WriteRefusedError("conflict", _kind(entry))
-        self._remove(entry)
-        return entry
+        for each in (entry, *self.inside(entry.path)):
+            each.deleted = True
 
-    def check_permission(self, path: str) -> None:
-        """Refuse a path in, or at, a folder that is for reading only."""
-        here = [folded(each) for each in (*_above(path), path)]
+    def _check_permission(self, path: str) -> None:
+        here = [folded(each) for each in (*_parents(path), path)]
         if any(folded(folder) in here for folder in self.read_only):
             raise WriteRefusedError("no_write_permission")
 
@@ -169,74 +167,56 @@ class Tree:
         _check_shape(path, WriteRefusedError)
         if not DISALLOWED_NAMES.isdisjoint(folded(path).split("/")):
             raise WriteRefusedError("disallowed_name")
-        if any(isinstance(self.live_at(folder), File) for folder in _above(path)):
+        if any(isinstance(self.existing(folder), File) for folder in _parents(path)):
             raise WriteRefusedError("conflict", "file_ancestor")
-        self.check_permission(path)
+        self._check_permission(path)
         return path
 
     def _without_conflict(self, path: str, mode: WriteMode) -> str:
-        """The path to write to: the one asked for, or with ``autorename`` a free one near it."""
-        conflict = self._conflict(path, mode)
-        if conflict is None:
+        """Return the path to write to: the given one, or with ``autorename`` a free one."""
+        existing = self.existing(path)
+        if existing is None or (isinstance(existing, File) and _may_replace(existing, mode)):
             return path
         if not mode.autorename:
-            raise WriteRefusedError("conflict", conflict)
-        return self._free_path(path, ("conflicted copy",) if mode.name == "update" else ())
+            raise WriteRefusedError("conflict", _kind(existing))
+        whole = PurePosixPath(path)
+        candidates = (str(whole.with_name(f"{whole.stem} ({number}){whole.suffix}")) for number in count(1))
+        return next(candidate for candidate in candidates if self.existing(candidate) is None)
 
-    def _conflict(self, path: str, mode: WriteMode) -> str | None:
-        entry = self._entries.get(folded(path))
-        if entry is None:
-            return None
-        if entry.deleted_at:
-            return "file" if mode.name == "update" and mode.strict_conflict else None
-        if isinstance(entry, Folder):
-            return "folder"
-        replaceable = mode.name == "overwrite" or (mode.name == "update" and mode.rev == entry.current.rev)
-        return None if replaceable else "file"
-
-    def _check_room(self, path: str, content: bytes) -> None:
-        standing = self.live_at(path)
-        others = [each for each in self.inside("") if isinstance(each, File) and each is not standing]
+    def _check_quota(self, path: str, content: bytes) -> None:
+        replaced = self.existing(path)
+        others = [each for each in self.inside("") if isinstance(each, File) and each is not replaced]
         used = sum(len(each.current.content) for each in others)
         if self.quota is not None and used + len(content) > self.quota:
             raise WriteRefusedError("insufficient_space")
 
-    def _free_path(self, path: str, marks: tuple[str, ...]) -> str:
-        whole = PurePosixPath(path)
-        for mark in chain(marks, map(str, count(1))):
-            candidate = str(whole.with_name(f"{whole.stem} ({mark}){whole.suffix}"))
-            if self.live_at(candidate) is None:
-                break
-        return candidate
-
     def _put(self, path: str, revision: Revision) -> File:
-        standing = self._entries.get(folded(path))
-        if not isinstance(standing, File):
-            standing = File(path=path, id=_new_id())
-        if self.live_at(path) is None:
-            standing.path = self._spelt(path)
-        standing.deleted_at = None
-        standing.revisions.append(revision)
-        self._entries[folded(path)] = standing
-        return standing
+        file = self._entries.get(folded(path))
+        if not isinstance(file, File):
+            file = File(path=path, id=_new_id())
+        if self.existing(path) is None:
+            file.path = self._spelled(path)
+        file.deleted = False
+        file.revisions.append(revision)
+        self._entries[folded(path)] = file
+        return file
 
     def _put_folder(self, path: str) -> Folder:
-        folder = Folder(path=self._spelt(path), id=_new_id())
+        folder = Folder(path=self._spelled(path), id=_new_id())
         self._entries[folded(path)] = folder
         return folder
 
-    def _spelt(self, path: str) -> str:
-        """The path in the spelling of the folders it lies in, which are made where they are missing."""
+    def _spelled(self, path: str) -> str:
+        """Return the path with its parents spelled as they exist; missing parents are created."""
         parent, _, name = path.rpartition("/")
         if not parent:
             return path
-        standing = self.live_at(parent) or self._put_folder(parent)
-        return f"{standing.path}/{name}"
+        folder = self.existing(parent) or self._put_folder(parent)
+        return f"{folder.path}/{name}"
 
-    def _remove(self, entry: Entry) -> None:
-        below = self.inside(entry.path) if isinstance(entry, Folder) else []
-        for each in (entry, *below):
-            each.deleted_at = self._clock()
+
+def _may_replace(file: File, mode: WriteMode) -> bool:
+    return mode.name == "overwrite" or (mode.name == "update" and mode.rev == file.current.rev)
 
 
 def _check_shape(path: str, refusal: type[RefusedError]) -> None:
@@ -245,18 +225,14 @@ def _check_shape(path: str, refusal: type[RefusedError]) -> None:
         raise refusal("malformed_path")
 
 
-def _above(path: str) -> Iterator[str]:
-    """The folders a path lies in, nearest last."""
+def _parents(path: str) -> Iterator[str]:
+    """Yield the folders of a path, nearest last."""
     parts = path.split("/")
     return ("/".join(parts[:end]) for end in range(2, len(parts)))
 
 
 def _kind(entry: Entry) -> str:
     return "file" if isinstance(entry, File) else "folder"
-
-
-def _new_rev() -> str:
-    return secrets.token_hex(8)
 
 
 def _new_id() -> str:

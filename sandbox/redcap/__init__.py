@@ -1,1 +1,1 @@
-"""A stand-in for a REDCap server."""
+"""A simulated REDCap server."""

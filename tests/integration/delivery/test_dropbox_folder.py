@@ -269,7 +269,7 @@ def test_the_environment_of_the_process_changes_nothing(bench: Bench, monkeypatc
 
 @pytest.fixture
 def team(bench: Bench) -> Bench:
-    bench.server.app = Dropbox(home_namespace="1", root_namespace="7")
+    bench.server.app = Dropbox(root_namespace="7")
     return bench
 
 
