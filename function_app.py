@@ -48,7 +48,7 @@ def redact_errors(function: Callable[_P, None]) -> Callable[_P, None]:
 
 
 def answer_errors(function: Callable[_P, func.HttpResponse]) -> Callable[_P, func.HttpResponse]:
-    """Answer every error with a problem document (RFC 9457); the function takes its ``context`` by keyword."""
+    """Return a problem document (RFC 9457) for every error; the function takes its ``context`` by keyword."""
 
     @functools.wraps(function)
     def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> func.HttpResponse:
@@ -110,7 +110,7 @@ def run_failed(msg: func.QueueMessage) -> None:
 @app.queue_output(arg_name="message", queue_name=QUEUE, connection=STORAGE)
 @answer_errors
 def start_run(req: func.HttpRequest, message: func.Out[str], context: func.Context) -> func.HttpResponse:
-    """Record and queue a run; answer with the address of its status."""
+    """Record and queue a run; return the address of its status."""
     from consent.app import handlers
 
     queued = handlers.start_run(req.get_body(), read_settings(), utc_now(), nonce=context.invocation_id[:6])
@@ -123,7 +123,7 @@ def start_run(req: func.HttpRequest, message: func.Out[str], context: func.Conte
 @app.route(route="runs", methods=["GET"])
 @answer_errors
 def list_runs(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Answer with the run history."""
+    """Return the run history."""
     from consent.app import handlers
 
     return _response(200, handlers.list_runs(req.params, read_settings(), utc_now()))
@@ -132,7 +132,7 @@ def list_runs(req: func.HttpRequest, context: func.Context) -> func.HttpResponse
 @app.route(route="runs/{run_id}", methods=["GET"])
 @answer_errors
 def show_run(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Answer with one run."""
+    """Return one run."""
     from consent.app import handlers
 
     return _response(200, handlers.show_run(req.route_params["run_id"], read_settings(), utc_now()))
@@ -141,7 +141,7 @@ def show_run(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
 @app.route(route="report", methods=["GET"])
 @answer_errors
 def report(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
-    """Answer with the status page."""
+    """Return the status page."""
     from consent.app import handlers
 
     headers, html = handlers.render_page(req.params, read_settings(), utc_now())
@@ -150,7 +150,7 @@ def report(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
 
 @app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health(req: func.HttpRequest) -> func.HttpResponse:
-    """Answer 200 if every report is on time, else 503; without details, because no key is needed."""
+    """Return 200 if every report is on time, else 503; without details, because no key is needed."""
     return _response(200, {"status": "ok"}) if _is_healthy() else _response(503, {"status": "late"})
 
 

@@ -1,7 +1,7 @@
 """Errors that an operator can act on: what failed, one fix, and what each kind of error means.
 
-``what`` and ``fix`` hold no token, response body, name or record id; every front end prints them. Any other exception
-is a bug: its location is logged, and its own message, which may quote data, is not.
+Each message is written where its error is raised. ``what`` and ``fix`` contain no token, response body, name or record
+id; every front end prints them. Any other exception is a bug. Only its location is logged: its message may quote data.
 """
 
 import traceback

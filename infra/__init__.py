@@ -1,1 +1,1 @@
-"""What Azure is to hold: templates of its resources, and the builder of the package that is deployed to them."""
+"""Templates of the Azure resources, and the builder of the deployment package."""

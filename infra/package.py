@@ -37,7 +37,7 @@ _MEGABYTE = 1_000_000
 
 
 class PackageError(Exception):
-    """The package could not be built; the message says why and how to fix it."""
+    """The package could not be built; the message gives the reason and the fix."""
 
 
 def build(root: Path = ROOT, folder: Path = FOLDER, archive: Path = ARCHIVE) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The work behind each entry point of ``function_app.py``, free of Azure Functions types.
+"""Handle each entry point of ``function_app.py``, without Azure Functions types.
 
 The page's modules are imported only when a page is requested, because they load the template engine.
 """
@@ -72,7 +72,7 @@ def log_late_reports(settings: Settings, now: datetime) -> tuple[str, ...]:
 
 
 def start_run(body: bytes, settings: Settings, now: datetime, nonce: str) -> QueuedRun:
-    """Record the run that an HTTP request asks for.
+    """Record a run that was requested over HTTP.
 
     nonce: distinguishes runs requested within one second.
 

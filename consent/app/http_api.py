@@ -31,7 +31,7 @@ class HistoryRequest:
 
 
 def parse_run_request(body: bytes) -> RunRequest:
-    """Parse the body of ``POST /api/runs``; an empty body asks for today's report of the only study.
+    """Parse the body of ``POST /api/runs``; an empty body requests today's report of the only study.
 
     body: a JSON object of at most 10 kB with any of ``study`` (text), ``as_of`` (YYYY-MM-DD), ``dry_run`` and
     ``accept_drop`` (bool).

@@ -22,7 +22,7 @@ class StudyOverview:
 
     Attributes:
         sandbox: the app delivers to a simulated Dropbox.
-        awaited: the Monday of the next report; ``is_due`` says whether its time has come.
+        awaited: the Monday of the next report. is_due: whether that report is due now.
         is_late: a report was not delivered within its grace period.
         report: the run that delivered the latest report; ``before`` the one with the newest earlier cut-off.
         runs: the latest ``RUNS_SHOWN`` runs, newest first, of ``run_count``.

@@ -124,7 +124,7 @@ def changed_weeks(weeks: Sequence[PageWeek], before: RunRecord | None) -> tuple[
 
 
 def rules_sentence(report: RunRecord, before: RunRecord | None) -> str:
-    """Say which counting rules changed since the previous report; "" if none did or they are unknown."""
+    """Return which counting rules changed since the previous report; "" if none did or they are unknown."""
     if not (report.week_counts and before and before.week_counts):
         return ""
     return changed_rules_sentence(changed_rules(report.week_counts.rules, before.week_counts.rules))
@@ -144,7 +144,7 @@ def chart_of(weeks: Sequence[PageWeek]) -> Chart | None:
 
 
 def riders_of(report: RunRecord, study: StudyConfig) -> tuple[PageRider, ...]:
-    """Return the optional consents in the order of the study file; those that it no longer has come last."""
+    """Return the optional consents in the order of the study file; removed ones come last."""
     counts = report.week_counts
     if counts is None:
         return ()

@@ -23,7 +23,7 @@ Command = Callable[[argparse.Namespace, "Screen"], int | None]
 
 
 def demo(options: argparse.Namespace, screen: "Screen") -> None:
-    """Report on an invented registry, by way of a simulated REDCap and Dropbox."""
+    """Report on an invented registry, with a simulated REDCap and Dropbox."""
     from consent.dates import day_in, utc_now
     from consent.delivery.local_folder import LocalFolder
     from consent.runs.changes import PastReports

@@ -34,7 +34,7 @@ class Owner:
 
 
 class DropboxAccount(DropboxFolder):
-    """A Dropbox folder that can also name its owner and delete a file; gives up after a minute."""
+    """A Dropbox folder that can also name its owner and delete a file; times out after a minute."""
 
     def __init__(self, *, deadline_seconds: float = DEADLINE_SECONDS, **how: Any) -> None:
         super().__init__(deadline_seconds=deadline_seconds, **how)

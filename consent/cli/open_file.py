@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def show_file(path: Path) -> bool:
-    """Open a file as a double click would, and return whether a program took it."""
+    """Open a file as a double click would, and return whether a program opened it."""
     try:
         if sys.platform == "win32":
             os.startfile(path.resolve())  # noqa: S606  (a report that this command has just written)
@@ -18,7 +18,7 @@ def show_file(path: Path) -> bool:
 
 
 def show_page(address: str) -> bool:
-    """Open a web page in a browser with its own window, and return whether one took it.
+    """Open a web page in a browser with its own window, and return whether one opened it.
 
     A browser that runs in the terminal is not used: the terminal is needed for the prompts.
     """

@@ -117,9 +117,9 @@ def _login(commands: _Commands) -> None:
         "choose. Needs the app key of a Dropbox app. Shows no token.",
     )
     login.add_argument("service", choices=["dropbox"], help="service to sign in to")
-    places = "save in .env, in local.settings.json, or in the Key Vault of KEY_VAULT_URL (default: ask)"
+    places = "save in .env, in local.settings.json, or in the Key Vault of KEY_VAULT_URL (default: prompt)"
     login.add_argument("--save-in", choices=STORE_KEYS, help=places)
-    spaces = "deliver to the team space, or to the account's own files (default: as set, or ask)"
+    spaces = "deliver to the team space, or to the account's own files (default: as set, or prompt)"
     login.add_argument("--team-space", choices=["yes", "no"], help=spaces)
     login.add_argument("--no-browser", action="store_true", help="only print the address")
 
@@ -132,7 +132,7 @@ def _init(commands: _Commands) -> None:
         "Create a study file to complete. Every field that may hold a consent date, decision, rider, site, version or "
         "withdrawal is a line to uncomment. Reads the data dictionary from REDCap or from a file; reads no record.",
     )
-    init.add_argument("--dictionary", type=Path, metavar="FILE.csv", help="data dictionary file (default: ask REDCap)")
+    init.add_argument("--dictionary", type=Path, metavar="FILE.csv", help="data dictionary file (default: from REDCap)")
     file = "new file (default: named after the project, in the folder of CONSENT_STUDIES or here)"
     init.add_argument("--output", type=Path, metavar="FILE.toml", help=file)
 

@@ -72,7 +72,7 @@ def _cannot_write(path: Path, reason: str) -> ConfigurationError:
 
 
 def ensure_not_shared_folder(folder: Path) -> None:
-    """Check that only this computer's user can see the files of a folder, as far as can be told.
+    """Check for every known sign that others than this computer's user can see the files of a folder.
 
     Raises:
         ConfigurationError: a service syncs the folder, or it holds delivered reports.

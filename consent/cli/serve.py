@@ -40,8 +40,7 @@ def serve(*, demo: bool, port: int, settings: Settings, say: Say, command: str) 
     if importlib.util.find_spec("azure_functions_runtime") is None:
         version = ".".join(map(str, sys.version_info[:2]))
         raise MissingDependencyError(
-            f"This command needs Python 3.13, the version in Azure; this is Python {version}.",
-            f"Run '{command}'.",
+            f"This command needs Python 3.13, the version in Azure; this is Python {version}.", f"Run '{command}'."
         )
     from sandbox.functions.host import HostError, log_line, running_host, stopping_when_told, wait_for_interrupt
 
@@ -62,7 +61,7 @@ def serve(*, demo: bool, port: int, settings: Settings, say: Say, command: str) 
 
 @contextlib.contextmanager
 def _demo(folder: Path, settings: Settings, say: Say) -> Iterator[tuple[Path, dict[str, str]]]:
-    """Give a copy of the app, which cannot read this computer's settings, and the environment of the demo."""
+    """Yield a copy of the app, which cannot read this computer's settings, and the environment of the demo."""
     from consent.dates import day_in, utc_now
     from consent.studies.catalog import choose_study, load_studies
     from sandbox.demo import demo_world
@@ -83,7 +82,7 @@ def _demo(folder: Path, settings: Settings, say: Say) -> Iterator[tuple[Path, di
 
 @contextlib.contextmanager
 def _with_storage(folder: Path, settings: Settings, say: Say) -> Iterator[tuple[Path, Mapping[str, str]]]:
-    """Give the app itself and its settings; start the development storage if the app needs it."""
+    """Yield the app itself and its settings; start the development storage if the app needs it."""
     from sandbox.azurite import DEFAULT_PORTS, is_running
 
     storage = settings.get(STORAGE_SETTING) or DEVELOPMENT_STORAGE
@@ -95,7 +94,7 @@ def _with_storage(folder: Path, settings: Settings, say: Say) -> Iterator[tuple[
 
 @contextlib.contextmanager
 def _azurite(folder: Path | None, say: Say) -> Iterator[str]:
-    """Start Azurite and give its connection string: on the default ports for a folder, otherwise on free ones."""
+    """Start Azurite and yield its connection string: on the default ports for a folder, otherwise on free ones."""
     from sandbox.azurite import DEFAULT_PORTS, AzuriteMissingError, running_azurite
 
     if shutil.which("node") is None or shutil.which("npm") is None:

@@ -1,6 +1,6 @@
 """Test that reports can be delivered to a Dropbox folder: write a small file, verify it, and delete it.
 
-Nothing is left behind, also after an error; if a file may be left, the error says so. The next test deletes it.
+The file is deleted even after an error; if it may remain, the error mentions it. The next test deletes it.
 """
 
 import contextlib

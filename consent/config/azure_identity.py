@@ -25,7 +25,7 @@ def azure_transport(
 ) -> "RequestsTransport":
     """Return a transport that sends a library's requests over this session; the session stays open.
 
-    longest_wait: the limit in seconds for any wait, also for one that Retry-After asks for.
+    longest_wait: the limit in seconds for any wait, including one from Retry-After.
     """
     from azure.core.pipeline.transport import RequestsTransport
 

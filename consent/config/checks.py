@@ -1,6 +1,6 @@
 """Check single settings: addresses that could leak a token, folders that do not exist, numbers out of range.
 
-Each function raises SettingsError unless its docstring says otherwise.
+Each function raises SettingsError, except where noted.
 """
 
 import re
@@ -52,7 +52,7 @@ def root_namespace(settings: Settings) -> str | None:
 
 
 def heartbeat_url(settings: Settings) -> str | None:
-    """Return the address to request once every report is delivered; None if no monitor waits for that.
+    """Return the address to request once every report is delivered; None without a monitor.
 
     Only https, or plain http on loopback. With a simulated Dropbox only a monitor on this machine is used.
     """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DROPBOX_KEY, DROPBOX_SECRET, DROPBOX_TOKEN = "DROPBOX_KEY", "DROPBOX_SECRET", "DROPBOX_OAUTH2_REFRESH_TOKEN"
 
-_LONGEST_WAIT_SECONDS = 15.0  # also where the vault's Retry-After asks for more
+_LONGEST_WAIT_SECONDS = 15.0  # also if the vault's Retry-After is longer
 _RETRIES = {"retry_total": 3, "retry_backoff_factor": 0.5, "retry_backoff_max": 8}
 
 
@@ -121,7 +121,7 @@ class KeyVault:
             return None
         except AzureError as error:
             return key_vault_error(error, f"{self._label(name)} was not {self._action}", self._no_right)
-        except ValueError:  # the challenge is missing, or asks for a token that is not for this host
+        except ValueError:  # the challenge is missing, or requests a token for another host
             return SettingsError([Problem("KEY_VAULT_URL is not the address of a Key Vault.", "Correct it.")])
 
     def _client(self) -> "SecretClient":
@@ -156,7 +156,7 @@ def find_secrets(
 ) -> tuple[dict[str, Secret], tuple[Problem, ...]]:
     """Return the usable secrets by name, and the problems of the others.
 
-    A setting wins over the vault (by default the one of KEY_VAULT_URL). optional: secrets that may be missing.
+    Settings take precedence over the vault (by default that of KEY_VAULT_URL). optional: secrets that may be missing.
     Raises SecretsRefusedError or SecretsUnavailableError if the vault's response cannot be used.
     """
     problems = Problems()

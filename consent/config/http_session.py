@@ -60,5 +60,5 @@ def _proxies(network: Network, urls: tuple[str, ...]) -> dict[str, str]:
         parts = urlsplit(url)
         is_exempt = network.no_proxy is not None and should_bypass_proxies(url, no_proxy=network.no_proxy)
         if parts.hostname in LOOPBACK_HOSTS or is_exempt:
-            proxies[f"{parts.scheme}://{parts.hostname}"] = ""  # the more exact key wins, and an empty one means none
+            proxies[f"{parts.scheme}://{parts.hostname}"] = ""  # the more exact key takes precedence; "" means none
     return proxies

@@ -1,4 +1,4 @@
-"""Turn an error of Azure's Key Vault library into one of ours, which says whether to wait or which right to ask for.
+"""Map an error of Azure's Key Vault library to one of ours: retry later, or request a right.
 
 The library's own text is never used: it may quote what the server sent.
 """

@@ -147,7 +147,7 @@ def read_settings(
 
 
 def timer_schedule(environ: Mapping[str, str] | None = None) -> str:
-    """Return when the timer starts: as CONSENT_SCHEDULE says, or every hour of Sunday, Monday and Tuesday (UTC).
+    """Return the timer's schedule: CONSENT_SCHEDULE, or every hour of Sunday, Monday and Tuesday (UTC).
 
     Azure resolves the setting's name in % signs; a name without a value would stop the whole app.
     https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer#ncrontab-expressions

@@ -1,7 +1,7 @@
-"""Read REDCap rows as consents and decide what each one says: its decision, day and state.
+"""Read consents from REDCap rows: the decision, day and state of each.
 
 A consent is one row with a decision, or with a date for a decision that is still pending. A participant may have
-several. ``participants`` decides the participant's class from them.
+several. ``participants.py`` derives the participant's class from them.
 """
 
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from consent.studies.model import NOT_COMPLETED, ConsentForm, FieldRef, StudyCon
 CONSENTED, DECLINED, OPEN = "consented", "declined", "open"
 NOT_COUNTED_REASONS = ("unknown_code", "no_date", "unreadable_date", "before_start", "future_date", "after_cutoff")
 STATES = (CONSENTED, DECLINED, *NOT_COUNTED_REASONS, OPEN)
-"""The states of a consent. The first one that any consent of a participant has decides the participant's class."""
+"""The states of a consent. The first of these among a participant's consents gives the participant's class."""
 
 _RANK = {state: rank for rank, state in enumerate(STATES)}
 
 
 @dataclass(frozen=True)
 class Counting:
-    """Everything that decides how a row counts: the study, the export's columns, and the days covered."""
+    """The inputs of every counting rule: the study, the export's columns, and the days covered."""
 
     study: StudyConfig
     column_map: ColumnMap
@@ -146,7 +146,7 @@ def _consents_on(form: ConsentForm, number: int, rows: pd.DataFrame, counting: C
             "row": at,
             "form": number,
             "day": days,
-            "state": _decide_states(form, decision, agreed & certified, date_text, date_open, days, counting),
+            "state": _states(form, decision, agreed & certified, date_text, date_open, days, counting),
             "agreed": agreed,
             "certified": certified,
             "agreed_but_open": agreed & certified & date_open,
@@ -154,7 +154,7 @@ def _consents_on(form: ConsentForm, number: int, rows: pd.DataFrame, counting: C
     )
 
 
-def _decide_states(
+def _states(
     form: ConsentForm,
     decision: Array,
     agreed_and_certified: Array,
@@ -163,7 +163,7 @@ def _decide_states(
     days: Array,
     counting: Counting,
 ) -> Array:
-    """Decide the state of each consent (its rank in ``STATES``): the first rule that matches."""
+    """Return the state of each consent (its rank in ``STATES``): the first rule that matches."""
     period = counting.period
     undecided = (decision == "") | is_one_of(decision, (*form.pending, *counting.column_map.missing_codes))
     rules = [

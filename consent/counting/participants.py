@@ -1,4 +1,4 @@
-"""Decide each participant's class from the consents, and collect what the report counts of each participant.
+"""Derive each participant's class from the consents, and collect what the report counts of each participant.
 
 Works on a batch of whole records: no participant is split between two batches.
 """
@@ -91,8 +91,8 @@ def build_participants(rows: pd.DataFrame, counting: Counting) -> pd.DataFrame:
 def _decisive_states(consents: pd.DataFrame, size: int) -> Array:
     """Return the rank of the state that decides each participant's class; one past the last without any consent.
 
-    The first of ``STATES`` among the consents decides. A consent before the study's start excludes the participant
-    for good, even after a later consent.
+    It is the first of ``STATES`` among the consents. A consent before the study's start excludes the participant
+    permanently, even after a later consent.
     """
     decisive = np.full(size, len(STATES))
     np.minimum.at(decisive, consents["participant"].to_numpy(), consents["state"].to_numpy())
@@ -225,7 +225,7 @@ def _exclude_records(columns: dict[str, Array], batch: Batch) -> dict[str, Array
     excluded_as, reason = np.full(size, "", dtype=object), np.full(size, "", dtype=object)
     if study.only:
         excluded_as[~batch.with_row(is_one_of(batch.values(study.only.field), study.only.codes))] = OUTSIDE
-    for rule in reversed(study.leave_out):  # the first rule of the file wins, so it is applied last
+    for rule in reversed(study.leave_out):  # the first rule of the file takes precedence, so it is applied last
         matching = _is_left_out(rule, batch)
         excluded_as[matching], reason[matching] = LEFT_OUT, rule.reason
     excluded = excluded_as != ""

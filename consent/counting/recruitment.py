@@ -24,7 +24,7 @@ class Accrual(AccrualGoals):
             no complete week left.
         agreed: everyone who agreed by the cut-off, dated or not. The approved number limits these.
         warning: a sentence, "" for none.
-        no_rate_because: why ``needed_per_week`` is None in spite of a target date.
+        no_rate_because: why ``needed_per_week`` is None although there is a target date.
     """
 
     recent_per_week: float | None
@@ -100,7 +100,7 @@ def _warning(agreed: int, approved: int | None) -> str:
         return ""
     if agreed > approved:
         return (
-            f"{agreed:,} have agreed, {agreed - approved:,} more than the {approved:,} approved. Tell the ethics board."
+            f"{agreed:,} have agreed, {agreed - approved:,} above the {approved:,} approved. Notify the ethics board."
         )
     if agreed == approved:
         return f"All {approved:,} approved participants have agreed. Ask the ethics board before anyone else agrees."

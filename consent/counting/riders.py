@@ -1,4 +1,4 @@
-"""Decide each participant's answer to the optional consents (riders)."""
+"""Find each participant's answer to the optional consents (riders)."""
 
 import numpy as np
 

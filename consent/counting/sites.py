@@ -1,6 +1,6 @@
-"""Decide each participant's site: exactly one, or none.
+"""Find each participant's site: exactly one, or none.
 
-Data access groups are those on the day of the export, because REDCap keeps no earlier ones.
+Data access groups are those on the day of the export, because REDCap stores no earlier ones.
 """
 
 import numpy as np
@@ -14,14 +14,14 @@ from consent.studies.model import SiteRules
 def find_sites(batch: Batch, latest: Array, rules: SiteRules) -> Array:
     """Return the code of each participant's site, empty for none.
 
-    The row of the latest agreed consent gives the site. If it has none there, the participant's first row with a site
-    does, in the order of events.
+    The site is on the row of the latest agreed consent. If it is blank there, or there is no consent, it is the first
+    site in the order of events.
 
     Args:
         latest: the position of each participant's latest agreed consent, -1 for none.
     """
     codes = site_codes(batch, rules)
-    sites = batch.last(codes, batch.sorted_rows(codes != "", codes)[::-1])  # in reverse, so the first row decides
+    sites = batch.last(codes, batch.sorted_rows(codes != "", codes)[::-1])  # in reverse, so the first row remains
     with_consent = np.flatnonzero(latest >= 0)
     on_consent = codes[batch.consents["row"].to_numpy()[latest[with_consent]]]
     sites[with_consent] = np.where(on_consent == "", sites[with_consent], on_consent)

@@ -20,7 +20,7 @@ NO_SITE = "(no site)"
 
 @dataclass(frozen=True)
 class Source:
-    """Where the records came from and how many arrived; None where a file does not say."""
+    """The origin of the records and how many were received; None where an export file does not contain it."""
 
     redcap_version: str | None
     project_id: int | None

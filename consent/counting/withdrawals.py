@@ -1,6 +1,6 @@
-"""Decide who has withdrawn by the cut-off, since when and to what extent.
+"""Find who has withdrawn by the cut-off, since when and to what extent.
 
-A withdrawn participant still counts as ever consented. The study file says which extents end taking part.
+A withdrawn participant still counts as ever consented. The study file names the extents that end taking part.
 """
 
 from dataclasses import dataclass
@@ -53,8 +53,8 @@ class WithdrawalArrays:
 def find_withdrawals(batch: Batch, agreed: Agreements, rules: WithdrawalRules) -> WithdrawalArrays:
     """Find who has withdrawn at the cut-off.
 
-    A date up to the cut-off says so, or a flag without a usable date (blank, unreadable, or after the export). An
-    agreed consent after the last withdrawal date revokes it. A blank extent ends taking part.
+    A withdrawal is a date up to the cut-off, or a flag without a usable date (blank, unreadable, or after the export).
+    An agreed consent after the last withdrawal date revokes it. A blank extent ends taking part.
     """
     row_days, is_unusable = _row_days(batch, rules)
     cutoff = np.datetime64(batch.counting.period.cutoff)

@@ -1,7 +1,6 @@
 """List the records to review: which record, where in it, why, and in which field.
 
-``participants`` decides which records each quality code concerns, so the list and the report agree. This module only
-finds the rows.
+``participants.py`` finds the records of each quality code, so the list and the report agree. This module adds the rows.
 """
 
 from collections import Counter

@@ -50,7 +50,7 @@ class ApiFailure:
     Attributes:
         verdict: ``wait`` (nothing was done), ``refused`` (a person must act), ``absent`` (nothing has that name), or
             ``unknown`` (it may have been done: check, then send the same bytes again).
-        seconds: how long Dropbox asks to wait.
+        seconds: the wait that Dropbox requests.
     """
 
     verdict: Literal["wait", "refused", "absent", "unknown"]
@@ -102,7 +102,7 @@ def _route_failure(error: "sdk.ApiError") -> ApiFailure:
         return ApiFailure("wait", "other programs are writing to the same Dropbox")
     if tag in ("content_hash_mismatch", "reset"):
         return ApiFailure("unknown", tag)
-    if error.user_message_text:  # the only sign of a team's monthly limit: the SDK does not know its tag
+    if error.user_message_text:  # the only sign of a team's monthly limit: the SDK lacks its tag
         return ApiFailure("refused", f"the team's plan has reached a limit ('{tag}')", _ASK_ADMIN)
     return ApiFailure("refused", *_REFUSALS.get(tag, (f"Dropbox gave the reason '{tag}'", _ASK_ADMIN)))
 
@@ -124,7 +124,7 @@ def _bad_input_failure(error: "sdk.BadInputError") -> ApiFailure:
     if "required scope" in text:
         fix = "Select and submit it under Permissions in the Dropbox App Console. Then sign in again."
         return ApiFailure("refused", f"the app lacks the permission {_scope_in(text)}", fix)
-    return ApiFailure("refused", "Dropbox does not understand the request (HTTP status 400)", "Report this as a bug.")
+    return ApiFailure("refused", "Dropbox rejected the request (HTTP status 400)", "Report this as a bug.")
 
 
 def _scope_in(text: str) -> str:

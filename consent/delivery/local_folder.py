@@ -1,7 +1,7 @@
 """A folder on this machine that reports are delivered to: each file is old or new, never partly written.
 
 Deletes only its own temporary files, ``.NAME.consent-part`` beside NAME. Two runs cannot write the same temporary file
-at once. A later run reuses what a killed run left.
+at once. A later run replaces the temporary files of a killed run.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ _SUFFIX = ".consent-part"
 _STALE_AFTER = 60  # seconds; an older temporary file belongs to a run that was killed
 _DISK_FULL = {"ENOSPC", "EFBIG", "EDQUOT"}
 _EXISTS = {"EEXIST"}
-_LOCKED = {"EACCES", "EPERM", "EBUSY", "ETXTBSY"}  # Windows says EACCES for a file that is open in Excel
+_LOCKED = {"EACCES", "EPERM", "EBUSY", "ETXTBSY"}  # Windows reports EACCES for a file that is open in Excel
 _IN_USE = (
     "cannot be replaced. It may be open in another program.",
     "Close it (in Excel, for example) or ask for permission to write to it, then run again.",

@@ -1,7 +1,7 @@
-"""Plan what a delivery writes, and in what order, and then carry it out.
+"""Plan what a delivery writes and in what order, then write it.
 
-The archive is written first and the manifest under the stable names last, so a reader can always tell a complete report
-from a partial one. The next run completes what an interrupted run left.
+The archive is written first and the manifest under the stable names last, so a partial report is always recognisable.
+The next run completes an interrupted delivery.
 """
 
 import re

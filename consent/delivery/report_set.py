@@ -76,7 +76,7 @@ class ReportSet:
         return self._targets(self._archive_path, self.archive_folder, stored) if self.destination.archive else ()
 
     def stable_targets(self, stored: Mapping[str, StoredFile]) -> tuple[TargetFile, ...]:
-        """Return the set's files under the stable names that readers know, the manifest last."""
+        """Return the set's files under the stable names, the same every week, the manifest last."""
         return self._targets(self._stable_path, join_paths(self.destination.folder, "data"), stored)
 
     def manifest(self, stored: Mapping[str, StoredFile]) -> bytes:
@@ -152,4 +152,4 @@ def _ensure_no_clashes(names: Sequence[str]) -> None:
     folded = [unicodedata.normalize("NFC", name).casefold() for name in names]
     clashing = sorted({name for name, key in zip(names, folded, strict=True) if folded.count(key) > 1})
     if clashing:
-        raise ValueError(f"Windows and Dropbox cannot tell these names apart: {', '.join(clashing)}.")
+        raise ValueError(f"These names are the same to Windows and Dropbox: {', '.join(clashing)}.")

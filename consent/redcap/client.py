@@ -160,7 +160,7 @@ class RedcapClient:
 
 
 def _until_broken(body: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the body as far as it is received: a truncated refusal is still a refusal."""
+    """Yield the body up to a broken connection: a truncated refusal is still a refusal."""
     with contextlib.suppress(requests.RequestException):
         yield from body
 

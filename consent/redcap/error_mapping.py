@@ -1,7 +1,7 @@
 """Turn a REDCap response that is not the requested data into an error.
 
-REDCap answers many failures with status 200, so the text is examined as well as the status. No message repeats the
-body: it may hold data or a database password.
+REDCap reports many failures with status 200, so the text is examined as well as the status. No message repeats the
+body: it may contain data or a database password.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ class OverloadedError(TooLargeError, TransientError):
 
 
 class _Cause(NamedTuple):
-    """``what`` is a sentence without its end: the status follows."""
+    """``what`` lacks its full stop: the status follows."""
 
     kind: type[ConsentReportError]
     what: str

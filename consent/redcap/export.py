@@ -1,6 +1,6 @@
-"""Export all records of a project, or raise an error: an export counts only when every listed row was received.
+"""Export all records of a project; raise an error unless every listed row was received.
 
-What is counted in each batch of rows is up to the caller.
+The caller counts each batch of rows.
 """
 
 import logging

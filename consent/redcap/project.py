@@ -1,4 +1,4 @@
-"""The requests before any record: which project the token belongs to, what it consists of, what to export from it."""
+"""The requests before any record: the token's project, its fields and events, and the export plan."""
 
 import contextlib
 import csv

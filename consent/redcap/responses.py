@@ -1,6 +1,6 @@
-"""Read a good REDCap response: its rows as they are received, or one object.
+"""Read a valid REDCap response: its rows as they are received, or one object.
 
-A response is good only as a whole: reading the rows of a truncated body ends in an error.
+A response is valid only as a whole: reading the rows of a truncated body ends in an error.
 """
 
 import codecs

@@ -64,7 +64,7 @@ def document(summary: ConsentSummary) -> dict[str, Any]:
 
 
 def _optional_parts(summary: ConsentSummary) -> dict[str, Any]:
-    """What only some study files ask for; the key of any other part is absent."""
+    """Return the parts that only some study files configure; the keys of the others are absent."""
     parts: dict[str, Any] = {}
     if summary.sites:
         parts["sites_by"] = "data_access_group" if summary.sites.by_present_group else "field"

@@ -67,7 +67,7 @@ def totals_sentence(consented: int, taking_part: int) -> str:
 
 
 def next_report(summary: "ConsentSummary") -> str:
-    """Return when the next report is due and whom to tell if it is missing; "" for a report made from a file.
+    """Return when the next report is due and whom to contact if it is missing; "" for a report made from a file.
 
     It is due on the first Monday after the export, and late when the alarm would be raised.
     """

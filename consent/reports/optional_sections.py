@@ -96,7 +96,7 @@ def recruitment_section(accrual: Accrual, summary: ConsentSummary) -> Section:
 
 
 def renewal_section(rows: tuple[RenewalRow, ...], summary: ConsentSummary) -> Section:
-    """Return the table that an ethics board asks for at renewal."""
+    """Return the table for an ethics board's renewal form."""
     approval = summary.accrual.approval_date if summary.accrual else None
     since = f"Since\n{short_day(approval)}" if approval else "Since the\nlast approval"
     shown = [

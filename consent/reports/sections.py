@@ -52,7 +52,7 @@ def holds_small_counts(summary: ConsentSummary) -> bool:
 
 
 def sections(summary: ConsentSummary) -> tuple[Section, ...]:
-    """Return every section of numbers; a section that the study file does not ask for is absent."""
+    """Return every section of numbers, without those that the study file does not configure."""
     return tuple(_sections(summary))
 
 

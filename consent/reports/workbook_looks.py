@@ -66,7 +66,7 @@ class Layout:
 
 
 def pixels_of(text: str) -> int:
-    """Return the width of a text; xlsxwriter takes East Asian letters for half as wide as they are."""
+    """Return the width of a text; xlsxwriter assumes half the width of East Asian letters."""
     return int(xl_pixel_width(text)) + 8 * sum(unicodedata.east_asian_width(character) in "WF" for character in text)
 
 

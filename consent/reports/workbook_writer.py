@@ -55,7 +55,7 @@ class PlacedTable:
 
 
 class SheetWriter:
-    """Writes sheets into one workbook. ``charts`` (sheet and row) and ``tables`` (by sheet) say where they are."""
+    """Writes sheets into one workbook; ``charts`` (sheet and row) and ``tables`` (by sheet) hold the positions."""
 
     def __init__(self, workbook: Workbook, *, title: str, as_of: str, marks: Sequence[str]) -> None:
         self._workbook = workbook
@@ -86,7 +86,7 @@ class SheetWriter:
         return self._formats[look]
 
     def _set_up_page(self, worksheet: Worksheet, name: str, sheet: "_Sheet") -> None:
-        """Print on Letter (or A4); every page says what it is, as of when, and for whom."""
+        """Print on Letter (or A4); every page shows its title, its day and its audience."""
         worksheet.ignore_errors({"number_stored_as_text": _EVERY_CELL})  # a version "2.0" is text, and stays so
         if sheet.layout.landscape:
             worksheet.set_landscape()

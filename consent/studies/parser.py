@@ -16,7 +16,7 @@ from consent.studies.toml_reader import TomlTable
 def parse_study(text: str, key: str) -> model.StudyConfig:
     """Parse a study file.
 
-    key: the study's short name, which is the file's name without ``.toml``.
+    key: the study's short name: the file's name without ``.toml``.
     Raises StudyFileError with every problem, each naming its key.
     """
     heading = f"The study file of '{key}' cannot be used:"

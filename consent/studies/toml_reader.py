@@ -18,7 +18,7 @@ _FIELD = r"[a-z][a-z0-9_]*"
 class TomlTable:
     """One table of a study file; each problem starts with its key, such as ``riders[2].field``.
 
-    A value that cannot be used is replaced by an empty or a default one, so that reading goes on.
+    A value that cannot be used is replaced by an empty or a default one, so that reading continues.
     """
 
     def __init__(self, values: dict[str, Any], path: str, problems: list[Problem]) -> None:
@@ -188,10 +188,10 @@ class TomlTable:
             self.add_problem(" / ".join(lists), f"'{entry}' appears more than once", "Keep it once.")
 
     def ensure_checkbox_codes(self, key: str, codes: tuple[str, ...], *allowed: str) -> None:
-        """Report codes that one checkbox option cannot have, or that would take an unticked box for an answer."""
+        """Report codes that one checkbox option cannot have, or that would count an unticked box as an answer."""
         if wrong := [code for code in codes if code not in allowed]:
             fix = f"Use only {', '.join(map(repr, allowed))}." if allowed else "Leave the list empty."
-            what = "is not a usable value of a checkbox option (an unticked box is also a form that nobody opened)"
+            what = "is not a usable value of a checkbox option (a form that nobody opened also has unticked boxes)"
             self.add_problem(key, f"'{wrong[0]}' {what}", fix)
 
     def _ensure_legal_name(self, key: str, name: str) -> None:

@@ -35,7 +35,7 @@ def check_clock(ahead: Mapping[str, timedelta], findings: FindingCollector) -> N
     for server, by in wrong.items():
         findings.warning(
             f"The clock of {server} is {_difference(by)} this computer's.",
-            f"Tell the administrator of {server}: survey timestamps use its clock.",
+            f"Report this to the administrator of {server}: survey timestamps use that clock.",
         )
 
 

@@ -1,4 +1,4 @@
-"""What the checks work with: clocks and connections, and what the settings gave."""
+"""The inputs of the checks: clocks, connections, and the values found in the settings."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class CheckContext:
     """Clocks and connections; tests replace them.
 
-    here: the time zone of this computer (None: as set). open_vault: connects to the Key Vault at an address. stage: is
+    here: the time zone of this computer (None: as set). open_vault: connects to the Key Vault at an address. stage:
     called with the name of each stage. clocks_ahead: how far the clock of each server is ahead of this computer's.
     """
 

@@ -46,7 +46,7 @@ def check_redcap(
         if (version := findings.attempt(client.version)) is None:
             findings.unknown("Project, fields, records and rights were not checked, because of this problem.")
             return
-        findings.ok(f"REDCap {version} answers at {client.host}.")
+        findings.ok(f"REDCap {version} responds at {client.host}.")
         project = _check_project(client, study, findings)
         if project is None:
             findings.unknown("Fields, records and rights were not checked, because of this problem.")
@@ -150,7 +150,7 @@ def _check_rights(
         if len(users) == 1:
             check_user(users[0], forms, findings)
             return bool(users[0].get("data_access_group"))
-        why = f": {len(users)} users may export by API, and REDCap does not say whose token this is"
+        why = f": {len(users)} users may export by API, and REDCap does not report whose token this is"
     findings.unknown(
         f"The rights of the token's user cannot be seen{why}.",
         "Ask your REDCap administrator whether the user has API Export, Full Data Set on "
@@ -160,7 +160,7 @@ def _check_rights(
 
 
 def check_user(user: Mapping[str, Any], forms: list[str], findings: FindingCollector) -> None:
-    """Check for rights that are missing, not needed, or about to end."""
+    """Check for rights that are missing, not needed, or limited in time."""
     exports = user.get("forms_export") or {}
     partial = [f"{form} ({_PARTIAL[right]})" for form in forms if (right := exports.get(form, _FULL)) in _PARTIAL]
     if partial:

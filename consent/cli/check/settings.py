@@ -63,7 +63,7 @@ def _find_secrets(
 ) -> dict[str, Secret]:
     """Find every secret that can be found; each missing or unusable one is a finding."""
     found: dict[str, Secret] = {}
-    asked = answered = blocked = False
+    queried = answered = blocked = False
     with contextlib.ExitStack() as opened:
         url = findings.attempt(lambda: settings.get("KEY_VAULT_URL"))
         vault = findings.attempt(lambda: context.open_vault(url, network)) if url and network else None
@@ -75,7 +75,7 @@ def _find_secrets(
             if in_vault and blocked:
                 findings.unknown(f"{name} was not looked up, because of this problem.")
                 continue
-            asked = asked or in_vault
+            queried = queried or in_vault
             names, optional = ([], [name]) if name == DROPBOX_SECRET else ([name], [])
             try:
                 secrets, problems = find_secrets(settings, names, optional=optional, vault=vault)
@@ -90,12 +90,12 @@ def _find_secrets(
             elif name in secrets:
                 _add_place(name, settings, findings)
     users = " and ".join(identities)
-    if vault is not None and not asked:
+    if vault is not None and not queried:
         findings.ok("Key Vault is not used: every secret is a setting.")
     elif vault is not None and answered:
         findings.ok(f"Key Vault {vault.url} can be read{users and f', as {users}'}.")
     elif users:
-        findings.ok(f"Key Vault was asked as {users}.")
+        findings.ok(f"Key Vault was queried as {users}.")
     return found
 
 

@@ -25,7 +25,7 @@ from consent.studies.model import StudyConfig
 
 @dataclass(frozen=True)
 class Difference:
-    """How many more (fewer: below 0) a rule counts now in one number.
+    """The change that a rule makes to one number; negative if fewer are counted now.
 
     other_week: the first day of the week that people come from, or go to.
     """
@@ -53,7 +53,7 @@ class ComparedNumber:
 
 @dataclass
 class Effect:
-    """How many more a rule counts in some numbers, and how many fewer (at most 0) in others."""
+    """The sum of a rule's increases over several numbers, and of its decreases (0 or negative)."""
 
     more: int = 0
     fewer: int = 0

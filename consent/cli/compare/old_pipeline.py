@@ -2,7 +2,7 @@
 
 It counted rows, not participants, and each row in the week of its own date. It read the study file's first consent form
 and no code except 1. A consent was a dated row whose decision is 1. Agreement to a rider was a dated row whose rider is
-1, whatever the decision. Its last week had all seven days, including future ones.
+1, with any decision. Its last week had all seven days, including future ones.
 """
 
 import csv
@@ -115,11 +115,11 @@ class OldReading:
 
     weeks: Array  # the number of the week of the row's date; NOWHERE outside the report's weeks
     unreadable: Array  # whether there is a date that it could not read; it stopped there
-    says_one: dict[str, Array]  # by column: whether the row has the code 1
+    has_one: dict[str, Array]  # by column: whether the row has the code 1
 
     def counted(self, column: str) -> Array:
         """Return which rows it counted in this column."""
-        return np.asarray(self.says_one[column] & (self.weeks != NOWHERE))
+        return np.asarray(self.has_one[column] & (self.weeks != NOWHERE))
 
 
 def read_by_old_rule(rows: pd.DataFrame, counting: Counting) -> OldReading:
@@ -134,12 +134,12 @@ def read_by_old_rule(rows: pd.DataFrame, counting: Counting) -> OldReading:
     return OldReading(
         weeks=np.where(counted, weeks, NOWHERE),
         unreadable=~blank & np.isnat(days),
-        says_one={column: _says_one(values(rows, ref, counting.column_map)) for column, ref in fields.items()},
+        has_one={column: _has_one(values(rows, ref, counting.column_map)) for column, ref in fields.items()},
     )
 
 
-def _says_one(values: Array) -> Array:
-    """It compared numbers, so 01 and 1.0 were 1 too."""
+def _has_one(values: Array) -> Array:
+    """The old pipeline compared numbers, so 01 and 1.0 were also 1."""
     return (pd.to_numeric(pd.Series(values, dtype=object), errors="coerce") == 1).to_numpy(dtype=bool)
 
 

@@ -50,9 +50,9 @@ OldRow = tuple[int, str]
 
 @dataclass(frozen=True, order=True)
 class Reason:
-    """The rule (its code) by which somebody is counted in a cell by one side only.
+    """Why only one of the two pipelines counts a participant in a cell: the code of a rule.
 
-    other_week: the number of the week in which the other side counts, where it does.
+    other_week: the number of the week in which the other pipeline counts the participant, if it does.
     """
 
     code: str
@@ -66,7 +66,7 @@ class BothCounts:
     Attributes:
         old: by cell, what the old pipeline counted.
         tally: what is counted now.
-        reasons: by cell and reason, how many more are counted now (fewer: below 0).
+        reasons: by cell and reason, the change in the count; negative if fewer are counted now.
         unreadable: rows with a date at which the old pipeline stopped.
     """
 
@@ -118,7 +118,7 @@ def _consent_column(batch: Batch, participants: pd.DataFrame, old: OldReading) -
         faults=_faults(batch, participants),
         now=_weeks_now(participants, batch),
         lost=np.full(batch.size, "before_start", dtype=object),  # nothing else cancels a valid consent
-        found=_why_missed(_first_consents(batch), [0], old.says_one[CONSENT], batch),
+        found=_why_missed(_first_consents(batch), [0], old.has_one[CONSENT], batch),
     )
 
 
@@ -128,7 +128,7 @@ def _rider_column(rider: Rider, batch: Batch, participants: pd.DataFrame, old: O
     faults = _faults(batch, participants)
     faults = np.where((faults == "") & ~_offered(rider, batch), NOT_OFFERED, faults)
     latest = latest_consents(batch.consents[has_rider(rider, batch)], batch.size)
-    missed = _why_missed(latest, _forms_with_same_date(batch), old.says_one[rider.key], batch)
+    missed = _why_missed(latest, _forms_with_same_date(batch), old.has_one[rider.key], batch)
     return _Column(
         name=rider.key,
         counted=old.counted(rider.key),
@@ -188,10 +188,10 @@ def _rows_of(positions: Array, batch: Batch) -> Array:
     return np.asarray(np.append(batch.consents["row"], 0)[positions])
 
 
-def _why_missed(deciding: Array, read: list[int], says_one: Array, batch: Batch) -> Array:
+def _why_missed(deciding: Array, read: list[int], has_one: Array, batch: Batch) -> Array:
     """Why the old pipeline, which read some forms in this column, did not count each deciding consent (by position)."""
     forms = np.append(batch.consents["form"].to_numpy(), -1)[deciding]
-    other_code = np.where(says_one[_rows_of(deciding, batch)], OTHER_DATE, OTHER_CODE).astype(object)
+    other_code = np.where(has_one[_rows_of(deciding, batch)], OTHER_DATE, OTHER_CODE).astype(object)
     return np.where(np.isin(forms, read), other_code, OTHER_FORM)
 
 

@@ -126,7 +126,7 @@ class _ConsentRow:
 
     @property
     def agreed(self) -> str:
-        """The decision is yes and, if the form must be certified, it is."""
+        """Agreed, and certified if the form requires it."""
         return both(is_one_of(self._decision(self.form), self.form.agreed), self._status("= '2'"))
 
     @property

@@ -29,7 +29,7 @@ class QualityRule:
 
 @dataclass(frozen=True)
 class Omission:
-    """What the rules do not express of one quality code, or (None) of all, and why."""
+    """What the rules cannot express of one quality code (None: of all codes), and why."""
 
     code: str | None
     why: str

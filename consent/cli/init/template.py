@@ -1,6 +1,6 @@
 """The text of a new study file, with the candidates for each part as comments.
 
-The file is valid TOML. What it lacks as a study file is exactly what a person must fill in.
+The file is valid TOML. It lacks only what a person must fill in.
 """
 
 import json

@@ -77,7 +77,7 @@ def _refresh_token(granted: Any) -> Secret | ConsentReportError:
 
 
 def _error_from_response(response: "requests.Response") -> ConsentReportError | None:
-    """Return the error of a response, or None if it only says that the code is not accepted."""
+    """Return the error of a response, or None if the code is not accepted."""
     if response.status_code != 400:
         return _unreachable(f"Dropbox, or a server in its place, returned HTTP status {response.status_code}.")
     name = ""

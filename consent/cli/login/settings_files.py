@@ -67,7 +67,7 @@ def _update_json(path: Path, encoding: str, values: Mapping[str, str]) -> Mappin
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """Give a copy beside the file to change; it then replaces the file. A new file is readable by its owner only.
+    """Yield a copy to change, which then replaces the file. A new file is readable by its owner only.
 
     Raises OSError, also for a write-protected file: on Windows its copy could not be deleted.
     """
@@ -91,9 +91,9 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 
 def would_be_committed(path: Path) -> bool | None:
-    """Return whether a file, there or not yet, is in a git repository that does not ignore it; None if unknown.
+    """Return whether git would commit a file, existing or not: no ignore rule matches it; None if unknown.
 
-    For a link the file behind it counts: of the link git stores only where it leads.
+    A link is followed first: git stores only its target's path.
 
     https://git-scm.com/docs/git-check-ignore
     """

@@ -1,6 +1,6 @@
-"""Sign in to Dropbox in the terminal: ask, test that reports can be delivered, and save the credentials.
+"""Sign in to Dropbox in the terminal: get a code, test that reports can be delivered, and save the credentials.
 
-Wrong settings are found before the browser opens. Nothing is saved before a test file was written to Dropbox.
+Wrong settings are found before the browser opens. Nothing is saved until a test file is written to Dropbox.
 """
 
 import time
@@ -69,7 +69,7 @@ def spaces_of(owner: Owner) -> tuple[Space, ...]:
 
 
 def find_space(owner: Owner, configured: str | None, team_space: bool | None) -> Space | None:
-    """Return the space for the reports, or None if the person must be asked.
+    """Return the space for the reports, or None if the person must choose.
 
     configured: the namespace id in the settings. team_space: the choice on the command line. Raises
     DeliveryRefusedError if the account does not have the chosen space.
@@ -92,7 +92,7 @@ def find_space(owner: Owner, configured: str | None, team_space: bool | None) ->
 
 @dataclass(frozen=True)
 class LoginOptions:
-    """The choices on the command line (None is asked for), and clocks and connections, which tests replace.
+    """The choices on the command line (None: prompt for it), and clocks and connections, which tests replace.
 
     folder: where the settings files are.
     """
@@ -171,7 +171,7 @@ class Login:
         return found[DROPBOX_KEY]
 
     def _token(self, authorisation: Authorisation) -> Secret:
-        """Ask for codes until Dropbox accepts one."""
+        """Prompt for a code until Dropbox accepts one."""
         self.prompts.say(f"\n{_INSTRUCTION}")
         self.prompts.say_address(f"\n{authorisation.address}\n")
         if self.options.browser and self.prompts.open_page(authorisation.address):

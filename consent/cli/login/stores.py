@@ -70,7 +70,7 @@ class CredentialStore:
     target: Path | Callable[[], WritableVault]
 
     def git_warning(self) -> str | None:
-        """Return a warning if git cannot say whether it would commit the file; raise ConfigurationError if it would."""
+        """Return a warning if git might commit the file; raise ConfigurationError if it would."""
         file = self.target
         committed = isinstance(file, Path) and would_be_committed(file)
         if isinstance(file, Path) and committed:
@@ -79,7 +79,7 @@ class CredentialStore:
                 f"Add the line {file.name} to .gitignore, or choose another place. If git tracks the file already, run "
                 f"`git rm --cached {file.name}`.",
             )
-        return f"Make sure that git does not commit {file}: git gave no answer." if committed is None else None
+        return f"Make sure that git does not commit {file}: git did not respond." if committed is None else None
 
     def save(self, credentials: Credentials) -> SavedCredentials:
         """Save the credentials; raises ConfigurationError for a file, or what ``WritableVault.store`` raises."""
@@ -104,7 +104,7 @@ class CredentialStore:
         ]
         if not isinstance(self.target, Path):
             by_hand = (
-                f"Set {name} to {value} wherever reports are run." for name, value in credentials.plain.items() if value
+                f"Set {name} to {value} where reports run." for name, value in credentials.plain.items() if value
             )
             steps += [f"Key Vault holds secrets only. {step}" for step in by_hand]
         if after.has(DROPBOX_SECRET):

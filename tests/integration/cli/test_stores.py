@@ -56,7 +56,7 @@ def test_a_namespace_must_be_set_by_hand_beside_a_vault() -> None:
     [step] = CredentialStore("Key Vault", lambda: pytest.fail("not opened")).remaining_steps(
         credentials("7"), Settings({})
     )
-    assert step == f"Key Vault holds secrets only. Set {ROOT} to 7 wherever reports are run."
+    assert step == f"Key Vault holds secrets only. Set {ROOT} to 7 where reports run."
 
 
 # --- git
@@ -113,4 +113,4 @@ def test_where_git_gives_no_answer_the_person_is_warned(
         monkeypatch.setenv("PATH", "")
     assert would_be_committed(tmp_path / ".env") is None
     warning = file_store(tmp_path / ".env").git_warning()
-    assert warning == f"Make sure that git does not commit {tmp_path / '.env'}: git gave no answer."
+    assert warning == f"Make sure that git does not commit {tmp_path / '.env'}: git did not respond."

@@ -35,7 +35,7 @@ def old_reading(*rows: dict[str, str], counting: Counting = THREE_WEEKS) -> OldR
 def old_counts(*rows: dict[str, str], counting: Counting = THREE_WEEKS) -> Counter[Cell]:
     """Return what the old rule counts in every week and column."""
     old = old_reading(*rows, counting=counting)
-    return Counter((int(week), column) for column in old.says_one for week in old.weeks[old.counted(column)])
+    return Counter((int(week), column) for column in old.has_one for week in old.weeks[old.counted(column)])
 
 
 def plainly_counted(rows: Rows, study: StudyConfig, weeks: int) -> Counter[Cell]:

@@ -83,13 +83,13 @@ def _undated_row(named: Named) -> bool:
 
 def _other_code(named: Named) -> bool:
     """A row has the code 1 and does not agree, or agrees with another code."""
-    says_one = np.flatnonzero(named.old.says_one[named.column])
-    return bool(set(says_one.tolist()) ^ set(named.agreed.tolist()))
+    has_one = np.flatnonzero(named.old.has_one[named.column])
+    return bool(set(has_one.tolist()) ^ set(named.agreed.tolist()))
 
 
 def _other_date(named: Named) -> bool:
     """A row with the code 1 agrees and has a valid consent, but the old pipeline had no week for it."""
-    missed = np.flatnonzero(named.old.says_one[named.column] & ~named.old.counted(named.column))
+    missed = np.flatnonzero(named.old.has_one[named.column] & ~named.old.counted(named.column))
     return bool(np.isin(np.intersect1d(missed, named.agreed), named.consents["row"]).any())
 
 

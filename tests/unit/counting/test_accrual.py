@@ -150,7 +150,7 @@ def test_a_form_that_is_not_certified_is_no_agreement(status: str, agreed: int) 
         (8, ""),
         (9, "9 of the 10 approved participants have agreed. Only 1 more may agree."),
         (10, "All 10 approved participants have agreed. Ask the ethics board before anyone else agrees."),
-        (12, "12 have agreed, 2 more than the 10 approved. Tell the ethics board."),
+        (12, "12 have agreed, 2 above the 10 approved. Notify the ethics board."),
     ],
 )
 def test_the_report_warns_before_the_approved_number_is_passed(number: int, warning: str) -> None:

@@ -484,7 +484,7 @@ def test_content_that_must_never_replace_a_good_file_is_refused(content: bytes) 
     ],
 )
 def test_names_that_windows_or_dropbox_cannot_tell_apart_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="cannot tell these names apart"):
+    with pytest.raises(ValueError, match="the same to Windows and Dropbox"):
         report_set([CSV, replace(JSON, name="Résumé"), replace(PDF, name=name)], a_destination())
 
 
