@@ -114,7 +114,7 @@ def test_a_code_from_a_page_left_open_is_used_up_the_second_time(bench: LoginBen
     bench.log_in("sandbox-key", remember)
     bench.log_in(lambda here: codes[0], allowing(opened))
 
-    assert "Dropbox does not know this code" in bench.shown
+    assert "Dropbox does not accept this code" in bench.shown
 
 
 def test_the_wrong_account_can_be_chosen_on_the_page_and_is_noticed(
