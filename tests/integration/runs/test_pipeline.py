@@ -16,9 +16,11 @@ from consent.errors import (
     DeliveryRefusedError,
     ImplausibleDropError,
     IncompleteExportError,
+    LeaseLostError,
     SourceRefusedError,
 )
 from consent.runs.changes import FIRST, NOT_COMPARED, PastReports
+from consent.runs.lease import NoLease
 from consent.runs.ledger.record import RunCounts, RunRecord
 from consent.runs.pipeline import RunResult, run_report, summarise_file
 from consent.runs.request import RunRequest
@@ -163,6 +165,19 @@ def test_a_doubtful_export_never_becomes_a_report(
     world.redcap.faults.append(fault)
     with pytest.raises(error):
         run_once(study, world)
+    assert world.account.files() == {}
+
+
+class LostLease(NoLease):
+    """A lease that another run took over before the first write."""
+
+    def renew(self) -> None:
+        raise LeaseLostError("Another run took over.")
+
+
+def test_a_run_that_lost_its_lease_writes_nothing(study: StudyConfig, world: DemoWorld) -> None:
+    with pytest.raises(LeaseLostError):
+        run_once(study, world, lease=LostLease())
     assert world.account.files() == {}
 
 

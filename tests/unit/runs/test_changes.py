@@ -126,9 +126,9 @@ def test_the_json_document_has_the_changes() -> None:
 
 
 def test_in_the_json_document_the_first_report_is_one_since_nothing() -> None:
-    told = document(replace(summary_of(a_row()), changes=FIRST))["changes"]
+    changes = document(replace(summary_of(a_row()), changes=FIRST))["changes"]
 
-    assert told == {"since": None, "new_consents": None, "weeks": [], "rules_changed": []}
+    assert changes == {"since": None, "new_consents": None, "weeks": [], "rules_changed": []}
 
 
 def test_in_the_json_document_a_report_that_was_not_compared_has_no_changes() -> None:
