@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class QueuedRun:
-    """The run that answers a request, and the message to queue for it; None if it is queued or running already."""
+    """The run of a request, and the message to queue for it; None if it is queued or running already."""
 
     record: RunRecord
     message: str | None
@@ -103,12 +103,11 @@ def request_run(
         is_same = record.request == wanted.request and record.sandbox == sandbox
         if record.is_open and is_same and _is_queueable(record):
             again = _queued_again(ledger, record, ledger.lease_of(study.key), now)
-            return QueuedRun(again or record, message_for(record.run_id) if again else None)
+            return QueuedRun(again or record, next(iter(_messages(study.key, "http", [again])), None))
     added = ledger.add(wanted)
     if added is None:
         raise RecordChangedError(f"Another run has the id {wanted.run_id}.", "Request the run again.")
-    logger.info("event=run_queued study=%s run=%s trigger=http", study.key, added.run_id)
-    return QueuedRun(added, message_for(added.run_id))
+    return QueuedRun(added, _messages(study.key, "http", [added])[0])
 
 
 def _due_messages(
