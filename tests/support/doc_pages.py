@@ -1,6 +1,6 @@
-"""What people read, taken apart for tests: the pages, the commands in them, their links and their headings.
+"""README and docs/ in parts, for tests: commands, links, headings and quoted names.
 
-A block of code without a language, or in one of a shell, holds commands; ``text`` and ``toml`` are what is shown.
+A code block without a language, or of a shell, holds commands; ``text``, ``toml`` and the like show something else.
 """
 
 import re
@@ -21,7 +21,7 @@ _NEEDS = "# needs: "
 
 @dataclass(frozen=True)
 class Command:
-    """One line that a person is told to give; ``needs`` is whether the page says that it takes something of theirs."""
+    """A command line on a page; ``needs``: the page says that it needs something of the reader's, such as an account."""
 
     page: str
     text: str
@@ -29,7 +29,7 @@ class Command:
 
 
 def commands_of(page: str) -> Iterator[Command]:
-    """The commands of a page; a name in angle brackets is something of the reader's, too."""
+    """Yield the commands in the code blocks of a page; one with a name in angle brackets needs an account."""
     for language, block in _BLOCK.findall(PAGES[page]):
         if language in SHELLS:
             needs = block.lstrip().startswith(_NEEDS)
@@ -40,22 +40,22 @@ def commands_of(page: str) -> Iterator[Command]:
 
 
 def prose_of(page: str) -> str:
-    """A page without its blocks of code."""
+    """Return a page without its code blocks."""
     return _BLOCK.sub("", PAGES[page])
 
 
 def quoted_in(page: str) -> list[str]:
-    """What stands in backquotes in the running text of a page, on one line or over two."""
+    """Return what stands in backquotes in the prose of a page, each on one line."""
     return [" ".join(text.split()) for text in re.findall(r"`([^`]+)`", prose_of(page))]
 
 
 def links_of(page: str) -> list[tuple[str, str]]:
-    """Where a page points to in this repository: file (as seen from the page's folder) and heading, either empty."""
+    """Return the links of a page within this repository: the file (from the page's folder) and heading; either empty."""
     targets = re.findall(r"\]\(([^)\s]+)\)", prose_of(page)) + re.findall(r'src="([^"]+)"', PAGES[page])
     return [(path, heading) for path, _, heading in (t.partition("#") for t in targets) if "://" not in path]
 
 
 def anchors_of(text: str) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", _BLOCK.sub("", text), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

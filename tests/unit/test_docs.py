@@ -168,6 +168,11 @@ def test_every_reason_of_a_run_is_explained_with_whether_it_is_retried() -> None
     assert {row[0].strip("`"): row[1] for row in rows_below("reason", OPERATIONS)} == retried | own
 
 
+def test_every_alert_is_explained() -> None:
+    names = {*(rule["name"] for rule in variable("alerts", "rules")), "consent-unhealthy"}
+    assert {row[0].strip("`") for row in rows_below("alert", OPERATIONS)} - {"of your own monitor"} == names
+
+
 def test_every_message_in_troubleshooting_is_one_of_the_code() -> None:
     cells = re.findall(r"^\| (`.*?) \| ", PAGES["docs/troubleshooting.md"], re.MULTILINE)
     messages = [text for cell in cells for text in re.findall("`([^`]+)`", cell)]
