@@ -21,7 +21,7 @@ _NEEDS = "# needs: "
 
 @dataclass(frozen=True)
 class Command:
-    """A command line on a page; ``needs``: the page says that it needs something of the reader's, such as an account."""
+    """A command line on a page; ``needs``: the page says that the reader must have something, such as an account."""
 
     page: str
     text: str
@@ -50,7 +50,7 @@ def quoted_in(page: str) -> list[str]:
 
 
 def links_of(page: str) -> list[tuple[str, str]]:
-    """Return the links of a page within this repository: the file (from the page's folder) and heading; either empty."""
+    """Return a page's links within this repository: file (from the page's folder) and heading; one may be empty."""
     targets = re.findall(r"\]\(([^)\s]+)\)", prose_of(page)) + re.findall(r'src="([^"]+)"', PAGES[page])
     return [(path, heading) for path, _, heading in (t.partition("#") for t in targets) if "://" not in path]
 

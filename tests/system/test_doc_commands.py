@@ -35,9 +35,8 @@ RUN_BY = {
         "uv run consent run --settings trial",
     ),
     f"{_CLI}test_main.py::test_demo_leaves_the_delivered_set_in_the_folder": ("uv run consent demo",),
-    f"{_CLI}test_main.py::test_demo_shows_the_pdf_when_asked_to": (
-        "uv run consent demo --participants 100000 --open",
-    ),
+    f"{_CLI}test_main.py::test_demo_shows_the_pdf_when_asked_to": ("uv run consent demo --participants 100000 --open",),
+    f"{_CLI}test_main.py::test_run_does_the_whole_job_with_settings_from_a_folder": ("uv run consent run",),
     f"{_CLI}test_main.py::test_a_fall_that_a_person_accepts_is_delivered": ("uv run consent run --accept-drop",),
     f"{_CLI}test_main.py::test_run_to_a_folder_delivers_there": ("uv run consent run --to side-by-side",),
     f"{_CLI}test_main.py::test_the_history_is_newest_first": ("uv run consent runs",),
@@ -48,6 +47,7 @@ RUN_BY = {
         "uv run consent check",
         "uv run --no-sync consent check",
     ),
+    f"{_CLI}test_new_study.py::test_the_output_names_the_file_and_the_next_steps": ("uv run consent init",),
     f"{_CLI}test_exceptions.py::test_where_nobody_looks_only_the_numbers_are_printed": ("uv run consent exceptions",),
     f"{_CLI}test_exceptions.py::test_the_rules_are_written_into_a_new_file": (
         "uv run consent exceptions --as-rules --output dq.csv",
@@ -63,6 +63,9 @@ RUN_BY = {
         "uv run --python 3.13 consent serve --demo",
         'curl -X POST localhost:7071/api/runs -d "{}"',
         "curl localhost:7071/api/runs/obri-ibd.20261122T202630Z-a574d0",
+    ),
+    "tests/system/test_end_to_end.py::test_without_the_demo_the_settings_of_the_folder_that_was_named_are_served": (
+        "uv run --python 3.13 consent serve",
     ),
     "tests/system/test_doc_commands.py::test_the_line_for_cron_delivers_and_writes_its_log": (CRON,),
     "tests/system/test_doc_commands.py::test_the_installation_is_in_the_lock_file": (INSTALL,),
@@ -81,7 +84,8 @@ def is_understood(command: str) -> bool:
 
 def test_every_command_is_run_by_a_test_or_needs_an_account() -> None:
     run = {command for commands in RUN_BY.values() for command in commands}
-    free = {re.sub(r" --python 3\.13 infra", " infra", command.text) for command in COMMANDS if not command.needs}
+    free = {command.text.replace(" --python 3.13 infra", " infra") for command in COMMANDS if not command.needs}
+    free |= {text for page in PAGES for text in quoted_in(page) if text.startswith("uv run ")}
 
     assert free == run | RUN_BY_CI | {"uv run pytest tests/integration", "uv run pytest tests/system"}
 

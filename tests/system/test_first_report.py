@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,8 +34,12 @@ def _person_allows(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
         page = requests.post(address, data={"answer": "allow"}, timeout=10).text
         return str(re.findall(r"<code[^>]*>([^<]+)<", page)[0])
 
-    answers: list[Callable[[], str]] = [lambda: "", code]
-    monkeypatch.setattr("builtins.input", lambda: answers.pop(0)())
+    answers = iter([lambda: "", code])
+
+    def read() -> str:
+        return next(answers)()
+
+    monkeypatch.setattr("builtins.input", read)
 
 
 def consent(command: str) -> int:
@@ -72,7 +75,7 @@ def test_the_readme_shows_what_init_prints(capsys: pytest.CaptureFixture[str]) -
     trial.main(["trial"], wait=lambda: [consent(COMMANDS[0]), None][1])
 
     (shown,) = re.findall(r"^```text\n(Created .*?)^```", SECTION, re.MULTILINE | re.DOTALL)
-    printed = capsys.readouterr().out.replace(str(Path.cwd()), "/home/me/consent")
+    printed = capsys.readouterr().out.replace(str(Path.cwd()), "/home/me/consent").replace("\\", "/")
     assert shown in printed
 
 
