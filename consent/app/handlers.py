@@ -33,9 +33,7 @@ logger = logging.getLogger(__name__)
 def queue_reports(settings: Settings, trigger: Trigger, now: datetime) -> list[str]:
     """Record the runs that are due and return their queue messages; skip a study whose file cannot be used.
 
-    Raises:
-        ConfigurationError: no study file can be used.
-        ConsentReportError: the run history cannot be reached.
+    Raises ConfigurationError if no study file can be used, or the run history's error.
     """
     studies = load_studies(settings)
     for key, error in studies.failed.items():
@@ -59,11 +57,7 @@ def run_daily_maintenance(settings: Settings, now: datetime) -> None:
 
 
 def log_late_reports(settings: Settings, now: datetime) -> tuple[str, ...]:
-    """Log and return the keys of the studies whose report is late or whose study file cannot be used.
-
-    Raises:
-        ConsentReportError: the studies or the run history cannot be read.
-    """
+    """Log and return the keys of the studies whose report is late or whose study file cannot be used."""
     with _open_ledger(settings) as ledger:
         keys = late(ledger, load_studies(settings), now, sandbox=_is_sandbox(settings))
     for key in keys:
@@ -72,13 +66,9 @@ def log_late_reports(settings: Settings, now: datetime) -> tuple[str, ...]:
 
 
 def start_run(body: bytes, settings: Settings, now: datetime, nonce: str) -> QueuedRun:
-    """Record a run that was requested over HTTP.
+    """Record a run that was requested over HTTP; ``nonce`` distinguishes runs requested within one second.
 
-    nonce: distinguishes runs requested within one second.
-
-    Raises:
-        BadRequestError, CutoffError, UnknownStudyError: the request cannot be met.
-        ConsentReportError: the run cannot be recorded.
+    Raises BadRequestError, CutoffError or UnknownStudyError for a bad request, or the run history's error.
     """
     wanted = parse_run_request(body)
     study = choose_study(load_studies(settings), wanted.study)
@@ -90,9 +80,7 @@ def start_run(body: bytes, settings: Settings, now: datetime, nonce: str) -> Que
 def list_runs(parameters: Mapping[str, str], settings: Settings, now: datetime) -> dict[str, Any]:
     """Return the requested part of the run history as plain JSON values, newest run first.
 
-    Raises:
-        BadRequestError, UnknownStudyError: the request cannot be met.
-        ConsentReportError: the run history cannot be read.
+    Raises BadRequestError or UnknownStudyError for a bad request, or the run history's error.
     """
     wanted = parse_history_request(parameters)
     with _open_ledger(settings) as ledger:
@@ -103,12 +91,7 @@ def list_runs(parameters: Mapping[str, str], settings: Settings, now: datetime) 
 
 
 def show_run(run_id: str, settings: Settings, now: datetime) -> dict[str, Any]:
-    """Return one run as plain JSON values.
-
-    Raises:
-        UnknownRunError: no run has that id.
-        ConsentReportError: the run history cannot be read.
-    """
+    """Return one run as plain JSON values; raises UnknownRunError, or the run history's error."""
     with _open_ledger(settings) as ledger:
         record = ledger.read(parse_run_id(run_id))
         if record is None:
@@ -119,10 +102,7 @@ def show_run(run_id: str, settings: Settings, now: datetime) -> dict[str, Any]:
 def render_page(parameters: Mapping[str, str], settings: Settings, now: datetime) -> tuple[dict[str, str], str]:
     """Return headers and HTML of one study's page, or of the list of studies if none of several is named.
 
-    Raises:
-        BadRequestError, UnknownStudyError: the request cannot be met.
-        ConfigurationError: the study file cannot be used.
-        ConsentReportError: the run history cannot be read.
+    Raises BadRequestError or UnknownStudyError for a bad request, or the error of the study file or run history.
     """
     from consent.app.overview import overview_of
     from consent.app.page import page_headers, studies_page, study_page
@@ -136,11 +116,7 @@ def render_page(parameters: Mapping[str, str], settings: Settings, now: datetime
 
 
 def handle_run_message(message: str, settings: Settings, holder: str) -> None:
-    """Execute the run that a queue message names, then send the heartbeat if every report is delivered.
-
-    Raises:
-        ConsentReportError: see ``execute_message``.
-    """
+    """Execute the run that a queue message names, then send the heartbeat if every report is delivered."""
     with _open_ledger(settings) as ledger:
         record = execute_message(message, ledger, job(settings, ledger), now=utc_now, holder=holder)
     if record.is_report:
@@ -148,11 +124,7 @@ def handle_run_message(message: str, settings: Settings, holder: str) -> None:
 
 
 def handle_poison_message(message: str, settings: Settings) -> None:
-    """Mark the run of a message as failed after the message's last delivery.
-
-    Raises:
-        ConsentReportError: the run history cannot be reached.
-    """
+    """Mark the run of a message as failed after the message's last delivery."""
     with _open_ledger(settings) as ledger:
         mark_failed(message, ledger, now=utc_now)
 

@@ -34,10 +34,7 @@ def parse_run_request(body: bytes) -> RunRequest:
     """Parse the body of ``POST /api/runs``; an empty body requests today's report of the only study.
 
     body: a JSON object of at most 10 kB with any of ``study`` (text), ``as_of`` (YYYY-MM-DD), ``dry_run`` and
-    ``accept_drop`` (bool).
-
-    Raises:
-        BadRequestError: with every problem found.
+    ``accept_drop`` (bool). Raises BadRequestError with every problem.
     """
     if not body.strip():
         return RunRequest()
@@ -60,8 +57,7 @@ def parse_run_request(body: bytes) -> RunRequest:
 def parse_history_request(parameters: Mapping[str, str]) -> HistoryRequest:
     """Parse the query of ``GET /api/runs``: ``study`` (a key) and ``limit`` (1 to 500), both optional.
 
-    Raises:
-        BadRequestError: with every problem found.
+    Raises BadRequestError with every problem.
     """
     problems = _unknown(parameters, ("study", "limit"), _PLATFORM_PARAMETERS)
     limit = parameters.get("limit", str(DEFAULT_LIMIT))
@@ -73,22 +69,14 @@ def parse_history_request(parameters: Mapping[str, str]) -> HistoryRequest:
 
 
 def parse_page_request(parameters: Mapping[str, str]) -> str | None:
-    """Parse the query of ``GET /api/report``; return the key of the study, or None.
-
-    Raises:
-        BadRequestError: the query has another parameter than ``study``.
-    """
+    """Return the key of the study in the query of ``GET /api/report``, or None; raises BadRequestError."""
     if problems := _unknown(parameters, ("study",), _PLATFORM_PARAMETERS):
         raise BadRequestError(problems)
     return parameters.get("study")
 
 
 def parse_run_id(text: str) -> str:
-    """Return the text if it has the form of a run id.
-
-    Raises:
-        UnknownRunError: it does not.
-    """
+    """Return the text; raise UnknownRunError unless it has the form of a run id."""
     if not is_run_id(text):
         raise unknown_run()
     return text

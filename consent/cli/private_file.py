@@ -26,21 +26,13 @@ _EXISTS = "the file already exists"
 
 
 def write_private_file(path: Path, text: str) -> None:
-    """Write a new UTF-8 file that only its owner can read, where the file system supports that.
-
-    Raises:
-        ConfigurationError: as for ``ensure_private_path`` and ``write_new_file``.
-    """
+    """Write a new UTF-8 file that only its owner can read, where the file system supports that."""
     ensure_private_path(path)
     write_new_file(path, text, mode=0o600)
 
 
 def ensure_private_path(path: Path) -> None:
-    """Check that a private file may be written to a path; call it before any long work.
-
-    Raises:
-        ConfigurationError: the folder is shared, or the file exists.
-    """
+    """Raise ConfigurationError if the folder is shared or the file exists; call this before any long work."""
     ensure_not_shared_folder(path.parent)
     with contextlib.suppress(OSError):  # an impossible name is reported when the file is written
         if path.exists():
@@ -50,8 +42,7 @@ def ensure_private_path(path: Path) -> None:
 def write_new_file(path: Path, text: str, mode: int = 0o666) -> None:
     """Write a new UTF-8 file, complete or not at all; line ends stay as they are.
 
-    Raises:
-        ConfigurationError: the file exists, or cannot be written.
+    Raises ConfigurationError if the file exists or cannot be written.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -72,11 +63,7 @@ def _cannot_write(path: Path, reason: str) -> ConfigurationError:
 
 
 def ensure_not_shared_folder(folder: Path) -> None:
-    """Check for every known sign that others than this computer's user can see the files of a folder.
-
-    Raises:
-        ConfigurationError: a service syncs the folder, or it holds delivered reports.
-    """
+    """Raise ConfigurationError if a known service syncs the folder, or delivered reports are in it."""
     for start in (folder.absolute(), folder.resolve()):  # a link may lead into such a folder, or out of one
         for step in (start, *start.parents):
             if reason := _why_shared(step):

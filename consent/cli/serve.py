@@ -28,11 +28,8 @@ def serve(*, demo: bool, port: int, settings: Settings, say: Say, command: str) 
     """Run the function app until Ctrl-C.
 
     demo: use invented people and a simulated REDCap and Dropbox, in place of the settings. command: the same with the
-    right Python, for messages.
-
-    Raises:
-        MissingDependencyError: Python 3.13 or Node.js is missing.
-        ConfigurationError: there is no app here, the port is in use, or storage does not start.
+    right Python, for messages. Raises MissingDependencyError without Python 3.13 or Node.js, and ConfigurationError if
+    there is no app here, the port is in use, or storage does not start.
     """
     folder = Path(__file__).parent.parent.parent
     if not all((folder / name).exists() for name in APP):

@@ -44,13 +44,7 @@ class WriteTestResult:
 
 
 def run_write_test(new_account: NewAccount, folder: str) -> WriteTestResult:
-    """Write a small file to the folder of a study, have Dropbox confirm its content, and delete it.
-
-    Raises:
-        DeliveryRefusedError: Dropbox refused.
-        DeliveryUnavailableError: Dropbox could not be reached.
-        DeliveryUnverifiedError: the stored file does not match the upload.
-    """
+    """Write a small file to the folder of a study, verify it by its hash, and delete it; raises as a delivery does."""
     dropbox = new_account()
     written_to = next(path for path in _upwards(folder) if dropbox.exists(path))
     path = join_paths(written_to, TEST_FILE_NAME)

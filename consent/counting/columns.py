@@ -59,11 +59,7 @@ def instances(rows: pd.DataFrame) -> Array:
 
 
 def days_of(texts: Array, is_timestamp: bool, study: StudyConfig) -> Array:
-    """Read the day in each text; NaT where it is not a date.
-
-    Args:
-        is_timestamp: the texts are survey timestamps, which REDCap writes in its server's time zone.
-    """
+    """Read the day in each text, NaT where it is not a date; a survey timestamp is in the server's time zone."""
     return _by_value(texts, partial(_day_of_timestamp, study=study) if is_timestamp else _day, "datetime64[D]")
 
 

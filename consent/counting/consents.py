@@ -94,13 +94,11 @@ def read_batch(rows: pd.DataFrame, counting: Counting) -> Batch:
 def read_consents(rows: pd.DataFrame, participants: Array, counting: Counting) -> pd.DataFrame:
     """Read every consent of every form, sorted by participant, event, form and instance.
 
-    Args:
-        participants: the number of each row's participant.
+    participants: the number of each row's participant.
 
-    Returns:
-        Columns ``participant`` (number), ``row`` (position in ``rows``), ``form`` (number), ``event`` and ``instance``
-        (order), ``day`` (NaT if unreadable), ``state`` (rank in ``STATES``), ``agreed`` (by the decision alone),
-        ``certified`` and ``agreed_but_open``. If the study has form versions: ``version`` (empty if blank).
+    Returns columns ``participant`` (number), ``row`` (position in ``rows``), ``form`` (number), ``event`` and
+    ``instance`` (order), ``day`` (NaT if unreadable), ``state`` (rank in ``STATES``), ``agreed`` (by the decision
+    alone), ``certified`` and ``agreed_but_open``. If the study has form versions: ``version`` (empty if blank).
     """
     parts = [_consents_on(form, n, rows, counting) for n, form in enumerate(counting.study.consents)]
     consents = pd.concat(parts, ignore_index=True)

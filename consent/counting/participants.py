@@ -175,8 +175,7 @@ def _accrual_columns(
 ) -> dict[str, Array]:
     """Return the columns of accrual and renewal.
 
-    Args:
-        refused_on: the day of each participant's first refusal after the latest agreement, NaT for none.
+    refused_on: the day of each participant's first refusal after the latest agreement, NaT for none.
     """
     consented, declined = columns["participant_class"] == CONSENTED, columns["participant_class"] == DECLINED
     consents = batch.consents

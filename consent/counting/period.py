@@ -54,8 +54,7 @@ class ReportPeriod:
 def choose_period(*, start: date, time_zone: str, now: datetime, as_of: date | None) -> ReportPeriod:
     """Choose the period of a report made now, with the cut-off ``as_of`` or else today in the time zone.
 
-    Raises:
-        CutoffError: the cut-off is in the future, or before the study's first day.
+    Raises CutoffError if the cut-off is in the future, or before the study's first day.
     """
     today = day_in(time_zone, now)
     cutoff = as_of or today

@@ -15,10 +15,7 @@ def find_sites(batch: Batch, latest: Array, rules: SiteRules) -> Array:
     """Return the code of each participant's site, empty for none.
 
     The site is on the row of the latest agreed consent. If it is blank there, or there is no consent, it is the first
-    site in the order of events.
-
-    Args:
-        latest: the position of each participant's latest agreed consent, -1 for none.
+    site in the order of events. latest: the position of each participant's latest agreed consent, -1 for none.
     """
     codes = site_codes(batch, rules)
     sites = batch.last(codes, batch.sorted_rows(codes != "", codes)[::-1])  # in reverse, so the first row remains

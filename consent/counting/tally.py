@@ -66,11 +66,7 @@ def _sum(one: Any, other: Any) -> Any:
 
 
 def tally_participants(participants: pd.DataFrame, start: date) -> Tally:
-    """Count a batch of participants, as ``participants.build_participants`` returns them.
-
-    Args:
-        start: the study's first day, the start of week 0.
-    """
+    """Count a batch from ``participants.build_participants``; ``start``: the study's first day, which starts week 0."""
     classes, reasons = participants["participant_class"].to_numpy(), participants["reason"].to_numpy()
     consented = participants[classes == CONSENTED]
     since_start = consented["consented_on"].to_numpy().astype("datetime64[D]") - np.datetime64(start)
@@ -123,11 +119,7 @@ def _tally_sites(participants: pd.DataFrame) -> Counter[tuple[str, str]]:
 
 
 def ensure_raw_values(tally: Tally, path: Path) -> None:
-    """Reject a file with labels in place of codes, or with dates as Excel writes them: nobody in it would consent.
-
-    Raises:
-        SourceDataError: no decision and no date in the file is written as REDCap exports it.
-    """
+    """Raise SourceDataError for a file with labels instead of codes, or Excel's dates: nobody in it would consent."""
     unknown, unread = (tally.classes[NOT_COUNTED, reason] for reason in ("unknown_code", "unreadable_date"))
     consented, declined = tally.classes[CONSENTED, ""], tally.classes[DECLINED, ""]
     if not consented and (unread or (unknown and not declined)):  # a refusal needs no date, so it proves no date right

@@ -114,10 +114,8 @@ def read_folder_state(files: Sequence[ReportFile], destination: Destination, fol
 def plan_delivery(files: Sequence[ReportFile], destination: Destination, folder_state: FolderState) -> DeliveryPlan:
     """Plan the writes after which the folder holds this complete report, without replacing a newer one.
 
-    Raises:
-        DeliveryRefusedError: an archived file was changed, the archive holds a future day, or the report under the
-            stable names may be newer. A person must look first.
-        ValueError: the files must never be delivered.
+    Raises DeliveryRefusedError if an archived file was changed, the archive holds a future day, or the report under the
+    stable names may be newer: a person must look first. Raises ValueError for files that must never be delivered.
     """
     report = report_set(files, destination)
     archive = _archive_steps(report, folder_state)
@@ -134,9 +132,8 @@ def deliver(
 ) -> Delivery:
     """Carry out the plan; if another run has archived a newer report meanwhile, leave the stable names alone.
 
-    Args:
-        progress: called with (done, total, path) after each file.
-        before_write: called before each write; its error stops the delivery there.
+    progress: called with (done, total, path) after each file. before_write: called before each write; its error stops
+    the delivery there.
     """
     writes = [step for step in plan.steps if step.action != "keep"]
     first_stable = next((step for step in writes if step.replaces), None)

@@ -167,11 +167,9 @@ def hash_of(*parts: str) -> int:
 def record_batches(
     rows: Iterable[Row], received: ReceivedRows, *, split: frozenset[int] = frozenset(), size: int = BATCH_ROWS
 ) -> Iterator[list[Row]]:
-    """Yield batches of about ``size`` rows that never split a record, in the order received.
+    """Yield batches of about ``size`` rows in the order received, never splitting a record; ``received`` collects them.
 
-    Args:
-        received: collects the rows.
-        split: hashes of records whose rows are not adjacent; they are gathered and yielded at the end.
+    split: hashes of records whose rows are not adjacent; they are gathered and yielded at the end.
     """
     batch: list[Row] = []
     gathered: dict[str, list[Row]] = {}

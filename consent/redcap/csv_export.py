@@ -68,8 +68,7 @@ def count_file(
 ) -> Counted[Counts]:
     """Count a CSV export; ``count`` counts a batch of rows that splits no record, ``nothing`` no rows.
 
-    Raises:
-        SourceDataError: the file is not a whole CSV export with the study's fields.
+    Raises SourceDataError unless the file is a whole CSV export with the study's fields.
     """
 
     def read(split: frozenset[int]) -> tuple[ReceivedRows, Counts]:

@@ -129,13 +129,9 @@ class Project:
 def parse_project(about: Line, responses: Mapping[str, Sequence[Line]]) -> Project:
     """Build a project from REDCap's responses.
 
-    Args:
-        about: the response to ``project``.
-        responses: by content, ``metadata`` and, where requested and allowed, ``formEventMapping`` (in the order of the
-            events), ``exportFieldNames``, ``repeatingFormsEvents`` and ``dag``.
-
-    Raises:
-        KeyError: a response has no column of this name.
+    about: the response to ``project``. responses: by content, ``metadata`` and, where requested and allowed,
+    ``formEventMapping`` (in the order of the events), ``exportFieldNames``, ``repeatingFormsEvents`` and ``dag``.
+    Raises KeyError with the name of a column that a response lacks.
     """
     forms_by_event: dict[str, tuple[str, ...]] = {}
     for row in responses.get("formEventMapping", ()):

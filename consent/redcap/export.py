@@ -54,13 +54,10 @@ def export_registry(
 ) -> Exported[Counts]:
     """Export and count every record of a registry of any size, in memory for one batch.
 
-    Args:
-        count: counts a batch of rows (columns ``plan.shape.frame_columns``, all text) that splits no record.
-        nothing: the counts of no rows.
-        progress: called after each batch with the numbers of records received and listed.
+    count: counts a batch of rows (columns ``plan.shape.frame_columns``, all text) that splits no record. nothing: the
+    counts of no rows. progress: called after each batch with the numbers of records received and listed.
 
-    Raises:
-        IncompleteExportError: a listed row was not received, or a row was received twice.
+    Raises IncompleteExportError if a listed row was not received, or a row was received twice.
     """
     listed = list_rows(client, plan)
     number = listed.record_count

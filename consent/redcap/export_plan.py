@@ -45,8 +45,7 @@ class ExportPlan:
 def plan_export(study: StudyConfig, project: Project) -> ExportPlan:
     """Plan the export of everything that counting the study needs.
 
-    Raises:
-        DictionaryError: with everything in the study file that the project does not have, or codes differently.
+    Raises DictionaryError with everything in the study file that the project does not have, or codes differently.
     """
     if problems := list(find_mismatches(study, project)):
         raise DictionaryError(problems, f"The study file of '{study.key}' does not match REDCap's data dictionary:")

@@ -58,12 +58,9 @@ def check_complete(
 ) -> ReceivedRows:
     """Make sure that every listed row was received, except a few that were added or deleted during the export.
 
-    Returns:
-        The listing that was accepted: ``listed``, or a newer one.
-
-    Raises:
-        IncompleteExportError: a row is still listed and still missing; more rows changed than people change in that
-            time, as when a server truncates its responses; or a row may be lost between batches.
+    Returns the listing that was accepted: ``listed``, or a newer one. Raises IncompleteExportError if a row is still
+    listed and still missing; if more rows changed than people change in that time, as when a server truncates its
+    responses; or if a row may be lost between batches.
     """
     missing, unlisted = find_missing(listed.rows, received.rows), find_missing(received.rows, listed.rows)
     if not len(missing) and not len(unlisted):

@@ -35,11 +35,9 @@ def inspect_project(client: RedcapClient, study: StudyConfig) -> InspectedProjec
 
 
 def expected_project(study: StudyConfig, about: dict[str, str]) -> int:
-    """Return the number of the token's project, which must be the one in the study file if that names one.
+    """Return the number of the token's project.
 
-    Raises:
-        ConfigurationError: it is another project.
-        SourceDataError: REDCap does not name the project.
+    Raises ConfigurationError if the study file names another one, and SourceDataError if REDCap names none.
     """
     number, expected = about.get("project_id", ""), study.redcap.project_id
     if not number.isdecimal():
@@ -57,10 +55,9 @@ def expected_project(study: StudyConfig, about: dict[str, str]) -> int:
 
 
 def describe_project(client: RedcapClient, about: dict[str, str], study: StudyConfig | None = None) -> Project:
-    """Request the project's fields and events.
+    """Request the project's fields and events, as a run of the study needs them.
 
-    Args:
-        study: request what a run of it needs. Without a study, request what the token may read of repeats and groups.
+    Without a study, also request what the token may read of repeats and groups.
     """
     needed, optional = {"metadata": "data dictionary"}, []
     if study and any(ref.is_checkbox for _, ref in named_fields(study)):
@@ -88,12 +85,9 @@ def _rows(client: RedcapClient, content: str, name: str) -> list[dict[str, str]]
 
 
 def read_dictionary(path: Path) -> Project:
-    """Read a data dictionary downloaded from REDCap's Online Designer.
+    """Read a data dictionary downloaded from REDCap's Online Designer; raises ConfigurationError if it is unusable.
 
     It has commas, or the semicolons or tabs that a spreadsheet of another country writes.
-
-    Raises:
-        ConfigurationError: the file cannot be read, or is no data dictionary.
     """
     lines: list[list[str]] = []
     why = ""

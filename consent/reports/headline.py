@@ -41,10 +41,8 @@ def headline(summary: "ConsentSummary") -> tuple[str, ...]:
 def week_sentence(days: str, complete_weeks: Sequence[int]) -> str:
     """Return ``4 new consents in the week of 16–22 Nov (3 the week before; 12-week average 6.0).``
 
-    Args:
-        days: the last complete week.
-        complete_weeks: the consents of each complete week up to that one, oldest first. A single week is compared with
-            nothing; an average needs four.
+    days: the last complete week. complete_weeks: the consents of each complete week up to that one, oldest first. A
+    single week is compared with nothing; an average needs four.
     """
     compared = [f"{count:,} the week before" for count in complete_weeks[-2:-1]]
     average = average_per_week(complete_weeks)

@@ -90,13 +90,8 @@ def compare_files(
 ) -> Comparison:
     """Compare an old report with the current count of an export.
 
-    Args:
-        as_of: the last day counted; by default the last day of the old report's last week, or today.
-
-    Raises:
-        CutoffError: that day is in another week, or in the future.
-        SourceDataError: one of the files is not what it should be.
-        ConfigurationError: one of them cannot be opened.
+    as_of: the last day counted; by default the last day of the old report's last week, or today. Raises CutoffError if
+    that day is in another week or in the future, and SourceDataError or ConfigurationError for an unusable file.
     """
     try:
         report = parse_old_report(old.read_bytes(), old.name, study)
@@ -124,11 +119,7 @@ def _period(report: OldReport, study: StudyConfig, now: datetime, as_of: date | 
 
 
 def build_comparison(report: OldReport, counts: BothCounts, study: StudyConfig, period: ReportPeriod) -> Comparison:
-    """Combine the old report with the counts by both rules.
-
-    Raises:
-        AssertionError: the reasons do not add up, which is a bug.
-    """
+    """Combine the old report with the counts by both rules; AssertionError (a bug) if the reasons do not add up."""
     tally, days = counts.tally, [week.first_day for week in period.weeks]
     rules: dict[Cell, list[Difference]] = defaultdict(list)
     for (cell, reason), n in sorted(counts.reasons.items()):

@@ -50,11 +50,7 @@ class OldReport:
 
 
 def parse_old_report(content: bytes, name: str, study: StudyConfig) -> OldReport:
-    """Read a report from its CSV.
-
-    Raises:
-        SourceDataError: it is not a whole report of the old pipeline, or a report of another study.
-    """
+    """Read an old report from its CSV; raises SourceDataError if it is incomplete, or of another study or kind."""
     header, *lines = _lines(content, name)
     columns = _columns(header, study, name)
     if not lines or lines[-1][0] != "Total":

@@ -212,10 +212,8 @@ def _differences(column: _Column, weeks: Array, batch: Batch) -> Iterator[tuple[
 def explain(old: Iterable[OldRow], now: int, lost: str, found: str) -> Iterator[tuple[int, Reason, int]]:
     """Explain the difference of one participant in one column, as week, reason and 1 or -1.
 
-    Args:
-        old: the participant's rows that the old pipeline counted.
-        now: the week counted in now, or NOWHERE.
-        lost: why a row without a fault does not count now. found: why the old pipeline did not count what counts now.
+    old: the participant's rows that the old pipeline counted. now: the week counted in now, or NOWHERE. lost: why a row
+    without a fault does not count now. found: why the old pipeline did not count what counts now.
     """
     if now == NOWHERE:
         yield from ((week, Reason(fault or lost), -1) for week, fault in old)

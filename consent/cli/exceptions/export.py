@@ -48,9 +48,7 @@ def find_records_to_review(
 ) -> Review:
     """Export all records of a study and list those to review, as the report of that day counts them.
 
-    Raises:
-        CutoffError: that day cannot be reported.
-        ConsentReportError: REDCap could not be reached, refused, or did not send everything.
+    Raises CutoffError if that day cannot be reported, or the error of the export.
     """
     period = choose_period(start=study.start_date, time_zone=study.time_zone, now=now(), as_of=as_of)
     with open_redcap(study.redcap, settings) as redcap:

@@ -36,12 +36,8 @@ def create_study_file(
 ) -> NewStudyFile:
     """Write a study file to complete, by default into the folder of CONSENT_STUDIES, named after the project.
 
-    Args:
-        dictionary: a downloaded data dictionary; by default REDCap's current one.
-
-    Raises:
-        ConfigurationError: the dictionary cannot be used, or the file exists or cannot be written.
-        ConsentReportError: REDCap could not be reached, or refused.
+    dictionary: a downloaded data dictionary; by default REDCap's current one. Raises ConfigurationError if it cannot be
+    used, or the file exists or cannot be written; or REDCap's error.
     """
     if output and not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,99}\.toml", output.name):  # its stem is the study's key
         raise ConfigurationError(
