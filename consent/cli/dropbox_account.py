@@ -14,8 +14,6 @@ from consent.files import StoredFile
 if TYPE_CHECKING:
     import dropbox
 
-DEADLINE_SECONDS = 60
-
 
 @dataclass(frozen=True)
 class Owner:
@@ -33,11 +31,11 @@ class Owner:
     root_namespace: str
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class DropboxAccount(DropboxFolder):
     """A Dropbox folder that can also name its owner and delete a file; times out after a minute."""
 
-    def __init__(self, *, deadline_seconds: float = DEADLINE_SECONDS, **how: Any) -> None:
-        super().__init__(deadline_seconds=deadline_seconds, **how)
+    deadline_seconds: float = 60
 
     def owner(self) -> Owner:
         """Return the owner.

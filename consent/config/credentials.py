@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn, Self
@@ -47,6 +47,7 @@ class Secret:
         raise TypeError(f"{self!r} must not be copied or stored")
 
 
+@dataclass(eq=False, repr=False)
 class KeyVault:
     """Read secrets from an Azure Key Vault with the Azure identity of this machine.
 
@@ -54,29 +55,23 @@ class KeyVault:
     default a new one; a given one stays open. Raises SettingsError if the address is not https.
     """
 
+    url: str
+    _: KW_ONLY
+    network: Network
+    credential: "TokenCredential | None" = None
+    session: "requests.Session | None" = None
+    sleep: Callable[[float], None] = time.sleep
+    now: Callable[[], datetime] = utc_now
+
     _action, _no_right = "read", NO_RIGHT_TO_READ
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        network: Network,
-        credential: "TokenCredential | None" = None,
-        session: "requests.Session | None" = None,
-        sleep: Callable[[float], None] = time.sleep,
-        now: Callable[[], datetime] = utc_now,
-    ) -> None:
-        parts = split_url(url)
+    def __post_init__(self) -> None:
+        parts = split_url(self.url)
         if parts is None or parts.scheme != "https" or not parts.hostname or has_extras(parts):
             problem = Problem("KEY_VAULT_URL is not the address of a vault.", "Set it to https://NAME.vault.azure.net.")
             raise SettingsError([problem])
         self.url = f"https://{parts.netloc}"
-        self._network = network
-        self._credential = credential
-        self._given_session = session
         self._own_session: requests.Session | None = None
-        self._sleep = sleep
-        self._now = now
         self._opened: SecretClient | None = None
 
     def lookup(self, name: str) -> str | None:
@@ -128,23 +123,23 @@ class KeyVault:
         if self._opened is None:
             from azure.keyvault.secrets import SecretClient
 
-            transport = azure_transport(self._session(), self._sleep, longest_wait=_LONGEST_WAIT_SECONDS)
-            credential = self._credential or find_identity(transport, _RETRIES)
+            transport = azure_transport(self._session(), self.sleep, longest_wait=_LONGEST_WAIT_SECONDS)
+            credential = self.credential or find_identity(transport, _RETRIES)
             self._opened = SecretClient(self.url, credential, transport=transport, **_RETRIES)
         return self._opened
 
     def _session(self) -> "requests.Session":
-        if self._given_session is not None:
-            return self._given_session
+        if self.session is not None:
+            return self.session
         if self._own_session is None:
             # Azure provides identities at a plain http address of the machine itself, which no proxy can reach.
-            self._own_session = new_session(replace(self._network, http_proxy=None), self.url, LOGIN_URL)
+            self._own_session = new_session(replace(self.network, http_proxy=None), self.url, LOGIN_URL)
         return self._own_session
 
     def _ensure_within_dates(self, name: str, properties: "SecretProperties") -> None:
-        if properties.expires_on is not None and properties.expires_on <= self._now():
+        if properties.expires_on is not None and properties.expires_on <= self.now():
             raise SecretsRefusedError(f"{self._label(name)} has expired.", "Store a new version of it.")
-        if properties.not_before is not None and properties.not_before > self._now():
+        if properties.not_before is not None and properties.not_before > self.now():
             raise SecretsRefusedError(f"{self._label(name)} is not active yet.", "Correct its activation date.")
 
     def _label(self, name: str) -> str:

@@ -9,6 +9,7 @@ import logging
 import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,45 +32,34 @@ _LONGEST_PAUSE = 30.0  # seconds, unless Dropbox asks for more
 logger = logging.getLogger(__name__)
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class DropboxFolder:
     """The Dropbox of one person or team, through the official SDK with our own retries.
 
-    Args:
-        root_namespace: the team space to write to; by default the account's own files.
-        deadline_seconds: the time limit of all calls and waits together.
-        keep_alive: called before each request; its error ends the run.
+    root_namespace: the team space to write to; by default the account's own files. deadline_seconds: the time limit of
+    all calls and waits together. keep_alive: called before each request; its error ends the run.
 
     The session stays open. Raises ``ValueError`` for a session that reads the environment: an entry in .netrc would
     replace the token.
     """
 
-    def __init__(
-        self,
-        *,
-        app_key: Secret,
-        refresh_token: Secret,
-        app_secret: Secret | None,
-        session: "requests.Session",
-        root_namespace: str | None = None,
-        deadline_seconds: float = 300,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        keep_alive: Callable[[], None] = lambda: None,
-    ) -> None:
-        if session.trust_env:
+    app_key: Secret
+    refresh_token: Secret
+    app_secret: Secret | None
+    session: "requests.Session"
+    root_namespace: str | None = None
+    deadline_seconds: float = 300
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    keep_alive: Callable[[], None] = lambda: None
+
+    def __post_init__(self) -> None:
+        if self.session.trust_env:
             raise ValueError("A session for Dropbox must not read the environment. Set trust_env to False.")
-        self._app_key = app_key
-        self._refresh_token = refresh_token
-        self._app_secret = app_secret
-        self._session = session
-        self._root_namespace = root_namespace
-        self._deadline_seconds = self._seconds_left = deadline_seconds
-        self._clock = clock
-        self._sleep = sleep
-        self._keep_alive = keep_alive
+        self._seconds_left = self.deadline_seconds
         self._client: dropbox.Dropbox | None = None
         self._request_id = "none"
-        session.hooks["response"].append(self._note_request_id)
+        self.session.hooks["response"].append(self._note_request_id)
 
     def connect(self) -> None:
         """Check the sign-in once, before anything is written."""
@@ -86,7 +76,6 @@ class DropboxFolder:
         return None if found is None else StoredFile(path, found.content_hash or "", found.size, found.rev)
 
     def list_folder(self, path: str) -> tuple[str, ...]:
-        """Return the names in a folder, sorted; none if it does not exist."""
         client = self._connected()
         return self._ask(f"listing '{path}'", lambda: tuple(sorted(_names_in(client, nfc(path))))) or ()
 
@@ -126,19 +115,19 @@ class DropboxFolder:
         import dropbox
 
         client = dropbox.Dropbox(
-            app_key=self._app_key.reveal(),
-            app_secret=self._app_secret.reveal() if self._app_secret else None,
-            oauth2_refresh_token=self._refresh_token.reveal(),
-            session=self._session,
+            app_key=self.app_key.reveal(),
+            app_secret=self.app_secret.reveal() if self.app_secret else None,
+            oauth2_refresh_token=self.refresh_token.reveal(),
+            session=self.session,
             user_agent=f"ConsentSummary/{__version__}",
             timeout=_TIMEOUT,
             max_retries_on_error=0,
             max_retries_on_rate_limit=0,  # by default the SDK waits forever
             auto_content_hash=False,  # we send our own, computed once before the first attempt
         )
-        if self._root_namespace is None:
+        if self.root_namespace is None:
             return client
-        return client.with_path_root(dropbox.common.PathRoot.root(self._root_namespace))
+        return client.with_path_root(dropbox.common.PathRoot.root(self.root_namespace))
 
     def _ask(self, what: str, question: Callable[[], T]) -> T | None:
         """Repeat a read until it succeeds; None for "not found"."""
@@ -151,7 +140,7 @@ class DropboxFolder:
         return result
 
     def _attempt(self, action: Callable[[], T]) -> T | ApiFailure:
-        self._keep_alive()
+        self.keep_alive()
         if self._seconds_left <= 0:
             raise self._timeout_error("slow responses")
         self._request_id = "none"
@@ -179,11 +168,11 @@ class DropboxFolder:
         details = (seconds, self._request_id, what, failure.reason)
         logger.warning("event=dropbox_retry seconds=%.0f request=%s action=%s reason=%s", *details)
         with self._timed():
-            self._sleep(seconds)
+            self.sleep(seconds)
 
     def _timeout_error(self, what: str) -> DeliveryUnavailableError:
         return DeliveryUnavailableError(
-            f"Dropbox was not available for {self._deadline_seconds:.0f} seconds ({what}; request {self._request_id}).",
+            f"Dropbox was not available for {self.deadline_seconds:.0f} seconds ({what}; request {self._request_id}).",
             "Run again later. If it fails again, check https://status.dropbox.com and the network settings "
             "(HTTPS_PROXY, REQUESTS_CA_BUNDLE).",
         )
@@ -201,11 +190,11 @@ class DropboxFolder:
 
     @contextlib.contextmanager
     def _timed(self) -> Iterator[None]:
-        started = self._clock()
+        started = self.clock()
         try:
             yield
         finally:
-            self._seconds_left -= self._clock() - started
+            self._seconds_left -= self.clock() - started
 
     def _note_request_id(self, response: "requests.Response", *args: object, **kwargs: object) -> None:
         self._request_id = response.headers.get("X-Dropbox-Request-Id", "none")

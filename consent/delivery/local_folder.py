@@ -9,6 +9,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -33,31 +34,23 @@ _OTHER_RUN = (
 )
 
 
+@dataclass(eq=False)
 class LocalFolder:
     """Reports in a folder on disk; waits for a file that is open in another program, then refuses to continue."""
 
-    def __init__(
-        self,
-        root: Path,
-        *,
-        wait_seconds: float = 30,
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._root = root
-        self._wait_seconds = wait_seconds
-        self._clock = clock
-        self._sleep = sleep
-        self._staged: dict[Path, bytes] = {}
+    root: Path
+    _: KW_ONLY
+    wait_seconds: float = 30
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    _staged: dict[Path, bytes] = field(default_factory=dict, init=False)
 
     def stat(self, path: str) -> StoredFile | None:
-        """Return the file at the path, or None."""
         target = self._target(path)
         with _os_errors(path):
             return _stored(path, target.read_bytes()) if target.exists() else None
 
     def list_folder(self, path: str) -> tuple[str, ...]:
-        """Return the names in a folder, sorted; none if it does not exist."""
         folder = self._inside(path)
         with _os_errors(path):
             children = folder.iterdir() if folder.is_dir() else ()
@@ -114,7 +107,7 @@ class LocalFolder:
     def _new_part(self, target: Path) -> BinaryIO:
         part = _part_of(target)
         with contextlib.suppress(FileNotFoundError):
-            if self._clock() - part.stat().st_mtime > _STALE_AFTER:
+            if self.clock() - part.stat().st_mtime > _STALE_AFTER:
                 part.unlink()
         return part.open("xb")
 
@@ -126,16 +119,16 @@ class LocalFolder:
             except OSError as error:
                 if _code(error) not in codes:
                     raise
-            if waited >= self._wait_seconds:
+            if waited >= self.wait_seconds:
                 what, fix = refusal
                 raise DeliveryRefusedError(f"'{path}' {what}", fix)
-            self._sleep(1)
+            self.sleep(1)
             waited += 1
 
     def _target(self, path: str) -> Path:
         target = self._inside(path)
         with _os_errors(path):
-            for folder in [self._root, *(parent for parent in target.parents if self._root in parent.parents)]:
+            for folder in [self.root, *(parent for parent in target.parents if self.root in parent.parents)]:
                 if folder.exists() and not folder.is_dir():
                     raise DeliveryRefusedError(f"'{folder}' is a file, but it should be a folder.", "Move it away.")
             if target.is_dir():
@@ -144,11 +137,11 @@ class LocalFolder:
 
     def _inside(self, path: str) -> Path:
         names = folder_names(path)
-        target = self._root.joinpath(*names)
+        target = self.root.joinpath(*names)
         with _os_errors(path):
-            inside = target.resolve().is_relative_to(self._root.resolve())
+            inside = target.resolve().is_relative_to(self.root.resolve())
         if not inside or {"..", "."} & set(names):
-            raise DeliveryRefusedError(f"'{path}' is outside the folder '{self._root}'.", "Choose a path inside it.")
+            raise DeliveryRefusedError(f"'{path}' is outside the folder '{self.root}'.", "Choose a path inside it.")
         return target
 
 

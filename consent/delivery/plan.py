@@ -68,7 +68,6 @@ class Step:
 
     @property
     def path(self) -> str:
-        """The path of the file."""
         return self.target.path
 
 

@@ -35,7 +35,6 @@ class Destination:
 
     @property
     def manifest_name(self) -> str:
-        """The manifest's file name."""
         return f"{self.title}.manifest.json"
 
     @property
@@ -68,7 +67,6 @@ class ReportSet:
 
     @property
     def archive_folder(self) -> str:
-        """The archive folder of this set."""
         return join_paths(self.destination.archive_home, self.destination.cutoff.isoformat(), self.set_id)
 
     def archive_targets(self, stored: Mapping[str, StoredFile]) -> tuple[TargetFile, ...]:
