@@ -41,7 +41,6 @@ STATES = {
 
 
 def study_page(overview: StudyOverview) -> str:
-    """Return the page of one study as HTML."""
     report, study, zone = overview.report, overview.study, ZoneInfo(overview.study.time_zone)
     weeks = weeks_of(report, study.time_zone) if report else ()
     return _render(
@@ -80,7 +79,8 @@ def studies_page(overviews: Sequence[StudyOverview], unusable: Mapping[str, Conf
 
 def page_headers() -> dict[str, str]:
     """Return headers that forbid scripts, other resources, caching and referrers."""
-    digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
+    style = _environment().get_template("page.css").render()  # exactly as every page contains it
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return {
         "Content-Security-Policy": (
             f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -123,8 +123,3 @@ def _environment() -> Environment:
     )
     environment.filters |= {"number": "{:,}".format, "day": short_day, "long_day": long_day}
     return environment
-
-
-def _style() -> str:
-    """Return the style sheet exactly as every page contains it."""
-    return _environment().get_template("page.css").render()

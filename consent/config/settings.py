@@ -41,11 +41,9 @@ class Problems:
             return None
 
     def add(self, problems: Iterable[Problem]) -> None:
-        """Add these problems."""
         self._problems.update(dict.fromkeys(problems))
 
     def listed(self) -> tuple[Problem, ...]:
-        """Return every problem."""
         return tuple(self._problems)
 
     def raise_if_any(self) -> None:

@@ -51,7 +51,6 @@ class Batch:
 
     @property
     def size(self) -> int:
-        """The number of participants."""
         return len(self.records)
 
     def values(self, ref: FieldRef) -> Array:

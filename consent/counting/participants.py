@@ -194,7 +194,6 @@ def _accrual_columns(
 
 
 def _quality(batch: Batch, agreed: Agreements, withdrawals: WithdrawalArrays, sites: Array | None) -> dict[str, Array]:
-    """Flag the participants of each quality code."""
     flags = {code: batch.with_consent(concerned) for code, concerned in quality_of_consents(batch).items()}
     flags["rider_without_consent"] = np.zeros(batch.size, dtype=bool)
     for rider in batch.counting.study.riders:

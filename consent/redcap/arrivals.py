@@ -75,7 +75,6 @@ class Hashes:
         return self._used
 
     def append(self, value: int) -> None:
-        """Add one hash."""
         if self._used == len(self._block):
             larger = np.empty(2 * self._used, dtype=np.uint64)
             larger[: self._used] = self._block
@@ -84,12 +83,10 @@ class Hashes:
         self._used += 1
 
     def extend(self, values: Iterable[int]) -> None:
-        """Add several hashes."""
         for value in values:
             self.append(value)
 
     def copy(self) -> "Hashes":
-        """Return the same hashes in a new block."""
         other = Hashes(len(self._block))
         other._block[: self._used] = self._block[: self._used]
         other._used = self._used

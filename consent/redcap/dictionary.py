@@ -88,7 +88,6 @@ class Project:
 
     @property
     def record_id(self) -> str:
-        """The name of the record-id field."""
         return self.fields[0].name
 
     @property
@@ -98,7 +97,6 @@ class Project:
 
     @cached_property
     def forms(self) -> tuple[str, ...]:
-        """The instruments in order."""
         return tuple(dict.fromkeys(each.form for each in self.fields))
 
     @cached_property

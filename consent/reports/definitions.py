@@ -179,14 +179,11 @@ def _riders(study: StudyConfig) -> str:
     )
     coded = {(rider.agreed, rider.declined) for rider in study.riders}
     if len(coded) > 1 or len(study.riders) == 1:
-        lines = [f"{_rider_field(rider)}, {_meanings(rider)}{_offered_in(rider)}." for rider in study.riders]
-        return "\n".join([text, *lines])
+        names = [rider.key if rider.label == rider.key else f"{rider.key} ({rider.label})" for rider in study.riders]
+        rules = [f"{_field(rider.field)}, {_meanings(rider)}{_offered_in(rider)}." for rider in study.riders]
+        return "\n".join([text, *map(": ".join, zip(names, rules, strict=True))])
     fields = [f"{rider.key}: {_field(rider.field)}{_offered_in(rider)}." for rider in study.riders]
     return "\n".join([text, f"In each of them {_meanings(study.riders[0])}.", *fields])
-
-
-def _rider_field(rider: Rider) -> str:
-    return f"{rider.key if rider.label == rider.key else f'{rider.key} ({rider.label})'}: {_field(rider.field)}"
 
 
 def _meanings(rider: Rider) -> str:

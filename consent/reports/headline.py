@@ -28,7 +28,7 @@ def headline(summary: "ConsentSummary") -> tuple[str, ...]:
         _since_last(summary.changes, cutoff),
         *(week_sentence(_days(week, cutoff), [c.consented for c in complete]) for week in complete[-1:]),
         *(
-            running_week_sentence(_days(week, cutoff), week.consented, progress(week, summary.period))
+            f"{week.consented:,} so far in the week of {_days(week, cutoff)} ({progress(week, summary.period)})."
             for week in summary.weeks
             if not week.complete
         ),
@@ -51,11 +51,6 @@ def week_sentence(days: str, complete_weeks: Sequence[int]) -> str:
     new = complete_weeks[-1]
     beside = f" ({'; '.join(compared)})" if compared else ""
     return f"{new:,} new {_consents(new)} in the week of {days}{beside}."
-
-
-def running_week_sentence(days: str, consented: int, progress: str) -> str:
-    """Return ``2 so far in the week of 23–29 Nov (in progress, 1 of 7 days).``"""
-    return f"{consented:,} so far in the week of {days} ({progress})."
 
 
 def totals_sentence(consented: int, taking_part: int) -> str:

@@ -50,7 +50,6 @@ class PlacedTable:
     last_row: int
 
     def column(self, heading: str) -> int:
-        """Return the number of the column with this heading."""
         return [column.heading for column in self.table.columns].index(heading)
 
 

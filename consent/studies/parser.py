@@ -46,7 +46,7 @@ def _study(table: TomlTable, key: str, sha256: str) -> model.StudyConfig:
         consents=tuple(map(_consent, table.tables("consent", at_least_one=True))),
         riders=tuple(map(_rider, table.tables("riders"))),
         leave_out=tuple(map(_leave_out, table.tables("leave_out"))),
-        only=_only(table.table("only")) if table.has("only") else None,
+        only=model.Only(*_coded_field(table.table("only"))) if table.has("only") else None,
         withdrawal=_withdrawal(table.table("withdrawal")) if table.has("withdrawal") else None,
         sites=_sites(table.table("sites")) if table.has("sites") else None,
         version=_version(table.table("version")) if table.has("version") else None,
@@ -115,25 +115,22 @@ def _leave_out(table: TomlTable) -> model.LeaveOut:
     by_field, by_id = table.has("field") or table.has("codes"), table.has("id_pattern")
     if by_field == by_id:
         table.add_problem("field", "the rule needs one way to find records", "Give field and codes, or id_pattern.")
-    return model.LeaveOut(
-        reason=table.label("reason"),
-        field=model.FieldRef(*table.field_ref("field")) if by_field else None,
-        codes=table.texts("codes", at_least_one=True) if by_field else (),
-        id_pattern=table.pattern("id_pattern") if by_id else None,
-    )
+    field, codes = _coded_field(table) if by_field else (None, ())
+    return model.LeaveOut(table.label("reason"), field, codes, table.pattern("id_pattern") if by_id else None)
 
 
-def _only(table: TomlTable) -> model.Only:
-    return model.Only(field=model.FieldRef(*table.field_ref("field")), codes=table.texts("codes", at_least_one=True))
+def _coded_field(table: TomlTable, key: str = "field") -> tuple[model.FieldRef, tuple[str, ...]]:
+    return model.FieldRef(*table.field_ref(key)), table.texts("codes", at_least_one=True)
 
 
 def _withdrawal(table: TomlTable) -> model.WithdrawalRules:
     has_flag = table.has("flag") or table.has("codes")
     if not has_flag and not table.has("date"):
         table.add_problem("flag", "the rule has no field", "Give flag and codes, or date, or both.")
+    flag, codes = _coded_field(table, "flag") if has_flag else (None, ())
     rules = model.WithdrawalRules(
-        flag=model.FieldRef(*table.field_ref("flag")) if has_flag else None,
-        codes=table.texts("codes", at_least_one=True) if has_flag else (),
+        flag=flag,
+        codes=codes,
         date=table.optional(table.field_name, "date"),
         extent=model.FieldRef(table.field_name("extent")) if table.has("extent") else None,
         ends=table.texts("ends", at_least_one=True) if table.has("ends") else (),

@@ -57,7 +57,6 @@ class Checkup:
         return not self.count("problem")
 
     def count(self, state: State) -> int:
-        """Return the number of findings in this state."""
         return sum(finding.state == state for finding in self.findings)
 
     def grouped(self) -> Iterator[tuple[str, str, list[Finding]]]:
@@ -94,7 +93,6 @@ class FindingCollector:
     unknown = partialmethod(add, "unknown")
 
     def add_problems(self, problems: Iterable[Problem], state: State = "problem") -> None:
-        """Add each problem of an error."""
         for problem in problems:
             self.add(state, problem.what, problem.fix)
 

@@ -71,7 +71,6 @@ class Comparison:
 
     @property
     def everything(self) -> tuple[ComparedNumber, ...]:
-        """The weeks' numbers and the totals."""
         return (*self.numbers, *self.totals)
 
     def effects(self) -> dict[str, tuple[Effect, Effect]]:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from consent.cli.compare.comparison import ComparedNumber, Comparison, Difference, Effect
+from consent.cli.compare.comparison import ComparedNumber, Comparison, Difference
 from consent.cli.compare.reasons import RULES
 from consent.dates import WEEK, date_range, short_day
 from consent.files import to_json
@@ -68,7 +68,9 @@ def _rules(comparison: Comparison) -> Table:
     table = _table("Rule", "Consents", "Riders", "Meaning", left=("Rule", "Meaning"))
     for code, meaning in RULES.items():
         if code in effects:
-            table.add_row(code, *(effect_text(effect) for effect in effects[code]), meaning)
+            # both signs where a rule moves people to another week
+            changes = (" ".join(signed(n) for n in (one.more, one.fewer) if n) for one in effects[code])
+            table.add_row(code, *changes, meaning)
     consents, *riders = (total.now - total.old_rule for total in comparison.totals)
     table.add_row("Total", signed(consents), signed(sum(riders)), style="bold")
     return table
@@ -90,11 +92,6 @@ def _table(*headings: str, left: tuple[str, ...]) -> Table:
     for heading in headings:
         table.add_column(heading, justify="left" if heading in left else "right", overflow="fold")
     return table
-
-
-def effect_text(effect: Effect) -> str:
-    """Return ``+2``, ``−3``, or both where a rule moves people to another week."""
-    return " ".join(signed(n) for n in (effect.more, effect.fewer) if n)
 
 
 def reason_texts(number: ComparedNumber) -> list[str]:

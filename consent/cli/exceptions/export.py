@@ -25,7 +25,7 @@ from consent.runs.services import open_redcap
 from consent.studies.model import StudyConfig
 
 HEADER = ("record", "event", "instrument", "instance", "code", "reason", "field")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet executes such a cell, unless an apostrophe precedes
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def review_csv(review: Review) -> str:
     table = csv.DictWriter(text, HEADER, lineterminator="\n")
     table.writeheader()
     for line in _lines(review):
-        table.writerow({name: _without_formula(value) for name, value in line.items()})
+        table.writerow({k: f"'{v}" if v.startswith(_FORMULA_STARTS) else v for k, v in line.items()})
     return text.getvalue()
 
 
@@ -94,8 +94,3 @@ def review_document(review: Review, *, with_records: bool) -> dict[str, Any]:
 def _lines(review: Review) -> list[dict[str, str]]:
     entries: list[Entry] = [entry for code in review.worklist.records for entry in review.worklist.of(code)]
     return [to_json(entry) | {"reason": REASONS[entry.code]} for entry in entries]
-
-
-def _without_formula(value: str) -> str:
-    """Spreadsheets execute a value that begins like a formula; a leading apostrophe marks it as text."""
-    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value

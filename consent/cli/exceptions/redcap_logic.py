@@ -84,7 +84,6 @@ class RuleCells:
         return [self.cell(ref, event) for event in self.events_of(ref.field)]
 
     def only_cell(self, ref: FieldRef) -> str:
-        """Return the cell of a field in its only event."""
         return self.cell(ref, self.event_of(ref.field))
 
     def unknown(self, cell: str, known: tuple[str, ...]) -> str:
@@ -92,7 +91,6 @@ class RuleCells:
         return is_none_of(cell, (*self.blanks, *known)) if known else ""
 
     def date(self, name: str, event: str = "") -> "DateCell":
-        """Return the cell of a date."""
         described = self.project.field(name)
         if described is None:
             raise NotExpressibleError(f"{name} is a survey's timestamp, and REDCap's logic has no field for it")
@@ -112,7 +110,6 @@ class RuleCells:
         return events
 
     def event_of(self, name: str, only: tuple[str, ...] = ()) -> str:
-        """Return the only event of a field."""
         first, *more = self.events_of(name, only)
         if more:
             raise NotExpressibleError(f"{name} is in several events, and the one that counts cannot be selected")

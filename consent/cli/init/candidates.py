@@ -40,11 +40,6 @@ class Candidate:
     codes: tuple[tuple[str, str], ...] = ()
     place: int = 0
 
-    @property
-    def is_yes_or_no(self) -> bool:
-        """Whether 1 means yes in REDCap itself."""
-        return self.kind in ("yes/no", "true/false", "checkbox option")
-
 
 @dataclass(frozen=True)
 class Candidates:

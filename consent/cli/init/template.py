@@ -15,6 +15,7 @@ URL_SETTING, TOKEN_SETTING = "REDCAP_API_URL", "REDCAP_ACCESS_TOKEN"
 
 _WIDTH = 110
 _MOST_CODES, _LONGEST_LABEL = 12, 80
+_ONE_IS_YES = ("yes/no", "true/false", "checkbox option")  # kinds of field where REDCap itself means yes by 1
 _TEMPLATE = Template("""\
 $about
 ##
@@ -128,7 +129,7 @@ def _more_of_consent(project: Project, decisions: Candidates) -> Iterator[str]:
 
 def _riders(riders: Candidates) -> Iterator[str]:
     for rider in riders.listed:
-        name, agreed = _toml(rider.name), '"1"' if rider.is_yes_or_no else ""
+        name, agreed = _toml(rider.name), '"1"' if rider.kind in _ONE_IS_YES else ""
         yield from ("", *_description(rider), "# [[riders]]", f"# key      = {name}", f"# field    = {name}")
         yield from (f"# agreed   = [{agreed}]", "# declined = []")
     yield from _not_listed(riders)
