@@ -14,9 +14,9 @@ import pandas as pd
 from consent.errors import IncompleteExportError, SourceRefusedError, SourceUnavailableError, log_text
 from consent.redcap.arrivals import GROUP, Hashes, ReceivedRows, Row, ensure_no_repeated_rows, frame_of, record_batches
 from consent.redcap.client import Parameter, RedcapClient
+from consent.redcap.completeness import BUNDLE, check_complete, list_ids, list_rows, split_ids
 from consent.redcap.error_mapping import TooLargeError
 from consent.redcap.export_plan import ExportPlan
-from consent.redcap.listing import BUNDLE, check_complete, list_ids, list_rows, split_ids
 
 MAX_BUNDLES = 32  # in one request: 800 ids
 MAX_PASSES = 3  # the third for records that were added during the second

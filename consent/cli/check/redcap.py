@@ -14,10 +14,10 @@ from consent.config.credentials import Secret
 from consent.config.settings import LOOPBACK_HOSTS, Network
 from consent.errors import ConsentReportError
 from consent.redcap.client import RedcapClient
+from consent.redcap.completeness import list_ids, list_rows, split_ids
 from consent.redcap.dictionary import Project
 from consent.redcap.export import try_export
 from consent.redcap.export_plan import ExportPlan, plan_export
-from consent.redcap.listing import list_ids, list_rows, split_ids
 from consent.redcap.project import describe_project, expected_project
 from consent.redcap.validation import find_dead_codes, find_mismatches
 from consent.runs.ledger.record import RunRecord
