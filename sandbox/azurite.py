@@ -1,7 +1,7 @@
-"""Azurite, Microsoft's stand-in for Azure storage: put onto this machine through npm, started, and ended again.
+"""Install and run Azurite, Microsoft's emulator of Azure storage.
 
-Offers blobs, queues and tables on loopback, in memory unless a folder is named. Keeps no secret: the development
-account's key is public. ``python -m sandbox.azurite`` installs it and says where.
+It serves blobs, queues and tables on loopback, in memory by default. The key of the development account is public.
+``python -m sandbox.azurite`` installs it with npm and prints its path.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ _END_SECONDS = 10
 
 
 class AzuriteMissingError(Exception):
-    """Azurite cannot be had on this machine; the message says in a sentence what to do."""
+    """Azurite cannot be installed or started; the message has a fix."""
 
 
 @dataclass(frozen=True)
@@ -40,22 +40,22 @@ class Azurite:
 
     @property
     def blob_url(self) -> str:
-        """Where its blobs are, e.g. ``http://127.0.0.1:10000/devstoreaccount1``."""
+        """The address of its blobs, e.g. ``http://127.0.0.1:10000/devstoreaccount1``."""
         return self._url(0)
 
     @property
     def queue_url(self) -> str:
-        """Where its queues are."""
+        """The address of its queues."""
         return self._url(1)
 
     @property
     def table_url(self) -> str:
-        """Where its tables are."""
+        """The address of its tables."""
         return self._url(2)
 
     @property
     def connection_string(self) -> str:
-        """What Azure's libraries connect by."""
+        """The connection string for Azure's libraries."""
         return connection_string(self.blob_url, self.queue_url, self.table_url)
 
     def _url(self, index: int) -> str:
@@ -63,7 +63,7 @@ class Azurite:
 
 
 def connection_string(blob_url: str, queue_url: str, table_url: str) -> str:
-    """What Azure's libraries connect by to the development account at these addresses."""
+    """Return the connection string of the development account at these addresses."""
     return (
         f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
         f"BlobEndpoint={blob_url};QueueEndpoint={queue_url};TableEndpoint={table_url};"
@@ -71,14 +71,14 @@ def connection_string(blob_url: str, queue_url: str, table_url: str) -> str:
 
 
 def install() -> Path:
-    """Make sure that Azurite is on this machine, and give its script.
+    """Install Azurite in the user's cache folder if it is missing; return the path of its script.
 
-    It is kept in this user's cache folder; the first time takes half a minute and the network. Raises
-    AzuriteMissingError if Node.js or npm is missing, or npm fails.
+    The first time needs the network and half a minute. Raises AzuriteMissingError if Node.js or npm is missing, or npm
+    fails.
     """
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        raise AzuriteMissingError("Azurite needs Node.js with npm: install it from https://nodejs.org, then try again.")
+        raise AzuriteMissingError("Azurite needs Node.js with npm. Install it from https://nodejs.org.")
     home = _home()
     if not (home / _SCRIPT).is_file():
         _install_into(home, npm)
@@ -86,7 +86,7 @@ def install() -> Path:
 
 
 def is_running(port: int) -> bool:
-    """Say whether anything listens on this port of this machine."""
+    """Return whether a program listens on this port of this machine."""
     try:
         with socket.create_connection((_HOST, port), timeout=1):
             return True
@@ -98,10 +98,10 @@ def is_running(port: int) -> bool:
 def running_azurite(
     ports: tuple[int, int, int] | None = None, folder: Path | None = None, *, start_seconds: float = _START_SECONDS
 ) -> Iterator[Azurite]:
-    """Run Azurite until the ``with`` block is left.
+    """Run Azurite within the ``with`` block.
 
-    ports: of blobs, queues and tables; free ones by default. folder: where to keep what is stored; in memory by
-    default. Raises AzuriteMissingError if it cannot be installed or does not start.
+    ports: of blobs, queues and tables; free ones by default. folder: for the data; by default it is in memory. Raises
+    AzuriteMissingError.
     """
     azurite = Azurite(ports or _free_ports())
     if any(is_running(port) for port in azurite.ports):
@@ -113,7 +113,7 @@ def running_azurite(
         stdin=nowhere,
         stdout=nowhere,
         stderr=nowhere,
-        start_new_session=True,  # Ctrl-C is for whoever uses it, and who still needs it to stop in good order
+        start_new_session=True,  # Ctrl-C is for the caller, which still needs Azurite while it stops
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
     )
     try:
@@ -130,17 +130,17 @@ def _home() -> Path:
 
 
 def _install_into(home: Path, npm: str) -> None:
-    """Install beside the home and rename, so that a home is whole, whoever else installs or is cut off."""
+    """Install in another folder and rename it, so that an interrupted or parallel installation does no harm."""
     home.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix="azurite-", dir=home.parent))
+    staging = Path(tempfile.mkdtemp(prefix="azurite-", dir=home.parent))
     try:
-        _run_npm(npm, beside)
-        with contextlib.suppress(OSError):  # somebody else was faster
-            beside.rename(home)
+        _run_npm(npm, staging)
+        with contextlib.suppress(OSError):  # another process was faster
+            staging.rename(home)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
     if not (home / _SCRIPT).is_file():
-        raise AzuriteMissingError(f"{home} holds no Azurite: delete that folder, then try again.")
+        raise AzuriteMissingError(f"{home} has no Azurite. Delete that folder, then try again.")
 
 
 def _run_npm(npm: str, folder: Path) -> None:
@@ -152,13 +152,13 @@ def _run_npm(npm: str, folder: Path) -> None:
         status = None
     if status != 0:
         raise AzuriteMissingError(
-            f"npm could not install azurite@{VERSION}: run `npm install azurite@{VERSION}` in an empty folder to see "
-            "why (most often the network), then try again."
+            f"npm could not install azurite@{VERSION}. Check the network; run `npm install azurite@{VERSION}` in an "
+            "empty folder to see the error."
         )
 
 
 def _options(ports: tuple[int, int, int], folder: Path | None) -> list[str]:
-    # The libraries speak of newer API versions than Azurite knows; it answers them all the same when told not to look.
+    # The libraries send newer API versions than Azurite knows, and work if it does not check them.
     options = ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]
     options += ["--inMemoryPersistence"] if folder is None else ["--location", str(folder)]
     for name, port in zip(("blob", "queue", "table"), ports, strict=True):
@@ -186,7 +186,7 @@ def _wait_for(process: "subprocess.Popen[bytes]", ports: tuple[int, int, int], s
 
 def _not_started(ports: tuple[int, int, int]) -> AzuriteMissingError:
     return AzuriteMissingError(
-        f"Azurite did not start on the ports {', '.join(map(str, ports))}: see whether another program uses one of "
+        f"Azurite did not start on the ports {', '.join(map(str, ports))}. Check whether another program uses one of "
         "them, and that Node.js is not too old."
     )
 

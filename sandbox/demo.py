@@ -1,4 +1,4 @@
-"""Everything outside that the whole job needs, made up: a registry, a REDCap and a Dropbox on loopback."""
+"""The services around the app, simulated on loopback: a REDCap with an invented registry, and a Dropbox."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from sandbox.server import Server
 
 @dataclass(frozen=True)
 class DemoWorld:
-    """The settings that lead to the stand-ins, and the stand-ins themselves."""
+    """The simulated services, and the settings of the app for them."""
 
     settings: dict[str, str]
     redcap: Server
@@ -23,7 +23,7 @@ class DemoWorld:
 
 @contextlib.contextmanager
 def demo_world(participants: int, *, today: date, seed: int = 2023, more_fields: int = 0) -> Iterator[DemoWorld]:
-    """A made-up registry of this size on a REDCap, and an empty Dropbox, for as long as the block lasts."""
+    """Run a REDCap with a registry of this size, and an empty Dropbox, within the ``with`` block."""
     account = Dropbox()
     project = registry(participants, seed=seed, today=today, more_fields=more_fields)
     with Server(Redcap([project])) as redcap, Server(account) as dropbox:

@@ -1,7 +1,7 @@
-"""A stand-in for Azure Key Vault, and for the endpoint where App Service hands out a managed identity's tokens.
+"""Simulate Azure Key Vault, and the App Service endpoint for the tokens of a managed identity.
 
-Speaks the two wire protocols for reading and setting secrets and nothing more: no listing, deleting, keys or
-certificates. Roles are played: names put in ``forbidden`` are refused, and with ``may_set`` off so is every new secret.
+Secrets can be read and set; there is no listing, deleting, keys or certificates. Roles are simulated: names in
+``forbidden`` are refused, and without ``may_set`` every new secret is refused.
 
 https://learn.microsoft.com/rest/api/keyvault/secrets/get-secret/get-secret
 https://learn.microsoft.com/rest/api/keyvault/secrets/set-secret/set-secret
@@ -11,7 +11,7 @@ https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-end
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
@@ -19,13 +19,14 @@ from sandbox.server import Request, Response
 
 RESOURCE = "https://vault.azure.net"
 IDENTITY_API_VERSION = "2019-08-01"
+TENANT = "00000000-0000-0000-0000-0000000000aa"
 _TOKEN_SECONDS = 24 * 3600
 _NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
 
 
 @dataclass(frozen=True)
 class SecretVersion:
-    """One stored value of a secret; instants are seconds since 1970."""
+    """One version of a secret; instants are seconds since 1970."""
 
     version: str
     value: str
@@ -35,7 +36,7 @@ class SecretVersion:
     expires: int | None
 
     def attributes(self) -> dict[str, object]:
-        """The attributes as they travel: dates that are not set are left out."""
+        """Return the attributes as JSON values; dates that are not set are absent."""
         dates = {"nbf": self.not_before, "exp": self.expires}
         return {
             "enabled": self.enabled,
@@ -48,21 +49,13 @@ class SecretVersion:
 
 
 class KeyVault:
-    """Answers for one vault and one managed identity; a request is named ``secrets`` or ``msi/token``."""
+    """One vault and one managed identity; a request is named ``secrets`` or ``msi/token``."""
 
-    def __init__(
-        self,
-        *,
-        identity_header: str = "sandbox-identity-header",
-        tenant: str = "00000000-0000-0000-0000-0000000000aa",
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, *, identity_header: str = "sandbox-identity-header") -> None:
         self.identity_header = identity_header
         self.forbidden: set[str] = set()
         self.may_set = True
         self.tokens: list[str] = []
-        self._tenant = tenant
-        self._clock = clock
         self._secrets: dict[str, list[SecretVersion]] = {}
 
     def put(
@@ -74,22 +67,22 @@ class KeyVault:
         not_before: int | None = None,
         expires: int | None = None,
     ) -> str:
-        """Store a new version of a secret, which becomes the one given by default; return the version's id."""
+        """Store a new version of a secret; return the version's id."""
         versions = self._secrets.setdefault(name.lower(), [])
         version = f"{len(versions) + 1:032x}"
-        versions.append(SecretVersion(version, value, enabled, int(self._clock()), not_before, expires))
+        versions.append(SecretVersion(version, value, enabled, int(time.time()), not_before, expires))
         return version
 
     def versions(self, name: str) -> tuple[SecretVersion, ...]:
-        """All that was ever stored under a name, oldest first."""
+        """Return all versions of a secret, oldest first."""
         return tuple(self._secrets.get(name.lower(), ()))
 
     def name_of(self, request: Request) -> str:
-        """``msi/token`` for the identity endpoint, ``secrets`` for everything else."""
+        """Return ``msi/token`` for the identity endpoint, ``secrets`` for all other paths."""
         return "msi/token" if request.path == "/msi/token" else "secrets"
 
     def answer(self, request: Request) -> Response:
-        """Hand out a token or a secret, keep a secret, or refuse as the real services do."""
+        """Respond to the request, or refuse it as the real services do."""
         if request.method not in ("GET", "PUT"):
             return _error(405, "MethodNotAllowed", "The requested method is not allowed.")
         if request.path == "/msi/token":
@@ -110,7 +103,7 @@ class KeyVault:
         self.tokens.append(f"sandbox-token-{len(self.tokens) + 1:04d}")
         body = {
             "access_token": self.tokens[-1],
-            "expires_on": str(int(self._clock()) + _TOKEN_SECONDS),
+            "expires_on": str(int(time.time()) + _TOKEN_SECONDS),
             "resource": query["resource"],
             "token_type": "Bearer",
             "client_id": query.get("client_id", "00000000-0000-0000-0000-0000000000cc"),
@@ -122,13 +115,13 @@ class KeyVault:
         scheme, _, token = authorisation.partition(" ")
         if scheme == "Bearer" and token in self.tokens:
             return None
-        challenge = f'Bearer authorization="https://login.microsoftonline.com/{self._tenant}", resource="{RESOURCE}"'
+        challenge = f'Bearer authorization="https://login.microsoftonline.com/{TENANT}", resource="{RESOURCE}"'
         problem = "Error validating token." if authorisation else "Request is missing a Bearer or PoP token."
         return _error(401, "Unauthorized", problem, headers={"WWW-Authenticate": challenge})
 
     def _secret(self, request: Request) -> Response:
         kind, _, rest = request.path.strip("/").partition("/")
-        name, _, version = rest.partition("/")
+        name = rest.partition("/")[0]
         if kind != "secrets" or not _NAME.fullmatch(name):
             return _error(400, "BadParameter", "The request URI contains an invalid name: secret names hold 0-9a-zA-Z-")
         action = "getSecret" if request.method == "GET" else "setSecret"
@@ -136,13 +129,14 @@ class KeyVault:
             problem = _NO_ROLE.format(action=action, name=name)
             return _error(403, "Forbidden", problem, inner="ForbiddenByRbac")
         address = f"https://{request.headers['host']}/secrets/{name}"
-        return self._read(name, version, address) if action == "getSecret" else self._set(name, request.body, address)
+        return self._read(name, address) if action == "getSecret" else self._set(name, request.body, address)
 
-    def _read(self, name: str, version: str, address: str) -> Response:
-        stored = self._stored(name, version)
-        if stored is None:
+    def _read(self, name: str, address: str) -> Response:
+        versions = self.versions(name)
+        if not versions:
             problem = f"A secret with (name/id) {name} was not found in this key vault."
             return _error(404, "SecretNotFound", problem)
+        stored = versions[-1]
         if not stored.enabled:
             problem = "Operation get is not allowed on a disabled secret."
             return _error(403, "Forbidden", problem, inner="SecretDisabled")
@@ -155,12 +149,6 @@ class KeyVault:
         dates = given.get("attributes") or {}
         self.put(name, given["value"], not_before=dates.get("nbf"), expires=dates.get("exp"))
         return _bundle(self._secrets[name.lower()][-1], address)
-
-    def _stored(self, name: str, version: str) -> SecretVersion | None:
-        versions = self._secrets.get(name.lower(), [])
-        if not version:
-            return versions[-1] if versions else None
-        return next((stored for stored in versions if stored.version == version), None)
 
 
 _NO_ROLE = (

@@ -1,7 +1,7 @@
-"""A made-up clinical registry of any size: invented people, with every oddity that real consent records have.
+"""An invented clinical registry of any size, with the irregularities of real consent records.
 
-Seeded, so that the same registry can be made again, and lazy, so that a million people take no memory. Each comes
-with the *truth*: how they must be counted, known from how they were made and not from counting them.
+The same seed gives the same registry. People are generated one by one, so that a million of them need no memory. Each
+has the *outcome* that a correct report must show; it comes from how the person was generated, not from counting.
 """
 
 import random
@@ -14,7 +14,7 @@ from itertools import accumulate
 from sandbox.redcap.project import Field, Project, Row, User
 
 START = date(2023, 9, 11)
-TOKEN = "5A4D0B0C0FFEE0FFA1C3E5B7D9F00A1B"  # noqa: S105 - opens nothing but the stand-in
+TOKEN = "5A4D0B0C0FFEE0FFA1C3E5B7D9F00A1B"  # noqa: S105 - valid only for the simulated REDCap
 RIDERS = "abcdefgh"
 SITES = ("hamilton", "kingston", "london", "ottawa", "toronto")
 _UPTAKE = dict(zip(RIDERS, (0.92, 0.85, 0.71, 0.64, 0.88, 0.35, 0.78, 0.5), strict=True))
@@ -22,7 +22,7 @@ _UPTAKE = dict(zip(RIDERS, (0.92, 0.85, 0.71, 0.64, 0.88, 0.35, 0.78, 0.5), stri
 
 @dataclass(frozen=True)
 class Consent:
-    """One consent form as filled in: the decision's code, the date as written, the riders agreed to."""
+    """One completed consent form: the decision's code, the date as entered, the accepted riders."""
 
     decision: str = ""
     date: str = ""
@@ -32,13 +32,13 @@ class Consent:
 
 @dataclass(frozen=True)
 class Person:
-    """A made-up participant, and how the counting rules see them.
+    """An invented participant with the expected result of counting.
 
-    ``standing`` is ``class`` or ``class/reason``; ``consented_on`` and ``riders`` are set for those who consented.
+    ``outcome`` is ``class`` or ``class/reason``; ``consented_on`` and ``riders`` are set for those who consented.
     """
 
     consents: tuple[Consent, ...]
-    standing: str
+    outcome: str
     consented_on: date | None = None
     riders: frozenset[str] = frozenset()
     taking_part: bool = False
@@ -48,7 +48,7 @@ class Person:
 
 
 class _Dice:
-    """Chance, and the days of one registry."""
+    """Random values for one registry."""
 
     def __init__(self, seed: int, today: date) -> None:
         self.chance = random.Random(seed)
@@ -56,11 +56,11 @@ class _Dice:
         self._days = (today - START).days
 
     def day(self) -> date:
-        """A day of enrolment: slow at first, then steady."""
+        """Return a day of enrolment: few at first, then steady."""
         return START + timedelta(days=int(self._days * self.chance.random() ** 0.8))
 
     def riders(self) -> frozenset[str]:
-        """The riders that one person agreed to."""
+        """Return the riders that one person accepted."""
         roll = self.chance.random
         return frozenset(rider for rider in RIDERS if roll() < _UPTAKE[rider])
 
@@ -104,8 +104,8 @@ def _dated_but_pending(dice: _Dice) -> Person:
     return Person(consents, "pending/open", quality=frozenset({"dated_but_pending"}))
 
 
-def _always(standing: str, *consents: Consent, quality: str = "") -> Callable[[_Dice], Person]:
-    draft = Person(consents, standing, quality=frozenset({quality}) - {""})
+def _always(outcome: str, *consents: Consent, quality: str = "") -> Callable[[_Dice], Person]:
+    draft = Person(consents, outcome, quality=frozenset({quality}) - {""})
     return lambda dice: draft
 
 
@@ -134,7 +134,7 @@ _KINDS: dict[str, tuple[float, Callable[[_Dice], Person]]] = {
 
 
 def people(number: int, *, seed: int = 2023, today: date) -> Iterator[Person]:
-    """So many made-up people as of a day, the same ones for the same seed; the first few are one of each kind."""
+    """Yield this many people as of a day; the first few are one of each kind."""
     dice = _Dice(seed, today)
     makers = [make for _, make in _KINDS.values()]
     weights = list(accumulate(weight for weight, _ in _KINDS.values()))
@@ -144,13 +144,13 @@ def people(number: int, *, seed: int = 2023, today: date) -> Iterator[Person]:
 
 
 def _record_id(index: int) -> str:
-    """Ids as sites give them: with leading zeros, with a site's number before a dash, or plain."""
+    """Return an id as sites assign them: with leading zeros, with a site's number and a dash, or plain."""
     kind, number = index % 3, index // 3 + 1
     return f"0{number:05d}" if kind == 0 else f"{number % 5 + 1}-{number}" if kind == 1 else str(number)
 
 
 def registry(number: int, *, seed: int = 2023, today: date, more_fields: int = 0, token: str = TOKEN) -> Project:
-    """The people as a classic REDCap project that fits the packaged study file, with fields it must not ask for."""
+    """Return the people as a classic REDCap project for the packaged study file, with fields it must not request."""
     fields = [
         Field("record_id", "enrolment", label="Record ID"),
         Field("first_name", "enrolment", label="First name", identifier=True),
@@ -189,27 +189,27 @@ def _classic_row(person: Person, filler: dict[str, str]) -> Row:
 
 
 @dataclass(frozen=True)
-class Truth:
-    """How a registry must be counted, whoever counts it."""
+class ExpectedCounts:
+    """The counts that a correct report of a registry shows; weeks by their first day."""
 
-    standings: Counter[str]
+    outcomes: Counter[str]
     weeks: Counter[date]
     riders: Counter[str]
     quality: Counter[str]
 
     @property
     def total(self) -> int:
-        """All people of the registry."""
-        return self.standings.total()
+        """The number of people."""
+        return self.outcomes.total()
 
 
-def truth_of(persons: Iterator[Person]) -> Truth:
-    """The counts that a correct report shows; weeks by their first day."""
-    truth = Truth(Counter(), Counter(), Counter(), Counter())
+def expected_counts(persons: Iterator[Person]) -> ExpectedCounts:
+    """Return the counts that a correct report of these people shows."""
+    counts = ExpectedCounts(Counter(), Counter(), Counter(), Counter())
     for person in persons:
-        truth.standings[person.standing] += 1
-        truth.quality.update(person.quality)
-        truth.riders.update(person.riders)
+        counts.outcomes[person.outcome] += 1
+        counts.quality.update(person.quality)
+        counts.riders.update(person.riders)
         if person.consented_on:
-            truth.weeks[START + timedelta(days=(person.consented_on - START).days // 7 * 7)] += 1
-    return truth
+            counts.weeks[START + timedelta(days=(person.consented_on - START).days // 7 * 7)] += 1
+    return counts

@@ -1,7 +1,7 @@
-"""A made-up longitudinal registry whose people are asked more than once: they agree again, refuse later, leave.
+"""An invented longitudinal registry whose people decide more than once: they agree again, or refuse later.
 
-As in ``people``, each comes with the truth of how they must be counted. The project is longitudinal, its consent form
-repeats in the second event, decisions are radio buttons, optional consents checkboxes, and e-consents are certified.
+As in ``people``, each has the expected outcome. The consent form repeats in the second event, decisions are radio
+buttons, optional consents are checkboxes, and e-consents are certified.
 """
 
 import random
@@ -19,7 +19,7 @@ MISSING = "-999"
 
 @dataclass(frozen=True)
 class Visit:
-    """One consent form: in which event and instance, and what was ticked; ``date`` as written."""
+    """One consent form, with its date as entered; an ``instance`` is in the second event."""
 
     decision: str
     date: str
@@ -30,12 +30,12 @@ class Visit:
 
 @dataclass(frozen=True)
 class ReturningPerson:
-    """A made-up participant with all their visits, and how the counting rules see them."""
+    """An invented participant with all visits and the expected result of counting."""
 
     record: str
     site: str
     visits: tuple[Visit, ...]
-    standing: str
+    outcome: str
     consented_on: date | None = None
     riders: frozenset[str] = frozenset()
     taking_part: bool = False
@@ -43,65 +43,65 @@ class ReturningPerson:
     cohort: str = "ibd"
 
 
-_Made = tuple[tuple[Visit, ...], str, date | None, frozenset[str], bool]
+_Story = tuple[tuple[Visit, ...], str, date | None, frozenset[str], bool]
 _A, _B, _NONE = frozenset("a"), frozenset("b"), frozenset[str]()
 
 
-def _agreed_once(first: date, later: date) -> _Made:
+def _agreed_once(first: date, later: date) -> _Story:
     return (Visit("1", f"{first}", _A),), "consented", first, _A, True
 
 
-def _agreed_again(first: date, later: date) -> _Made:
+def _agreed_again(first: date, later: date) -> _Story:
     return (Visit("1", f"{first}", _A), Visit("1", f"{later}", _B, 1)), "consented", first, _B, True
 
 
-def _agreed_twice_in_a_day(first: date, later: date) -> _Made:
+def _agreed_twice_in_a_day(first: date, later: date) -> _Story:
     visits = (Visit("1", f"{first}", _A), Visit("1", f"{later}", _A, 1), Visit("1", f"{later}", _B, 2))
     return visits, "consented", first, _B, True
 
 
-def _refused_later(first: date, later: date) -> _Made:
+def _refused_later(first: date, later: date) -> _Story:
     return (Visit("1", f"{first}", _A), Visit("2", f"{later}", _NONE, 1)), "consented", first, _A, False
 
 
-def _refused_later_undated(first: date, later: date) -> _Made:
+def _refused_later_undated(first: date, later: date) -> _Story:
     return (Visit("1", f"{first}", _A), Visit("2", "", _NONE, 1)), "consented", first, _A, False
 
 
-def _refused(first: date, later: date) -> _Made:
+def _refused(first: date, later: date) -> _Story:
     return (Visit("2", f"{first}"),), "declined", None, _NONE, False
 
 
-def _changed_their_mind(first: date, later: date) -> _Made:
+def _changed_their_mind(first: date, later: date) -> _Story:
     return (Visit("2", f"{first}"), Visit("1", f"{later}", _A, 1)), "consented", later, _A, True
 
 
-def _too_early(first: date, later: date) -> _Made:
+def _too_early(first: date, later: date) -> _Story:
     early = START - timedelta(days=3)
     return (Visit("1", f"{early}", _A), Visit("1", f"{later}", _A, 1)), "not_counted/before_start", None, _NONE, False
 
 
-def _undated_then_dated(first: date, later: date) -> _Made:
+def _undated_then_dated(first: date, later: date) -> _Story:
     return (Visit("1", "", _A), Visit("1", f"{later}", _B, 1)), "consented", later, _B, True
 
 
-def _missing_date(first: date, later: date) -> _Made:
+def _missing_date(first: date, later: date) -> _Story:
     return (Visit("1", MISSING, _A),), "not_counted/no_date", None, _NONE, False
 
 
-def _missing_decision(first: date, later: date) -> _Made:
+def _missing_decision(first: date, later: date) -> _Story:
     return (Visit(MISSING, ""),), "pending/open", None, _NONE, False
 
 
-def _never_certified(first: date, later: date) -> _Made:
+def _never_certified(first: date, later: date) -> _Story:
     return (Visit("1", f"{first}", _A, certified=False),), "pending/open", None, _NONE, False
 
 
-def _not_started(first: date, later: date) -> _Made:
+def _not_started(first: date, later: date) -> _Story:
     return (), "pending/not_started", None, _NONE, False
 
 
-_STORIES: tuple[Callable[[date, date], _Made], ...] = (
+_STORIES: tuple[Callable[[date, date], _Story], ...] = (
     _agreed_once,
     _agreed_again,
     _agreed_twice_in_a_day,
@@ -119,26 +119,26 @@ _STORIES: tuple[Callable[[date, date], _Made], ...] = (
 
 
 def returning_people(number: int, *, seed: int = 2023, today: date) -> Iterator[ReturningPerson]:
-    """So many people as of a day, story after story; every ninth is a test record, every eleventh of another cohort."""
+    """Yield this many people as of a day; each ninth is a test record, each eleventh is of another cohort."""
     chance = random.Random(seed)
     for index in range(number):
         days = sorted(chance.sample(range((today - START).days), 2))
-        visits, standing, consented_on, riders, taking_part = _STORIES[index % len(_STORIES)](
+        visits, outcome, consented_on, riders, taking_part = _STORIES[index % len(_STORIES)](
             START + timedelta(days=days[0]), START + timedelta(days=days[1])
         )
         person = ReturningPerson(
             record=f"{index % 4 + 1}-{index}",
             site=chance.choice(SITES),
             visits=visits,
-            standing=standing,
+            outcome=outcome,
             consented_on=consented_on,
             riders=riders,
             taking_part=taking_part,
         )
-        yield _set_apart(person, index)
+        yield _with_exceptions(person, index)
 
 
-def _set_apart(person: ReturningPerson, index: int) -> ReturningPerson:
+def _with_exceptions(person: ReturningPerson, index: int) -> ReturningPerson:
     if index % 9 == 8:
         return ReturningPerson(person.record, person.site, person.visits, "left_out/test record", is_test=True)
     if index % 11 == 10:
@@ -147,7 +147,7 @@ def _set_apart(person: ReturningPerson, index: int) -> ReturningPerson:
 
 
 def returning_registry(number: int, *, seed: int = 2023, today: date, token: str = TOKEN) -> Project:
-    """The people as a longitudinal REDCap project with a repeating consent form."""
+    """Return the people as a longitudinal REDCap project with a repeating consent form."""
     return Project(
         fields=[
             Field("study_id", "demographics", label="Study ID"),
@@ -159,7 +159,7 @@ def returning_registry(number: int, *, seed: int = 2023, today: date, token: str
         ],
         rows=lambda: (row for person in returning_people(number, seed=seed, today=today) for row in _rows(person)),
         users=[User("consent_reports", token)],
-        title="Returning participants (made up)",
+        title="Returning participants (invented)",
         events={ENROLMENT: ["demographics", "consent"], FOLLOW_UP: ["consent"]},
         repeating_forms={(FOLLOW_UP, "consent")},
         groups=SITES,

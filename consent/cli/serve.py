@@ -39,9 +39,9 @@ def serve(*, demo: bool, port: int, settings: Settings, say: Say, command: str) 
         raise MissingDependencyError(
             f"This command needs Python 3.13, the version in Azure; this is Python {version}.", f"Run '{command}'."
         )
-    from sandbox.functions.host import HostError, log_line, running_host, stopping_when_told, wait_for_interrupt
+    from sandbox.functions.host import HostError, log_line, running_host, sigterm_as_interrupt, wait_for_interrupt
 
-    with stopping_when_told(), contextlib.ExitStack() as opened:
+    with sigterm_as_interrupt(), contextlib.ExitStack() as opened:
         prepared = _demo(folder, settings, say) if demo else _with_storage(folder, settings, say)
         folder, environment = opened.enter_context(prepared)
         try:

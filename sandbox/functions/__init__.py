@@ -1,1 +1,1 @@
-"""A local host for a function app, under Microsoft's own runtime."""
+"""A local host for a function app, with Microsoft's own runtime."""

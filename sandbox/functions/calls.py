@@ -1,6 +1,6 @@
-"""What the platform's host sends a function, trigger by trigger.
+"""The data that the platform's host sends to a function, for each trigger.
 
-Decides nothing about when. A worker's converters read these very names and kinds of value.
+The runtime's converters need exactly these names and types.
 https://github.com/Azure/azure-functions-host (GrpcMessageConversionExtensions, ScriptInvocationContextExtensions)
 """
 
@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-NEVER = datetime(1, 1, 1, tzinfo=UTC)  # what the platform says of a timer that has not run yet
+NEVER = datetime(1, 1, 1, tzinfo=UTC)  # the platform's value for a timer that has not run yet
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a function: by name, with its trigger's data and metadata, each a kind of value and the value."""
+    """One call of a function, with its trigger's data and metadata by type of value."""
 
     name: str
     data: dict[str, Any]
@@ -25,7 +25,7 @@ class Call:
 
 @dataclass(frozen=True)
 class QueueDelivery:
-    """A message as a queue hands it out; its body as text, decoded."""
+    """A message as delivered by a queue, with the decoded text as body."""
 
     body: str
     dequeue_count: int
@@ -36,18 +36,16 @@ class QueueDelivery:
     next_visible_on: datetime = field(default_factory=lambda: datetime.now(UTC) + timedelta(minutes=10))
 
 
-def timer_call(
-    name: str, *, past_due: bool, next_at: datetime, last_at: datetime = NEVER, monitored: bool = True
-) -> Call:
-    """A timer goes off; ``monitored`` is what its ``use_monitor`` says."""
+def timer_call(name: str, *, past_due: bool, next_at: datetime, last_at: datetime = NEVER) -> Call:
+    """Return the call of a timer."""
     status = {"Last": last_at.isoformat(), "Next": next_at.isoformat(), "LastUpdated": last_at.isoformat()}
     timer = {
         "Schedule": {"AdjustForDST": True},
-        "ScheduleStatus": status if monitored else None,
+        "ScheduleStatus": status,
         "IsPastDue": past_due,
     }
-    told = json.dumps(timer)
-    return Call(name, {"json": told}, {"TimerTrigger": {"string": told}})
+    text = json.dumps(timer)
+    return Call(name, {"json": text}, {"TimerTrigger": {"string": text}})
 
 
 def http_call(
@@ -60,7 +58,7 @@ def http_call(
     params: Mapping[str, str] | None = None,
     body: bytes = b"",
 ) -> Call:
-    """A request; header names go in lower case, empty query values and an empty body not at all."""
+    """Return the call of a request; header names are sent in lower case, empty query values and bodies are not sent."""
     http = {
         "method": method,
         "url": url,
@@ -73,7 +71,7 @@ def http_call(
 
 
 def queue_call(name: str, delivery: QueueDelivery) -> Call:
-    """A message of a queue: always text, even where it is JSON; numbers and instants of it are JSON."""
+    """Return the call of a queue message: always text, even if it is JSON; its numbers and instants are JSON."""
     metadata = {
         "QueueTrigger": {"string": delivery.body},
         "Id": {"string": delivery.id},

@@ -1,7 +1,4 @@
-"""A function app in a worker process of its own: starts it, calls its functions, several at a time, and ends it.
-
-``functions_worker.py`` is what runs there. Nothing here decides when a function is called, or what follows from it.
-"""
+"""Run a function app in a worker process (``worker.py``) and call its functions, several at a time."""
 
 import contextlib
 import json
@@ -17,12 +14,13 @@ from typing import Any, Self
 
 from sandbox.functions.calls import Call
 
+_LOST = "The worker process ended during the call."
 WORKER = Path(__file__).with_name("worker.py")
 
 
 @dataclass(frozen=True)
 class LogLine:
-    """A line as the platform's log shows it; the host drops lines without an invocation id."""
+    """A line of the platform's log; the host drops lines without an invocation id."""
 
     level: str
     logger: str
@@ -32,7 +30,7 @@ class LogLine:
 
 @dataclass(frozen=True)
 class Answer:
-    """What an HTTP function answered."""
+    """The response of an HTTP function."""
 
     status: int
     headers: dict[str, str]
@@ -44,16 +42,16 @@ class Answer:
         return self.content.decode("utf-8")
 
     def json(self) -> Any:
-        """The content, read as JSON."""
+        """Return the content, parsed as JSON."""
         return json.loads(self.content)
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """How one call of a function went; ``failure`` is what the platform would show of a failed one.
+    """The result of one call of a function.
 
-    outputs: what the function handed to its output bindings, a text or a list of texts each; none if it failed.
-    reason: the first part of ``failure``, without the traceback.
+    failure: the platform's text of a failure, with the traceback. reason: the same without the traceback. outputs: a
+    text or a list of texts for each output binding; none after a failure.
     """
 
     id: str
@@ -63,18 +61,23 @@ class Invocation:
     outputs: dict[str, Any] = field(default_factory=dict)
     reason: str | None = None
 
+    @classmethod
+    def failed(cls, reason: str, id: str = "") -> Self:  # noqa: A002
+        """Return a failure without a traceback."""
+        return cls(id, reason, None, [], reason=reason)
+
     @property
     def log_text(self) -> str:
-        """All that was logged during the call, by the app and its libraries."""
+        """The log lines of the call, of the app and its libraries."""
         return "\n".join(line.text for line in self.log)
 
 
 class IndexingError(Exception):
-    """The runtime found no usable app; on the platform it would then have no functions at all."""
+    """The runtime found no usable app; on the platform it would have no functions."""
 
 
 class FunctionsProcess:
-    """One worker process with one app, from making this until ``end``; may be called from any thread."""
+    """One worker process with one app, until ``end``; usable from any thread."""
 
     def __init__(
         self,
@@ -86,17 +89,17 @@ class FunctionsProcess:
     ) -> None:
         """Start the process and wait until the app is loaded.
 
-        environment: the whole environment of the process. options: of the worker program. Raises ``IndexingError``.
+        environment: of the process. options: of the worker program. Raises ``IndexingError``.
         """
         command = [sys.executable, "-X", "utf8", "-P", str(WORKER), str(folder), *options]
-        self._process = subprocess.Popen(  # noqa: S603 - this very Python, and a file of ours
+        self._process = subprocess.Popen(  # noqa: S603 - this Python and our own file
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
             env=dict(environment),
-            cwd=folder.parent,  # the runtime promises no current folder
-            start_new_session=True,  # Ctrl-C is for the host, which ends this process in its turn
+            cwd=folder.parent,  # the platform guarantees no current folder
+            start_new_session=True,  # Ctrl-C is for the host, which then ends this process
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
         )
         self._on_log = on_log
@@ -106,32 +109,32 @@ class FunctionsProcess:
         loaded: Future[dict[str, Any]] = Future()
         self._reader = threading.Thread(target=self._read, args=(loaded,), daemon=True)
         self._reader.start()
-        told = loaded.result()
-        if "failure" in told:
+        message = loaded.result()
+        if "failure" in message:
             self.end()
-            raise IndexingError(told["failure"])
-        self.bindings: dict[str, list[dict[str, Any]]] = told["bindings"]
-        self.package: str = told["package"]
+            raise IndexingError(message["failure"])
+        self.bindings: dict[str, list[dict[str, Any]]] = message["bindings"]
+        self.package: str = message["package"]
 
     def submit(self, call: Call) -> Future[Invocation]:
-        """Begin a call; a process that ends before the answer is a failed call."""
+        """Start a call; it fails if the process ends first."""
         invocation_id, future = str(uuid.uuid4()), Future[Invocation]()
-        asked = {"id": invocation_id, "name": call.name, "data": call.data, "metadata": call.metadata}
+        message = {"id": invocation_id, "name": call.name, "data": call.data, "metadata": call.metadata}
         with self._lock:
             if not self._ended:
                 self._pending[invocation_id] = future
-                self._send(json.dumps(asked) + "\n")
+                self._send(json.dumps(message) + "\n")
                 return future
-        future.set_result(_lost(invocation_id))
+        future.set_result(Invocation.failed(_LOST, invocation_id))
         return future
 
     @property
     def ended(self) -> bool:
-        """Whether the process is gone, by itself or not."""
+        """Whether the process has ended."""
         return self._ended
 
     def end(self) -> int:
-        """End the process, whatever it is doing; its exit status."""
+        """End the process at once; return its exit status."""
         self._process.kill()
         status = self._process.wait()
         self._reader.join()
@@ -149,45 +152,42 @@ class FunctionsProcess:
 
     def _send(self, line: str) -> None:
         assert self._process.stdin is not None  # noqa: S101 - for the type checker
-        with contextlib.suppress(OSError):  # the reader notices as well, and says so to whoever waits
+        with contextlib.suppress(OSError):  # the reader notices it too, and fails the pending calls
             self._process.stdin.write(line)
             self._process.stdin.flush()
 
     def _read(self, loaded: "Future[dict[str, Any]]") -> None:
         assert self._process.stdout is not None  # noqa: S101 - for the type checker
         for line in self._process.stdout:
-            if not line.endswith("\n"):  # the process was ended in the middle of it
+            if not line.endswith("\n"):  # the process ended in the middle of a line
                 break
-            told = json.loads(line)
-            if "log" in told:
-                self._on_log(LogLine(**told["log"]))
-            elif "done" in told:
-                self._settle(told)
+            message = json.loads(line)
+            if "log" in message:
+                self._on_log(LogLine(**message["log"]))
+            elif "done" in message:
+                self._settle(message)
             else:
-                loaded.set_result(told)
+                loaded.set_result(message)
         if not loaded.done():
-            loaded.set_result({"failure": "the app's process ended while it was being loaded; see its stderr"})
+            loaded.set_result({"failure": "the app's process ended while loading; see its stderr"})
         with self._lock:
             self._ended = True
             lost, self._pending = self._pending, {}
         for invocation_id, future in lost.items():
-            future.set_result(_lost(invocation_id))
+            future.set_result(Invocation.failed(_LOST, invocation_id))
 
-    def _settle(self, told: dict[str, Any]) -> None:
+    def _settle(self, message: dict[str, Any]) -> None:
         with self._lock:
-            future = self._pending.pop(told["done"])
-        future.set_result(_invocation(told))
+            future = self._pending.pop(message["done"])
+        future.set_result(_invocation(message))
 
 
-def _invocation(told: dict[str, Any]) -> Invocation:
-    if "failure" in told:
-        return Invocation(told["done"], f"{told['failure']}\n{told['trace']}", None, [], reason=told["failure"])
-    answer = told["answer"] and Answer(
-        told["answer"]["status"], told["answer"]["headers"], bytes.fromhex(told["answer"]["body"])
+def _invocation(message: dict[str, Any]) -> Invocation:
+    if "failure" in message:
+        return Invocation(
+            message["done"], f"{message['failure']}\n{message['trace']}", None, [], reason=message["failure"]
+        )
+    answer = message["answer"] and Answer(
+        message["answer"]["status"], message["answer"]["headers"], bytes.fromhex(message["answer"]["body"])
     )
-    return Invocation(told["done"], None, answer, [], told["outputs"])
-
-
-def _lost(invocation_id: str) -> Invocation:
-    reason = "The worker process ended during the call."
-    return Invocation(invocation_id, reason, None, [], reason=reason)
+    return Invocation(message["done"], None, answer, [], message["outputs"])

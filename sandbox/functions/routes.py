@@ -1,7 +1,7 @@
 """Match requests to HTTP functions by their routes, as the platform's host does.
 
-A segment of a route is a word or a whole token such as ``{id}``. A function with another kind of route is reported as
-not usable. https://learn.microsoft.com/aspnet/core/fundamentals/routing#route-templates
+A segment of a route is a literal or a token such as ``{id}``; other routes are not simulated.
+https://learn.microsoft.com/aspnet/core/fundamentals/routing#route-templates
 """
 
 import re
@@ -14,7 +14,7 @@ _TOKEN = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True)
 class Route:
-    """Where one function listens; ``tokens`` are the names of its variable segments."""
+    """The route of a function; ``tokens`` are the names of its variable segments."""
 
     function: str
     template: str
@@ -25,22 +25,22 @@ class Route:
 
 @dataclass(frozen=True)
 class Match:
-    """The function that a request is for, and the values of its route's tokens."""
+    """The function of a request, and the values of its route's tokens."""
 
     function: str
     params: dict[str, str]
 
 
 def parse_route(function: str, template: str, methods: Iterable[str]) -> Route:
-    """Read a route with its prefix, such as ``api/runs/{id}``; no methods mean all of them.
+    """Parse a route with its prefix, such as ``api/runs/{id}``; no methods mean all of them.
 
-    Raises ``ValueError`` for a segment that is neither a word nor a token.
+    Raises ``ValueError`` for a segment that is neither a literal nor a token.
     """
     pattern = ""
     for segment in filter(None, template.split("/")):
         is_token = _TOKEN.fullmatch(segment) is not None
         if not is_token and set(segment) & set("{}"):
-            raise ValueError(f"the route '{template}' has a part that this host cannot read: {segment}")
+            raise ValueError(f"the route '{template}' has a segment that is not simulated: {segment}")
         pattern += "/([^/]+)" if is_token else f"/{re.escape(segment)}"
     names = tuple(_TOKEN.findall(template))
     wanted = frozenset(method.upper() for method in methods)

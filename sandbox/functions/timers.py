@@ -1,7 +1,7 @@
 """Fire timers by their schedules and the given clock.
 
-As on the platform, a timer does not fire again while its function runs; what it missed is skipped. When a timer last
-fired is not stored, so nothing is caught up after a pause of the host.
+As on the platform, a timer does not fire again while its function runs; missed times are skipped. The last time of a
+timer is not stored, so nothing is made up after a restart of the host.
 """
 
 import threading
@@ -12,7 +12,7 @@ from datetime import datetime
 from sandbox.functions.calls import NEVER, Call, timer_call
 from sandbox.functions.plan import TimerTrigger
 
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 
 def next_after(schedule: str, moment: datetime) -> datetime:
@@ -25,28 +25,28 @@ def next_after(schedule: str, moment: datetime) -> datetime:
 
 @dataclass
 class _Timer:
-    trigger: TimerTrigger
+    schedule: str
     next_at: datetime
     last_at: datetime = NEVER
     running: bool = False
 
 
 class Timers:
-    """The timers of an app: which are due, and the calls to make for them."""
+    """The timers of an app."""
 
     def __init__(
         self, triggers: Mapping[str, TimerTrigger], now: Callable[[], datetime], *, disabled: Container[str] = ()
     ) -> None:
-        """disabled: the names of those that nothing but a hand starts."""
+        """disabled: names of timers that can only be started manually."""
         self._now = now
         self._disabled = disabled
         self._lock = threading.Lock()
         self._timers = {
-            name: _Timer(trigger, next_after(trigger.schedule, now())) for name, trigger in triggers.items()
+            name: _Timer(trigger.schedule, next_after(trigger.schedule, now())) for name, trigger in triggers.items()
         }
 
     def take_due(self) -> list[Call]:
-        """The calls of the timers whose time has come; each is running until ``ended`` says otherwise."""
+        """Return the calls of the timers that are due; each counts as running until ``ended``."""
         with self._lock:
             due = [name for name in self._timers if self._is_due(name)]
             for name in due:
@@ -54,21 +54,19 @@ class Timers:
             return [self.call(name) for name in due]
 
     def call(self, name: str) -> Call:
-        """The call of a timer that somebody starts by hand; its schedule takes no notice."""
+        """Return the call of a timer; its schedule is not changed."""
         timer = self._timers[name]
-        return timer_call(
-            name, past_due=False, next_at=timer.next_at, last_at=timer.last_at, monitored=timer.trigger.monitored
-        )
+        return timer_call(name, past_due=False, next_at=timer.next_at, last_at=timer.last_at)
 
     def ended(self, name: str) -> None:
-        """The function of a timer that was due has ended, well or not."""
+        """Record that the function of a timer has ended."""
         with self._lock:
             timer = self._timers[name]
             timer.running, timer.last_at = False, timer.next_at
-            timer.next_at = next_after(timer.trigger.schedule, self._now())
+            timer.next_at = next_after(timer.schedule, self._now())
 
     def next_at(self, name: str) -> datetime:
-        """When a timer goes off next."""
+        """Return when a timer fires next."""
         return self._timers[name].next_at
 
     def _is_due(self, name: str) -> bool:

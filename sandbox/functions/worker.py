@@ -1,11 +1,9 @@
-"""Plays the platform's worker process: one function app in Microsoft's own Python runtime, called by lines of JSON.
+"""Simulate the platform's worker process: one function app in Microsoft's own Python runtime, called by lines of JSON.
 
-On Python 3.13 the platform's worker only carries messages between the host and ``azure_functions_runtime``; indexing,
-decoding, calling and encoding are all done there. This program hands the runtime what the host would send, and tells
-what comes back, log lines included. It knows no schedule, route, queue or time limit: those are the host's.
+On Python 3.13 the platform's worker only passes messages between the host and ``azure_functions_runtime``, which
+indexes, decodes, calls and encodes. This program does the same, log lines included.
 
-Started by ``functions_process.py`` as a file, so that it can run apps that lie outside this checkout; hence it imports
-none of its neighbours.
+``process.py`` starts it as a file, to run apps outside this checkout, so it imports nothing from ``sandbox``.
 https://github.com/Azure/azure-functions-python-worker/tree/dev/workers/proxy_worker
 """
 
@@ -27,29 +25,29 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-Tell = Callable[[dict[str, Any]], None]
+Send = Callable[[dict[str, Any]], None]
 
 
 class Message:
-    """Stands in for a message of the platform's protocol: a bag of named values."""
+    """A message of the platform's protocol, with named values."""
 
     def __init__(self, **values: Any) -> None:
         self.__dict__.update(values)
 
 
 class OneOf(Message):
-    """A message that holds one of several values."""
+    """A message with one of several values."""
 
     def WhichOneof(self, _group: str) -> str | None:  # noqa: N802 - protobuf's own name
-        """The name of the value that is set."""
+        """Return the name of the value that is set."""
         return next((name for name, value in vars(self).items() if value is not None), None)
 
 
 class Input(Message):
-    """What one parameter of a function gets."""
+    """The value of one parameter of a function."""
 
     def WhichOneof(self, _group: str) -> str:  # noqa: N802
-        """The name of the value that is set: the data itself, never a place in shared memory."""
+        """Return the name of the value that is set: always the data, never shared memory."""
         return "data"
 
 
@@ -60,13 +58,13 @@ class Status(Message):
 
 
 class Binding(Message):
-    """Which way a parameter's data flow."""
+    """The direction of a parameter's data."""
 
     undefined, out, inout = 0, 1, 2
 
 
 class Cookie(Message):
-    """A cookie of an answer."""
+    """A cookie of a response."""
 
     SameSite = type("SameSite", (), {"None": 0, "Lax": 1, "Strict": 2, "ExplicitNone": 3})
 
@@ -98,15 +96,15 @@ PROTOCOL = SimpleNamespace(
 
 
 class PlatformLog(logging.Handler):
-    """Tells log lines as the platform's worker would send them to the host."""
+    """Sends log lines as the platform's worker sends them to the host."""
 
-    def __init__(self, invocation_id: contextvars.ContextVar[str | None], tell: Tell) -> None:
+    def __init__(self, invocation_id: contextvars.ContextVar[str | None], send: Send) -> None:
         super().__init__(logging.INFO)
         self._invocation_id = invocation_id
-        self._tell = tell
+        self._tell = send
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell one line, with its traceback if it has one."""
+        """Send one line, with its traceback if it has one."""
         line = {
             "level": record.levelname,
             "logger": record.name,
@@ -117,33 +115,33 @@ class PlatformLog(logging.Handler):
 
 
 class Worker:
-    """Has one app indexed and its functions called, as many at a time as it is asked to."""
+    """Loads one app and calls its functions."""
 
-    def __init__(self, tell: Tell) -> None:
-        self._runtime: Any = importlib.import_module("azure_functions_runtime")  # there is none before Python 3.13
+    def __init__(self, send: Send) -> None:
+        self._runtime: Any = importlib.import_module("azure_functions_runtime")  # missing before Python 3.13
         self._metadata: dict[str, Any] = {}
-        self._tell = tell
+        self._tell = send
 
     async def load(self, folder: Path) -> None:
-        """Have the app indexed; tell what it offers, or why it cannot be used."""
+        """Load the app; send its functions, or the reason of a failure."""
         logging.getLogger().setLevel(logging.INFO)
         logging.getLogger().addHandler(PlatformLog(self._runtime.invocation_id_cv, self._tell))
         self._runtime.start_threadpool_executor()
-        asked = SimpleNamespace(capabilities={}, function_app_directory=str(folder))
-        begun = await self._runtime.worker_init_request(_request(worker_init_request=asked))
-        if begun.result.status != Status.Success:
-            return self._tell({"failure": begun.result.exception.message})
+        request = SimpleNamespace(capabilities={}, function_app_directory=str(folder))
+        started = await self._runtime.worker_init_request(_request(worker_init_request=request))
+        if started.result.status != Status.Success:
+            return self._tell({"failure": started.result.exception.message})
         found = await self._runtime.functions_metadata_request(_request())
         self._metadata = {function.name: function for function in found.function_metadata_results or ()}
         bindings = {name: [json.loads(raw) for raw in of.raw_bindings] for name, of in self._metadata.items()}
-        return self._tell({"bindings": bindings, "package": _place_of("consent")})
+        return self._tell({"bindings": bindings, "package": _location_of("consent")})
 
     async def call(self, id: str, name: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:  # noqa: A002
-        """Call a function with its trigger's data and metadata; tell how it went."""
+        """Call a function with its trigger's data and metadata; send the result."""
         self._runtime.invocation_id_cv.set(id)  # the platform's worker does this for its own task
         function = self._metadata[name]
         trigger = next(b for b in map(json.loads, function.raw_bindings) if b["type"].endswith("Trigger"))
-        asked = SimpleNamespace(
+        request = SimpleNamespace(
             invocation_id=id,
             function_id=function.function_id,
             input_data=[Input(name=trigger["name"], data=_typed(data))],
@@ -151,7 +149,7 @@ class Worker:
             trace_context=SimpleNamespace(trace_parent="", trace_state="", attributes={}),
             retry_context=SimpleNamespace(retry_count=0, max_retry_count=0, exception=None),
         )
-        result = await self._runtime.invocation_request(_request(invocation_request=asked))
+        result = await self._runtime.invocation_request(_request(invocation_request=request))
         if result.result.status != Status.Success:
             error = result.result.exception
             return self._tell({"done": id, "failure": error.message, "trace": error.stack_trace})
@@ -162,8 +160,8 @@ def _request(**message: Any) -> SimpleNamespace:
     return SimpleNamespace(request=SimpleNamespace(**message), properties={"protos": PROTOCOL, "host": "127.0.0.1"})
 
 
-def _place_of(package: str) -> str:
-    """Where a package that the app may have was found, so that a test sees whose code was loaded."""
+def _location_of(package: str) -> str:
+    """Return where a package was found, so that a test sees which code was loaded."""
     found = importlib.util.find_spec(package)
     return (found and found.origin) or ""
 
@@ -176,7 +174,7 @@ def _typed(data: dict[str, Any]) -> OneOf:
 
 
 def _answer(value: OneOf | None) -> dict[str, Any] | None:
-    """What goes back to the caller of an HTTP function; a text becomes a plain page, as on the platform."""
+    """Return the response of an HTTP function; a text becomes a plain page, as on the platform."""
     kind = value.WhichOneof("data") if value is not None else None
     if kind == "string":
         text: str = vars(value)["string"]
@@ -188,7 +186,7 @@ def _answer(value: OneOf | None) -> dict[str, Any] | None:
 
 
 def _outputs(result: Any) -> dict[str, Any]:
-    """What a function put into its other outputs: text, or a list of texts."""
+    """Return a function's other outputs: text, or a list of texts."""
     return {output.name: _plain(output.data) for output in result.output_data}
 
 
@@ -201,69 +199,69 @@ def _plain(data: OneOf) -> Any:
 
 
 class _Watch:
-    """Ends this process, with the place it hung at on stderr, once calls have been under way for too long."""
+    """Ends this process, and prints its stack to stderr, when a call takes too long."""
 
     def __init__(self, longest_seconds: float | None) -> None:
         self._longest = longest_seconds
-        self._under_way = 0
+        self._running = 0
 
-    def begin(self) -> None:
-        self._under_way += 1
+    def start(self) -> None:
+        self._running += 1
         if self._longest is not None:
             faulthandler.dump_traceback_later(self._longest, exit=True)
 
     def end(self) -> None:
-        self._under_way -= 1
-        if not self._under_way:
+        self._running -= 1
+        if not self._running:
             faulthandler.cancel_dump_traceback_later()
 
 
 async def _serve(folder: Path, longest_seconds: float | None) -> None:
-    """Load the app, then carry out a call for each line that comes in: one event loop for life, as on the platform."""
-    worker, watch, lines = Worker(_teller()), _Watch(longest_seconds), asyncio.Queue[str]()
+    """Load the app, then make a call for each input line, in one event loop, as on the platform."""
+    worker, watch, lines = Worker(_sender()), _Watch(longest_seconds), asyncio.Queue[str]()
     await worker.load(folder)
     threading.Thread(target=_read_lines, args=(asyncio.get_running_loop(), lines), daemon=True).start()
 
-    async def carry_out(line: str) -> None:
-        watch.begin()
+    async def call(line: str) -> None:
+        watch.start()
         await worker.call(**json.loads(line))
         watch.end()
 
     async with asyncio.TaskGroup() as calls:
         while line := await lines.get():
-            calls.create_task(carry_out(line))
-        _end_at_once(0)  # the host is gone, and whatever it had asked for goes with it, as on the platform
+            calls.create_task(call(line))
+        _end_at_once(0)  # the host has ended; its calls end too, as on the platform
 
 
 def _read_lines(loop: asyncio.AbstractEventLoop, lines: "asyncio.Queue[str]") -> None:
-    """Hand on what comes in, and an empty line at its end; a thread, since Windows has no other way."""
-    line = "to begin with"
+    """Pass on the input lines, and an empty one at the end; in a thread, because Windows has no other way."""
+    line = "not read yet"
     while line:
         line = sys.stdin.readline()
         loop.call_soon_threadsafe(lines.put_nowait, line)
 
 
 def _end_at_once(status: int) -> None:
-    """End this process without waiting for any of its threads."""
+    """End this process without waiting for its threads."""
     sys.stderr.flush()
     os._exit(status)
 
 
-def _teller() -> Tell:
-    """A way to tell the host things, from any thread; what the app prints goes elsewhere."""
+def _sender() -> Send:
+    """Return a function that sends a message to the host from any thread; prints of the app go to stderr."""
     out, sys.stdout = sys.stdout, sys.stderr
     lock = threading.Lock()
 
-    def tell(document: dict[str, Any]) -> None:
+    def send(document: dict[str, Any]) -> None:
         with lock:
             out.write(json.dumps(document) + "\n")
             out.flush()
 
-    return tell
+    return send
 
 
 def _leave_the_checkout(folder: Path) -> None:
-    """Import from the app's folder and from no checkout; one may be installed in this very Python."""
+    """Import from the app's folder and from no checkout, which may be installed in this Python."""
     sys.path[:] = [entry for entry in sys.path if not (Path(entry) / "function_app.py").exists()]
     sys.path.append(str(folder))
 
@@ -278,7 +276,7 @@ def _options() -> argparse.Namespace:
 
 if __name__ == "__main__":
     options = _options()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the host's to act on: it closes our input
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the host handles Ctrl-C, and closes our input
     if options.no_waiting:
         time.sleep = lambda _seconds: None
     _leave_the_checkout(options.folder)

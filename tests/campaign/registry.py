@@ -59,7 +59,7 @@ def _made_up() -> list[tuple[Person, Row]]:
     persons, rows = people(MOST_PEOPLE, today=MADE_ON), registry(MOST_PEOPLE, today=MADE_ON).read()
     marked = [replace(row, record=f"{RECORD_MARK}{row.record}", values=_renamed(row)) for row in rows]
     pairs = zip(persons, marked, strict=True)
-    return [(person, row) for person, row in pairs if person.standing != "not_counted/future_date"]
+    return [(person, row) for person, row in pairs if person.outcome != "not_counted/future_date"]
 
 
 def _renamed(row: Row) -> dict[str, str]:

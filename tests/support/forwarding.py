@@ -1,6 +1,6 @@
-"""Stands in front of another loopback server, so that the shared server's faults can be aimed at it.
+"""Forward requests to another loopback server, so that the simulated faults work for it too.
 
-Changes nothing on the way: path, query, headers and body arrive as they were sent, so that signatures stay right.
+Path, query, headers and body are not changed, so that signatures stay valid.
 """
 
 from http.client import HTTPConnection
@@ -8,13 +8,13 @@ from urllib.parse import unquote, urlsplit
 
 from sandbox.server import Request, Response
 
-_OF_ONE_CONNECTION = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server", "host"}
+_CONNECTION_HEADERS = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server", "host"}
 
 
 class Forwarding:
-    """Carries each request to ``base_url`` and its answer back; for Azurite the client's address ends in the account.
+    """Forwards each request to ``base_url``, which for Azurite ends in the account.
 
-    Names a request by its method and what it is about, without the account: ``PUT ConsentRuns``,
+    A request is named by its method and its resource, without the account: ``PUT ConsentRuns``,
     ``POST consent-runs/messages``, ``GET Tables``.
     """
 
@@ -27,19 +27,17 @@ class Forwarding:
         target = f"{request.path}?{request.query}" if request.query else request.path
         connection = HTTPConnection(self._host, self._port, timeout=30)
         try:
-            connection.request(request.method, target, request.body, {**_kept(request.headers), "host": self._place()})
+            headers = {**_kept(request.headers), "host": f"{self._host}:{self._port}"}
+            connection.request(request.method, target, request.body, headers)
             answer = connection.getresponse()
             return Response(answer.status, _kept(dict(answer.getheaders())), answer.read())
         finally:
             connection.close()
 
     def name_of(self, request: Request) -> str:
-        about = unquote(request.path).strip("/").removeprefix(self._account).strip("/")
-        return f"{request.method} {about.partition('(')[0]}"
-
-    def _place(self) -> str:
-        return f"{self._host}:{self._port}"
+        resource = unquote(request.path).strip("/").removeprefix(self._account).strip("/")
+        return f"{request.method} {resource.partition('(')[0]}"
 
 
 def _kept(headers: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name.lower() not in _OF_ONE_CONNECTION}
+    return {name: value for name, value in headers.items() if name.lower() not in _CONNECTION_HEADERS}

@@ -21,7 +21,7 @@ from consent.counting.worklist import Entry, Worklist
 from consent.runs.progress import NoProgress
 from consent.studies.catalog import choose_study, load_studies
 from sandbox.demo import DemoWorld, demo_world
-from sandbox.people import people, truth_of
+from sandbox.people import expected_counts, people
 from sandbox.redcap.app import Redcap
 from tests.integration.cli.test_main import use
 from tests.support.builders import a_study
@@ -90,7 +90,7 @@ def in_terminal(review: Review) -> str:
 def test_the_list_has_the_invented_number_of_records_of_each_code(world: DemoWorld) -> None:
     noon = datetime(2026, 11, 16, 17, tzinfo=UTC)
     found = find_records_to_review(OBRI, Settings(world.settings), NoProgress(), now=lambda: noon)
-    assert found.worklist.records == dict(truth_of(people(60, today=TODAY)).quality)
+    assert found.worklist.records == dict(expected_counts(people(60, today=TODAY)).quality)
 
 
 def test_the_json_list_has_each_record_with_its_reason_and_field(

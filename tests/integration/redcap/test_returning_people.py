@@ -66,7 +66,7 @@ def _summary(server: Server, tmp_path: Path) -> ConsentSummary:
 
 def truth() -> Counter[str]:
     """The number of people by class, as they were generated."""
-    return Counter(person.standing for person in returning_people(NUMBER, today=TODAY))
+    return Counter(person.outcome for person in returning_people(NUMBER, today=TODAY))
 
 
 def test_everybody_is_counted_as_generated(summary: ConsentSummary) -> None:
@@ -100,7 +100,7 @@ def test_a_later_refusal_ends_only_participation(summary: ConsentSummary) -> Non
 
 def test_everybody_is_in_the_site_of_their_group(summary: ConsentSummary) -> None:
     everybody = returning_people(NUMBER, today=TODAY)
-    inside = Counter(who.site for who in everybody if not who.standing.startswith(("left_out", "outside")))
+    inside = Counter(who.site for who in everybody if not who.outcome.startswith(("left_out", "outside")))
     assert {site.code: site.participants for site in (summary.sites.counts if summary.sites else ())} == {
         **inside,
         "": 0,

@@ -29,7 +29,7 @@ from consent.studies.catalog import choose_study, load_studies
 from consent.studies.model import StudyConfig
 from sandbox.demo import DemoWorld, demo_world
 from sandbox.dropbox.app import Dropbox
-from sandbox.people import TOKEN, people, registry, truth_of
+from sandbox.people import TOKEN, expected_counts, people, registry
 from sandbox.redcap.app import Redcap, User
 from sandbox.redcap.faults import login_page, without_record
 from sandbox.server import Fault
@@ -71,14 +71,14 @@ def a_last_report(participants: int) -> RunRecord:
 
 
 def test_the_report_counts_everybody_as_they_were_invented(study: StudyConfig, world: DemoWorld) -> None:
-    summary, truth = run_once(study, world).summary, truth_of(people(PEOPLE, today=TODAY))
+    summary, truth = run_once(study, world).summary, expected_counts(people(PEOPLE, today=TODAY))
     counted = {
         "consented": summary.participants.consented,
         "pending/open": summary.participants.pending_open,
         "pending/not_started": summary.participants.pending_not_started,
         **{f"not_counted/{reason}": n for reason, n in summary.participants.not_counted.items()},
     }
-    assert counted == dict(truth.standings)
+    assert counted == dict(truth.outcomes)
     assert summary.quality == dict(truth.quality)
     assert {week.first_day: week.consented for week in summary.weeks if week.consented} == dict(truth.weeks)
     assert {f"rider {key}": n for key, n in truth.riders.items()} == {r.key: r.agreed for r in summary.riders}
