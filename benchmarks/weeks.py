@@ -20,7 +20,8 @@ from consent.counting.consents import CONSENTED, Counting
 from consent.counting.participants import build_participants
 from consent.counting.period import ReportPeriod
 from consent.counting.riders import AGREED
-from consent.counting.summary import Source, WeekCount, summarise
+from consent.counting.summarise import summarise
+from consent.counting.summary import Source, WeekCount
 from consent.counting.tally import Tally, tally_participants
 from consent.redcap.arrivals import ReceivedRows, RowShape, frame_of, record_batches
 from consent.redcap.csv_export import csv_column_map

@@ -41,6 +41,7 @@ STATES = {
 
 
 def study_page(overview: StudyOverview) -> str:
+    """Return the page of one study as HTML."""
     report, study, zone = overview.report, overview.study, ZoneInfo(overview.study.time_zone)
     weeks = weeks_of(report, study.time_zone) if report else ()
     return _render(

@@ -42,6 +42,7 @@ def list_ids(client: RedcapClient, plan: ExportPlan) -> list[str]:
 
 
 def split_ids(bundles: list[str]) -> tuple[str, ...]:
+    """Return the single record ids of these bundles."""
     return tuple("\x1f".join(bundles).split("\x1f"))
 
 

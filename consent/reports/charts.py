@@ -23,6 +23,35 @@ from consent.dates import WEEK, date_range, short_day
 from consent.reports.headline import progress
 from consent.reports.wording import share_words
 
+BLUE, ORANGE, PALE, INK = "#0072B2", "#E69F00", "#DDDDDD", "#333333"
+
+WIDTH, HEIGHT = 7.0, 1.6
+"""Inches: the width of the text on a page, and a small part of its height."""
+
+_FONT = f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf"
+_BAR: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
+_COUNTED_WEEKS = 26  # the most bars that have room for their numbers
+_TICKS = 9
+_ONE_AT_A_TIME = Lock()  # matplotlib's settings are shared by the whole process
+_STYLE: Any = {
+    "svg.fonttype": "path",
+    "svg.hashsalt": "consent",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.axisbelow": True,
+    "hatch.linewidth": 0.6,
+    "hatch.color": INK,
+}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture (``svg``: a whole document, UTF-8) and its text alternative (``alt``)."""
+
+    svg: str
+    alt: str
+
 
 def drawn_weeks(summary: ConsentSummary) -> tuple[WeekCount, ...]:
     """Return the weeks that the chart of consents per week shows."""
@@ -84,37 +113,6 @@ def goal_lines(summary: ConsentSummary) -> list[tuple[str, int]]:
     if accrual.approved is None:
         return target
     return [*target, (f"Approved {accrual.approved:,} ({accrual.agreed:,} agreed, dated or not)", accrual.approved)]
-
-
-BLUE, ORANGE, PALE, INK = "#0072B2", "#E69F00", "#DDDDDD", "#333333"
-
-
-WIDTH, HEIGHT = 7.0, 1.6
-"""Inches: the width of the text on a page, and a small part of its height."""
-
-_FONT = f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf"
-_BAR: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
-_COUNTED_WEEKS = 26  # the most bars that have room for their numbers
-_TICKS = 9
-_ONE_AT_A_TIME = Lock()  # matplotlib's settings are shared by the whole process
-_STYLE: Any = {
-    "svg.fonttype": "path",
-    "svg.hashsalt": "consent",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": INK,
-    "axes.axisbelow": True,
-    "hatch.linewidth": 0.6,
-    "hatch.color": INK,
-}
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A picture (``svg``: a whole document, UTF-8) and its text alternative (``alt``)."""
-
-    svg: str
-    alt: str
 
 
 def weekly_chart(summary: ConsentSummary) -> Chart:

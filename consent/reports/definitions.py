@@ -3,28 +3,20 @@
 The rules are applied in ``consent/counting``; a change there needs a change here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from consent.counting.period import FEWEST_RATE_WEEKS, RATE_WEEKS, RECENT_WEEKS
 from consent.dates import WEEK, long_day, short_day, weekday_of
-from consent.reports.wording import RECORDS_TO_REVIEW
-from consent.studies.model import (
-    NOT_COMPLETED,
-    AccrualGoals,
-    ConsentForm,
-    FieldRef,
-    LeaveOut,
-    ListedSite,
-    Rider,
-    SiteRules,
-    StudyConfig,
-    VersionRules,
-    WithdrawalRules,
+from consent.reports.optional_definitions import (
+    recruitment_rule,
+    renewal_rule,
+    sites_rule,
+    versions_rule,
+    withdrawal_rule,
 )
-
-_UNUSABLE = "(missing, unreadable or after the day of the export)"
+from consent.reports.wording import RECORDS_TO_REVIEW, UNUSABLE_DATE, code_names, either, field_name
+from consent.studies.model import NOT_COMPLETED, ConsentForm, LeaveOut, Rider, StudyConfig
 
 
 @dataclass(frozen=True)
@@ -50,30 +42,15 @@ def _all(study: StudyConfig) -> Iterator[tuple[str, str]]:
     yield "Several consents of one participant", _several(study)
     yield "Still taking part", _taking_part(study)
     yield "Optional consents (riders)", _riders(study)
-    yield "Form versions", _versions(study.version) if study.version else ""
-    yield "Withdrawal", _withdrawals(study.withdrawal) if study.withdrawal else ""
-    yield "Sites", _sites(study.sites) if study.sites else ""
-    yield "Recruitment", _recruitment(study.accrual) if study.accrual else ""
-    yield "Since the last approval", _renewal(study.accrual, study.withdrawal) if study.accrual else ""
+    yield "Form versions", versions_rule(study.version) if study.version else ""
+    yield "Withdrawal", withdrawal_rule(study.withdrawal) if study.withdrawal else ""
+    yield "Sites", sites_rule(study.sites) if study.sites else ""
+    yield "Recruitment", recruitment_rule(study.accrual) if study.accrual else ""
+    if study.accrual and study.accrual.approval_date:
+        yield "Since the last approval", renewal_rule(study.accrual.approval_date, study.withdrawal)
     yield RECORDS_TO_REVIEW, _review(study)
     yield "Completeness", _completeness(study)
     yield "Changed since the last report", _CHANGES
-
-
-def _field(ref: FieldRef) -> str:
-    """``field consent_obtained``, or one option of a checkbox."""
-    return f"field {ref}" if ref.code is None else f"option {ref.code} of checkbox {ref.field} (1 ticked, 0 not)"
-
-
-def _codes(values: Sequence[str]) -> str:
-    """``code 1``, ``code 1 or 2``."""
-    return f"code {_either(values)}"
-
-
-def _either(values: Sequence[str]) -> str:
-    """``a``, ``a or b``, ``a, b or c``."""
-    *others, last = values
-    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _days(study: StudyConfig) -> str:
@@ -92,8 +69,10 @@ def _days(study: StudyConfig) -> str:
 def _people(study: StudyConfig) -> str:
     text = "A participant is one REDCap record."
     if study.only:
-        text += f" Only records with {_codes(study.only.codes)} in {_field(study.only.field)} are in the study. All "
-        text += "others are outside it."
+        text += (
+            f" Only records with {code_names(study.only.codes)} in {field_name(study.only.field)} are in the study. "
+        )
+        text += "All others are outside it."
     if study.leave_out:
         text += " These records are left out first and counted separately, by the first reason that applies:"
     return "\n".join([text, *(f"{rule.reason}: {_matching(rule)}." for rule in study.leave_out)])
@@ -102,22 +81,22 @@ def _people(study: StudyConfig) -> str:
 def _matching(rule: LeaveOut) -> str:
     if rule.field is None:
         return f"the whole record id matches the pattern {rule.id_pattern}"
-    return f"{_codes(rule.codes)} in {_field(rule.field)}"
+    return f"{code_names(rule.codes)} in {field_name(rule.field)}"
 
 
 def _form(form: ConsentForm, study: StudyConfig) -> str:
-    text = [f"The decision is {_field(form.decision)}: {_codes(form.agreed)} means agreed."]
+    text = [f"The decision is {field_name(form.decision)}: {code_names(form.agreed)} means agreed."]
     if form.declined:
-        text.append(f"{_codes(form.declined).capitalize()} means declined.")
-    waiting = ["blank", *([_codes(form.pending)] if form.pending else []), "a missing-data code of the project"]
-    text.append(f"Pending means {_either(waiting)}.")
+        text.append(f"{code_names(form.declined).capitalize()} means declined.")
+    waiting = ["blank", *([code_names(form.pending)] if form.pending else []), "a missing-data code of the project"]
+    text.append(f"Pending means {either(waiting)}.")
     text.append(f"The date is field {form.date}, read as YYYY-MM-DD (or the date part of a date and time).")
     if form.date.endswith("_timestamp"):
         text.append(f"A survey timestamp is converted from the server's time zone, {study.redcap.time_zone}.")
     if texts := _pending_texts(form):
-        text.append(f"An agreement is still pending while its date says {_either(texts)}.")
+        text.append(f"An agreement is still pending while its date says {either(texts)}.")
     if form.events:
-        text.append(f"The form counts only on rows of the event {_either(form.events)}.")
+        text.append(f"The form counts only on rows of the event {either(form.events)}.")
     if form.form_complete:
         text.append(f"An agreement is pending until {form.form_complete} is 2 (complete).")
     return " ".join(text)
@@ -162,9 +141,10 @@ def _several(study: StudyConfig) -> str:
 def _taking_part(study: StudyConfig) -> str:
     ends = ["refused after the latest agreement", *(["withdrew (see Withdrawal)"] if study.withdrawal else [])]
     return (
-        f"Everyone who consented, except those who {_either(ends)} up to the cut-off. Some refusals have the same day "
-        f"as the agreement or no usable date {_UNUSABLE}. These are later if they follow the agreement in the order of "
-        "event, form and repeat instance. Everyone who ever consented stays in the number of people who have consented."
+        f"Everyone who consented, except those who {either(ends)} up to the cut-off. Some refusals have the same day "
+        f"as the agreement or no usable date {UNUSABLE_DATE}. These are later if they follow the agreement in the "
+        "order of event, form and repeat instance. Everyone who ever consented stays in the number of people who have "
+        "consented."
     )
 
 
@@ -180,102 +160,19 @@ def _riders(study: StudyConfig) -> str:
     coded = {(rider.agreed, rider.declined) for rider in study.riders}
     if len(coded) > 1 or len(study.riders) == 1:
         names = [rider.key if rider.label == rider.key else f"{rider.key} ({rider.label})" for rider in study.riders]
-        rules = [f"{_field(rider.field)}, {_meanings(rider)}{_offered_in(rider)}." for rider in study.riders]
+        rules = [f"{field_name(rider.field)}, {_meanings(rider)}{_offered_in(rider)}." for rider in study.riders]
         return "\n".join([text, *map(": ".join, zip(names, rules, strict=True))])
-    fields = [f"{rider.key}: {_field(rider.field)}{_offered_in(rider)}." for rider in study.riders]
+    fields = [f"{rider.key}: {field_name(rider.field)}{_offered_in(rider)}." for rider in study.riders]
     return "\n".join([text, f"In each of them {_meanings(study.riders[0])}.", *fields])
 
 
 def _meanings(rider: Rider) -> str:
-    declined = f", {_codes(rider.declined)} declined" if rider.declined else ""
-    return f"{_codes(rider.agreed)} means agreed{declined}"
+    declined = f", {code_names(rider.declined)} declined" if rider.declined else ""
+    return f"{code_names(rider.agreed)} means agreed{declined}"
 
 
 def _offered_in(rider: Rider) -> str:
-    return f"; only form version {_either(rider.offered_in)} has it" if rider.offered_in else ""
-
-
-def _versions(rules: VersionRules) -> str:
-    return (
-        f"The form version is {_field(rules.field)} on the latest agreed consent. Accepted: {_either(rules.accepted)}. "
-        "Participants still taking part on any other version are due to consent again. A blank version has a line of "
-        "its own and is not due."
-    )
-
-
-def _withdrawals(rules: WithdrawalRules) -> str:
-    signs = [f"a date up to the cut-off in field {rules.date}"] if rules.date else []
-    if rules.flag:
-        signs.append(f"{_codes(rules.codes)} in {_field(rules.flag)}{' without a usable date' if rules.date else ''}")
-    later = ", unless a consent was agreed on a later day" if rules.date else ""
-    text = [f"A consented participant with {_either(signs)} has withdrawn{later}."]
-    if rules.extent:
-        named = ", ".join(f"{code} ({label})" for code, label in rules.extent_labels.items())
-        text.append(f"The extent is {_field(rules.extent)}{f': {named}' if named else ''}.")
-    ending = "It ends taking part"
-    if rules.ends:
-        ending += f" where the extent is {_either(rules.ends)}, or blank"
-    elif rules.extent:
-        ending += " at any extent"
-    text.append(f"{ending}. Those who withdrew still count as consented.")
-    return " ".join(text)
-
-
-def _sites(rules: SiteRules) -> str:
-    text = "A participant's site is the data access group that the record is in now, not an earlier one."
-    if rules.by:
-        text = (
-            f"A participant's site is {_field(rules.by)} on the latest agreed consent. Where that is blank, it is the "
-            "record's first value."
-        )
-    text += (
-        " Participants without one are under '(no site)'. The sites add up to the total. Recent consents are those of "
-        f"the last {RECENT_WEEKS} complete weeks."
-    )
-    return "\n".join([text, *(_site(site) for site in rules.listed)])
-
-
-def _site(site: ListedSite) -> str:
-    text = site.label if site.label == site.code else f"{site.label}: {site.code}"
-    text += f", target {site.target:,}" if site.target is not None else ""
-    return f"{text}, open from {short_day(site.opened)}." if site.opened else f"{text}."
-
-
-def _recruitment(goals: AccrualGoals) -> str:
-    text = [
-        f"Consents per week are the mean of the last {RATE_WEEKS} complete weeks, or of all of them where there are "
-        f"{FEWEST_RATE_WEEKS} to {RATE_WEEKS - 1}. This is not a forecast."
-    ]
-    if goals.target is not None:
-        until = f" by {short_day(goals.target_date)}" if goals.target_date else ""
-        text.insert(0, f"The target is {goals.target:,} consented{until}.")
-    if goals.target_date:
-        text.append(
-            "The needed number per week is what is missing, divided by the whole weeks from the cut-off to the target "
-            "date. With less than one week left there is none."
-        )
-    if goals.approved is not None:
-        text.append(
-            f"The ethics board approved {goals.approved:,}. This is compared with everyone who agreed up to the "
-            f"cut-off, or without a usable date {_UNUSABLE}. It includes agreements before the first day counted, "
-            "and participants who refused or withdrew later. It excludes pending agreements, and those dated between "
-            "the cut-off and the export. The report warns from 90%."
-        )
-    return " ".join(text)
-
-
-def _renewal(goals: AccrualGoals, withdrawal: WithdrawalRules | None) -> str:
-    if goals.approval_date is None:
-        return ""
-    ends = "A later refusal counts by its own date"
-    if withdrawal:
-        ends = "A withdrawal that ends taking part and a later refusal count by their own dates"
-    return (
-        f"The last approval was on {short_day(goals.approval_date)}. The column counts what is dated on that day or "
-        "later. Consented and still taking part count by the first agreement, declined by the first refusal. "
-        f"{ends}, also for participants who consented before the approval. What has no usable date counts only since "
-        "the start."
-    )
+    return f"; only form version {either(rider.offered_in)} has it" if rider.offered_in else ""
 
 
 def _review(study: StudyConfig) -> str:

@@ -51,12 +51,8 @@ def holds_small_counts(summary: ConsentSummary) -> bool:
     return any(isinstance(cell, int) and 0 < abs(cell) < SMALLEST_SAFE for cell in cells)
 
 
-def sections(summary: ConsentSummary) -> tuple[Section, ...]:
-    """Return every section of numbers, without those that the study file does not configure."""
-    return tuple(_sections(summary))
-
-
-def _sections(summary: ConsentSummary) -> Iterator[Section]:
+def sections(summary: ConsentSummary) -> Iterator[Section]:
+    """Yield every section of numbers, without those that the study file does not configure."""
     yield _glance(summary)
     yield Section("Consents per week", chart=ChartKind.WEEKLY)
     yield _weeks(summary)

@@ -1,8 +1,10 @@
 """Codes, shares and names in readers' words. Machines read the codes themselves."""
 
 import unicodedata
+from collections.abc import Sequence
 
 from consent.counting.summary import RiderCount, VersionCount, Withdrawals
+from consent.studies.model import FieldRef
 
 NO_NUMBER = "–"
 """Shown where there is no number, such as a share of nobody."""
@@ -10,6 +12,8 @@ NO_NUMBER = "–"
 REFUSALS_NOT_RECORDED = f'"{NO_NUMBER}": this study does not record refusals.'
 
 RECORDS_TO_REVIEW = "Records to review"
+
+UNUSABLE_DATE = "(missing, unreadable or after the day of the export)"
 
 SMALL_COUNTS_MARK = "Contains small counts: for the study team only"
 
@@ -28,6 +32,22 @@ REASONS = {
     "withdrawal_undated": "Withdrawal has no usable date",
 }
 """Why a participant is not counted, or what a data manager should review."""
+
+
+def field_name(ref: FieldRef) -> str:
+    """``field consent_obtained``, or one option of a checkbox."""
+    return f"field {ref}" if ref.code is None else f"option {ref.code} of checkbox {ref.field} (1 ticked, 0 not)"
+
+
+def code_names(values: Sequence[str]) -> str:
+    """``code 1``, ``code 1 or 2``."""
+    return f"code {either(values)}"
+
+
+def either(values: Sequence[str]) -> str:
+    """``a``, ``a or b``, ``a, b or c``."""
+    *others, last = values
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def without_controls(text: str) -> str:

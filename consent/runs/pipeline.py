@@ -16,7 +16,8 @@ import pandas as pd
 from consent.counting.consents import Counting
 from consent.counting.participants import build_participants
 from consent.counting.period import ReportPeriod, choose_period
-from consent.counting.summary import ConsentSummary, Source, summarise
+from consent.counting.summarise import summarise
+from consent.counting.summary import ConsentSummary, Source
 from consent.counting.tally import Tally, ensure_raw_values, tally_participants
 from consent.delivery.plan import Delivery, DeliveryPlan, Folder, deliver, plan_delivery, read_folder_state
 from consent.delivery.report_set import Destination

@@ -14,7 +14,8 @@ from consent.config.settings import Network
 from consent.counting.consents import Counting
 from consent.counting.participants import build_participants
 from consent.counting.period import ReportPeriod
-from consent.counting.summary import ConsentSummary, Source, summarise
+from consent.counting.summarise import summarise
+from consent.counting.summary import ConsentSummary, Source
 from consent.counting.tally import Tally, tally_participants
 from consent.delivery.report_set import Destination
 from consent.files import ReportFile

@@ -9,7 +9,8 @@ from itertools import accumulate, pairwise
 from pathlib import PurePosixPath
 
 from consent.counting.period import ReportPeriod
-from consent.counting.summary import ConsentSummary, Source, summarise
+from consent.counting.summarise import summarise
+from consent.counting.summary import ConsentSummary, Source
 from consent.counting.tally import Tally
 from consent.dates import WEEK
 from consent.redcap.arrivals import GROUP, INSTANCE, RECORD

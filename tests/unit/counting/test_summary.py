@@ -5,7 +5,8 @@ from datetime import date
 from hypothesis import given, settings
 
 from consent.counting.consents import Counting
-from consent.counting.summary import ConsentSummary, Source, WeekCount, summarise
+from consent.counting.summarise import summarise
+from consent.counting.summary import ConsentSummary, Source, WeekCount
 from consent.counting.tally import Tally
 from consent.redcap.arrivals import RECORD
 from tests.support.builders import RIDER, a_counting, a_period, a_row, a_study, summary_of

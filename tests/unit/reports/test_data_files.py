@@ -11,7 +11,8 @@ from hypothesis import given, settings
 
 import consent.studies
 from consent.counting.consents import Counting
-from consent.counting.summary import ConsentSummary, Source, summarise
+from consent.counting.summarise import summarise
+from consent.counting.summary import ConsentSummary, Source
 from consent.reports.data_files import document, render_csv, render_json
 from consent.reports.render import render_reports
 from consent.studies.parser import parse_study

@@ -1,0 +1,109 @@
+"""Summarise the counts as the numbers of one report."""
+
+from dataclasses import asdict
+
+from consent.counting.consents import CONSENTED, DECLINED, NOT_COUNTED_REASONS
+from consent.counting.participants import LEFT_OUT, NOT_COUNTED, NOT_STARTED, OUTSIDE, PENDING, QUALITY_CODES
+from consent.counting.period import ReportPeriod, Week
+from consent.counting.recruitment import measure_accrual, renewal_table
+from consent.counting.riders import ANSWERS
+from consent.counting.summary import (
+    ConsentSummary,
+    Participants,
+    RiderCount,
+    SiteCount,
+    Sites,
+    Source,
+    VersionCount,
+    Versions,
+    WeekCount,
+    Withdrawals,
+)
+from consent.counting.tally import SITE_COUNTS, Tally
+from consent.studies.model import ListedSite, Rider, SiteRules, StudyConfig, VersionRules, WithdrawalRules
+
+NO_SITE = "(no site)"
+
+
+def summarise(
+    tally: Tally, study: StudyConfig, period: ReportPeriod, source: Source, notes: tuple[str, ...] = ()
+) -> ConsentSummary:
+    """Summarise the tally of the whole registry.
+
+    ``quality`` and ``not_counted`` hold the codes that occur, in the order of the rules. ``left_out`` holds every
+    reason of the study file.
+    """
+    weeks = _weeks(tally, study, period)
+    complete = [week.consented for week in weeks if week.complete]
+    return ConsentSummary(
+        study=study,
+        period=period,
+        participants=Participants(
+            consented=tally.classes[CONSENTED, ""],
+            declined=tally.classes[DECLINED, ""],
+            pending_open=tally.classes[PENDING, "open"],
+            pending_not_started=tally.classes[PENDING, NOT_STARTED],
+            not_counted={reason: n for reason in NOT_COUNTED_REASONS if (n := tally.classes[NOT_COUNTED, reason])},
+        ),
+        left_out={rule.reason: tally.classes[LEFT_OUT, rule.reason] for rule in study.leave_out},
+        outside=tally.classes[OUTSIDE, ""],
+        taking_part=tally.taking_part,
+        weeks=weeks,
+        riders=tuple(_rider(rider, tally) for rider in study.riders),
+        quality={code: n for code in QUALITY_CODES if (n := tally.quality[code])},
+        source=source,
+        notes=notes,
+        sites=_sites(tally, study.sites) if study.sites else None,
+        versions=_versions(tally, study.version) if study.version else None,
+        withdrawals=_withdrawals(tally, study.withdrawal) if study.withdrawal else None,
+        accrual=measure_accrual(tally, study.accrual, complete, period.cutoff) if study.accrual else None,
+        renewal=renewal_table(tally, study) if study.accrual and study.accrual.approval_date else None,
+    )
+
+
+def _weeks(tally: Tally, study: StudyConfig, period: ReportPeriod) -> tuple[WeekCount, ...]:
+    def count(number: int, week: Week) -> WeekCount:
+        riders = {rider.key: tally.rider_weeks[rider.key, number] for rider in study.riders}
+        return WeekCount(**asdict(week), consented=tally.weeks[number], riders=riders)
+
+    return tuple(count(number, week) for number, week in enumerate(period.weeks))
+
+
+def _rider(rider: Rider, tally: Tally) -> RiderCount:
+    answers = {answer: tally.riders[rider.key, answer] for answer in ANSWERS}
+    return RiderCount(rider.key, rider.label, **answers, can_decline=bool(rider.declined))
+
+
+def _sites(tally: Tally, rules: SiteRules) -> Sites:
+    listed = {site.code for site in rules.listed}
+    others = sorted({code for code, _ in tally.sites} - {*listed, ""})
+    unlisted = [ListedSite(code, code, None, None) for code in others]
+    sites = [*rules.listed, *unlisted, ListedSite("", NO_SITE, None, None)]
+    return Sites(rules.by_group, tuple(_site(site, tally) for site in sites))
+
+
+def _site(site: ListedSite, tally: Tally) -> SiteCount:
+    counts = {what: tally.sites[site.code, what] for what in SITE_COUNTS}
+    return SiteCount(site.code, site.label, site.target, site.opened, **counts)
+
+
+def _versions(tally: Tally, rules: VersionRules) -> Versions:
+    """Count by version: first the accepted ones, then the others, then the blank one."""
+    others = sorted({*tally.versions} - {*rules.accepted, ""})
+    versions = (*rules.accepted, *others, "")
+    counts = tuple(VersionCount(name, name in rules.accepted, tally.versions[name]) for name in versions)
+    return Versions(rules.accepted, counts)
+
+
+def _withdrawals(tally: Tally, rules: WithdrawalRules) -> Withdrawals:
+    """Count by extent: first those named in the study file, then the others, then the blank one."""
+    extents = {extent for extent, _ in tally.withdrawals}
+    named = dict.fromkeys((*rules.extent_labels, *rules.ends))
+    order = [*named, *sorted(extents - {*named, ""}), *([""] if "" in extents else [])]
+    return Withdrawals(
+        total=tally.withdrawals.total(),
+        by_extent={extent: tally.withdrawals[extent, True] + tally.withdrawals[extent, False] for extent in order},
+        labels=rules.extent_labels,
+        ends=rules.ends,
+        undated=sum(n for (_, undated), n in tally.withdrawals.items() if undated),
+    )
