@@ -58,10 +58,6 @@ def test_a_stored_entity_can_be_read(azurite: Azurite) -> None:
         assert service.get_table_client("Azurites").get_entity("a", "b")["number"] == 7
 
 
-def test_all_three_services_listen_while_it_runs(azurite: Azurite) -> None:
-    assert [is_running(port) for port in azurite.ports] == [True, True, True]
-
-
 def test_it_ends_after_an_error() -> None:
     ports: list[int] = []
 

@@ -1,12 +1,10 @@
 """Tests of the local host: a small app in Microsoft's runtime, called over HTTP, by queues and manually."""
 
 import json
-import os
 import socket
 import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,10 +17,10 @@ import requests
 
 from sandbox.azurite import Azurite
 from sandbox.functions.host import NOT_EMULATED, HostError, running_host
+from tests.support.hosting import PATIENCE, eventually, machine
 
 pytestmark = pytest.mark.runtime
 
-PATIENCE = 30  # seconds to wait for an expected event
 APP = """
 import json, logging, os, sys, time, typing
 from pathlib import Path
@@ -133,7 +131,6 @@ HOST_JSON = {
     "functionTimeout": "00:00:02",
     "extensions": {"queues": {"batchSize": 2, "maxDequeueCount": 3, "visibilityTimeout": "00:05:00"}},
 }
-NEEDED = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
 
 
 @dataclass(frozen=True)
@@ -160,27 +157,12 @@ class Hosted:
         return eventually(lambda: any(text in line for line in list(self.lines)))
 
 
-def eventually(check: Callable[[], bool]) -> bool:
-    """Wait until a check is true; return False after ``PATIENCE`` seconds."""
-    until = time.monotonic() + PATIENCE
-    while not check():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 def put_app(folder: Path, program: str = APP) -> Path:
     """Create a folder with this function app."""
     folder.mkdir()
     (folder / "function_app.py").write_text(program, encoding="utf-8")
     (folder / "host.json").write_text(json.dumps(HOST_JSON), encoding="utf-8")
     return folder
-
-
-def machine() -> dict[str, str]:
-    """Return the environment variables that any program needs."""
-    return {name: os.environ[name] for name in NEEDED if name in os.environ}
 
 
 @pytest.fixture(name="environment", scope="module")
@@ -323,10 +305,6 @@ def test_the_start_logs_which_function_cannot_be_used(host: Hosted) -> None:
     problem = "never cannot be used: %NOT_SET% does not resolve to a value: give the setting NOT_SET"
 
     assert f"ERROR {problem}" in host.lines
-
-
-def test_the_start_logs_the_route_of_a_function(host: Hosted) -> None:
-    assert f"INFO echo: GET, POST {host.url}/api/echo/{{id}}" in host.lines
 
 
 def test_a_timer_fires_by_the_hosts_clock(folder: Path, environment: Mapping[str, str]) -> None:

@@ -144,9 +144,8 @@ def test_a_message_that_failed_too_often_moves_to_the_poison_queue(open_bench: O
     bench = open_bench(FAILURE, FAILURE, FAILURE)
     bench.send()
 
-    bench.handle_next()
-    bench.handle_next()
-    bench.handle_next()
+    for _ in range(3):
+        bench.handle_next()
 
     assert (bench.count(), bench.count(bench.poison)) == (0, 1)
 

@@ -17,6 +17,7 @@ from sandbox.server import Fault, Request, Server
 TOKEN = "A" * 32
 
 Post = Callable[..., requests.Response]
+Open = Callable[[Project], pycap.Project]
 
 FIELDS = (
     Field("record_id", "enrolment", label="Record ID"),
@@ -109,7 +110,7 @@ def post(server: Server) -> Post:
 
 
 @pytest.fixture
-def open_project(server: Server) -> Callable[[Project], pycap.Project]:
+def open_project(server: Server) -> Open:
     """Return a function that opens a project with PyCap."""
 
     def opened(project: Project) -> pycap.Project:
@@ -127,12 +128,7 @@ def lines(response: requests.Response) -> list[str]:
 # A client written for the real server
 
 
-def test_pycap_reads_the_dictionary(open_project: Callable[[Project], pycap.Project]) -> None:
-    found = open_project(classic()).export_metadata()
-    assert [one["field_name"] for one in found] == [one.name for one in FIELDS]
-
-
-def test_pycap_reads_all_records_of_a_classic_project(open_project: Callable[[Project], pycap.Project]) -> None:
+def test_pycap_reads_all_records_of_a_classic_project(open_project: Open) -> None:
     first = open_project(classic()).export_records()[0]
     assert first == {
         "record_id": "001",
@@ -153,73 +149,53 @@ def test_pycap_reads_all_records_of_a_classic_project(open_project: Callable[[Pr
     [(classic(), 2), (longitudinal(), 5), (repeating(), 4), (survey(), 1)],
     ids=["classic", "longitudinal", "repeating", "survey"],
 )
-def test_pycap_reads_every_row(open_project: Callable[[Project], pycap.Project], project: Project, rows: int) -> None:
+def test_pycap_reads_every_row(open_project: Open, project: Project, rows: int) -> None:
     assert len(open_project(project).export_records()) == rows
 
 
-def test_pycap_reads_records_as_csv(open_project: Callable[[Project], pycap.Project]) -> None:
+def test_pycap_reads_records_as_csv(open_project: Open) -> None:
     text = open_project(classic()).export_records(format_type="csv", fields=["agreed"])
     assert list(csv.reader(io.StringIO(text))) == [["record_id", "agreed"], ["001", "1"], ["2", ""]]
 
 
-def test_pycap_reads_records_with_groups_and_survey_fields(
-    open_project: Callable[[Project], pycap.Project],
-) -> None:
-    found = open_project(survey()).export_records(export_data_access_groups=True, export_survey_fields=True)
-    assert list(found[0])[:3] == ["record_id", "redcap_data_access_group", "redcap_survey_identifier"]
+def test_pycap_raises_a_refusal(open_project: Open) -> None:
+    with pytest.raises(pycap.RedcapError, match=r"The following values .* are not valid: .*gone"):
+        open_project(classic()).export_records(fields=["gone"])
 
 
-def test_pycap_reads_field_names(open_project: Callable[[Project], pycap.Project]) -> None:
-    found = open_project(classic()).export_field_names()
-    assert [one["export_field_name"] for one in found] == [
-        "record_id", "full_name", "remark", "enrolment_complete",
-        "consent_date", "agreed", "rider___1", "rider____2", "consent_complete",
-    ]  # fmt: skip
-
-
-def test_pycap_reads_project_information(open_project: Callable[[Project], pycap.Project]) -> None:
-    found: Any = open_project(longitudinal(project_id=77)).export_project_info()
-    assert (found["project_id"], found["is_longitudinal"], len(found)) == (77, 1, 27)
-
-
-def test_pycap_reads_users_and_their_export_rights(open_project: Callable[[Project], pycap.Project]) -> None:
-    found = open_project(classic(users=[user(rights={"consent": "no identifiers"})])).export_users()
-    assert found[0]["forms_export"] == {"enrolment": 1, "consent": 3}
-
-
-def test_pycap_reads_data_access_groups(open_project: Callable[[Project], pycap.Project]) -> None:
-    found = open_project(classic()).export_dags()
-    assert [one["unique_group_name"] for one in found] == ["north", "south"]
-
-
-def test_pycap_reads_repeating_forms_of_a_classic_project(
-    open_project: Callable[[Project], pycap.Project],
-) -> None:
-    found = open_project(repeating()).export_repeating_instruments_events()
-    assert found == [{"form_name": "consent", "custom_form_label": ""}]
-
-
-def test_pycap_reads_repeating_forms_and_events(open_project: Callable[[Project], pycap.Project]) -> None:
-    found = open_project(longitudinal()).export_repeating_instruments_events()
-    assert [(one["event_name"], one["form_name"]) for one in found] == [
-        ("later_arm_1", "consent"),
-        ("visit_arm_2", ""),
-    ]
-
-
-def test_pycap_reads_the_forms_of_each_event(open_project: Callable[[Project], pycap.Project]) -> None:
-    found = open_project(longitudinal()).export_instrument_event_mappings()
-    assert [(one["unique_event_name"], one["form"]) for one in found] == [
+def test_pycap_reads_the_project(open_project: Open) -> None:
+    project = open_project(longitudinal(project_id=77, users=[user(rights={"consent": "no identifiers"})]))
+    about: Any = project.export_project_info()
+    assert (about["project_id"], about["is_longitudinal"], len(about)) == (77, 1, 27)
+    assert [one["field_name"] for one in project.export_metadata()] == [one.name for one in FIELDS]
+    assert project.export_users()[0]["forms_export"] == {"enrolment": 1, "consent": 3}
+    assert [one["unique_group_name"] for one in project.export_dags()] == ["north", "south"]
+    assert [(one["unique_event_name"], one["form"]) for one in project.export_instrument_event_mappings()] == [
         ("start_arm_1", "enrolment"),
         ("start_arm_1", "consent"),
         ("later_arm_1", "consent"),
         ("visit_arm_2", "consent"),
     ]
+    names = "record_id full_name remark enrolment_complete consent_date agreed rider___1 rider____2 consent_complete"
+    assert [one["export_field_name"] for one in project.export_field_names()] == names.split()
 
 
-def test_pycap_raises_a_refusal(open_project: Callable[[Project], pycap.Project]) -> None:
-    with pytest.raises(pycap.RedcapError, match=r"The following values .* are not valid: .*gone"):
-        open_project(classic()).export_records(fields=["gone"])
+@pytest.mark.parametrize(
+    ("project", "repeats"),
+    [
+        (repeating(), [{"form_name": "consent", "custom_form_label": ""}]),
+        (
+            longitudinal(),
+            [
+                {"event_name": "later_arm_1", "form_name": "consent", "custom_form_label": ""},
+                {"event_name": "visit_arm_2", "form_name": "", "custom_form_label": ""},
+            ],
+        ),
+    ],
+    ids=["classic", "longitudinal"],
+)
+def test_pycap_reads_the_repeats(open_project: Open, project: Project, repeats: list[dict[str, str]]) -> None:
+    assert open_project(project).export_repeating_instruments_events() == repeats
 
 
 # Transport
@@ -270,19 +246,15 @@ def test_a_large_registry_is_read_while_it_is_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "status"),
-    [
-        ({"token": "B" * 32}, 403),
-        ({"api_export": False}, 403),
-        ({"rights": {"enrolment": "none", "consent": "none"}}, 403),
-    ],
+    "changes",
+    [{"token": "B" * 32}, {"api_export": False}, {"rights": {"enrolment": "none", "consent": "none"}}],
     ids=str,
 )
-def test_a_token_without_access_is_refused(post: Post, changes: dict[str, Any], status: int) -> None:
-    assert post(classic(users=[user(**changes)])).status_code == status
+def test_a_token_without_access_is_refused(post: Post, changes: dict[str, Any]) -> None:
+    assert post(classic(users=[user(**changes)])).status_code == 403
 
 
-@pytest.mark.parametrize("token", ["", "short", "0" * 64])
+@pytest.mark.parametrize("token", ["", "0" * 64])
 def test_a_malformed_token_is_unauthorised(post: Post, token: str) -> None:
     assert post(classic(), token=token).status_code == 401
 
@@ -304,12 +276,10 @@ def test_a_token_of_another_project_opens_that_project(server: Server) -> None:
             "instruments and events",
         ),
         (
-            {"fields": ["gone", "lost"]},
-            "The following values in the parameter \"fields\" are not valid: 'gone', 'lost'",
+            {"fields": ["rider___1", "redcap_event_name"]},
+            "The following values in the parameter \"fields\" are not valid: 'rider___1', 'redcap_event_name'",
         ),
-        ({"fields": ["rider___1"]}, "The following values in the parameter \"fields\" are not valid: 'rider___1'"),
         ({"forms": ["consent"]}, "not simulated: forms"),
-        ({"filterLogic": "[agreed] = '1'"}, "not simulated: filterLogic"),
         ({"fields": ["agreed"]}, "not simulated: fields without the record id"),
         ({"action": "import"}, "not simulated: this action or format"),
         ({"content": "metadata", "format": "csv"}, "not simulated: this action or format"),
@@ -321,21 +291,6 @@ def test_a_token_of_another_project_opens_that_project(server: Server) -> None:
 def test_a_call_that_cannot_be_answered_is_a_bad_request(post: Post, params: dict[str, Any], text: str) -> None:
     response = post(classic(), **params)
     assert (response.status_code, response.json()) == (400, {"error": text})
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "redcap_event_name",
-        "redcap_repeat_instrument",
-        "redcap_repeat_instance",
-        "redcap_data_access_group",
-        "redcap_survey_identifier",
-        "consent_timestamp",
-    ],
-)
-def test_pseudo_fields_cannot_be_requested(post: Post, name: str) -> None:
-    assert f"'{name}'" in post(survey(), fields=["record_id", name]).json()["error"]
 
 
 def test_older_servers_ignore_unknown_fields(post: Post) -> None:
@@ -361,7 +316,6 @@ def test_a_list_of_users_or_groups_needs_a_right(
     "form",
     [
         {"fields[0]": "record_id", "fields[1]": "agreed"},
-        {"fields": "record_id,agreed"},
         {"fields": "record_id, agreed"},
         {"fields[]": ["record_id", "agreed"]},
     ],
@@ -384,7 +338,6 @@ def test_form_keys_beyond_the_limit_are_dropped_silently(post: Post) -> None:
 @pytest.mark.parametrize(
     ("params", "names"),
     [
-        ({"fields": ["record_id", "agreed"]}, ["record_id", "agreed"]),
         ({"fields": ["agreed", "record_id"]}, ["record_id", "agreed"]),
         ({"fields": ["record_id", "consent_complete"]}, ["record_id", "consent_complete"]),
         ({"fields": ["record_id", "welcome"]}, ["record_id"]),
@@ -399,12 +352,8 @@ def test_an_export_has_the_requested_columns_in_the_order_of_the_project(
 
 def test_structure_columns_are_in_redcaps_order(post: Post) -> None:
     project = longitudinal(surveys={"consent"})
-    response = post(
-        project,
-        fields=["record_id", "agreed"],
-        exportSurveyFields="true",
-        exportDataAccessGroups="true",
-    )
+    flags = {"exportSurveyFields": "true", "exportDataAccessGroups": "true"}
+    response = post(project, fields=["record_id", "agreed"], **flags)
     assert list(response.json()[0]) == [
         "record_id",
         "redcap_event_name",
@@ -437,11 +386,6 @@ def test_export_rights_remove_columns(post: Post, right: Any, names: list[str]) 
     project = classic(fields=[*FIELDS, Field("extra", "other")], users=[user(rights=rights)])
     requested = ["record_id", "full_name", "remark", "enrolment_complete", "consent_date", "agreed"]
     assert list(post(project, fields=requested).json()[0]) == ["record_id", *names]
-
-
-def test_rights_do_not_reduce_the_dictionary(post: Post) -> None:
-    project = classic(users=[user(rights={"consent": "none"})])
-    assert len(post(project, content="metadata").json()) == len(FIELDS)
 
 
 # Data access groups
@@ -541,11 +485,8 @@ def test_checkboxes_of_an_empty_row_can_be_blank(post: Post) -> None:
 
 def test_a_missing_code_of_a_checkbox_has_a_column_once_a_record_has_it(post: Post) -> None:
     rows = [Row("1", {"rider___unk": "1"}), Row("2", {"rider___1": "1"})]
-    response = post(
-        classic(rows=rows, missing_data_codes="UNK, Unknown | OTH, Other"),
-        format="csv",
-        fields=["record_id", "rider"],
-    )
+    project = classic(rows=rows, missing_data_codes="UNK, Unknown | OTH, Other")
+    response = post(project, format="csv", fields=["record_id", "rider"])
     assert lines(response) == ["record_id,rider___1,rider____2,rider___unk", "1,,,1", "2,1,0,0"]
 
 
@@ -554,7 +495,7 @@ def test_a_started_survey_has_a_text_in_place_of_a_timestamp(post: Post) -> None
     assert (found["consent_timestamp"], found["redcap_survey_identifier"]) == ("[not completed]", "ann@example.org")
 
 
-@pytest.mark.parametrize(("code", "name"), [("1", "x___1"), ("-99", "x____99"), ("A", "x___a"), ("k>=9", "x___k__9")])
+@pytest.mark.parametrize(("code", "name"), [("-99", "x____99"), ("A", "x___a"), ("k>=9", "x___k__9")])
 def test_checkbox_columns_are_named_after_their_codes(post: Post, code: str, name: str) -> None:
     project = classic(fields=[Field("record_id", "a"), Field("x", "a", "checkbox", choices=f"{code}, One")])
     assert list(post(project, fields=["record_id", "x"]).json()[0]) == ["record_id", name]
@@ -582,14 +523,12 @@ def test_the_repeat_instance_is_a_number_in_json_or_blank(post: Post) -> None:
 @pytest.mark.parametrize(
     ("value", "cell"),
     [
-        ("plain", "plain"),
         ("[a]+[b]", "[a]+[b]"),
         ("two words", '"two words"'),
         ("a,b", '"a,b"'),
         ("a\tb", '"a\tb"'),
         ("a\r\nb", '"a\r\nb"'),
         ('say "x"', '"say ""x"""'),
-        ("00123", "00123"),
         ("", ""),
     ],
 )
@@ -599,10 +538,7 @@ def test_csv_quotes_what_redcap_quotes(post: Post, value: str, cell: str) -> Non
     assert response.content.decode() == f"record_id,remark\n1,{cell}\n"
 
 
-@pytest.mark.parametrize(
-    ("kind", "body"),
-    [("json", "[]"), ("csv", "\n")],
-)
+@pytest.mark.parametrize(("kind", "body"), [("json", "[]"), ("csv", "\n")])
 def test_without_rows_there_is_no_header(post: Post, kind: str, body: str) -> None:
     assert post(classic(), format=kind, records=["none"]).text == body
 
@@ -626,12 +562,7 @@ def test_the_version_is_plain_text_in_every_format(post: Post) -> None:
 @pytest.mark.parametrize(("limit", "enough"), [(3, False), (4, True), (None, True)])
 def test_an_export_of_too_many_cells_runs_out_of_memory(post: Post, limit: int | None, enough: bool) -> None:
     response = post(classic(), switches=Switches(memory_limit_cells=limit), fields=["record_id", "agreed"])
-    assert ("ran out of server memory" not in response.text) is enough
-
-
-def test_out_of_memory_with_200_is_html_and_then_an_error(post: Post) -> None:
-    response = post(classic(), switches=Switches(memory_limit_cells=1))
-    assert (response.status_code, response.text[:6], response.text[-2:]) == (200, "<br />", '"}')
+    assert (response.text.startswith("<br />") and "ran out of server memory" in response.text) is not enough
 
 
 # Faults
@@ -654,17 +585,11 @@ def after(server: Server) -> Callable[[Fault], requests.Response]:
     ("fault", "status", "text"),
     [
         (redcap_faults.login_page, 200, "Sign in"),
-        (redcap_faults.browser_tabs_page, 200, "multiple browser tabs of the same REDCap page"),
-        (redcap_faults.database_down, 200, redcap_faults.DATABASE_PASSWORD),
         (redcap_faults.memory_text, 200, '{"error":"REDCap ran out'),
         (lambda: redcap_faults.memory_text(500), 500, '{"error":"REDCap ran out'),
-        (redcap_faults.gateway_timeout, 504, "504 Gateway Time-out"),
         (redcap_faults.empty_500, 500, ""),
-        (redcap_faults.zero_bytes, 200, ""),
         (redcap_faults.empty_list, 200, "[]"),
         (lambda: redcap_faults.error_object("out"), 200, '{"error":"out"}'),
-        (redcap_faults.html_404, 404, "<h1>Not Found</h1>"),
-        (lambda: redcap_faults.ban_page(403, b"banned"), 403, "banned"),
         (redcap_faults.revoked_token, 403, "You do not have permissions"),
         (lambda: redcap_faults.redirect("https://example.org/api/"), 301, ""),
     ],

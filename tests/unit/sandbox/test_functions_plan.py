@@ -115,17 +115,13 @@ def test_a_route_is_refused_if_it_has(route: str, complaint: str) -> None:
         parse_route("work", route, [])
 
 
-def test_a_function_without_a_route_is_called_by_its_name() -> None:
-    assert _template(function(HTTP, ANSWER)) == "api/work"
-
-
-def test_a_route_gets_the_prefix() -> None:
-    assert _template(function(HTTP | {"route": "runs/{id}"}, ANSWER)) == "api/runs/{id}"
-
-
-def _template(found: Function) -> str:
-    assert isinstance(found.trigger, Route)
-    return found.trigger.template
+@pytest.mark.parametrize(
+    ("binding", "template"), [(HTTP, "api/work"), (HTTP | {"route": "runs/{id}"}, "api/runs/{id}")], ids=str
+)
+def test_a_route_has_the_prefix_and_by_default_the_functions_name(binding: Mapping[str, Any], template: str) -> None:
+    trigger = function(binding, ANSWER).trigger
+    assert isinstance(trigger, Route)
+    assert trigger.template == template
 
 
 def test_a_setting_in_a_queues_name_is_put_in() -> None:
@@ -235,15 +231,11 @@ def test_another_time_span_is_refused() -> None:
         time_span("1.00:05:00")
 
 
-def test_a_timer_waits_for_its_time() -> None:
-    assert timers(Clock()).take_due() == []
-
-
 def test_a_timer_fires_when_it_is_due() -> None:
     clock = Clock()
     tick = timers(clock)
+    assert tick.take_due() == []
     clock.now = NOON
-
     assert names(tick.take_due()) == ["tick"]
 
 
