@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING
 from consent.cli.parser import LOCAL_PORT, command_line, with_commands
 from consent.config.settings import Settings, read_settings
 from consent.errors import ConfigurationError
+from consent.files import to_json
 
 if TYPE_CHECKING:
     from consent.cli.console import Screen
     from consent.runs.pipeline import RunResult
     from consent.studies.model import StudyConfig
-
-Command = Callable[[argparse.Namespace, "Screen"], int | None]
-"""Runs a command and returns its exit status; None means 0."""
 
 
 def demo(options: argparse.Namespace, screen: "Screen") -> None:
@@ -77,7 +75,6 @@ def runs(options: argparse.Namespace, screen: "Screen") -> None:
     """Print the run history, newest first."""
     from consent.cli.console import show_runs
     from consent.dates import utc_now
-    from consent.runs.ledger.sqlite import SqliteLedger
     from consent.runs.ledger.store import open_ledger
     from consent.runs.status import run_document, shown_runs
     from consent.studies.catalog import choose_study, load_studies
@@ -92,8 +89,9 @@ def runs(options: argparse.Namespace, screen: "Screen") -> None:
     elif found:
         show_runs(found, screen.out, options.settings)
     else:
-        place = ledger.path if isinstance(ledger, SqliteLedger) else "the storage account of AzureWebJobsStorage"
-        screen.say(f"No run is recorded in {place}.", "demo, serve --demo, run --to and run --dry-run record nothing.")
+        screen.say(
+            f"No run is recorded in {ledger.place}.", "demo, serve --demo, run --to and run --dry-run record nothing."
+        )
 
 
 def summarise(options: argparse.Namespace, screen: "Screen") -> None:
@@ -134,13 +132,14 @@ def check(options: argparse.Namespace, screen: "Screen") -> int:
 def login(options: argparse.Namespace, screen: "Screen") -> None:
     """Sign in to Dropbox and save the credentials."""
     from consent.cli.login.prompts import Prompts
-    from consent.cli.login.sign_in import Login, LoginOptions, login_document, login_lines
+    from consent.cli.login.sign_in import Login, login_lines
 
     team_space = None if options.team_space is None else options.team_space == "yes"
-    choices = LoginOptions(options.settings, options.save_in, team_space, browser=not options.no_browser)
-    result = Login(read_settings(directory=options.settings), choices, Prompts(screen.messages)).sign_in()
+    folder, prompts = options.settings, Prompts(screen.messages)
+    login = Login(read_settings(directory=folder), prompts, folder, options.save_in, team_space, not options.no_browser)
+    result = login.sign_in()
     if options.json:
-        print_json(login_document(result))
+        print_json(to_json(result))
     else:
         screen.say(*login_lines(result, options.settings))
 
@@ -148,7 +147,6 @@ def login(options: argparse.Namespace, screen: "Screen") -> None:
 def init(options: argparse.Namespace, screen: "Screen") -> None:
     """Create a study file from a data dictionary."""
     from consent.cli.init.new_study import create_study_file, next_steps
-    from consent.files import to_json
 
     settings = read_settings(directory=options.settings)
     with screen.watching():
@@ -221,5 +219,8 @@ def print_json(document: object) -> None:
     sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
 
 
-_COMMANDS: tuple[Command, ...] = (demo, run, runs, summarise, check, login, init, exceptions, compare, serve)
-COMMANDS: Mapping[str, Command] = {command.__name__: command for command in _COMMANDS}
+COMMANDS: dict[str, Callable[[argparse.Namespace, "Screen"], int | None]] = {
+    command.__name__: command
+    for command in (demo, run, runs, summarise, check, login, init, exceptions, compare, serve)
+}
+"""The commands by name; each returns its exit status, or None for 0."""

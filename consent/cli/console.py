@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from consent.cli.parser import with_commands
-from consent.counting.summary import ConsentSummary, WeekCount
+from consent.counting.summary import ConsentSummary, RiderCount, WeekCount
 from consent.dates import date_range, short_day
 from consent.reports.headline import headline, progress
 from consent.reports.wording import REASONS
@@ -22,6 +22,7 @@ from consent.runs.status import TRIGGERS, ShownRun, outcome
 
 LAST_WEEKS = 8
 WEEK_COLUMNS = 29  # width of the week and its consents
+_Row = tuple[str, int, str]
 
 
 class Screen:
@@ -89,11 +90,12 @@ class Screen:
         self._section("Weeks", _weeks_table(summary, width))
         if marked := progress(summary.weeks[-1], period):
             self.out.print(f"* {marked}")
-        if summary.riders and not _riders_fit(summary, width):
-            self._section("Optional consents (riders): agreed, of all who consented", _riders_table(summary))
-        self._section("Participants", _participants_table(summary))
+        if summary.riders and not _rider_columns(summary, width)[0]:
+            heading = "Optional consents (riders): agreed, of all who consented"
+            self._section(heading, _plain_table(_riders(summary)))
+        self._section("Participants", _plain_table(_participants(summary)))
         if summary.quality:
-            rows = ((code, f"{n:,}", REASONS[code]) for code, n in summary.quality.items())
+            rows = ((code, n, REASONS[code]) for code, n in summary.quality.items())
             self._section("Records to review", _plain_table(rows))
         self.out.print()
         self.say(*_deliveries(result))
@@ -125,23 +127,24 @@ def closing_sentence(result: RunResult) -> str:
     )
 
 
-def _rider_width(summary: ConsentSummary) -> int:
-    """Return the width of a rider's column: its longest number, or the longest word of its name."""
-    return max((len(text) for r in summary.riders for text in (f"{r.agreed:,}", *r.key.split())), default=0)
+def _rider_columns(summary: ConsentSummary, width: int) -> tuple[tuple[RiderCount, ...], int]:
+    """Return the riders with a column in the table of weeks, all or none, and the width of a column.
 
-
-def _riders_fit(summary: ConsentSummary, width: int) -> bool:
-    """Return whether every rider has a column in the table of weeks."""
-    return WEEK_COLUMNS + len(summary.riders) * (_rider_width(summary) + 1) <= width
+    It fits the longest number and the longest word of a name.
+    """
+    texts = (text for rider in summary.riders for text in (f"{rider.agreed:,}", *rider.key.split()))
+    column = max(map(len, texts), default=0)
+    fits = WEEK_COLUMNS + len(summary.riders) * (column + 1) <= width
+    return (summary.riders if fits else ()), column
 
 
 def _weeks_table(summary: ConsentSummary, width: int) -> Table:
-    riders = summary.riders if _riders_fit(summary, width) else ()
+    riders, rider_width = _rider_columns(summary, width)
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("Week", no_wrap=True)
     table.add_column("Consents", justify="right", no_wrap=True)
     for rider in riders:
-        table.add_column(rider.key, justify="right", width=_rider_width(summary))
+        table.add_column(rider.key, justify="right", width=rider_width)
     for week in summary.weeks[-LAST_WEEKS:]:
         counts = (f"{week.riders[rider.key]:,}" for rider in riders)
         table.add_row(_span(week) + ("" if week.complete else " *"), f"{week.consented:,}", *counts)
@@ -150,43 +153,35 @@ def _weeks_table(summary: ConsentSummary, width: int) -> Table:
     return table
 
 
-def _participants_table(summary: ConsentSummary) -> Table:
-    table = _plain_table()
-    people = summary.participants
-    table.add_row("Consented", f"{people.consented:,}", f"still taking part {summary.taking_part:,}")
-    table.add_row("Declined", f"{people.declined:,}", "")
-    open_and_not = f"open {people.pending_open:,}, not started {people.pending_not_started:,}"
-    table.add_row("Pending", f"{people.pending:,}", open_and_not)
+def _participants(summary: ConsentSummary) -> Iterator[_Row]:
+    people, source = summary.participants, summary.source
+    yield "Consented", people.consented, f"still taking part {summary.taking_part:,}"
+    yield "Declined", people.declined, ""
+    yield "Pending", people.pending, f"open {people.pending_open:,}, not started {people.pending_not_started:,}"
     reasons = ", ".join(f"{reason} {n:,}" for reason, n in people.not_counted.items())
-    table.add_row("Not counted", f"{sum(people.not_counted.values()):,}", reasons)
-    source = summary.source
-    received = f"{source.records_received:,} records in the file"
-    if source.records_listed is not None:
-        received = f"{source.records_received:,} of {source.records_listed:,} records received from REDCap"
-    table.add_row("Total", f"{people.total:,}", received, style="bold")
-    for reason, n in summary.left_out.items():
-        table.add_row("Left out", f"{n:,}", reason)
+    yield "Not counted", sum(people.not_counted.values()), reasons
+    listed = source.records_listed
+    received = "records in the file" if listed is None else f"of {listed:,} records received from REDCap"
+    yield "Total", people.total, f"{source.records_received:,} {received}"
+    yield from (("Left out", n, reason) for reason, n in summary.left_out.items())
     if summary.study.only:
-        table.add_row("Outside", f"{summary.outside:,}", "not in this study")
-    return table
+        yield "Outside", summary.outside, "not in this study"
 
 
-def _riders_table(summary: ConsentSummary) -> Table:
-    table = _plain_table()
+def _riders(summary: ConsentSummary) -> Iterator[_Row]:
     for rider in summary.riders:
         declined = f"{rider.declined:,}" if rider.can_decline else "not recorded"
         others = f"declined {declined}, not answered {rider.not_answered:,}, not offered {rider.not_offered:,}"
-        table.add_row(rider.key, f"{rider.agreed:,}", others)
-    return table
+        yield rider.key, rider.agreed, others
 
 
-def _plain_table(rows: Iterable[tuple[str, ...]] = ()) -> Table:
+def _plain_table(rows: Iterable[_Row]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(overflow="fold")
-    for row in rows:
-        table.add_row(*row)
+    for name, n, text in rows:
+        table.add_row(name, f"{n:,}", text, style="bold" if name == "Total" else None)
     return table
 
 

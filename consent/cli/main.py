@@ -6,9 +6,9 @@ Exit status: 0 done, 1 failed, 2 the command line cannot be used. Results go to 
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from consent.cli.commands import COMMANDS, print_json
 from consent.cli.open_file import show_file
@@ -17,6 +17,7 @@ from consent.errors import (
     ConsentReportError,
     CutoffError,
     MissingDependencyError,
+    Problem,
     UnknownStudyError,
     error_document,
     log_text,
@@ -24,9 +25,6 @@ from consent.errors import (
 
 if TYPE_CHECKING:
     from consent.cli.console import Screen
-
-_USAGE_ERRORS = (CutoffError, UnknownStudyError, MissingDependencyError)
-_INTERRUPTED = {"code": "interrupted", "what": "Interrupted.", "fix": "Run it again to finish."}
 
 
 def main(arguments: Sequence[str] | None = None, show: Callable[[Path], bool] = show_file) -> int:
@@ -41,17 +39,13 @@ def main(arguments: Sequence[str] | None = None, show: Callable[[Path], bool] = 
     try:
         return COMMANDS[options.command](options, screen) or 0
     except KeyboardInterrupt:
-        return _failed(f"{_INTERRUPTED['what']} {_INTERRUPTED['fix']}", _INTERRUPTED, 1, options, screen)
+        problem = Problem("Interrupted.", "Run it again to finish.")
+        status, message, document = 1, str(problem), {"code": "interrupted", **problem._asdict()}
     except ConsentReportError as error:
-        status = 2 if isinstance(error, _USAGE_ERRORS) else 1
-        return _failed(str(error), error_document(error), status, options, screen)
+        status = 2 if isinstance(error, (CutoffError, UnknownStudyError, MissingDependencyError)) else 1
+        message, document = str(error), error_document(error)
     except Exception as error:  # its own message may quote a participant, its location does not
-        return _failed(log_text(error), error_document(error), 1, options, screen)
-
-
-def _failed(
-    message: str, document: Mapping[str, Any], status: int, options: argparse.Namespace, screen: "Screen"
-) -> int:
+        status, message, document = 1, log_text(error), error_document(error)
     screen.problem(with_commands(message, options.settings))
     if options.json:
         print_json({"state": "failed", "error": document})

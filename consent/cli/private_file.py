@@ -22,7 +22,6 @@ _SYNCED_NAMES = {
 }
 _MARKERS = {"Dropbox": (".dropbox", ".dropbox.cache"), "Google Drive": (".tmp.driveupload", ".tmp.drivedownload")}
 """How to recognise a service's synced folders: their names in lower case, and the files that it creates there."""
-_EXISTS = "the file already exists"
 
 
 def write_private_file(path: Path, text: str) -> None:
@@ -36,7 +35,7 @@ def ensure_private_path(path: Path) -> None:
     ensure_not_shared_folder(path.parent)
     with contextlib.suppress(OSError):  # an impossible name is reported when the file is written
         if path.exists():
-            raise _cannot_write(path, _EXISTS)
+            raise _cannot_write(path)
 
 
 def write_new_file(path: Path, text: str, mode: int = 0o666) -> None:
@@ -53,12 +52,12 @@ def write_new_file(path: Path, text: str, mode: int = 0o666) -> None:
             path.unlink(missing_ok=True)
             raise
     except FileExistsError:
-        raise _cannot_write(path, _EXISTS) from None
+        raise _cannot_write(path) from None
     except OSError as error:
         raise _cannot_write(path, error.strerror or "the system refused it") from None
 
 
-def _cannot_write(path: Path, reason: str) -> ConfigurationError:
+def _cannot_write(path: Path, reason: str = "the file already exists") -> ConfigurationError:
     return ConfigurationError(f"Cannot write {path}: {reason}.", "Give --output another path.")
 
 

@@ -69,7 +69,12 @@ def _demo(folder: Path, settings: Settings, say: Say) -> Iterator[tuple[Path, di
         tempfile.TemporaryDirectory(prefix="consent-serve-", ignore_cleanup_errors=True) as scratch,
     ):
         copy = Path(scratch) / "app"
-        _copy_app(folder, copy)
+        copy.mkdir()
+        for name in APP:
+            if (folder / name).is_dir():
+                shutil.copytree(folder / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(folder / name, copy / name)
         say(f"Creating a registry of {PARTICIPANTS} invented people ...")
         with demo_world(PARTICIPANTS, today=day_in(study.time_zone, utc_now())) as world:
             environment = settings.as_environment().items()
@@ -106,12 +111,3 @@ def _azurite(folder: Path | None, say: Say) -> Iterator[str]:
         except AzuriteMissingError as error:
             raise ConfigurationError(str(error)) from None
         yield azurite.connection_string
-
-
-def _copy_app(folder: Path, copy: Path) -> None:
-    copy.mkdir()
-    for name in APP:
-        if (folder / name).is_dir():
-            shutil.copytree(folder / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(folder / name, copy / name)

@@ -4,10 +4,10 @@ The file is deleted even after an error; if it may remain, the error mentions it
 """
 
 import contextlib
-import posixpath
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from consent.cli.dropbox_account import DropboxAccount
 from consent.errors import (
@@ -20,9 +20,6 @@ from consent.files import join_paths
 
 TEST_FILE_NAME = "consent-write-test.txt"
 _TEXT = "Written by the command `consent` to test whether it may write here. It can be deleted."
-
-NewAccount = Callable[[], DropboxAccount]
-"""Opens the account again, with its full deadline."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +40,11 @@ class WriteTestResult:
         return self.folder == self.written_to
 
 
-def run_write_test(new_account: NewAccount, folder: str) -> WriteTestResult:
+def run_write_test(new_account: Callable[[], DropboxAccount], folder: str) -> WriteTestResult:
     """Write a small file to the folder of a study, verify it by its hash, and delete it; raises as a delivery does."""
     dropbox = new_account()
-    written_to = next(path for path in _upwards(folder) if dropbox.exists(path))
+    upwards = (folder, *map(str, PurePosixPath(folder).parents))
+    written_to = next(path for path in upwards if dropbox.exists(path))
     path = join_paths(written_to, TEST_FILE_NAME)
     dropbox.stat(path)  # needs the right to read metadata, before anything is written
     content = f"{_TEXT}\n{uuid.uuid4().hex}\n".encode()  # always new: Dropbox need not write what it has
@@ -64,7 +62,7 @@ def run_write_test(new_account: NewAccount, folder: str) -> WriteTestResult:
     return WriteTestResult(folder, written_to, deleted)
 
 
-def _delete(new_account: NewAccount, path: str) -> bool:
+def _delete(new_account: Callable[[], DropboxAccount], path: str) -> bool:
     """Delete the file with a new deadline, and return whether it is gone."""
     with contextlib.suppress(ConsentReportError):
         dropbox = new_account()
@@ -73,11 +71,3 @@ def _delete(new_account: NewAccount, path: str) -> bool:
             dropbox.delete(left)
         return True
     return False
-
-
-def _upwards(folder: str) -> Iterator[str]:
-    """Yield the folder and every folder above it, up to ``/``."""
-    while folder != "/":
-        yield folder
-        folder = posixpath.dirname(folder)
-    yield folder

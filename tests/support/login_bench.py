@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from consent.cli.login.prompts import Prompts
-from consent.cli.login.sign_in import Login, LoginOptions, LoginResult
+from consent.cli.login.sign_in import Login, LoginResult
 from consent.config.settings import read_settings
 from sandbox.dropbox.app import Dropbox
 from sandbox.server import Server
@@ -58,7 +58,7 @@ class LoginBench:
         usual: dict[str, Any] = {"folder": self.folder, "save_in": "env", **self.options}
         usual |= {"sleep": self.time.sleep, "clock": self.time.clock}
         prompts = Prompts(Console(file=self.screen, width=80), self._reader(answers), self._open)
-        return Login(read_settings(directory=self.folder), LoginOptions(**usual | options), prompts).sign_in()
+        return Login(read_settings(directory=self.folder), prompts, **usual | options).sign_in()
 
     def _reader(self, answers: Sequence[Answer]) -> Callable[[], str]:
         left = iter(answers)

@@ -19,9 +19,6 @@ from consent.config.settings import Settings, read_settings
 from consent.studies.catalog import choose_study, load_studies
 from consent.studies.model import StudyConfig
 
-SETTINGS = "Settings and secrets"
-STUDY_FILE = "Study file"
-
 
 def check_setup(directory: Path | None, key: str | None, context: CheckContext) -> Checkup:
     """Check the set-up of one study, or of all.
@@ -29,37 +26,37 @@ def check_setup(directory: Path | None, key: str | None, context: CheckContext) 
     directory: the folder of local.settings.json and .env, by default beside host.json. key: of the study. Raises
     UnknownStudyError.
     """
-    findings = FindingCollector()
-    settings = findings.about(SETTINGS).attempt(lambda: read_settings(directory=directory))
-    if settings is None:
-        findings.about(SETTINGS).unknown("Nothing else was checked, because of this problem.")
-        return Checkup(findings.findings)
-    return check_with(settings, key, context)
+    findings = FindingCollector("Settings and secrets")
+    settings = findings.attempt(lambda: read_settings(directory=directory))
+    if settings is not None:
+        return check_with(settings, key, context)
+    findings.unknown("Nothing else was checked, because of this problem.")
+    return Checkup(findings.findings)
 
 
 def check_with(settings: Settings, key: str | None, context: CheckContext) -> Checkup:
     """Check the set-up with these settings; see ``check_setup``."""
-    findings = FindingCollector()
+    findings = FindingCollector("Study file")
     context.stage("Reading the study files")
     studies = _usable_studies(settings, key, context, findings)
     if studies:
         _check_all(studies, settings, context, findings)
     else:
-        findings.about(STUDY_FILE).unknown("Nothing else was checked, because no study file can be used.")
-    return Checkup(findings.findings, tuple(next_report(study, context.now()) for study in studies))
+        findings.unknown("Nothing else was checked, because no study file can be used.")
+    return Checkup(findings.findings, [next_report(study, context.now()) for study in studies])
 
 
 def _usable_studies(
     settings: Settings, key: str | None, context: CheckContext, findings: FindingCollector
 ) -> Sequence[StudyConfig]:
-    found = findings.about(STUDY_FILE).attempt(lambda: load_studies(settings))
+    found = findings.attempt(lambda: load_studies(settings))
     if found is None:
         return ()
     if key is not None and key not in found.keys:
         choose_study(found, key)  # raises the error that lists the keys
     usable = []
     for name in found.keys if key is None else (key,):
-        about = findings.about(STUDY_FILE, name)
+        about = findings.about(findings.subject, name)
         if study := about.attempt(partial(choose_study, found, name)):
             usable.append(study)
             counts = f"consent forms: {len(study.consents)}, riders: {len(study.riders)}"
@@ -72,7 +69,7 @@ def _check_all(
     studies: Sequence[StudyConfig], settings: Settings, context: CheckContext, findings: FindingCollector
 ) -> None:
     context.stage("Checking settings and secrets")
-    access = check_settings(studies, settings, context, findings.about(SETTINGS))
+    access = check_settings(studies, settings, context, findings.about("Settings and secrets"))
     last = check_ledger(studies, settings, context, findings.about("Run history"))
     for study in studies:
         context.stage(f"Checking REDCap for {study.key}")

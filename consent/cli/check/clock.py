@@ -14,11 +14,6 @@ from consent.runs.ledger.record import CLOCK_DIFFERENCE
 from consent.studies.model import StudyConfig
 from consent.studies.schedule import due_at
 
-_SET_THE_CLOCK = (
-    "Synchronise this computer's clock with a time server (Windows: w32tm /resync; Linux: timedatectl set-ntp true). "
-    "With a wrong clock the wrong days are counted."
-)
-
 
 def check_clock(ahead: Mapping[str, timedelta], findings: FindingCollector) -> None:
     """Check that the clocks agree. If one server agrees with this computer, the other servers are wrong."""
@@ -29,7 +24,11 @@ def check_clock(ahead: Mapping[str, timedelta], findings: FindingCollector) -> N
     right = [server for server in ahead if server not in wrong]
     if not right:
         by = min(wrong.values(), key=abs)
-        findings.problem(f"This computer's clock is {_difference(-by)} {' and '.join(wrong)}.", _SET_THE_CLOCK)
+        findings.problem(
+            f"This computer's clock is {_difference(-by)} {' and '.join(wrong)}.",
+            "Synchronise this computer's clock with a time server (Windows: w32tm /resync; Linux: timedatectl set-ntp "
+            "true). With a wrong clock the wrong days are counted.",
+        )
         return
     findings.ok(f"This computer's clock agrees with {' and '.join(right)}.")
     for server, by in wrong.items():

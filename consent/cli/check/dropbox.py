@@ -3,16 +3,15 @@
 Writes one small file and deletes it; reads no report. Never shows the owner's name or address.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from consent.cli.check.context import ResolvedAccess
 from consent.cli.check.findings import FindingCollector
 from consent.cli.dropbox_account import DropboxAccount, Owner
-from consent.cli.write_test import TEST_FILE_NAME, NewAccount, run_write_test
+from consent.cli.write_test import TEST_FILE_NAME, run_write_test
 from consent.config.checks import dropbox_sandbox_url, ensure_no_sdk_hosts, root_namespace
 from consent.config.credentials import DROPBOX_KEY, DROPBOX_TOKEN
-from consent.config.settings import Network
 from consent.delivery.dropbox_session import dropbox_session
 from consent.errors import SettingsError
 from consent.runs.services import dropbox_folder
@@ -25,7 +24,11 @@ def check_dropbox(studies: Sequence[StudyConfig], access: ResolvedAccess, findin
     if blocked or network is None:
         findings.unknown(f"Dropbox was not checked: fix {blocked or 'the network settings'} first.")
         return
-    with _open_account(access, network) as new_account:
+    settings, context = access.settings, access.context
+    with dropbox_session(network, dropbox_sandbox_url(settings)) as session:
+        context.watch_clock(session, "Dropbox")
+        open_account = partial(dropbox_folder, DropboxAccount, settings, access.secrets, session)
+        new_account = partial(open_account, sleep=context.sleep, clock=context.clock)
         account = new_account()
         if not findings.succeeds(account.connect):
             findings.unknown("Account, permissions and folder were not checked, because of this problem.")
@@ -33,19 +36,9 @@ def check_dropbox(studies: Sequence[StudyConfig], access: ResolvedAccess, findin
         findings.ok("The sign-in works (permission account_info.read).")
         owner = findings.attempt(account.owner, state="unknown")
         if owner is not None:
-            _check_space(owner, root_namespace(access.settings), findings)
+            _check_space(owner, root_namespace(settings), findings)
         for folder in dict.fromkeys(study.delivery.folder for study in studies):
             _check_folder(folder, new_account, findings)
-
-
-@contextmanager
-def _open_account(access: ResolvedAccess, network: Network) -> Iterator[NewAccount]:
-    settings, context = access.settings, access.context
-    with dropbox_session(network, dropbox_sandbox_url(settings)) as session:
-        context.watch_clock(session, "Dropbox")
-        yield lambda: dropbox_folder(
-            DropboxAccount, settings, access.secrets, session, sleep=context.sleep, clock=context.clock
-        )
 
 
 def _blocked_by(access: ResolvedAccess) -> str:
@@ -74,7 +67,7 @@ def _check_space(owner: Owner, chosen: str | None, findings: FindingCollector) -
         findings.ok(f"A {owner.kind} account; paths start at the team space {chosen}.")
 
 
-def _check_folder(folder: str, new_account: NewAccount, findings: FindingCollector) -> None:
+def _check_folder(folder: str, new_account: Callable[[], DropboxAccount], findings: FindingCollector) -> None:
     result = findings.attempt(lambda: run_write_test(new_account, folder))
     if result is None:
         return

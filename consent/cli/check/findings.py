@@ -1,10 +1,9 @@
 """What a check of the set-up found."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import partialmethod
-from itertools import groupby
 from typing import Literal, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -48,8 +47,8 @@ class NextReport:
 class Checkup:
     """All findings, in the order they were made."""
 
-    findings: tuple[Finding, ...]
-    next_reports: tuple[NextReport, ...] = ()
+    findings: Sequence[Finding]
+    next_reports: Sequence[NextReport] = ()
 
     @property
     def ready(self) -> bool:
@@ -57,35 +56,34 @@ class Checkup:
         return not self.count("problem")
 
     def count(self, state: State) -> int:
+        """Return the number of findings in this state."""
         return sum(finding.state == state for finding in self.findings)
 
-    def grouped(self) -> Iterator[tuple[str, str, list[Finding]]]:
-        """Yield subject, study and findings of each group, in the order of the groups' first findings."""
-        places: dict[tuple[str, str], int] = {}
-        ordered = sorted(self.findings, key=lambda each: places.setdefault((each.subject, each.study), len(places)))
-        for (subject, study), group in groupby(ordered, lambda each: (each.subject, each.study)):
-            yield subject, study, list(group)
+    def grouped(self) -> dict[tuple[str, str], list[Finding]]:
+        """Return the findings by subject and study, in the order of the groups' first findings."""
+        groups: dict[tuple[str, str], list[Finding]] = {}
+        for finding in self.findings:
+            groups.setdefault((finding.subject, finding.study), []).append(finding)
+        return groups
 
 
+@dataclass(frozen=True)
 class FindingCollector:
     """Collects findings about one subject, each once; ``about`` adds another subject to the same list."""
 
-    def __init__(self, subject: str = "", study: str = "", findings: dict[Finding, None] | None = None) -> None:
-        self._subject, self._study = subject, study
-        self._findings: dict[Finding, None] = {} if findings is None else findings
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """All findings about any subject, in order."""
-        return tuple(self._findings)
+    subject: str = ""
+    study: str = ""
+    findings: list[Finding] = field(default_factory=list)
 
     def about(self, subject: str, study: str = "") -> "FindingCollector":
         """Return a collector for another subject."""
-        return FindingCollector(subject, study, self._findings)
+        return replace(self, subject=subject, study=study)
 
     def add(self, state: State, what: str, fix: str = "") -> None:
         """Add a finding; ``ok``, ``warning``, ``problem`` and ``unknown`` are short for each state."""
-        self._findings[Finding(self._subject, state, what, fix, self._study)] = None
+        finding = Finding(self.subject, state, what, fix, self.study)
+        if finding not in self.findings:
+            self.findings.append(finding)
 
     ok = partialmethod(add, "ok")
     warning = partialmethod(add, "warning")
@@ -93,8 +91,9 @@ class FindingCollector:
     unknown = partialmethod(add, "unknown")
 
     def add_problems(self, problems: Iterable[Problem], state: State = "problem") -> None:
+        """Add each problem of an error."""
         for problem in problems:
-            self.add(state, problem.what, problem.fix)
+            self.add(state, *problem)
 
     def attempt(self, act: Callable[[], T], *, state: State = "problem") -> T | None:
         """Return the result of ``act``; add each problem of one of our errors as a finding and return None."""
@@ -104,11 +103,6 @@ class FindingCollector:
             self.add_problems(error.problems, state)
         return None
 
-    def succeeds(self, act: Callable[[], None]) -> bool:
+    def succeeds(self, act: Callable[[], object]) -> bool:
         """Return whether ``act`` succeeds; add the problems of one of our errors."""
-
-        def succeed() -> bool:
-            act()
-            return True
-
-        return self.attempt(succeed) or False
+        return self.attempt(lambda: (act(),)) is not None

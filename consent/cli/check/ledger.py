@@ -9,42 +9,37 @@ from consent.config.checks import dropbox_sandbox_url
 from consent.config.settings import Settings
 from consent.runs.ledger.record import RunRecord
 from consent.runs.ledger.storage_account import STORAGE_SETTING, TableStorage, table_storage
-from consent.runs.ledger.store import RunLedger, open_ledger
+from consent.runs.ledger.store import open_ledger
 from consent.studies.model import StudyConfig
-
-_STORAGE_SETTINGS = tuple(f"{STORAGE_SETTING}{end}" for end in ("", "__accountName", "__tableServiceUri"))
 
 
 def check_ledger(
     studies: Sequence[StudyConfig], settings: Settings, context: CheckContext, findings: FindingCollector
-) -> dict[str, RunRecord]:
-    """Check that the run history can be read, and return the last delivered report of each study that has one."""
+) -> dict[str, RunRecord | None]:
+    """Check that the run history can be read, and return the last delivered report of each study."""
     from consent.runs.ledger.sqlite import SqliteLedger
 
     ledger = findings.attempt(lambda: open_ledger(settings, default="table" if settings.in_azure else "sqlite"))
     if ledger is None:
         return {}
+
+    def last_reports() -> dict[str, RunRecord | None]:
+        sandbox = dropbox_sandbox_url(settings) is not None
+        return {study.key: ledger.last_report(study.key, sandbox=sandbox) for study in studies}
+
     with closing(ledger):
-        place = "the tables of the storage account"
         if isinstance(ledger, SqliteLedger):
-            place = str(ledger.path)
-            if any(settings.has(name) for name in _STORAGE_SETTINGS):
+            if any(settings.has(f"{STORAGE_SETTING}{end}") for end in ("", "__accountName", "__tableServiceUri")):
                 _check_app_storage(settings, context, findings.about("Function app storage"))
             if not findings.succeeds(ledger.ensure_writable):
                 return {}
             if not ledger.path.exists():
-                findings.ok(f"Runs will be recorded in {place}.")
+                findings.ok(f"Runs will be recorded in {ledger.place}.")
                 return {}
-        found = findings.attempt(lambda: _last_reports(ledger, studies, settings))
+        found = findings.attempt(last_reports)
         if found is not None:
-            findings.ok(f"Runs are recorded in {place}.")
+            findings.ok(f"Runs are recorded in {ledger.place}.")
         return found or {}
-
-
-def _last_reports(ledger: RunLedger, studies: Sequence[StudyConfig], settings: Settings) -> dict[str, RunRecord]:
-    sandbox = dropbox_sandbox_url(settings) is not None
-    found = {study.key: ledger.last_report(study.key, sandbox=sandbox) for study in studies}
-    return {key: record for key, record in found.items() if record is not None}
 
 
 def _check_app_storage(settings: Settings, context: CheckContext, findings: FindingCollector) -> None:

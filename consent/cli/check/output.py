@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,8 @@ from consent.files import to_json
 if TYPE_CHECKING:
     from rich.console import Console
 
-_LABELS: dict[State, str] = {"ok": "ok", "warning": "warning", "problem": "PROBLEM", "unknown": "unknown"}
 _STYLES: dict[State, str] = {"ok": "green", "warning": "yellow", "problem": "bold red", "unknown": "cyan"}
-_INDENT = 11  # columns: two, the longest label, and two
+_INDENT = 11  # columns: two, the longest state, and two
 
 Line = tuple[str, str, str]
 """The start of a line, the style of that start (as rich names it), and the rest."""
@@ -25,10 +24,8 @@ Line = tuple[str, str, str]
 
 def checkup_document(checkup: Checkup) -> dict[str, Any]:
     """Return the result as plain JSON values: ``state`` is ``ready`` or ``not ready``; ``local`` has its UTC offset."""
-    document: dict[str, Any] = {"state": "ready" if checkup.ready else "not ready", **to_json(checkup)}
-    for shown, report in zip(document["next_reports"], checkup.next_reports, strict=True):
-        shown["local"] = report.local.isoformat()
-    return document
+    reports = [to_json(report) | {"local": report.local.isoformat()} for report in checkup.next_reports]
+    return {"state": "ready" if checkup.ready else "not ready", **to_json(checkup), "next_reports": reports}
 
 
 def show_checkup(checkup: Checkup, out: "Console", settings: Path | None) -> None:
@@ -41,21 +38,23 @@ def show_checkup(checkup: Checkup, out: "Console", settings: Path | None) -> Non
 
 def checkup_lines(checkup: Checkup, width: int, settings: Path | None = None) -> Iterator[Line]:
     """Yield the findings by subject, each fix under its problem; then the verdict and the next reports."""
-    for subject, study, findings in checkup.grouped():
+    for (subject, study), findings in checkup.grouped().items():
         yield f"{subject} ({study})" if study else subject, "bold", ""
         for finding, following in zip(findings, [*findings[1:], None], strict=True):
             yield from _finding_lines(finding, following, width, settings)
         yield "", "", ""
-    for line in textwrap.wrap(f"{_verdict(checkup)} {_due(checkup.next_reports)}".strip(), width):
+    due = (_due(report, named=len(checkup.next_reports) > 1) for report in checkup.next_reports)
+    for line in textwrap.wrap(" ".join([_verdict(checkup), *due]), width):
         yield line, "bold", ""
 
 
 def _finding_lines(finding: Finding, following: Finding | None, width: int, settings: Path | None) -> Iterator[Line]:
     """Yield the lines of a finding; a fix that the next finding shares is printed there."""
     room = max(width - _INDENT, 20)
-    for n, text in enumerate(textwrap.wrap(finding.what, room, break_on_hyphens=False)):
-        label = _LABELS[finding.state] if n == 0 else ""
+    label = finding.state.upper() if finding.state == "problem" else finding.state
+    for text in textwrap.wrap(finding.what, room, break_on_hyphens=False):
         yield f"  {label:<{_INDENT - 2}}", _STYLES[finding.state], text
+        label = ""
     shared = following is not None and (following.state, following.fix) == (finding.state, finding.fix)
     if finding.fix and not shared:
         fix = with_commands(finding.fix, settings)
@@ -66,21 +65,15 @@ def _finding_lines(finding: Finding, following: Finding | None, width: int, sett
 
 
 def _verdict(checkup: Checkup) -> str:
-    counts = ((checkup.count("problem"), "problem"), (checkup.count("warning"), "warning"))
-    named = ", ".join(f"{n} {word}{'s' if n > 1 else ''}" for n, word in counts if n)
+    states: tuple[State, ...] = ("problem", "warning")
+    named = ", ".join(f"{n} {state}{'s' if n > 1 else ''}" for state in states if (n := checkup.count(state)))
     if not checkup.ready:
         return f"Not ready: {named}."
     return f"Ready: a run would work{f' ({named})' if named else ''}."
 
 
-def _due(reports: Sequence[NextReport]) -> str:
-    """Return when the next reports are due; each names its study if there are several."""
-    many = len(reports) > 1
-    return " ".join(f"Next report{f' of {report.study}' if many else ''} due {_instant(report)}." for report in reports)
-
-
-def _instant(report: NextReport) -> str:
+def _due(report: NextReport, *, named: bool) -> str:
     local, utc = report.local, report.due_at.astimezone(UTC)
     other_day = "" if utc.date() == local.date() else f"{short_day(utc.date())}, "
-    day = f"{weekday_of(local.date())} {short_day(local.date())}"
-    return f"{day}, {local:%H:%M} in {report.time_zone} ({other_day}{utc:%H:%M} UTC)"
+    when = f"{weekday_of(local.date())} {short_day(local.date())}, {local:%H:%M} in {report.time_zone}"
+    return f"Next report{f' of {report.study}' if named else ''} due {when} ({other_day}{utc:%H:%M} UTC)."

@@ -24,7 +24,6 @@ from consent.runs.ledger.record import RunRecord
 from consent.runs.plausibility import allowed_drop
 from consent.studies.model import FieldRef, StudyConfig, named_fields
 
-_FULL = "1"
 _PARTIAL = {"0": "No Access", "2": "De-Identified", "3": "Remove All Identifier Fields"}
 _LEAVE_GROUP = "Have the user removed from the group, under User Rights in REDCap."
 
@@ -36,13 +35,14 @@ def check_redcap(
 
     last: the study's last delivered report, if one is recorded.
     """
-    url, token = access.redcap_urls.get(study.key), access.secrets.get(study.redcap.token_setting)
-    if url is None or token is None or access.network is None:
-        needed = {study.redcap.url_setting: url, study.redcap.token_setting: token, "the network": access.network}
+    network, url = access.network, access.redcap_urls.get(study.key)
+    token = access.secrets.get(study.redcap.token_setting)
+    if url is None or token is None or network is None:
+        needed = {study.redcap.url_setting: url, study.redcap.token_setting: token, "the network": network}
         missing = " and ".join(name for name, found in needed.items() if found is None)
         findings.unknown(f"REDCap was not checked: fix {missing} first.")
         return
-    with _connect(url, token, access.network, access.context, findings) as client:
+    with _connect(url, token, network, access.context, findings) as client:
         if (version := findings.attempt(client.version)) is None:
             findings.unknown("Project, fields, records and rights were not checked, because of this problem.")
             return
@@ -162,7 +162,7 @@ def _check_rights(
 def check_user(user: Mapping[str, Any], forms: list[str], findings: FindingCollector) -> None:
     """Check for rights that are missing, not needed, or limited in time."""
     exports = user.get("forms_export") or {}
-    partial = [f"{form} ({_PARTIAL[right]})" for form in forms if (right := exports.get(form, _FULL)) in _PARTIAL]
+    partial = [f"{form} ({_PARTIAL[right]})" for form in forms if (right := exports.get(form)) in _PARTIAL]
     if partial:
         findings.warning(
             f"The token's user may not export everything of: {', '.join(partial)}.",

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from consent.cli.check.context import CheckContext, ResolvedAccess
@@ -14,12 +14,6 @@ from consent.config.settings import Network, Settings
 from consent.errors import SecretsRefusedError, SecretsUnavailableError
 from consent.runs.services import redcap_url
 from consent.studies.model import StudyConfig
-
-_OPTIONAL: Mapping[str, Callable[[Settings], object]] = {
-    "HEARTBEAT_URL": heartbeat_url,
-    "CONSENT_KEEP_MONTHS": months_kept,
-}
-"""Settings that a report does not need."""
 
 
 def check_settings(
@@ -43,7 +37,11 @@ def check_settings(
             "DROPBOX_SANDBOX_URL is set, so reports go to a simulated Dropbox.",
             f"To deliver to Dropbox, remove it from {settings.place_of('DROPBOX_SANDBOX_URL')}.",
         )
-    for name, rule in _OPTIONAL.items():
+    optional: dict[str, Callable[[Settings], object]] = {
+        "HEARTBEAT_URL": heartbeat_url,
+        "CONSENT_KEEP_MONTHS": months_kept,
+    }
+    for name, rule in optional.items():  # a report does not need them
         value = findings.attempt(partial(rule, settings), state="warning")
         if value is not None and settings.has(name):
             _add_place(name, settings, findings)
@@ -63,34 +61,30 @@ def _find_secrets(
 ) -> dict[str, Secret]:
     """Find every secret that can be found; each missing or unusable one is a finding."""
     found: dict[str, Secret] = {}
-    queried = answered = blocked = False
-    with contextlib.ExitStack() as opened:
-        url = findings.attempt(lambda: settings.get("KEY_VAULT_URL"))
-        vault = findings.attempt(lambda: context.open_vault(url, network)) if url and network else None
-        if vault is not None:
-            opened.enter_context(vault)
-        identities = opened.enter_context(_used_identities())
+    answered = blocked = False
+    url = findings.attempt(lambda: settings.get("KEY_VAULT_URL"))
+    vault = findings.attempt(lambda: context.open_vault(url, network)) if url and network else None
+    in_vault = {name for name in (*needed, DROPBOX_SECRET) if vault is not None and not settings.has(name)}
+    with vault or contextlib.nullcontext(), _used_identities() as identities:
         for name in (*needed, DROPBOX_SECRET):
-            in_vault = vault is not None and not settings.has(name)
-            if in_vault and blocked:
+            if name in in_vault and blocked:
                 findings.unknown(f"{name} was not looked up, because of this problem.")
                 continue
-            queried = queried or in_vault
             names, optional = ([], [name]) if name == DROPBOX_SECRET else ([name], [])
             try:
                 secrets, problems = find_secrets(settings, names, optional=optional, vault=vault)
-                answered = answered or in_vault
+                answered = answered or name in in_vault
             except (SecretsUnavailableError, SecretsRefusedError) as error:
                 secrets, problems = {}, error.problems
                 blocked = isinstance(error, SecretsUnavailableError) or not identities
             findings.add_problems(problems)
             found |= secrets
-            if name in secrets and in_vault:
+            if name in secrets and name in in_vault:
                 findings.ok(f"{name}: in Key Vault, as {name.replace('_', '-')}.")
             elif name in secrets:
                 _add_place(name, settings, findings)
     users = " and ".join(identities)
-    if vault is not None and not queried:
+    if vault is not None and not in_vault:
         findings.ok("Key Vault is not used: every secret is a setting.")
     elif vault is not None and answered:
         findings.ok(f"Key Vault {vault.url} can be read{users and f', as {users}'}.")
@@ -100,19 +94,20 @@ def _find_secrets(
 
 
 @contextlib.contextmanager
-def _used_identities() -> Iterator[list[str]]:
+def _used_identities() -> Iterator[dict[str, None]]:
     """Collect the names of the credentials that give Azure's library a token; only its log has them.
 
     https://learn.microsoft.com/python/api/overview/azure/identity-readme#credential-classes
     """
-    found: list[str] = []
+    found: dict[str, None] = {}
 
-    class Listener(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if isinstance(record.args, tuple) and "acquired a token from" in str(record.msg):
-                found[:] = dict.fromkeys([*found, str(record.args[-1])])
+    def note(record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple) and "acquired a token from" in str(record.msg):
+            found[str(record.args[-1])] = None
+        return False
 
-    library, listener = logging.getLogger("azure.identity"), Listener(logging.INFO)
+    library, listener = logging.getLogger("azure.identity"), logging.Handler()
+    listener.addFilter(note)
     level, propagates = library.level, library.propagate
     library.addHandler(listener)
     library.setLevel(logging.INFO)

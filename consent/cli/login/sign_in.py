@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
 
 from consent.cli.dropbox_account import DropboxAccount, Owner
 from consent.cli.login.oauth import APP_CONSOLE, SCOPES, Authorisation
@@ -30,25 +29,12 @@ from consent.config.credentials import DROPBOX_KEY, DROPBOX_TOKEN, Secret, find_
 from consent.config.http_session import usable_network
 from consent.config.settings import Problems, Settings, read_settings
 from consent.errors import ConfigurationError, ConsentReportError, DeliveryRefusedError, SettingsError
-from consent.files import to_json
 from consent.studies.catalog import load_studies
 
 ROOT_NAMESPACE = "DROPBOX_ROOT_NAMESPACE"
 CONNECTED_APPS = "https://www.dropbox.com/account/connected_apps"
 
 _WIDTH = 80
-_INSTRUCTION = (
-    "Open this address in a browser, signed in to Dropbox with the account that receives the reports. Press Allow and "
-    "copy the code."
-)
-_UNKNOWN_CODE = (
-    "Dropbox does not accept this code: it is mistyped, used or expired. Open the address again for a new code, or "
-    "press Enter to stop."
-)
-_PAGE_ERROR = (
-    f"If the page showed an error, check at {APP_CONSOLE} that {DROPBOX_KEY} is the app key and that "
-    f"{', '.join(SCOPES)} are ticked and submitted under Permissions."
-)
 _OTHER_ACCOUNT = (
     "Sign out on dropbox.com (or use a private window), then sign in again with the account that receives the reports."
 )
@@ -62,48 +48,24 @@ class Space:
     name: str
 
 
-def spaces_of(owner: Owner) -> tuple[Space, ...]:
-    """Return the spaces of the account, its team space first."""
-    own = Space(None, "the account's own files")
-    return (own,) if owner.team_space is None else (Space(owner.team_space, f"the team space of {owner.team}"), own)
-
-
-def find_space(owner: Owner, configured: str | None, team_space: bool | None) -> Space | None:
-    """Return the space for the reports, or None if the person must choose.
+def possible_spaces(owner: Owner, configured: str | None, team_space: bool | None) -> list[Space]:
+    """Return the spaces that the reports may go to: the team space before the account's own files.
 
     configured: the namespace id in the settings. team_space: the choice on the command line. Raises
     DeliveryRefusedError if the account does not have the chosen space.
     """
-    *team, own = spaces_of(owner)
+    own = [Space(None, "the account's own files")]
     if team_space is False:
         return own
+    team = [] if owner.team_space is None else [Space(owner.team_space, f"the team space of {owner.team}")]
     if team_space and not team:
         raise DeliveryRefusedError("This account has no team space.", _OTHER_ACCOUNT)
-    if not team_space and configured is not None and configured != owner.root_namespace:
-        option = f"--team-space {'yes' if team else 'no'}"
+    if not team_space and configured not in (None, owner.root_namespace):
         raise DeliveryRefusedError(
             f"This is another account: it does not have the team space {configured} of {ROOT_NAMESPACE}.",
-            f"{_OTHER_ACCOUNT} To use this account, add {option}.",
+            f"{_OTHER_ACCOUNT} To use this account, add --team-space {'yes' if team else 'no'}.",
         )
-    if team and (team_space or configured):
-        return team[0]
-    return None if team else own
-
-
-@dataclass(frozen=True)
-class LoginOptions:
-    """The choices on the command line (None: prompt for it), and clocks and connections, which tests replace.
-
-    folder: where the settings files are.
-    """
-
-    folder: Path | None = None
-    save_in: str | None = None
-    team_space: bool | None = None
-    browser: bool = True
-    sleep: Callable[[float], None] = time.sleep
-    clock: Callable[[], float] = time.monotonic
-    open_vault: OpenVault = lambda url, network: WritableVault(url, network=network)
+    return team if team and (team_space or configured) else team + own
 
 
 @dataclass(frozen=True)
@@ -114,15 +76,26 @@ class LoginResult:
     space: Space
     sandbox: bool
     remaining: tuple[str, ...]
+    state: str = "signed-in"
+    service: str = "dropbox"
 
 
 @dataclass(frozen=True)
 class Login:
-    """One sign-in in the terminal."""
+    """One sign-in in the terminal; tests replace the clocks and the connection to the vault.
+
+    folder: where the settings files are. save_in, team_space: the choices on the command line; None: prompt for it.
+    """
 
     settings: Settings
-    options: LoginOptions
     prompts: Prompts
+    folder: Path | None = None
+    save_in: str | None = None
+    team_space: bool | None = None
+    browser: bool = True
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    open_vault: OpenVault = lambda url, network: WritableVault(url, network=network)
 
     def sign_in(self) -> LoginResult:
         """Sign in, write a test file, and save the credentials.
@@ -135,8 +108,8 @@ class Login:
         if sandbox_url is not None:
             self.prompts.say("DROPBOX_SANDBOX_URL is set: this signs in to a simulated Dropbox.")
         app_key = self._app_key()
-        stores = available_stores(self.settings, self.options.folder, self.options.open_vault)
-        store = choose_store(stores, self.options.save_in, self.prompts)
+        stores = available_stores(self.settings, self.folder, self.open_vault)
+        store = choose_store(stores, self.save_in, self.prompts)
         with dropbox_session(self.settings.network, sandbox_url) as session:
             try:
                 token = self._token(Authorisation(app_key, session, sandbox_url))
@@ -146,8 +119,8 @@ class Login:
                     refresh_token=token,
                     app_secret=None,
                     session=session,
-                    sleep=self.options.sleep,
-                    clock=self.options.clock,
+                    sleep=self.sleep,
+                    clock=self.clock,
                 )
                 space = self._tested_space(open_account)
             except ConsentReportError:
@@ -157,7 +130,7 @@ class Login:
             {DROPBOX_KEY: app_key, DROPBOX_TOKEN: token}, {ROOT_NAMESPACE: space.root_namespace or ""}
         )
         store, saved = save_credentials(credentials, store, stores, self.prompts)
-        remaining = store.remaining_steps(credentials, read_settings(directory=self.options.folder))
+        remaining = store.remaining_steps(credentials, read_settings(directory=self.folder))
         return LoginResult(saved, space, sandbox_url is not None, remaining)
 
     def _app_key(self) -> Secret:
@@ -172,16 +145,26 @@ class Login:
 
     def _token(self, authorisation: Authorisation) -> Secret:
         """Prompt for a code until Dropbox accepts one."""
-        self.prompts.say(f"\n{_INSTRUCTION}")
+        self.prompts.say(
+            "\nOpen this address in a browser, signed in to Dropbox with the account that receives the reports. Press "
+            "Allow and copy the code."
+        )
         self.prompts.say_address(f"\n{authorisation.address}\n")
-        if self.options.browser and self.prompts.open_page(authorisation.address):
+        if self.browser and self.prompts.open_page(authorisation.address):
             self.prompts.say("The address is now open in your browser.")
         while code := self.prompts.ask("Code:"):
             token = authorisation.exchange(code)
             if token is not None:
                 return token
-            self.prompts.say(_UNKNOWN_CODE)
-        raise ConfigurationError("No code was given.", _PAGE_ERROR)
+            self.prompts.say(
+                "Dropbox does not accept this code: it is mistyped, used or expired. Open the address again for a new "
+                "code, or press Enter to stop."
+            )
+        raise ConfigurationError(
+            "No code was given.",
+            f"If the page showed an error, check at {APP_CONSOLE} that {DROPBOX_KEY} is the app key and that "
+            f"{', '.join(SCOPES)} are ticked and submitted under Permissions.",
+        )
 
     def _tested_space(self, open_account: Callable[..., DropboxAccount]) -> Space:
         """Return the space for the reports, after a test file was written to the folder of every study there."""
@@ -199,10 +182,9 @@ class Login:
         return space
 
     def _space(self, owner: Owner) -> Space:
-        found = find_space(owner, self.settings.get(ROOT_NAMESPACE), self.options.team_space)
-        if found is not None:
-            return found
-        spaces = spaces_of(owner)
+        spaces = possible_spaces(owner, self.settings.get(ROOT_NAMESPACE), self.team_space)
+        if len(spaces) == 1:
+            return spaces[0]
         index = self.prompts.choose("Where should the reports go?", [space.name for space in spaces])
         if index is None:
             raise ConfigurationError("No space was chosen.", "Sign in again.")
@@ -251,9 +233,3 @@ def login_lines(result: LoginResult, folder: Path | None) -> list[str]:
         "and delete these settings.",
         f"Next: {command_line('check', folder)}",
     ]
-
-
-def login_document(result: LoginResult) -> dict[str, Any]:
-    """Return the outcome as plain JSON values."""
-    document: dict[str, Any] = to_json(result)
-    return {"state": "signed-in", "service": "dropbox", **document}

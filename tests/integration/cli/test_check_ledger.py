@@ -27,14 +27,18 @@ def found_in(**values: str) -> list[Finding]:
 
 def test_a_history_that_does_not_exist_yet_is_no_problem_and_is_not_created(tmp_path: Path) -> None:
     path = tmp_path / "consent" / "runs.sqlite"
-    assert [finding.what for finding in found_in(CONSENT_LEDGER=str(path))] == [f"Runs will be recorded in {path}."]
+    assert [finding.what for finding in found_in(CONSENT_LEDGER=str(path))] == [
+        f"Runs will be recorded in the file {path}."
+    ]
     assert [*tmp_path.iterdir()] == []
 
 
 def test_a_history_that_can_be_read_is_shown(tmp_path: Path) -> None:
     path = tmp_path / "runs.sqlite"
     SqliteLedger(path).runs()
-    assert [finding.what for finding in found_in(CONSENT_LEDGER=str(path))] == [f"Runs are recorded in {path}."]
+    assert [finding.what for finding in found_in(CONSENT_LEDGER=str(path))] == [
+        f"Runs are recorded in the file {path}."
+    ]
 
 
 def test_a_folder_that_cannot_be_created_is_a_problem(tmp_path: Path) -> None:
@@ -69,7 +73,7 @@ def test_a_table_that_cannot_be_reached_is_a_problem() -> None:
 
 def test_a_table_can_be_read(azurite: Azurite) -> None:
     findings = found_in(CONSENT_LEDGER="table", AzureWebJobsStorage=azurite.connection_string)
-    assert [finding.what for finding in findings] == ["Runs are recorded in the tables of the storage account."]
+    assert [finding.what for finding in findings] == [f"Runs are recorded in table ConsentRuns at {azurite.table_url}."]
 
 
 def test_the_apps_storage_is_shown_by_its_address(azurite: Azurite, tmp_path: Path) -> None:

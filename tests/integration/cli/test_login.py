@@ -6,8 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from consent.cli.login.sign_in import login_document, login_lines
+from consent.cli.login.sign_in import login_lines
 from consent.config.settings import read_settings
+from consent.files import to_json
 from consent.runs.services import open_services
 from consent.studies.catalog import choose_study, load_studies
 from sandbox.dropbox.app import Dropbox
@@ -177,7 +178,7 @@ def test_the_result_has_what_was_saved_how_to_undo_it_and_the_next_command(bench
         "and delete these settings.",
         'Next: uv run consent check --settings "my trial"',
     ]
-    assert login_document(result) == {
+    assert to_json(result) == {
         "state": "signed-in",
         "service": "dropbox",
         "saved": {"place": str(bench.folder / ".env"), "names": [*BOTH], "replaced": []},
@@ -196,5 +197,5 @@ def test_code_and_token_are_neither_shown_nor_logged(bench: LoginBench, caplog: 
         return codes[0]
 
     result = bench.log_in("sandbox-key", remember)
-    shown = f"{bench.shown} {login_lines(result, None)} {login_document(result)} {result!r} {caplog.text}"
+    shown = f"{bench.shown} {login_lines(result, None)} {to_json(result)} {result!r} {caplog.text}"
     assert [secret for secret in (codes[0], token_in(bench)) if secret in shown] == []

@@ -217,7 +217,7 @@ def test_the_history_is_newest_first(world: DemoWorld, tmp_path: Path, capsys: p
 
 def test_an_empty_history_names_its_place(world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["runs", "--settings", str(tmp_path)]) == 0
-    assert f"No run is recorded in {tmp_path / 'runs.sqlite'}" in words(capsys.readouterr().out)
+    assert f"No run is recorded in the file {tmp_path / 'runs.sqlite'}" in words(capsys.readouterr().out)
 
 
 def test_a_refused_report_is_explained_in_the_history(

@@ -42,8 +42,8 @@ def test_each_problem_of_an_error_is_a_finding_with_its_own_fix() -> None:
 
 def test_findings_are_grouped_by_subject_in_the_order_of_the_first() -> None:
     findings = tuple(a_finding(subject=name, what=str(n)) for n, name in enumerate(("REDCap", "Dropbox", "REDCap")))
-    groups = Checkup(findings).grouped()
-    assert [(subject, [finding.what for finding in group]) for subject, _, group in groups] == [
+    groups = Checkup(findings).grouped().items()
+    assert [(subject, [finding.what for finding in group]) for (subject, _), group in groups] == [
         ("REDCap", ["0", "2"]),
         ("Dropbox", ["1"]),
     ]

@@ -3,7 +3,7 @@
 import pytest
 
 from consent.cli.dropbox_account import Owner
-from consent.cli.login.sign_in import find_space, spaces_of
+from consent.cli.login.sign_in import possible_spaces
 from consent.errors import DeliveryRefusedError
 
 
@@ -26,13 +26,7 @@ def an_owner(root: str = "1") -> Owner:
     ],
 )
 def test_the_space_is_found(root: str, configured: str | None, option: bool | None, expected: str | None) -> None:
-    space = find_space(an_owner(root), configured, option)
-    assert space is not None
-    assert space.root_namespace == expected
-
-
-def test_a_member_of_a_team_must_be_asked() -> None:
-    assert find_space(an_owner("7"), None, None) is None
+    assert [space.root_namespace for space in possible_spaces(an_owner(root), configured, option)] == [expected]
 
 
 @pytest.mark.parametrize(
@@ -45,11 +39,11 @@ def test_a_member_of_a_team_must_be_asked() -> None:
 )
 def test_another_account_is_refused(root: str, configured: str | None, option: bool | None, text: str) -> None:
     with pytest.raises(DeliveryRefusedError, match=text):
-        find_space(an_owner(root), configured, option)
+        possible_spaces(an_owner(root), configured, option)
 
 
-def test_the_team_space_is_offered_first() -> None:
-    assert [space.name for space in spaces_of(an_owner("7"))] == [
+def test_a_member_of_a_team_may_choose_and_the_team_space_is_offered_first() -> None:
+    assert [space.name for space in possible_spaces(an_owner("7"), None, None)] == [
         "the team space of Example Registry",
         "the account's own files",
     ]
