@@ -226,7 +226,7 @@ class _Sheet:
         self._worksheet.set_row(row, self._heights[row])
 
     def _page_breaks(self, room: float) -> list[int]:
-        """Return the rows that begin a page, so that no table is broken that fits a page (``room``: points)."""
+        """Return the rows that start a page; a table that fits on a page (``room``: points) is not split."""
         breaks, top = [], 0
         for placed in self.tables[1:]:
             if sum(self._heights.get(row, _LINE) for row in range(top, placed.last_row + 2)) > room:
