@@ -140,15 +140,9 @@ def _riders_fit(riders: tuple[RiderCount, ...]) -> bool:
 
 
 def _changes(changes: Changes, since: date, cutoff: date) -> Section:
-    rows: list[Row] = [
-        (
-            date_range(week.first_day, week.last_day, relative_to=cutoff),
-            week.before,
-            week.now,
-            Change(week.now - week.before),
-        )
-        for week in changes.weeks
-    ]
+    days = [date_range(week.first_day, week.last_day, relative_to=cutoff) for week in changes.weeks]
+    counts = [(week.before, week.now, Change(week.now - week.before)) for week in changes.weeks]
+    rows: list[Row] = [(day, *numbers) for day, numbers in zip(days, counts, strict=True)]
     rows.append(("All consents", None, None, Change(changes.new_consents)))
     sentences = (
         f"The last report was as of {short_day(since)}.",
