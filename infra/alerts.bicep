@@ -20,8 +20,8 @@ var rules = [
     threshold: 0
     query: '''
       AppTraces
-      | extend Event = extract("event=([a-z_]+)", 1, Message), State = extract("state=([a-z]+)", 1, Message)
-      | where Event in ("run_failed") and State != "requested"
+      | extend Event = extract("event=([a-z_]+)", 1, Message)
+      | where Event in ("run_failed")
     '''
   }
   {

@@ -1,6 +1,7 @@
 """Handle each entry point of ``function_app.py``, without Azure Functions types.
 
-The page's modules are imported only when a page is requested, because they load the template engine.
+Each raises ConsentReportError if a setting, a study file or the run history cannot be used. The page's modules are
+imported only when a page is requested, because they load the template engine.
 """
 
 import logging
@@ -11,12 +12,12 @@ from functools import partial
 from typing import Any
 
 from consent.app.heartbeat import send_heartbeat
-from consent.app.http_api import parse_history_request, parse_page_request, parse_run_id, parse_run_request, unknown_run
+from consent.app.http_api import RUNS_PATH, parse_history_request, parse_page_request, parse_run_request
 from consent.config.checks import dropbox_sandbox_url, months_kept
 from consent.config.settings import Settings
 from consent.counting.period import choose_period
 from consent.dates import utc_now
-from consent.errors import ConfigurationError, log_text
+from consent.errors import ConfigurationError, UnknownRunError, log_text
 from consent.runs.due import all_reported, late
 from consent.runs.ledger.record import RunRecord, Trigger
 from consent.runs.ledger.store import RunLedger, open_ledger
@@ -31,10 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 def queue_reports(settings: Settings, trigger: Trigger, now: datetime) -> list[str]:
-    """Record the runs that are due and return their queue messages; skip a study whose file cannot be used.
-
-    Raises ConfigurationError if no study file can be used, or the run history's error.
-    """
+    """Record the runs that are due and return their queue messages; skip a study whose file cannot be used."""
     studies = load_studies(settings)
     for key, error in studies.failed.items():
         logger.error("event=timer_failed study=%s %s", key, log_text(error))
@@ -68,7 +66,7 @@ def log_late_reports(settings: Settings, now: datetime) -> tuple[str, ...]:
 def start_run(body: bytes, settings: Settings, now: datetime, nonce: str) -> QueuedRun:
     """Record a run that was requested over HTTP; ``nonce`` distinguishes runs requested within one second.
 
-    Raises BadRequestError, CutoffError or UnknownStudyError for a bad request, or the run history's error.
+    nonce: distinguishes runs requested within one second. Raises BadRequestError, CutoffError or UnknownStudyError.
     """
     wanted = parse_run_request(body)
     study = choose_study(load_studies(settings), wanted.study)
@@ -80,29 +78,29 @@ def start_run(body: bytes, settings: Settings, now: datetime, nonce: str) -> Que
 def list_runs(parameters: Mapping[str, str], settings: Settings, now: datetime) -> dict[str, Any]:
     """Return the requested part of the run history as plain JSON values, newest run first.
 
-    Raises BadRequestError or UnknownStudyError for a bad request, or the run history's error.
+    Raises BadRequestError or UnknownStudyError.
     """
-    wanted = parse_history_request(parameters)
+    study, limit = parse_history_request(parameters)
     with _open_ledger(settings) as ledger:
-        records = ledger.runs(wanted.study)[: wanted.limit]
-        if not records and wanted.study is not None:
-            ensure_known_study(load_studies(settings), wanted.study)
+        records = ledger.runs(study)[:limit]
+        if not records and study is not None:
+            ensure_known_study(load_studies(settings), study)
         return {"runs": _documents(ledger, records, now)}
 
 
 def show_run(run_id: str, settings: Settings, now: datetime) -> dict[str, Any]:
-    """Return one run as plain JSON values; raises UnknownRunError, or the run history's error."""
+    """Return one run as plain JSON values; raises UnknownRunError, which does not repeat the id."""
     with _open_ledger(settings) as ledger:
-        record = ledger.read(parse_run_id(run_id))
+        record = ledger.read(run_id)
         if record is None:
-            raise unknown_run()
+            raise UnknownRunError("There is no run with this id.", f"Use an id that GET {RUNS_PATH} lists.")
         return _documents(ledger, [record], now)[0]
 
 
 def render_page(parameters: Mapping[str, str], settings: Settings, now: datetime) -> tuple[dict[str, str], str]:
     """Return headers and HTML of one study's page, or of the list of studies if none of several is named.
 
-    Raises BadRequestError or UnknownStudyError for a bad request, or the error of the study file or run history.
+    Raises BadRequestError or UnknownStudyError.
     """
     from consent.app.overview import overview_of
     from consent.app.page import page_headers, studies_page, study_page

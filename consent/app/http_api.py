@@ -4,12 +4,11 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from consent.dates import parse_day
-from consent.errors import BadRequestError, Problem, UnknownRunError, error_document, kind_of
-from consent.runs.ledger.record import RunRecord, is_run_id
+from consent.errors import BadRequestError, Problem, error_document, kind_of
+from consent.runs.ledger.record import RunRecord
 from consent.runs.request import RunRequest
 
 JSON, PROBLEM = "application/json", "application/problem+json"  # https://www.rfc-editor.org/rfc/rfc9457
@@ -22,19 +21,11 @@ _MAX_SHOWN_KEY = 40  # characters of an unknown key that the response repeats
 _PLATFORM_PARAMETERS = {"code", "clientId"}  # they carry the function key
 
 
-@dataclass(frozen=True)
-class HistoryRequest:
-    """The runs to list: of one study or of all (None), and how many at most."""
-
-    study: str | None = None
-    limit: int = DEFAULT_LIMIT
-
-
 def parse_run_request(body: bytes) -> RunRequest:
     """Parse the body of ``POST /api/runs``; an empty body requests today's report of the only study.
 
     body: a JSON object of at most 10 kB with any of ``study`` (text), ``as_of`` (YYYY-MM-DD), ``dry_run`` and
-    ``accept_drop`` (bool). Raises BadRequestError with every problem.
+    ``accept_drop`` (bool). Raises BadRequestError with every problem found.
     """
     if not body.strip():
         return RunRequest()
@@ -54,10 +45,10 @@ def parse_run_request(body: bytes) -> RunRequest:
     return RunRequest(study, day, document.get("dry_run", False), document.get("accept_drop", False))
 
 
-def parse_history_request(parameters: Mapping[str, str]) -> HistoryRequest:
-    """Parse the query of ``GET /api/runs``: ``study`` (a key) and ``limit`` (1 to 500), both optional.
+def parse_history_request(parameters: Mapping[str, str]) -> tuple[str | None, int]:
+    """Parse the query of ``GET /api/runs``: ``study`` (a key, None for all) and ``limit`` (1 to 500), both optional.
 
-    Raises BadRequestError with every problem.
+    Raises BadRequestError with every problem found.
     """
     problems = _unknown(parameters, ("study", "limit"), _PLATFORM_PARAMETERS)
     limit = parameters.get("limit", str(DEFAULT_LIMIT))
@@ -65,26 +56,14 @@ def parse_history_request(parameters: Mapping[str, str]) -> HistoryRequest:
         problems.append(Problem("limit is out of range.", f"Give a whole number from 1 to {MAX_LIMIT}."))
     if problems:
         raise BadRequestError(problems)
-    return HistoryRequest(parameters.get("study"), int(limit))
+    return parameters.get("study"), int(limit)
 
 
 def parse_page_request(parameters: Mapping[str, str]) -> str | None:
-    """Return the key of the study in the query of ``GET /api/report``, or None; raises BadRequestError."""
+    """Parse the query of ``GET /api/report``: ``study``, optional; raises BadRequestError for anything else."""
     if problems := _unknown(parameters, ("study",), _PLATFORM_PARAMETERS):
         raise BadRequestError(problems)
     return parameters.get("study")
-
-
-def parse_run_id(text: str) -> str:
-    """Return the text; raise UnknownRunError unless it has the form of a run id."""
-    if not is_run_id(text):
-        raise unknown_run()
-    return text
-
-
-def unknown_run() -> UnknownRunError:
-    """Return the error for a run id that does not exist; it does not repeat the id."""
-    return UnknownRunError("There is no run with this id.", f"Use an id that GET {RUNS_PATH} lists.")
 
 
 def accepted(record: RunRecord) -> tuple[dict[str, str], dict[str, Any]]:

@@ -5,9 +5,8 @@ from datetime import date, datetime
 
 from consent.dates import WEEK
 from consent.runs.due import awaited_monday, is_late, shown_state
-from consent.runs.ledger.queries import newest_report
 from consent.runs.ledger.record import RunRecord
-from consent.runs.ledger.store import RunLedger
+from consent.runs.ledger.store import RunLedger, newest_report
 from consent.runs.status import ShownRun
 from consent.studies.model import StudyConfig
 from consent.studies.schedule import GRACE, due_at, latest_monday
@@ -63,7 +62,7 @@ def overview_of(ledger: RunLedger, study: StudyConfig, now: datetime, *, sandbox
     """Return the overview of one study; raise what the ledger raises."""
     records = ledger.runs(study.key)
     newest = newest_report(records, sandbox=sandbox)
-    before = newest and newest_report(records, sandbox=sandbox, before=newest.cutoff)
+    before = newest and newest_report(records, newest.cutoff, sandbox=sandbox)
     awaited = awaited_monday(study, records, now, sandbox=sandbox)
     lease = ledger.lease_of(study.key)
     return StudyOverview(

@@ -11,18 +11,9 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from consent.app.overview import UNSUCCESSFUL, StudyOverview
-from consent.app.page_model import (
-    BAR_WIDTH,
-    LISTED_WEEKS,
-    changed_weeks,
-    chart_of,
-    latest_weeks,
-    riders_of,
-    rules_sentence,
-    weeks_of,
-)
+from consent.app.page_model import BAR_WIDTH, LISTED_WEEKS, changes_of, chart_of, latest_weeks, riders_of, weeks_of
 from consent.counting.period import RECENT_WEEKS
-from consent.dates import long_day, short_day, weekday_of
+from consent.dates import date_range, long_day, short_day, weekday_of
 from consent.errors import ConfigurationError
 from consent.runs.status import TRIGGERS, outcome
 from consent.studies.schedule import GRACE, due_at
@@ -56,8 +47,8 @@ def study_page(overview: StudyOverview) -> str:
         riders=riders_of(report, study) if report else (),
         recent_weeks=RECENT_WEEKS,
         before=overview.before,
-        changed=changed_weeks(weeks, overview.before),
-        rules_sentence=rules_sentence(report, overview.before) if report else "",
+        changes=changes_of(report, overview.before) if report else None,
+        date_range=date_range,
         difference=_difference(overview),
         local=lambda instant: _local(instant, zone),
         due=lambda monday: f"{due_at(study, monday).astimezone(zone):%H:%M}",

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from functools import partial
 from itertools import accumulate
 
-from consent.counting.period import DRAWN_WEEKS, RECENT_WEEKS
+from consent.counting.period import DRAWN_WEEKS, RECENT_WEEKS, WeekChange
 from consent.dates import WEEK, date_range, day_in, partial_week_note
 from consent.runs.ledger.record import RunRecord
 from consent.studies.fingerprints import changed_rules, changed_rules_sentence
@@ -79,15 +79,6 @@ class PageRider:
     recent: int
 
 
-@dataclass(frozen=True)
-class ChangedWeek:
-    """A week that was complete in the previous report and has another count now."""
-
-    days: str
-    before: int
-    now: int
-
-
 def weeks_of(report: RunRecord, time_zone: str) -> tuple[PageWeek, ...]:
     """Return every week of the report, oldest first; none if its weekly counts were purged."""
     counts = report.week_counts
@@ -111,23 +102,15 @@ def latest_weeks(weeks: Sequence[PageWeek]) -> tuple[PageWeek, ...]:
     return (*complete[-1:], *(week for week in weeks if not week.complete))
 
 
-def changed_weeks(weeks: Sequence[PageWeek], before: RunRecord | None) -> tuple[ChangedWeek, ...] | None:
-    """Return the weeks that were complete in the previous report and have changed; None without its weekly counts."""
-    if not weeks or before is None or before.week_counts is None:
+def changes_of(report: RunRecord, before: RunRecord | None) -> tuple[tuple[WeekChange, ...], str] | None:
+    """Return the changes since the previous report: weeks that were complete then, and changed counting rules in words.
+
+    None if one of the two has no weekly counts.
+    """
+    now, earlier = report.week_counts, before and before.week_counts
+    if not (now and now.consented and earlier):
         return None
-    earlier = before.week_counts.over
-    return tuple(
-        ChangedWeek(week.days, earlier[week.first_day], week.consented)
-        for week in weeks
-        if earlier.get(week.first_day, week.consented) != week.consented
-    )
-
-
-def rules_sentence(report: RunRecord, before: RunRecord | None) -> str:
-    """Return which counting rules changed since the previous report; "" if none did or they are unknown."""
-    if not (report.week_counts and before and before.week_counts):
-        return ""
-    return changed_rules_sentence(changed_rules(report.week_counts.rules, before.week_counts.rules))
+    return now.changes_since(earlier), changed_rules_sentence(changed_rules(now.rules, earlier.rules))
 
 
 def chart_of(weeks: Sequence[PageWeek]) -> Chart | None:

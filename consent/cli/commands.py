@@ -24,7 +24,6 @@ def demo(options: argparse.Namespace, screen: "Screen") -> None:
     """Report on an invented registry, with a simulated REDCap and Dropbox."""
     from consent.dates import day_in, utc_now
     from consent.delivery.local_folder import LocalFolder
-    from consent.runs.changes import PastReports
     from consent.runs.pipeline import run_report
     from consent.runs.services import open_services
     from consent.studies.catalog import choose_study, load_studies
@@ -34,8 +33,8 @@ def demo(options: argparse.Namespace, screen: "Screen") -> None:
     _ensure_no_real_report(options.output, study)
     with demo_world(options.participants, today=day_in(study.time_zone, utc_now())) as world, screen.watching():
         with open_services(study, Settings(world.settings)) as services:
-            past = PastReports(before=lambda cutoff: None)  # the registry is new each time: its report is the first
-            result = run_report(study, services, past=past, progress=screen)
+            # The registry is new each time, so its report is the first.
+            result = run_report(study, services, past=lambda before: None, progress=screen)
         screen.stage("Copying the delivered files")
         output, delivered = LocalFolder(options.output), world.account.files()
         try:

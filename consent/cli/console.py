@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
+from rich.progress import Progress as ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +19,7 @@ from consent.dates import date_range, short_day
 from consent.reports.headline import headline, progress
 from consent.reports.wording import REASONS
 from consent.runs.pipeline import RunResult
+from consent.runs.progress import Progress
 from consent.runs.status import TRIGGERS, ShownRun, outcome
 
 LAST_WEEKS = 8
@@ -25,13 +27,13 @@ WEEK_COLUMNS = 29  # width of the week and its consents
 _Row = tuple[str, int, str]
 
 
-class Screen:
-    """The terminal of one command; also receives the progress of a run (see ``runs/progress.py``)."""
+class Screen(Progress):
+    """The terminal of one command; also receives the progress of a run."""
 
     def __init__(self, out: Console | None = None, messages: Console | None = None) -> None:
         self.out = out or Console(highlight=False, markup=False, emoji=False)
         self.messages = messages or Console(stderr=True, highlight=False, markup=False, emoji=False)
-        self._progress: Progress | None = None
+        self._progress: ProgressBar | None = None
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -41,7 +43,7 @@ class Screen:
             return
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn())
         try:
-            with Progress(*columns, console=self.messages, transient=True) as self._progress:
+            with ProgressBar(*columns, console=self.messages, transient=True) as self._progress:
                 yield
         finally:
             self._progress = None

@@ -33,6 +33,16 @@ class Week:
 
 
 @dataclass(frozen=True)
+class WeekChange:
+    """A week that was complete in the earlier report, and has a different count now."""
+
+    first_day: date
+    last_day: date
+    before: int
+    now: int
+
+
+@dataclass(frozen=True)
 class ReportPeriod:
     """The days from the study's first day to the cut-off (the last day counted), exported on a given day."""
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from consent.counting.period import ReportPeriod, Week
+from consent.counting.period import ReportPeriod, Week, WeekChange
 from consent.counting.recruitment import Accrual, RenewalRow
 from consent.studies.model import ListedSite, StudyConfig
 
@@ -133,16 +133,6 @@ class Withdrawals:
     def ends_taking_part(self, extent: str) -> bool:
         """Whether an extent ends taking part: a blank one does, and all do if the study file names none."""
         return not extent or not self.ends or extent in self.ends
-
-
-@dataclass(frozen=True)
-class WeekChange:
-    """A week that was complete in the earlier report, and has a different count now."""
-
-    first_day: date
-    last_day: date
-    before: int
-    now: int
 
 
 @dataclass(frozen=True)

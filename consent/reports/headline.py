@@ -14,7 +14,8 @@ from consent.studies.fingerprints import changed_rules_sentence
 from consent.studies.schedule import GRACE, due_at
 
 if TYPE_CHECKING:
-    from consent.counting.summary import Changes, ConsentSummary, WeekChange, WeekCount
+    from consent.counting.period import WeekChange
+    from consent.counting.summary import Changes, ConsentSummary, WeekCount
 
 WEEKS_NAMED = 3
 """The most changed weeks that a headline names; the report lists all of them."""

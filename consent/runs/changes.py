@@ -1,36 +1,11 @@
 """What differs from an earlier report: new consents, changed weeks, changed counting rules."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date
-from functools import partial
-
-from consent.counting.summary import Changes, ConsentSummary, WeekChange
+from consent.counting.summary import Changes, ConsentSummary
 from consent.runs.ledger.record import RunCounts, RunRecord, WeekCounts
-from consent.runs.ledger.store import RunLedger
 from consent.studies.fingerprints import changed_rules, rule_fingerprints
 
 FIRST = Changes(since=None, first=True, new_consents=0, weeks=(), rules_changed=())
 NOT_COMPARED = Changes(since=None, first=False, new_consents=0, weeks=(), rules_changed=())
-
-
-@dataclass(frozen=True)
-class PastReports:
-    """The delivered reports that a new one is compared with.
-
-    Attributes:
-        last: the run whose report is in the folder now; a much lower report is refused.
-        before: finds the newest report with an earlier cut-off; None means that the new report shows no changes.
-    """
-
-    last: RunRecord | None = None
-    before: Callable[[date], RunRecord | None] | None = None
-
-    @classmethod
-    def of(cls, ledger: RunLedger, study: str, *, sandbox: bool) -> "PastReports":
-        """Read a study's past reports from the run history."""
-        before = partial(ledger.report_before, study, sandbox=sandbox)
-        return cls(ledger.last_report(study, sandbox=sandbox), before)
 
 
 def compare(summary: ConsentSummary, earlier: RunRecord | None) -> Changes:
@@ -43,17 +18,13 @@ def compare(summary: ConsentSummary, earlier: RunRecord | None) -> Changes:
         return FIRST
     if earlier.cutoff is None or earlier.counts is None or earlier.week_counts is None:
         return NOT_COMPARED
-    before = earlier.week_counts.over
+    now = weeks_of(summary)
     return Changes(
         since=earlier.cutoff,
         first=False,
         new_consents=summary.participants.consented - earlier.counts.consented,
-        weeks=tuple(
-            WeekChange(week.first_day, week.last_day, before[week.first_day], week.consented)
-            for week in summary.weeks
-            if before.get(week.first_day, week.consented) != week.consented
-        ),
-        rules_changed=changed_rules(rule_fingerprints(summary.study), earlier.week_counts.rules),
+        weeks=now.changes_since(earlier.week_counts),
+        rules_changed=changed_rules(now.rules, earlier.week_counts.rules),
     )
 
 

@@ -6,7 +6,6 @@ A run renews it before every write, and otherwise once a minute.
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from consent.errors import LeaseLostError, RunInProgressError, RunTooLongError
 from consent.runs.ledger.record import LEASE_LENGTH, LeaseRecord
@@ -18,8 +17,8 @@ RENEW_AFTER = timedelta(minutes=1)
 _MINUTE = timedelta(minutes=1)
 
 
-class KeepAlive(Protocol):
-    """Called by a run at every step; an error that it raises ends the run."""
+class KeepAlive:
+    """Called by a run at every step; an error that it raises ends the run. This one is for a run without a lease."""
 
     def keep_alive(self) -> None:
         """A step of the run is done."""
@@ -28,18 +27,9 @@ class KeepAlive(Protocol):
         """The run is about to write."""
 
 
-class NoLease:
-    """For a run that writes to no shared place."""
+class Lease(KeepAlive):
+    """A lease that this process holds; every method raises LeaseLostError, RunTooLongError or an error of the ledger.
 
-    def keep_alive(self) -> None: ...
-
-    def renew(self) -> None: ...
-
-
-class Lease:
-    """A lease that this process holds; see ``acquire_lease``.
-
-    Every method raises ``LeaseLostError``, ``RunTooLongError``, or an error of the ledger.
     may_have_written: the run was about to write something.
     """
 
@@ -77,7 +67,6 @@ class Lease:
         self._lease, self._renewed_at = renewed, now
 
     def release(self) -> None:
-        """Let the next run start at once."""
         self._ledger.drop_lease(self._lease)
 
 

@@ -6,12 +6,12 @@ Its result is recorded, except for a dry run and a run to a local folder. Nothin
 import uuid
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 
 from consent.config.checks import dropbox_sandbox_url
 from consent.config.settings import Settings
 from consent.counting.period import choose_period
 from consent.dates import utc_now
-from consent.runs.changes import PastReports
 from consent.runs.ledger.store import open_ledger
 from consent.runs.pipeline import RunResult, run_report
 from consent.runs.progress import Progress
@@ -38,7 +38,7 @@ def run_now(study: StudyConfig, settings: Settings, request: RunRequest, progres
     choose_period(start=study.start_date, time_zone=study.time_zone, now=now, as_of=request.as_of)
     with closing(open_ledger(settings, default="sqlite")) as ledger:
         if request.dry_run:
-            past = PastReports.of(ledger, study.key, sandbox=sandbox)
+            past = partial(ledger.last_report, study.key, sandbox=sandbox)
             with open_services(study, settings) as services:
                 return run_report(study, services, request, past=past, progress=progress)
         nonce = uuid.uuid4().hex

@@ -27,15 +27,18 @@ from consent.redcap.export import Exported, export_registry
 from consent.redcap.export_plan import ColumnMap
 from consent.redcap.project import InspectedProject, inspect_project
 from consent.reports.render import render_reports
-from consent.runs.changes import NOT_COMPARED, PastReports, compare
-from consent.runs.lease import KeepAlive, NoLease
+from consent.runs.changes import NOT_COMPARED, compare
+from consent.runs.lease import KeepAlive
+from consent.runs.ledger.record import RunRecord
 from consent.runs.plausibility import check_drop
-from consent.runs.progress import NoProgress, Progress
+from consent.runs.progress import Progress
 from consent.runs.request import RunRequest
 from consent.runs.services import Services
 from consent.studies.model import StudyConfig
 
 Render = Callable[[ConsentSummary], tuple[ReportFile, ...]]
+PastReport = Callable[[date | None], RunRecord | None]
+"""Finds the run of the newest delivered report, or of the newest with an earlier cut-off than that day."""
 State = Literal["delivered", "unchanged", "archived", "planned", "written"]
 
 logger = logging.getLogger(__name__)
@@ -69,7 +72,7 @@ def run_report(
     services: Services,
     request: RunRequest | None = None,
     *,
-    past: PastReports | None = None,
+    past: PastReport | None = None,
     lease: KeepAlive | None = None,
     progress: Progress | None = None,
     render: Render = render_reports,
@@ -77,16 +80,14 @@ def run_report(
     """Export, count and deliver one report.
 
     Args:
-        past: the delivered reports that this one is compared with.
+        past: finds the delivered reports that this one is compared with; None compares it with none.
         lease: renewed at every step and before every write; an error that it raises ends the run.
         render: turns the summary into the files to deliver.
 
-    Raises:
-        ConsentReportError: nothing was delivered, or only part of the report.
+    Raises ConsentReportError: nothing was delivered, or only part of the report.
     """
-    request, past = request or RunRequest(), past or PastReports()
-    lease, progress = lease or NoLease(), progress or NoProgress()
-    started = time.monotonic()
+    request, lease, progress = request or RunRequest(), lease or KeepAlive(), progress or Progress()
+    started, last = time.monotonic(), past and past(None)
     period = choose_period(start=study.start_date, time_zone=study.time_zone, now=services.now(), as_of=request.as_of)
 
     progress.stage("Inspecting the REDCap project")
@@ -96,8 +97,8 @@ def run_report(
     exported = export_registry(services.redcap, project.plan, count, Tally(), progress.records)
 
     summary = _summarise_export(study, period, project, exported, sandbox=services.sandbox)
-    summary = replace(summary, changes=compare(summary, past.before(period.cutoff)) if past.before else NOT_COMPARED)
-    remarks = check_drop(summary, exported.has_groups, past.last, accept_drop=request.accept_drop)
+    summary = replace(summary, changes=compare(summary, past(period.cutoff)) if past else NOT_COMPARED)
+    remarks = check_drop(summary, exported.has_groups, last, accept_drop=request.accept_drop)
 
     destination = _destination(study, period, sandbox=services.sandbox)
     plan = _plan(render, summary, destination, services.folder, lease, progress)
@@ -118,12 +119,8 @@ def summarise_file(
     as_of: date | None = None,
     progress: Progress | None = None,
 ) -> RunResult:
-    """Make the same report from a CSV file that a person exported, and write it to a folder.
-
-    Raises:
-        ConsentReportError: the file cannot be counted, or the folder cannot be written.
-    """
-    progress = progress or NoProgress()
+    """Make the same report from a CSV file that a person exported, and write it to a folder."""
+    lease, progress = KeepAlive(), progress or Progress()
     period = choose_period(start=study.start_date, time_zone=study.time_zone, now=now, as_of=as_of)
     progress.stage("Counting the file")
 
@@ -136,8 +133,8 @@ def summarise_file(
     summary = summarise(counted.counts, study, period, source, ("From a file: completeness not checked.",))
     summary = replace(summary, changes=NOT_COMPARED)
     destination = replace(_destination(study, period, sandbox=False), folder="/", archive=False, always=True)
-    plan = _plan(render_reports, summary, destination, folder, NoLease(), progress)
-    return RunResult("written", summary, plan, _apply(plan, folder, NoLease(), progress), place, sandbox=False)
+    plan = _plan(render_reports, summary, destination, folder, lease, progress)
+    return RunResult("written", summary, plan, _apply(plan, folder, lease, progress), place, sandbox=False)
 
 
 def result_document(result: RunResult) -> dict[str, Any]:
@@ -160,8 +157,7 @@ def result_document(result: RunResult) -> dict[str, Any]:
         "notes": summary.notes,
         "remarks": result.remarks,
     }
-    plain: dict[str, Any] = to_json(document)
-    return plain
+    return dict(to_json(document))
 
 
 def _counter(counting: Counting) -> Callable[[pd.DataFrame], Tally]:

@@ -1,10 +1,8 @@
 """What a run reports while it is in progress."""
 
-from typing import Protocol
 
-
-class Progress(Protocol):
-    """Receives the progress of a run."""
+class Progress:
+    """Receives the progress of a run; this one shows nothing."""
 
     def stage(self, what: str) -> None:
         """A new stage starts."""
@@ -14,13 +12,3 @@ class Progress(Protocol):
 
     def file(self, done: int, total: int, path: str) -> None:
         """So many of the files to write are stored."""
-
-
-class NoProgress:
-    """Shows nothing."""
-
-    def stage(self, what: str) -> None: ...
-
-    def records(self, received: int, listed: int) -> None: ...
-
-    def file(self, done: int, total: int, path: str) -> None: ...

@@ -147,19 +147,12 @@ def _queued_again(ledger: RunLedger, record: RunRecord, lease: LeaseRecord | Non
     """Return the record, to be queued again; None unless it is stuck, or if another process queued it."""
     if not is_stuck(record, lease, now):
         return None
-    return _written(ledger, replace(record, state="requested", queued_at=now))
+    return ledger.put_record(replace(record, state="requested", queued_at=now))
 
 
 def _reopened(ledger: RunLedger, record: RunRecord, now: datetime) -> RunRecord | None:
     fresh = replace(record, state="requested", requested_at=now, queued_at=now, finished_at=None)
-    return _written(ledger, replace(fresh, reason="", what="", fix=""))
-
-
-def _written(ledger: RunLedger, record: RunRecord) -> RunRecord | None:
-    try:
-        return ledger.write(record)
-    except RecordChangedError:
-        return None
+    return ledger.put_record(replace(fresh, reason="", what="", fix=""))
 
 
 def _is_queueable(record: RunRecord) -> bool:

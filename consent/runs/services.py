@@ -62,20 +62,20 @@ def open_services(
     from consent.delivery.dropbox_session import dropbox_session
     from consent.redcap.client import RedcapClient
 
-    given = _gather(study.redcap, settings, to_dropbox=to is None)
+    url, network, secrets = _gather(study.redcap, settings, to_dropbox=to is None)
     with contextlib.ExitStack() as opened:
-        redcap_session = opened.enter_context(new_session(given.network, given.redcap_url))
-        token = given.secrets[study.redcap.token_setting]
-        redcap = RedcapClient(given.redcap_url, token, redcap_session, sleep=sleep, clock=clock, keep_alive=keep_alive)
+        redcap_session = opened.enter_context(new_session(network, url))
+        token = secrets[study.redcap.token_setting]
+        redcap = RedcapClient(url, token, redcap_session, sleep=sleep, clock=clock, keep_alive=keep_alive)
         if to is not None:
             from consent.delivery.local_folder import LocalFolder
 
             yield Services(redcap, LocalFolder(to, sleep=sleep), f"folder {to}", sandbox=False, now=now)
             return
         sandbox_url = dropbox_sandbox_url(settings)
-        session = opened.enter_context(dropbox_session(given.network, sandbox_url))
+        session = opened.enter_context(dropbox_session(network, sandbox_url))
         folder = dropbox_folder(
-            DropboxFolder, settings, given.secrets, session, sleep=sleep, clock=clock, keep_alive=keep_alive
+            DropboxFolder, settings, secrets, session, sleep=sleep, clock=clock, keep_alive=keep_alive
         )
         sandbox = sandbox_url is not None
         place = f"Dropbox folder {study.delivery.folder}" + (" (sandbox)" if sandbox else "")
@@ -90,9 +90,9 @@ def open_redcap(
     from consent.config.http_session import new_session
     from consent.redcap.client import RedcapClient
 
-    given = _gather(source, settings, to_dropbox=False)
-    with new_session(given.network, given.redcap_url) as session:
-        yield RedcapClient(given.redcap_url, given.secrets[source.token_setting], session, sleep=sleep)
+    url, network, secrets = _gather(source, settings, to_dropbox=False)
+    with new_session(network, url) as session:
+        yield RedcapClient(url, secrets[source.token_setting], session, sleep=sleep)
 
 
 def redcap_url(source: RedcapSource, settings: Settings) -> str:
@@ -130,23 +130,14 @@ def dropbox_folder(
     )
 
 
-@dataclass(frozen=True)
-class _Given:
-    """The checked settings of a run."""
-
-    redcap_url: str
-    network: Network
-    secrets: Mapping[str, Secret]
-
-
-def _gather(source: RedcapSource, settings: Settings, *, to_dropbox: bool) -> _Given:
-    needed, optional = [source.token_setting], []
-    problems = Problems()
+def _gather(source: RedcapSource, settings: Settings, *, to_dropbox: bool) -> tuple[str, Network, Mapping[str, Secret]]:
+    """Return REDCap's address, the network and the secrets; raises one SettingsError with every problem."""
+    needed, optional, problems = [source.token_setting], [], Problems()
     url = problems.collect(lambda: redcap_url(source, settings))
     network = problems.collect(lambda: usable_network(settings))
     problems.collect(lambda: ensure_no_sdk_hosts(settings))
     if to_dropbox:
-        needed = [*needed, DROPBOX_KEY, DROPBOX_TOKEN]
+        needed += [DROPBOX_KEY, DROPBOX_TOKEN]
         optional = [DROPBOX_SECRET]  # a sign-in with PKCE needs no app secret
         problems.collect(lambda: dropbox_sandbox_url(settings))
         problems.collect(lambda: root_namespace(settings))
@@ -154,4 +145,4 @@ def _gather(source: RedcapSource, settings: Settings, *, to_dropbox: bool) -> _G
     problems.add(unusable)
     if url is None or network is None or problems.listed():
         raise SettingsError(problems.listed(), f"{SettingsError.heading[:-1]} (read from {settings.searched}):")
-    return _Given(url, network, found)
+    return url, network, found

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from consent.config.settings import Settings
@@ -58,24 +59,18 @@ def job(
 
     def perform(record: RunRecord, lease: KeepAlive) -> "RunResult":
         from consent.reports.render import render_reports
-        from consent.runs.changes import PastReports
         from consent.runs.pipeline import run_report
 
         study = choose_study(load_studies(settings), record.study)
-        past = PastReports.of(ledger, study.key, sandbox=record.sandbox)
+        past = partial(ledger.last_report, study.key, sandbox=record.sandbox)
         with open_services(study, settings, now=now, sleep=sleep, clock=clock, keep_alive=lease.keep_alive) as services:
             if services.sandbox != record.sandbox:
                 raise ConfigurationError(
                     "DROPBOX_SANDBOX_URL was set or removed after this run was requested.", "Request the run again."
                 )
+            render_files = render or render_reports
             return run_report(
-                study,
-                services,
-                record.request,
-                past=past,
-                lease=lease,
-                progress=progress,
-                render=render or render_reports,
+                study, services, record.request, past=past, lease=lease, progress=progress, render=render_files
             )
 
     return perform

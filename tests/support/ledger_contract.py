@@ -306,8 +306,8 @@ class LedgerContract:
         ledger.add(a_report(run_id="adults.same-day", cutoff=LATER.date()))
         ledger.add(a_report(run_id="adults.sandbox", sandbox=True, cutoff=day_before.cutoff, finished_at=LATER))
 
-        assert ledger.report_before("adults", LATER.date(), sandbox=False) == day_before
-        assert ledger.report_before("adults", MONDAY, sandbox=False) is None
+        assert ledger.last_report("adults", LATER.date(), sandbox=False) == day_before
+        assert ledger.last_report("adults", MONDAY, sandbox=False) is None
 
     # --- purging counts
 

@@ -10,7 +10,6 @@ from playwright.sync_api import Browser, Page
 from consent.config.settings import read_settings
 from consent.dates import utc_now
 from consent.errors import ConfigurationError, DeliveryRefusedError
-from consent.runs.changes import PastReports
 from consent.runs.pipeline import run_report
 from consent.runs.services import open_services
 from consent.studies.catalog import choose_study, load_studies
@@ -76,7 +75,7 @@ def test_a_report_is_delivered_with_a_log_in_made_in_the_browser(
         settings = read_settings(directory=bench.folder)
         study = choose_study(load_studies(settings), None)
         with open_services(study, settings) as services:
-            run_report(study, services, past=PastReports(before=lambda cutoff: None))
+            run_report(study, services, past=lambda before: None)
 
     assert "/OBRI Consent Summary.csv" in bench.app.files()
 

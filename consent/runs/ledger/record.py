@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
+from consent.counting.period import WeekChange
 from consent.dates import WEEK
 from consent.files import StoredFile
 from consent.runs.request import RunRequest
@@ -46,10 +47,15 @@ class WeekCounts:
     riders: Mapping[str, tuple[int, ...]]
     rules: Mapping[str, str]
 
-    @property
-    def over(self) -> dict[date, int]:
-        """The consents of each complete week, by its first day."""
-        return {self.first_day + n * WEEK: self.consented[n] for n in range(self.complete)}
+    def changes_since(self, earlier: "WeekCounts") -> tuple[WeekChange, ...]:
+        """Return the weeks that were complete in an earlier report and have another count now, oldest first."""
+        before = {earlier.first_day + n * WEEK: earlier.consented[n] for n in range(earlier.complete)}
+        weeks = [(self.first_day + n * WEEK, consented) for n, consented in enumerate(self.consented)]
+        return tuple(
+            WeekChange(day, day + WEEK - timedelta(days=1), before[day], consented)
+            for day, consented in weeks
+            if before.get(day, consented) != consented
+        )
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,13 @@ from consent.errors import LedgerRefusedError
 from consent.runs.ledger.record import LeaseRecord, RunRecord
 
 Row = dict[str, str | bytes | None]
+StoredRow = Mapping[str, Any]  # a row and its ``version``, which every change renews
 T = TypeVar("T")
 
 # A property of an Azure table holds 64 KiB: of bytes, or of text as UTF-16.
 # https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model#property-types
 MOST_BYTES = 64 * 1024
 _MOST_DOCUMENT = 60_000  # bytes of UTF-16
-
-LEASE, FIRST_SEEN = "lease", "first-seen"  # keys of a study's other rows
 
 _NOT_IN_DOCUMENT = ("week_counts", "version")
 
@@ -40,46 +39,27 @@ def row_of(record: RunRecord) -> Row:
     return row if weeks is None or len(weeks) > MOST_BYTES else {**row, "week_counts": weeks}
 
 
-def row_of_lease(lease: LeaseRecord) -> Row:
-    """Return a lease as a row."""
-    return {"study": lease.study, "key": LEASE, "document": _json(lease)}
+def small_row(study: str, key: str, value: LeaseRecord | datetime) -> Row:
+    """Return the lease on a study, or the instant at which it was first seen, as a row."""
+    return {"study": study, "key": key, "document": _json(value)}
 
 
-def row_of_first_sight(study: str, at: datetime) -> Row:
-    """Return the instant at which a study was first seen as a row."""
-    return {"study": study, "key": FIRST_SEEN, "document": json.dumps(instant_text(at))}
-
-
-def record_in(row: Mapping[str, Any], version: str, *, place: str) -> RunRecord:
-    """Return the record in a row; raises LedgerRefusedError if it cannot be read. place: names the store."""
-    what = f"The record of run {row['key']} in {place}"
-    return _read(RunRecord, row, what, version=version, week_counts=row.get("week_counts"))
-
-
-def lease_in(row: Mapping[str, Any], version: str, *, place: str) -> LeaseRecord:
-    """Return the lease in a row; raises LedgerRefusedError if it cannot be read."""
-    return _read(LeaseRecord, row, f"The lease on '{row['study']}' in {place}", version=version)
-
-
-def first_seen_in(row: Mapping[str, Any], version: str, *, place: str) -> datetime:
-    """Return the instant in a row; raises LedgerRefusedError if it cannot be read."""
-    return _read(datetime, row, f"The first sight of '{row['study']}' in {place}")
-
-
-def instant_text(at: datetime) -> str:
-    """Return an instant in UTC to the microsecond; the texts sort as the instants do."""
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-
-
-def _read(kind: type[T], row: Mapping[str, Any], what: str, **others: Any) -> T:
+def read_row(kind: type[T], row: StoredRow, what: str) -> T:
+    """Return what a row holds; raises LedgerRefusedError if it cannot be read. what: names the row for people."""
+    columns = [name for name in _NOT_IN_DOCUMENT if name in getattr(kind, "__dataclass_fields__", ())]
     try:
         document = json.loads(row["document"])
-        value: T = _decoded(kind, {**document, **others} if others else document)
+        value: T = _decoded(kind, document | {name: row.get(name) for name in columns} if columns else document)
     except (KeyError, TypeError, ValueError, AttributeError, zlib.error):
         raise LedgerRefusedError(
             f"{what} cannot be read; someone may have edited it.", "Delete that row, then run again."
         ) from None
     return value
+
+
+def instant_text(at: datetime) -> str:
+    """Return an instant in UTC to the microsecond; the texts sort as the instants do."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _fitting(record: RunRecord) -> str:

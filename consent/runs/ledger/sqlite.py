@@ -12,8 +12,8 @@ from typing import Any
 from uuid import uuid4
 
 from consent.errors import ConsentReportError, LedgerRefusedError, LedgerUnavailableError
-from consent.runs.ledger.serialization import Row
-from consent.runs.ledger.store import RunLedger, StoredRow
+from consent.runs.ledger.serialization import Row, StoredRow
+from consent.runs.ledger.store import RunLedger
 
 WAIT_SECONDS = 5.0  # for another process's write
 SCHEMA_VERSION = 1
@@ -83,7 +83,7 @@ class SqliteLedger(RunLedger):
 
     def _rows(self, query: str, values: Any) -> list[StoredRow]:
         with self._open() as connection:
-            return [StoredRow(dict(row), row["version"]) for row in connection.execute(query, values)]
+            return [dict(row) for row in connection.execute(query, values)]
 
     def _changed(self, statement: str, row: Row, before: str = "") -> str | None:
         version = uuid4().hex  # never used before, even after a lease was dropped and acquired again

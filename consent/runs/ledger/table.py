@@ -20,9 +20,9 @@ from consent.config.azure_identity import LOGIN_URL, READ_SECONDS, azure_transpo
 from consent.config.http_session import new_session
 from consent.config.settings import Network
 from consent.errors import ConsentReportError, LedgerRefusedError, LedgerUnavailableError
-from consent.runs.ledger.serialization import Row
+from consent.runs.ledger.serialization import Row, StoredRow
 from consent.runs.ledger.storage_account import TableStorage
-from consent.runs.ledger.store import RunLedger, StoredRow
+from consent.runs.ledger.store import RunLedger
 
 TABLE = "ConsentRuns"
 
@@ -95,8 +95,8 @@ class TableLedger(RunLedger):
 
     def _get(self, study: str, key: str) -> StoredRow | None:
         outcome = self._attempt(lambda client: _row(client.get_entity(study, key)))
-        if isinstance(outcome, StoredRow):
-            if (outcome.values["study"], outcome.values["key"]) == (study, key):
+        if not isinstance(outcome, _Failure):
+            if (outcome["study"], outcome["key"]) == (study, key):
                 return outcome
             outcome = _Failure(status=200)
         if outcome.code in _NO_ROW:
@@ -121,13 +121,13 @@ class TableLedger(RunLedger):
         if isinstance(outcome, _Failure) and outcome.code == _NO_TABLE:
             self._make_table()
             outcome = self._create(entity)
-        return self._settled(row, entity, outcome)
+        return self._settled(entity, outcome)
 
     def _replace(self, row: Row, version: str) -> str | None:
         entity = _entity(row)
         how: dict[str, Any] = {"mode": UpdateMode.REPLACE, "match_condition": MatchConditions.IfNotModified}
         outcome = self._attempt(lambda client: _etag(client.update_entity(entity, etag=version, **how)))
-        return self._settled(row, entity, outcome)
+        return self._settled(entity, outcome)
 
     def _delete(self, study: str, key: str, version: str) -> None:
         how: dict[str, Any] = {"match_condition": MatchConditions.IfNotModified}
@@ -146,14 +146,14 @@ class TableLedger(RunLedger):
         if isinstance(outcome, _Failure) and outcome.code != "TableAlreadyExists":
             raise self._explained(outcome)
 
-    def _settled(self, row: Row, entity: Mapping[str, Any], outcome: str | _Failure) -> str | None:
+    def _settled(self, entity: Mapping[str, Any], outcome: str | _Failure) -> str | None:
         """Return the version of the written row, even if its response was lost and the retry found the row in place."""
         if isinstance(outcome, str):
             return outcome
         if outcome.code not in _OVERTAKEN:
             raise self._explained(outcome)
-        current = self._get(str(row["study"]), str(row["key"]))
-        return current.version if current and current.values.get(_MARK) == entity[_MARK] else None
+        current = self._get(entity["PartitionKey"], entity["RowKey"])
+        return current["version"] if current and current.get(_MARK) == entity[_MARK] else None
 
     def _attempt(self, ask: Callable[[TableClient], T]) -> T | _Failure:
         try:
@@ -191,8 +191,7 @@ def _entity(row: Row) -> dict[str, Any]:
 
 
 def _row(entity: TableEntity) -> StoredRow:
-    keys = {name: entity[key] for name, key in _KEYS.items()}
-    return StoredRow({**entity, **keys}, _etag(entity.metadata))
+    return {**entity, **{name: entity[key] for name, key in _KEYS.items()}, "version": _etag(entity.metadata)}
 
 
 def _etag(response: Mapping[str, Any]) -> str:

@@ -2,11 +2,14 @@
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from consent.app import handlers
 from consent.app.heartbeat import send_heartbeat
 from consent.config.settings import Settings
+from consent.dates import utc_now
 from sandbox.server import Fault, Request, Response, Server
 
 SECRET = "3F9A0B77-C1D2-4E5F-8A6B-0C1D2E3F4A5B"
@@ -75,8 +78,13 @@ def test_a_monitor_that_does_not_listen_is_logged(caplog: pytest.LogCaptureFixtu
     assert caplog.messages == ["event=heartbeat_failed exception=ConnectionError"]
 
 
-def test_an_unusable_setting_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    send_heartbeat(settings_for("https://monitor.example.org", REQUESTS_CA_BUNDLE="not-there.pem"))
+def test_an_unusable_setting_is_logged_and_fails_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(handlers, "all_reported", lambda *given, **how: True)
+    more = {"REQUESTS_CA_BUNDLE": "not-there.pem", "CONSENT_LEDGER": str(tmp_path / "runs.sqlite")}
+
+    handlers._send_heartbeat_if_reported(settings_for("https://monitor.example.org", **more), utc_now())
 
     assert "event=heartbeat_failed error=configuration" in caplog.text
     assert "REQUESTS_CA_BUNDLE" in caplog.text

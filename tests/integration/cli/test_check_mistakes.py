@@ -3,13 +3,13 @@
 import json
 import re
 from contextlib import closing
+from functools import partial
 from typing import NamedTuple
 
 import pytest
 
 from consent.cli.check.output import checkup_document
 from consent.errors import ConsentReportError
-from consent.runs.changes import PastReports
 from consent.runs.ledger.store import open_ledger
 from consent.runs.pipeline import RunResult, run_report
 from consent.runs.services import open_services
@@ -146,9 +146,9 @@ def run(world: CheckWorld) -> RunResult:
     settings = world.settings()
     study = choose_study(load_studies(settings), None)
     with closing(open_ledger(settings, default="sqlite")) as ledger:
-        last = ledger.last_report(study.key, sandbox=True)
+        past = partial(ledger.last_report, study.key, sandbox=True)
         with open_services(study, settings, sleep=lambda seconds: None) as services:
-            return run_report(study, services, past=PastReports(last))
+            return run_report(study, services, past=past)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -18,7 +18,7 @@ from consent.cli.exceptions.output import output_review
 from consent.cli.main import main
 from consent.config.settings import Settings
 from consent.counting.worklist import Entry, Worklist
-from consent.runs.progress import NoProgress
+from consent.runs.progress import Progress
 from consent.studies.catalog import choose_study, load_studies
 from sandbox.demo import DemoWorld, demo_world
 from sandbox.people import expected_counts, people
@@ -89,7 +89,7 @@ def in_terminal(review: Review) -> str:
 
 def test_the_list_has_the_invented_number_of_records_of_each_code(world: DemoWorld) -> None:
     noon = datetime(2026, 11, 16, 17, tzinfo=UTC)
-    found = find_records_to_review(OBRI, Settings(world.settings), NoProgress(), now=lambda: noon)
+    found = find_records_to_review(OBRI, Settings(world.settings), Progress(), now=lambda: noon)
     assert found.worklist.records == dict(expected_counts(people(60, today=TODAY)).quality)
 
 
@@ -212,7 +212,7 @@ def test_the_rules_go_to_standard_output_and_the_instructions_are_a_message(
 
 
 def test_the_rules_need_no_record(world: DemoWorld) -> None:
-    find_quality_rules(OBRI, Settings(world.settings), NoProgress())
+    find_quality_rules(OBRI, Settings(world.settings), Progress())
     assert "record" not in {world.redcap.app.name_of(request) for request in world.redcap.requests}
 
 

@@ -15,7 +15,7 @@ from consent.dates import utc_now
 from consent.runs.ledger.record import LeaseRecord
 from consent.runs.ledger.sqlite import SqliteLedger
 from consent.runs.on_demand import run_now
-from consent.runs.progress import NoProgress
+from consent.runs.progress import Progress
 from consent.runs.request import RunRequest
 from consent.studies.catalog import choose_study, load_studies
 from sandbox.demo import DemoWorld, demo_world
@@ -180,7 +180,7 @@ def test_a_fall_that_a_person_accepts_is_delivered(world: DemoWorld, tmp_path: P
     assert world.account.files() != {}
 
 
-class Interrupting(NoProgress):
+class Interrupting(Progress):
     """Presses Ctrl-C when the delivery starts."""
 
     def stage(self, what: str) -> None:

@@ -7,15 +7,13 @@ import pytest
 
 from consent import errors
 from consent.app.http_api import (
-    HistoryRequest,
     accepted,
     parse_history_request,
     parse_page_request,
-    parse_run_id,
     parse_run_request,
     problem_for,
 )
-from consent.errors import BadRequestError, Problem, UnknownRunError
+from consent.errors import BadRequestError, Problem
 from consent.runs.request import RunRequest
 from tests.support.run_builders import a_run
 
@@ -130,13 +128,13 @@ def test_a_problem_document_withholds_the_message_of_an_internal_error() -> None
 @pytest.mark.parametrize(
     ("parameters", "expected"),
     [
-        pytest.param({}, HistoryRequest(None, 50), id="nothing"),
-        pytest.param({"study": "adults", "limit": "1"}, HistoryRequest("adults", 1), id="both"),
-        pytest.param({"limit": "500"}, HistoryRequest(None, 500), id="the highest limit"),
-        pytest.param({"code": "k", "clientId": "default"}, HistoryRequest(), id="the function key"),
+        pytest.param({}, (None, 50), id="nothing"),
+        pytest.param({"study": "adults", "limit": "1"}, ("adults", 1), id="both"),
+        pytest.param({"limit": "500"}, (None, 500), id="the highest limit"),
+        pytest.param({"code": "k", "clientId": "default"}, (None, 50), id="the function key"),
     ],
 )
-def test_the_query_of_the_history_is_read(parameters: dict[str, str], expected: HistoryRequest) -> None:
+def test_the_query_of_the_history_is_read(parameters: dict[str, str], expected: tuple[str | None, int]) -> None:
     assert parse_history_request(parameters) == expected
 
 
@@ -154,19 +152,6 @@ def test_every_problem_of_the_query_is_reported() -> None:
         Problem('"stdy" is unknown.', "Use one of these: study, limit."),
         Problem("limit is out of range.", "Give a whole number from 1 to 500."),
     )
-
-
-@pytest.mark.parametrize("run_id", ["adults.2026-11-16", "obri-ibd.sandbox-2026-11-16", "a_b.20261116T120000Z-3f9a0b"])
-def test_a_run_id_is_read(run_id: str) -> None:
-    assert parse_run_id(run_id) == run_id
-
-
-@pytest.mark.parametrize("text", ["", "adults", "adults.2026-11-16\n", "../adults.x", "adults.é", "a." + "x" * 5_000])
-def test_any_other_text_is_an_unknown_run(text: str) -> None:
-    with pytest.raises(UnknownRunError) as caught:
-        parse_run_id(text)
-
-    assert caught.value.problems == (Problem("There is no run with this id.", "Use an id that GET /api/runs lists."),)
 
 
 def test_the_response_to_a_request_says_where_its_status_is() -> None:

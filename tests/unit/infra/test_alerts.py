@@ -142,14 +142,10 @@ def events_of(rule: str) -> set[str]:
 
 
 def matches(rule: str, line: str) -> bool:
-    """Whether the query of a rule matches a log line, by the regular expressions in the query itself."""
-    query = RULES[rule]["query"]
-    found: dict[str, str] = {}
-    for name, pattern in re.findall(r'(\w+) = extract\("([^"]+)", 1, Message\)', query):
-        match = re.search(pattern, line)
-        found[name] = match[1] if match else ""
-    excluded = re.findall(r'State != "(\w+)"', query)
-    return found.get("Event") in events_of(rule) and found.get("State") not in excluded
+    """Whether the query of a rule matches a log line, by the regular expression in the query itself."""
+    patterns = re.findall(r'Event = extract\("([^"]+)", 1, Message\)', RULES[rule]["query"])
+    found = [match[1] for pattern in patterns if (match := re.search(pattern, line))]
+    return not events_of(rule).isdisjoint(found)
 
 
 def alerts_for(lines: list[str]) -> set[str]:

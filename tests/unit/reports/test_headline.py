@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from consent.counting.summary import Changes, ConsentSummary, WeekChange
+from consent.counting.period import WeekChange
+from consent.counting.summary import Changes, ConsentSummary
 from consent.reports.headline import headline, next_report, totals_sentence, week_sentence
 from tests.support.builders import a_counting, a_period, a_row, a_study, summary_of
 from tests.support.sample_summaries import a_full_summary, an_empty_summary

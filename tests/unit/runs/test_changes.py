@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from consent.counting.summary import Changes, WeekChange
+from consent.counting.period import WeekChange
+from consent.counting.summary import Changes
 from consent.redcap.arrivals import INSTANCE
 from consent.reports.data_files import document
 from consent.runs.changes import FIRST, NOT_COMPARED, compare, totals_of, weeks_of
