@@ -6,7 +6,6 @@ Text is drawn as outlines of matplotlib's own font. That font lacks many alphabe
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from itertools import accumulate
 from threading import Lock
 from typing import Any
@@ -29,7 +28,6 @@ WIDTH, HEIGHT = 7.0, 1.6
 """Inches: the width of the text on a page, and a small part of its height."""
 
 _FONT = f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf"
-_BAR: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.4}
 _COUNTED_WEEKS = 26  # the most bars that have room for their numbers
 _TICKS = 9
 _ONE_AT_A_TIME = Lock()  # matplotlib's settings are shared by the whole process
@@ -45,14 +43,6 @@ _STYLE: Any = {
 }
 
 
-@dataclass(frozen=True)
-class Chart:
-    """A picture (``svg``: a whole document, UTF-8) and its text alternative (``alt``)."""
-
-    svg: str
-    alt: str
-
-
 def drawn_weeks(summary: ConsentSummary) -> tuple[WeekCount, ...]:
     """Return the weeks that the chart of consents per week shows."""
     return summary.weeks[-DRAWN_WEEKS:]
@@ -62,8 +52,7 @@ def weekly_alt(summary: ConsentSummary) -> str:
     """Return the text alternative of the chart of consents per week."""
     complete = [week for week in drawn_weeks(summary) if week.complete]
     text = "Bars of consents per week: no week is complete yet."
-    if complete:
-        counts = [week.consented for week in complete]
+    if counts := [week.consented for week in complete]:
         number = "1 complete week" if len(counts) == 1 else f"{len(counts)} complete weeks"
         days = date_range(complete[0].first_day, complete[-1].last_day)
         spread = f"{min(counts):,}" if min(counts) == max(counts) else f"{min(counts):,} to {max(counts):,}"
@@ -115,59 +104,79 @@ def goal_lines(summary: ConsentSummary) -> list[tuple[str, int]]:
     return [*target, (f"Approved {accrual.approved:,} ({accrual.agreed:,} agreed, dated or not)", accrual.approved)]
 
 
+@dataclass(frozen=True)
+class Chart:
+    """A picture (``svg``: a whole document, UTF-8) and its text alternative (``alt``)."""
+
+    svg: str
+    alt: str
+
+
 def weekly_chart(summary: ConsentSummary) -> Chart:
     """Draw consents per week as bars; the week in progress is hatched and named."""
-    return _drawn(lambda: _weekly_figure(summary), weekly_alt(summary))
+    return Chart(_drawn(_draw_weeks, "Consents per week", summary), weekly_alt(summary))
 
 
 def cumulative_chart(summary: ConsentSummary) -> Chart:
     """Draw all consents to date as a line, with the target and the approved number where the study has them."""
-    return _drawn(lambda: _cumulative_figure(summary), cumulative_alt(summary))
+    return Chart(_drawn(_draw_line, "Consents to date", summary), cumulative_alt(summary))
 
 
-def _drawn(draw: Callable[[], Figure], alt: str) -> Chart:
+def _drawn(draw: Callable[[Axes, ConsentSummary], None], counted: str, summary: ConsentSummary) -> str:
     """Draw with our own settings, and leave the user's settings of matplotlib as they were."""
     svg = io.StringIO()
     with _ONE_AT_A_TIME, matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE)
-        draw().savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-    return Chart(svg.getvalue(), alt)
+        figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+        axes = figure.add_subplot()
+        draw(axes, summary)
+        axes.set_xlabel("Week beginning", fontproperties=_font(8))
+        axes.set_ylabel(counted, fontproperties=_font(8))
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    return svg.getvalue()
 
 
-def _font(size: float = 8, **style: Any) -> FontProperties:
-    return FontProperties(fname=_FONT, size=size, **style)
-
-
-# Weekly consents
-
-
-def _weekly_figure(summary: ConsentSummary) -> Figure:
+def _draw_weeks(axes: Axes, summary: ConsentSummary) -> None:
     weeks = drawn_weeks(summary)
-    figure, axes = _new_figure()
     for at, week in enumerate(weeks):
-        look = {"color": BLUE} if week.complete else {"color": "white", "hatch": "////"}
-        axes.bar(at, week.consented, width=0.8, **{**_BAR, **look})
+        look: dict[str, Any] = {"color": BLUE} if week.complete else {"color": "white", "hatch": "////"}
+        axes.bar(at, week.consented, width=0.8, **{"edgecolor": INK, "linewidth": 0.4, **look})
+        if not week.complete:
+            text = f"{week.consented:,}\n{progress(week, summary.period)}".replace(", ", ",\n")
+            axes.annotate(text, (at + 0.4, 0), **_beside(3, 2), ha="left", va="bottom")
+        elif len(weeks) <= _COUNTED_WEEKS:
+            axes.annotate(f"{week.consented:,}", (at, week.consented), **_beside(0, 2), ha="center", va="bottom")
     axes.set_xlim(-0.7, max(len(weeks), 8) - 0.3)
-    _days_on_axis(axes, [(at, week.first_day) for at, week in enumerate(weeks)])
-    _counts_on_axis(axes, [week.consented for week in weeks])
-    axes.set_xlabel("Week beginning", fontproperties=_font())
-    axes.set_ylabel("Consents per week", fontproperties=_font())
-    for at, week in enumerate(weeks):
-        _label_week(axes, at, week, summary, numbered=len(weeks) <= _COUNTED_WEEKS)
-    return figure
+    _label_axes(axes, list(enumerate(weeks)), [week.consented for week in weeks])
 
 
-def _label_week(axes: Axes, at: int, week: WeekCount, summary: ConsentSummary, *, numbered: bool) -> None:
-    if not week.complete:
-        text = f"{week.consented:,}\n{progress(week, summary.period)}".replace(", ", ",\n")
-        axes.annotate(text, (at + 0.4, 0), **_beside(3, 2), ha="left", va="bottom")
-    elif numbered:
-        axes.annotate(f"{week.consented:,}", (at, week.consented), **_beside(0, 2), ha="center", va="bottom")
+def _draw_line(axes: Axes, summary: ConsentSummary) -> None:
+    """Draw from 0 at the start to each week's end or the cut-off; the week in progress is dotted."""
+    weeks, start = summary.weeks, summary.period.start
+    days = [0, *((min(week.last_day, summary.period.cutoff) - start).days + 1 for week in weeks)]
+    totals = list(accumulate((week.consented for week in weeks), initial=0))
+    over = sum(week.complete for week in weeks) + 1
+    axes.plot(days[:over], totals[:over], color=BLUE, linewidth=1.8)
+    axes.plot(days[over - 1 :], totals[over - 1 :], color=BLUE, linewidth=1.8, linestyle=(0, (1, 1)))
+    axes.plot(days[-1], totals[-1], "o", color=BLUE, markersize=4, clip_on=False)
+    axes.annotate(f"{totals[-1]:,}", (days[-1], totals[-1]), **_beside(6, 0), ha="left", va="center")
+    goals = goal_lines(summary)
+    for (label, number), at, dashes in zip(goals, (0.01, 0.3), ((6, 3), (2, 2)), strict=False):
+        axes.axhline(number, color=INK, linewidth=0.9, linestyle=(0, dashes))
+        where = {"xycoords": axes.get_yaxis_transform(), **_beside(0, 2)}
+        axes.annotate(label, (at, number), **where, ha="left", va="bottom")
+    axes.set_xlim(0, max(days[-1], 8 * WEEK.days))
+    places = [((week.first_day - start).days, week) for week in weeks]
+    _label_axes(axes, places, [*totals, *(number for _, number in goals)])
+
+
+def _font(size: float) -> FontProperties:
+    return FontProperties(fname=_FONT, size=size)
 
 
 def _beside(right: float, up: float) -> dict[str, Any]:
-    """Return where to write beside a point of a chart, in points."""
+    """Where to write beside a point of a chart, in points."""
     return {
         "xytext": (right, up),
         "textcoords": "offset points",
@@ -176,62 +185,17 @@ def _beside(right: float, up: float) -> dict[str, Any]:
     }
 
 
-def _days_on_axis(axes: Axes, days: Sequence[tuple[int, date]]) -> None:
-    """Label some of the weeks, counted back from the last one, and the year where it changes."""
-    step = -(-len(days) // _TICKS)
-    named = list(days)[::-1][::step][::-1]
-    years = [None, *(day.year for _, day in named)]
-    texts = [
-        f"{short_day(day, relative_to=day)}\n{'' if day.year == before else day.year}"
-        for (_, day), before in zip(named, years, strict=False)
-    ]
+def _label_axes(axes: Axes, weeks: Sequence[tuple[float, WeekCount]], counts: Sequence[int]) -> None:
+    """Label some weeks, counted back from the last one, the year where it changes, and whole numbers from 0."""
+    step = -(-len(weeks) // _TICKS)
+    named = weeks[::-1][::step][::-1]
+    days = [week.first_day for _, week in named]
+    years = ["" if n and day.year == days[n - 1].year else day.year for n, day in enumerate(days)]
+    texts = [f"{short_day(day, relative_to=day)}\n{year}" for day, year in zip(days, years, strict=True)]
     axes.set_xticks([at for at, _ in named], texts, fontproperties=_font(7))
-
-
-def _counts_on_axis(axes: Axes, counts: Sequence[int]) -> None:
-    """Label whole numbers from 0, with room for a text above the highest."""
-    axes.set_ylim(0, max(4, max(counts, default=0)) * 1.25)
+    axes.set_ylim(0, max(4, *counts) * 1.25)  # a text has room above the highest
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    _plain_ticks(axes)
-    axes.grid(axis="y", color=PALE, linewidth=0.5)
-
-
-def _plain_ticks(axes: Axes) -> None:
-    for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+    for label in axes.get_yticklabels():
         label.set_fontproperties(_font(7))
-
-
-# Consents to date
-
-
-def _cumulative_figure(summary: ConsentSummary) -> Figure:
-    figure, axes = _new_figure()
-    days, totals = _running_totals(summary)
-    over = sum(week.complete for week in summary.weeks) + 1
-    axes.plot(days[:over], totals[:over], color=BLUE, linewidth=1.8)
-    axes.plot(days[over - 1 :], totals[over - 1 :], color=BLUE, linewidth=1.8, linestyle=(0, (1, 1)))
-    axes.plot(days[-1], totals[-1], "o", color=BLUE, markersize=4, clip_on=False)
-    axes.annotate(f"{totals[-1]:,}", (days[-1], totals[-1]), **_beside(6, 0), ha="left", va="center")
-    for n, (label, number) in enumerate(goal_lines(summary)):
-        axes.axhline(number, color=INK, linewidth=0.9, linestyle=(0, ((6, 3), (2, 2))[n]))
-        at = (0.01, 0.3)[n], number
-        axes.annotate(label, at, xycoords=axes.get_yaxis_transform(), **_beside(0, 2), ha="left", va="bottom")
-    axes.set_xlim(0, max(days[-1], 8 * WEEK.days))
-    _days_on_axis(axes, [((week.first_day - summary.period.start).days, week.first_day) for week in summary.weeks])
-    _counts_on_axis(axes, [*totals, *(number for _, number in goal_lines(summary))])
-    axes.set_xlabel("Week beginning", fontproperties=_font())
-    axes.set_ylabel("Consents to date", fontproperties=_font())
-    return figure
-
-
-def _running_totals(summary: ConsentSummary) -> tuple[list[int], list[int]]:
-    """Return days since the start and consents until then: at the start, and after each week (or at the cut-off)."""
-    ends = [min(week.last_day, summary.period.cutoff) for week in summary.weeks]
-    days = [(end - summary.period.start).days + 1 for end in ends]
-    return [0, *days], list(accumulate((week.consented for week in summary.weeks), initial=0))
-
-
-def _new_figure() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
-    return figure, figure.add_subplot()
+    axes.grid(axis="y", color=PALE, linewidth=0.5)

@@ -8,15 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from consent.dates import WEEK, long_day, short_day, weekday_of
-from consent.reports.optional_definitions import (
-    recruitment_rule,
-    renewal_rule,
-    sites_rule,
-    versions_rule,
-    withdrawal_rule,
-)
+from consent.reports.optional_definitions import optional_rules
 from consent.reports.wording import RECORDS_TO_REVIEW, UNUSABLE_DATE, code_names, either, field_name
-from consent.studies.model import NOT_COMPLETED, ConsentForm, LeaveOut, Rider, StudyConfig
+from consent.studies.model import NOT_COMPLETED, ConsentForm, StudyConfig
 
 
 @dataclass(frozen=True)
@@ -29,10 +23,10 @@ class Definition:
 
 def definitions(study: StudyConfig) -> tuple[Definition, ...]:
     """Return every counting rule of this study, in the order in which they apply to a record."""
-    return tuple(Definition(heading, text) for heading, text in _all(study) if text)
+    return tuple(Definition(heading, text) for heading, text in _rules(study))
 
 
-def _all(study: StudyConfig) -> Iterator[tuple[str, str]]:
+def _rules(study: StudyConfig) -> Iterator[tuple[str, str]]:
     yield "Days and weeks", _days(study)
     yield "Who is a participant", _people(study)
     for n, form in enumerate(study.consents, 1):
@@ -41,13 +35,7 @@ def _all(study: StudyConfig) -> Iterator[tuple[str, str]]:
     yield "Classes", _CLASSES
     yield "Several consents of one participant", _several(study)
     yield "Still taking part", _taking_part(study)
-    yield "Optional consents (riders)", _riders(study)
-    yield "Form versions", versions_rule(study.version) if study.version else ""
-    yield "Withdrawal", withdrawal_rule(study.withdrawal) if study.withdrawal else ""
-    yield "Sites", sites_rule(study.sites) if study.sites else ""
-    yield "Recruitment", recruitment_rule(study.accrual) if study.accrual else ""
-    if study.accrual and study.accrual.approval_date:
-        yield "Since the last approval", renewal_rule(study.accrual.approval_date, study.withdrawal)
+    yield from optional_rules(study)
     yield RECORDS_TO_REVIEW, _review(study)
     yield "Completeness", _completeness(study)
     yield "Changed since the last report", _CHANGES
@@ -67,21 +55,21 @@ def _days(study: StudyConfig) -> str:
 
 
 def _people(study: StudyConfig) -> str:
-    text = "A participant is one REDCap record."
+    text = ["A participant is one REDCap record."]
     if study.only:
-        text += (
-            f" Only records with {code_names(study.only.codes)} in {field_name(study.only.field)} are in the study. "
+        text.append(
+            f"Only records with {code_names(study.only.codes)} in {field_name(study.only.field)} are in the study."
         )
-        text += "All others are outside it."
+        text.append("All others are outside it.")
     if study.leave_out:
-        text += " These records are left out first and counted separately, by the first reason that applies:"
-    return "\n".join([text, *(f"{rule.reason}: {_matching(rule)}." for rule in study.leave_out)])
-
-
-def _matching(rule: LeaveOut) -> str:
-    if rule.field is None:
-        return f"the whole record id matches the pattern {rule.id_pattern}"
-    return f"{code_names(rule.codes)} in {field_name(rule.field)}"
+        text.append("These records are left out first and counted separately, by the first reason that applies:")
+    lines = [" ".join(text)]
+    for rule in study.leave_out:
+        pattern = f"the whole record id matches the pattern {rule.id_pattern}"
+        lines.append(
+            f"{rule.reason}: {f'{code_names(rule.codes)} in {field_name(rule.field)}' if rule.field else pattern}."
+        )
+    return "\n".join(lines)
 
 
 def _form(form: ConsentForm, study: StudyConfig) -> str:
@@ -146,33 +134,6 @@ def _taking_part(study: StudyConfig) -> str:
         "order of event, form and repeat instance. Everyone who ever consented stays in the number of people who have "
         "consented."
     )
-
-
-def _riders(study: StudyConfig) -> str:
-    if not study.riders:
-        return ""
-    text = (
-        "An optional consent (rider) counts only for consented participants, in the week of their consent. The answer "
-        "is on the latest agreed consent that offers it. A rider on a form or event of its own has the last "
-        "answer given there. Not answered means blank or any other code. Not offered means that no agreed form has it. "
-        "Uptake: share who agreed among those offered it (agreed, declined or not answered)."
-    )
-    coded = {(rider.agreed, rider.declined) for rider in study.riders}
-    if len(coded) > 1 or len(study.riders) == 1:
-        names = [rider.key if rider.label == rider.key else f"{rider.key} ({rider.label})" for rider in study.riders]
-        rules = [f"{field_name(rider.field)}, {_meanings(rider)}{_offered_in(rider)}." for rider in study.riders]
-        return "\n".join([text, *map(": ".join, zip(names, rules, strict=True))])
-    fields = [f"{rider.key}: {field_name(rider.field)}{_offered_in(rider)}." for rider in study.riders]
-    return "\n".join([text, f"In each of them {_meanings(study.riders[0])}.", *fields])
-
-
-def _meanings(rider: Rider) -> str:
-    declined = f", {code_names(rider.declined)} declined" if rider.declined else ""
-    return f"{code_names(rider.agreed)} means agreed{declined}"
-
-
-def _offered_in(rider: Rider) -> str:
-    return f"; only form version {either(rider.offered_in)} has it" if rider.offered_in else ""
 
 
 def _review(study: StudyConfig) -> str:

@@ -1,37 +1,30 @@
-"""The sentences that open and close a report: what is new, the totals, and when the next report is due.
-
-Loads nothing that counts, so that the status page can use the same sentences.
-"""
+"""The sentences that open and close a report: what is new, the totals, and when the next report is due."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
-from consent.counting.period import RATE_WEEKS, ReportPeriod, average_per_week
+from consent.counting.period import RATE_WEEKS, ReportPeriod, WeekChange, average_per_week
+from consent.counting.summary import Changes, ConsentSummary, WeekCount
 from consent.dates import WEEK, date_range, long_day, partial_week_note, short_day, weekday_of
 from consent.studies.fingerprints import changed_rules_sentence
 from consent.studies.schedule import GRACE, due_at
-
-if TYPE_CHECKING:
-    from consent.counting.period import WeekChange
-    from consent.counting.summary import Changes, ConsentSummary, WeekCount
 
 WEEKS_NAMED = 3
 """The most changed weeks that a headline names; the report lists all of them."""
 
 
-def headline(summary: "ConsentSummary") -> tuple[str, ...]:
+def headline(summary: ConsentSummary) -> tuple[str, ...]:
     """Return the sentences that open a report; a warning about the approved number comes last."""
     cutoff = summary.period.cutoff
     complete = [week for week in summary.weeks if week.complete]
+    running = [week for week in summary.weeks if not week.complete]
     return (
         _since_last(summary.changes, cutoff),
-        *(week_sentence(_days(week, cutoff), [c.consented for c in complete]) for week in complete[-1:]),
+        *(week_sentence(days_of(week, cutoff), [c.consented for c in complete]) for week in complete[-1:]),
         *(
-            f"{week.consented:,} so far in the week of {_days(week, cutoff)} ({progress(week, summary.period)})."
-            for week in summary.weeks
-            if not week.complete
+            f"{week.consented:,} so far in the week of {days_of(week, cutoff)} ({progress(week, summary.period)})."
+            for week in running
         ),
         totals_sentence(summary.participants.consented, summary.taking_part),
         *_restated(summary.changes, cutoff),
@@ -42,8 +35,7 @@ def headline(summary: "ConsentSummary") -> tuple[str, ...]:
 def week_sentence(days: str, complete_weeks: Sequence[int]) -> str:
     """Return ``4 new consents in the week of 16–22 Nov (3 the week before; 12-week average 6.0).``
 
-    days: the last complete week. complete_weeks: the consents of each complete week up to that one, oldest first. A
-    single week is compared with nothing; an average needs four.
+    complete_weeks: the consents of each complete week, oldest first; the last one is the week of ``days``.
     """
     compared = [f"{count:,} the week before" for count in complete_weeks[-2:-1]]
     average = average_per_week(complete_weeks)
@@ -60,7 +52,7 @@ def totals_sentence(consented: int, taking_part: int) -> str:
     return f"{consented:,} {people} consented; {taking_part:,} {'is' if taking_part == 1 else 'are'} still taking part."
 
 
-def next_report(summary: "ConsentSummary") -> str:
+def next_report(summary: ConsentSummary) -> str:
     """Return when the next report is due and whom to contact if it is missing; "" for a report made from a file.
 
     It is due on the first Monday after the export, and late when the alarm would be raised.
@@ -70,7 +62,9 @@ def next_report(summary: "ConsentSummary") -> str:
     study, exported_on = summary.study, summary.period.exported_on
     monday = exported_on + WEEK - timedelta(days=exported_on.weekday())
     late = (due_at(study, monday) + GRACE).astimezone(ZoneInfo(study.time_zone))
-    return f"Next report: {long_day(monday)}. If it is not here by {_hour(late, monday)}, tell {study.contact}."
+    hour = "noon" if (late.hour, late.minute) == (12, 0) else f"{late:%H:%M}"
+    day = "" if late.date() == monday else f" on {weekday_of(late.date())}"
+    return f"Next report: {long_day(monday)}. If it is not here by {hour}{day}, tell {study.contact}."
 
 
 def signed(number: int) -> str:
@@ -78,14 +72,19 @@ def signed(number: int) -> str:
     return f"{number:+,}".replace("-", "−") if number else "0"
 
 
-def progress(week: "WeekCount", period: ReportPeriod) -> str:
+def progress(week: WeekCount, period: ReportPeriod) -> str:
     """Return the mark of an incomplete week, as ``in progress, 1 of 7 days``; "" for a complete one."""
     if week.complete:
         return ""
     return partial_week_note(week.first_day, cutoff=period.cutoff, exported_on=period.exported_on)
 
 
-def _since_last(changes: "Changes | None", cutoff: date) -> str:
+def days_of(week: WeekCount | WeekChange, cutoff: date) -> str:
+    """Return ``16–22 Nov``, with the year where it is not the year of the cut-off."""
+    return date_range(week.first_day, week.last_day, relative_to=cutoff)
+
+
+def _since_last(changes: Changes | None, cutoff: date) -> str:
     if changes and changes.first:
         return "This is the first report."
     if not changes or not changes.since:
@@ -100,21 +99,11 @@ def _consents(number: int) -> str:
     return "consent" if abs(number) == 1 else "consents"
 
 
-def _days(week: "WeekCount | WeekChange", cutoff: date) -> str:
-    return date_range(week.first_day, week.last_day, relative_to=cutoff)
-
-
-def _restated(changes: "Changes | None", cutoff: date) -> tuple[str, ...]:
+def _restated(changes: Changes | None, cutoff: date) -> tuple[str, ...]:
     """The earlier weeks whose counts have changed, and the rules that have changed."""
     if not changes or not changes.since:
         return ()
-    named = [f"{_days(week, cutoff)} {signed(week.now - week.before)}" for week in changes.weeks[-WEEKS_NAMED:]]
-    more = len(changes.weeks) - len(named)
-    listed = ", ".join(named) + (f" and {more:,} more" if more else "")
-    weeks = (f"Earlier weeks with a new count: {listed}.",) if named else ()
-    return tuple(filter(None, (*weeks, changed_rules_sentence(changes.rules_changed))))
-
-
-def _hour(late: datetime, monday: date) -> str:
-    hour = "noon" if (late.hour, late.minute) == (12, 0) else f"{late:%H:%M}"
-    return hour if late.date() == monday else f"{hour} on {weekday_of(late.date())}"
+    named = [f"{days_of(week, cutoff)} {signed(week.now - week.before)}" for week in changes.weeks[-WEEKS_NAMED:]]
+    more = f" and {len(changes.weeks) - len(named):,} more" if len(changes.weeks) > len(named) else ""
+    weeks = f"Earlier weeks with a new count: {', '.join(named)}{more}." if named else ""
+    return tuple(filter(None, (weeks, changed_rules_sentence(changes.rules_changed))))

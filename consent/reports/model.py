@@ -3,6 +3,7 @@
 Values keep their types, so Excel gets numbers and days. Each renderer formats them for its readers.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
@@ -62,13 +63,14 @@ def columns_of(*headings: str) -> tuple[Column, ...]:
 class Table:
     """Rows of typed cells; the first cell names the row.
 
-    totals: positions of the rows that are totals. running: position of the week in progress. pdf_rows: the most rows
-    that the PDF shows, totals apart; it shows the last ones, and the totals must then follow them.
+    totals: positions of the rows that are totals; a negative one counts from the end. running: position of the week in
+    progress. pdf_rows: the most rows that the PDF shows, totals apart; it shows the last ones, and the totals must then
+    follow them.
     """
 
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    totals: tuple[int, ...] = ()
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+    totals: Sequence[int] = ()
     running: int | None = None
     pdf_rows: int | None = None
 
@@ -82,7 +84,7 @@ class Table:
             self,
             columns=tuple(self.columns[n] for n in kept),
             rows=tuple(tuple(row[n] for n in kept) for row in self.rows[skipped:]),
-            totals=tuple(n - skipped for n in self.totals),
+            totals=tuple(n % len(self.rows) - skipped for n in self.totals),
             running=None if self.running is None else self.running - skipped,
         )
 

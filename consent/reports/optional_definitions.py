@@ -1,29 +1,64 @@
-"""The counting rules that only some studies have, in plain words; see ``definitions.py``."""
+"""The counting rules that only some studies have: riders, form versions, withdrawal, sites, recruitment, renewal."""
 
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 from consent.counting.period import FEWEST_RATE_WEEKS, RATE_WEEKS, RECENT_WEEKS
 from consent.dates import short_day
 from consent.reports.wording import UNUSABLE_DATE, code_names, either, field_name
-from consent.studies.model import AccrualGoals, ListedSite, SiteRules, VersionRules, WithdrawalRules
+from consent.studies.model import AccrualGoals, Rider, SiteRules, StudyConfig, VersionRules, WithdrawalRules
 
 
-def versions_rule(rules: VersionRules) -> str:
-    """Return how form versions are read, and which are due to consent again."""
+def optional_rules(study: StudyConfig) -> Iterator[tuple[str, str]]:
+    """Yield the heading and the text of each rule that the study file configures."""
+    if study.riders:
+        yield "Optional consents (riders)", _riders(study.riders)
+    if study.version:
+        yield "Form versions", _versions(study.version)
+    if study.withdrawal:
+        yield "Withdrawal", _withdrawals(study.withdrawal)
+    if study.sites:
+        yield "Sites", _sites(study.sites)
+    if study.accrual:
+        yield "Recruitment", _recruitment(study.accrual)
+        if study.accrual.approval_date:
+            yield "Since the last approval", _renewal(study.accrual.approval_date, withdraws=bool(study.withdrawal))
+
+
+def _riders(riders: Sequence[Rider]) -> str:
+    text = (
+        "An optional consent (rider) counts only for consented participants, in the week of their consent. The answer "
+        "is on the latest agreed consent that offers it. A rider on a form or event of its own has the last "
+        "answer given there. Not answered means blank or any other code. Not offered means that no agreed form has it. "
+        "Uptake: share who agreed among those offered it (agreed, declined or not answered)."
+    )
+    meanings = [
+        f"{code_names(rider.agreed)} means agreed{f', {code_names(rider.declined)} declined' if rider.declined else ''}"
+        for rider in riders
+    ]
+    shared = len(riders) > 1 and len(set(meanings)) == 1
+    lines = [text, f"In each of them {meanings[0]}."] if shared else [text]
+    for rider, meaning in zip(riders, meanings, strict=True):
+        name = rider.key if rider.label == rider.key else f"{rider.key} ({rider.label})"
+        means = "" if shared else f", {meaning}"
+        offered = f"; only form version {either(rider.offered_in)} has it" if rider.offered_in else ""
+        lines.append(f"{name}: {field_name(rider.field)}{means}{offered}.")
+    return "\n".join(lines)
+
+
+def _versions(rules: VersionRules) -> str:
     return (
-        f"The form version is {field_name(rules.field)} on the latest agreed consent. "
-        f"Accepted: {either(rules.accepted)}. Participants still taking part on any other version are due to consent "
+        f"The form version is {field_name(rules.field)} on the latest agreed consent. Accepted: "
+        f"{either(rules.accepted)}. Participants still taking part on any other version are due to consent "
         "again. A blank version has a line of its own and is not due."
     )
 
 
-def withdrawal_rule(rules: WithdrawalRules) -> str:
-    """Return who has withdrawn, and when that ends taking part."""
+def _withdrawals(rules: WithdrawalRules) -> str:
     signs = [f"a date up to the cut-off in field {rules.date}"] if rules.date else []
     if rules.flag:
-        signs.append(
-            f"{code_names(rules.codes)} in {field_name(rules.flag)}{' without a usable date' if rules.date else ''}"
-        )
+        undated = " without a usable date" if rules.date else ""
+        signs.append(f"{code_names(rules.codes)} in {field_name(rules.flag)}{undated}")
     later = ", unless a consent was agreed on a later day" if rules.date else ""
     text = [f"A consented participant with {either(signs)} has withdrawn{later}."]
     if rules.extent:
@@ -38,8 +73,7 @@ def withdrawal_rule(rules: WithdrawalRules) -> str:
     return " ".join(text)
 
 
-def sites_rule(rules: SiteRules) -> str:
-    """Return how a site is found, and a line per listed site."""
+def _sites(rules: SiteRules) -> str:
     text = "A participant's site is the data access group that the record is in now, not an earlier one."
     if rules.by:
         text = (
@@ -50,17 +84,15 @@ def sites_rule(rules: SiteRules) -> str:
         " Participants without one are under '(no site)'. The sites add up to the total. Recent consents are those of "
         f"the last {RECENT_WEEKS} complete weeks."
     )
-    return "\n".join([text, *(_site(site) for site in rules.listed)])
+    lines = [text]
+    for site in rules.listed:
+        name = site.label if site.label == site.code else f"{site.label}: {site.code}"
+        target = "" if site.target is None else f", target {site.target:,}"
+        lines.append(f"{name}{target}{f', open from {short_day(site.opened)}' if site.opened else ''}.")
+    return "\n".join(lines)
 
 
-def _site(site: ListedSite) -> str:
-    text = site.label if site.label == site.code else f"{site.label}: {site.code}"
-    text += f", target {site.target:,}" if site.target is not None else ""
-    return f"{text}, open from {short_day(site.opened)}." if site.opened else f"{text}."
-
-
-def recruitment_rule(goals: AccrualGoals) -> str:
-    """Return how recruitment is measured against its goals."""
+def _recruitment(goals: AccrualGoals) -> str:
     text = [
         f"Consents per week are the mean of the last {RATE_WEEKS} complete weeks, or of all of them where there are "
         f"{FEWEST_RATE_WEEKS} to {RATE_WEEKS - 1}. This is not a forecast."
@@ -83,10 +115,9 @@ def recruitment_rule(goals: AccrualGoals) -> str:
     return " ".join(text)
 
 
-def renewal_rule(approved_on: date, withdrawal: WithdrawalRules | None) -> str:
-    """Return what counts since the last approval."""
+def _renewal(approved_on: date, *, withdraws: bool) -> str:
     ends = "A later refusal counts by its own date"
-    if withdrawal:
+    if withdraws:
         ends = "A withdrawal that ends taking part and a later refusal count by their own dates"
     return (
         f"The last approval was on {short_day(approved_on)}. The column counts what is dated on that day or "

@@ -1,30 +1,80 @@
-"""The sections that only some studies have: sites, form versions, withdrawals, recruitment, renewal."""
+"""The sections that only some studies have: riders, sites, form versions, withdrawals, recruitment, renewal."""
+
+from collections.abc import Iterator
+from datetime import date
 
 from consent.counting.period import RATE_WEEKS, RECENT_WEEKS
 from consent.counting.recruitment import Accrual, RenewalRow
-from consent.counting.summary import (
-    ConsentSummary,
-    SiteCount,
-    Sites,
-    Versions,
-    WeekCount,
-    Withdrawals,
-)
+from consent.counting.summary import ConsentSummary, RiderCount, Sites, Versions, WeekCount, Withdrawals
 from consent.dates import date_range, short_day
-from consent.reports.model import Column, Medium, Row, Section, Share, Table, columns_of
-from consent.reports.wording import extent_name, version_status
+from consent.reports.model import Cell, ChartKind, Column, Medium, Row, Section, Share, Table, columns_of
+from consent.reports.wording import NO_NUMBER, REFUSALS_NOT_RECORDED, rider_name
 
-SITES = "Sites"
+RIDERS, SITES = "Riders", "Sites"
 
 
-def sites_section(sites: Sites, weeks: tuple[WeekCount, ...]) -> Section:
-    """Return the people of each site, which add up to everybody."""
+def optional_sections(summary: ConsentSummary) -> Iterator[Section]:
+    """Yield what the study file configures."""
+    accrual = summary.accrual
+    if summary.riders:
+        yield _riders(summary.riders)
+    if summary.sites:
+        yield _sites(summary.sites, summary.weeks)
+    if summary.versions:
+        yield _versions(summary.versions)
+    if summary.withdrawals:
+        yield _withdrawals(summary.withdrawals)
+    if accrual:
+        yield _recruitment(accrual, summary.participants.consented)
+    if summary.renewal and accrual and accrual.approval_date:
+        yield _renewal(summary.renewal, accrual.approval_date)
+
+
+def _riders(riders: tuple[RiderCount, ...]) -> Section:
+    rows: list[Row] = [
+        (
+            rider_name(rider),
+            rider.agreed,
+            rider.declined if rider.can_decline else NO_NUMBER,
+            rider.not_answered,
+            rider.not_offered,
+            rider.offered,
+            NO_NUMBER if rider.uptake is None else Share(rider.uptake),
+        )
+        for rider in riders
+    ]
+    answers = columns_of("Optional consent", "Agreed", "Declined", "Not answered", "Not offered")
+    recorded = all(rider.can_decline for rider in riders)
+    return Section(
+        "Optional consents (riders)",
+        (
+            "Answers of those who consented. Uptake: share who agreed among those offered it.",
+            *(() if recorded else (REFUSALS_NOT_RECORDED,)),
+        ),
+        Table((*answers, Column("Offered", only=Medium.WORKBOOK), Column("Uptake")), rows),
+        ChartKind.RIDERS,
+        sheet=RIDERS,
+    )
+
+
+def _sites(sites: Sites, weeks: tuple[WeekCount, ...]) -> Section:
+    """The people of each site, which add up to everybody."""
     counts, workbook = sites.counts, Medium.WORKBOOK
+    complete = [week for week in weeks if week.complete][-RECENT_WEEKS:]
+    days = date_range(complete[0].first_day, complete[-1].last_day) if complete else "none yet"
+    recent = (
+        f"Consents in the last {RECENT_WEEKS} complete weeks ({days})",
+        f"In the last {RECENT_WEEKS}\ncomplete weeks",
+    )
     columns = (
         *(Column("Site"), Column("Code", only=workbook), Column("Open from"), *columns_of("Participants", "Consented")),
-        *(Column("Target"), Column("Share of target", only=workbook)),
-        *(Column("Still\ntaking part"), Column(_recent_weeks(weeks), f"In the last {RECENT_WEEKS}\ncomplete weeks")),
+        *(Column("Target"), Column("Share of target", only=workbook), Column("Still\ntaking part"), Column(*recent)),
     )
+    rows: list[Row] = []
+    for site in counts:
+        share = Share(site.consented / site.target) if site.target else None
+        people = (site.participants, site.consented, site.target, share, site.taking_part, site.recent)
+        rows.append((site.label, site.code, site.opened, *people))
     total = (
         *("All sites", None, None, sum(site.participants for site in counts), sum(site.consented for site in counts)),
         *(None, None, sum(site.taking_part for site in counts), sum(site.recent for site in counts)),
@@ -33,74 +83,62 @@ def sites_section(sites: Sites, weeks: tuple[WeekCount, ...]) -> Section:
     return Section(
         "Sites by present group" if sites.by_present_group else "Sites",
         ("Each participant is at one site or at none. The sites add up to all participants.", *by_group),
-        Table(columns, (*map(_site, counts), total), (len(counts),)),
+        Table(columns, (*rows, total), totals=(-1,)),
         sheet=SITES,
     )
 
 
-def _site(site: SiteCount) -> Row:
-    share = Share(site.consented / site.target) if site.target else None
-    people = (site.participants, site.consented, site.target, share, site.taking_part, site.recent)
-    return (site.label, site.code, site.opened, *people)
-
-
-def _recent_weeks(weeks: tuple[WeekCount, ...]) -> str:
-    recent = [week for week in weeks if week.complete][-RECENT_WEEKS:]
-    days = date_range(recent[0].first_day, recent[-1].last_day) if recent else "none yet"
-    return f"Consents in the last {RECENT_WEEKS} complete weeks ({days})"
-
-
-def versions_section(versions: Versions) -> Section:
-    """Return the form versions that those still taking part have signed last."""
-    rows: list[Row] = [(n.version or "(blank)", n.taking_part, version_status(n)) for n in versions.counts]
-    rows.append(("Due to consent again", versions.reconsent_due, None))
-    return Section(
-        "Form versions",
-        table=Table(columns_of("Version signed last", "Still\ntaking part", "Status"), tuple(rows), (len(rows) - 1,)),
-        narrow=True,
-    )
-
-
-def withdrawals_section(withdrawals: Withdrawals) -> Section:
-    """Return who has withdrawn, by extent."""
+def _versions(versions: Versions) -> Section:
+    """The form versions that those still taking part have signed last."""
     rows: list[Row] = [
-        (extent_name(extent, withdrawals), n, "yes" if withdrawals.ends_taking_part(extent) else "no")
-        for extent, n in withdrawals.by_extent.items()
+        (n.version, n.taking_part, "accepted" if n.accepted else "re-consent due")
+        if n.version
+        else ("(blank)", n.taking_part, "not known")
+        for n in versions.counts
+    ]
+    rows.append(("Due to consent again", versions.reconsent_due, None))
+    columns = columns_of("Version signed last", "Still\ntaking part", "Status")
+    return Section("Form versions", table=Table(columns, rows, totals=(-1,)), narrow=True)
+
+
+def _withdrawals(withdrawals: Withdrawals) -> Section:
+    rows: list[Row] = [
+        (
+            withdrawals.labels.get(extent, extent) or "(extent not stated)",
+            number,
+            "yes" if withdrawals.ends_taking_part(extent) else "no",
+        )
+        for extent, number in withdrawals.by_extent.items()
     ]
     rows += [("Total withdrawn", withdrawals.total, None), ("Without a date", withdrawals.undated, None)]
-    return Section(
-        "Withdrawals",
-        ("Those who withdrew still count as consented.",),
-        Table(columns_of("Extent", "Participants", "Ends\ntaking part"), tuple(rows), (len(rows) - 2,)),
-        narrow=True,
-    )
+    table = Table(columns_of("Extent", "Participants", "Ends\ntaking part"), rows, totals=(-2,))
+    return Section("Withdrawals", ("Those who withdrew still count as consented.",), table, narrow=True)
 
 
-def recruitment_section(accrual: Accrual, summary: ConsentSummary) -> Section:
-    """Return recruitment beside its target and the approved number; a line without a value is absent."""
-    recent = "too few weeks" if accrual.recent_per_week is None else float(accrual.recent_per_week)
-    needed = accrual.no_rate_because if accrual.needed_per_week is None else float(accrual.needed_per_week)
-    rows: list[Row] = [
-        ("Consented", summary.participants.consented),
-        ("Target", accrual.target),
-        ("Target date", accrual.target_date),
-        (f"Consents per week (last {RATE_WEEKS} complete weeks at most)", recent),
-        ("Consents per week needed to reach the target by its date", needed),
-        ("Agreed, dated or not", accrual.agreed),
-        ("Approved by the ethics board", accrual.approved),
-        ("Last approved on", accrual.approval_date),
-    ]
-    known = tuple(row for row in rows if row[1] is not None)
+def _recruitment(accrual: Accrual, consented: int) -> Section:
+    """Recruitment beside its target and the approved number; a line without a value is absent."""
+    recent, needed = accrual.recent_per_week, accrual.needed_per_week
+    values: dict[str, Cell] = {
+        "Consented": consented,
+        "Target": accrual.target,
+        "Target date": accrual.target_date,
+        f"Consents per week (last {RATE_WEEKS} complete weeks at most)": "too few weeks" if recent is None else recent,
+        "Consents per week needed to reach the target by its date": accrual.no_rate_because
+        if needed is None
+        else needed,
+        "Agreed, dated or not": accrual.agreed,
+        "Approved by the ethics board": accrual.approved,
+        "Last approved on": accrual.approval_date,
+    }
+    known = [(name, value) for name, value in values.items() if value is not None]
     warning = (accrual.warning,) if accrual.warning else ()
     return Section("Recruitment", warning, Table(columns_of("Measure", "Number"), known), narrow=True)
 
 
-def renewal_section(rows: tuple[RenewalRow, ...], summary: ConsentSummary) -> Section:
-    """Return the table for an ethics board's renewal form."""
-    approval = summary.accrual.approval_date if summary.accrual else None
-    since = f"Since\n{short_day(approval)}" if approval else "Since the\nlast approval"
+def _renewal(rows: tuple[RenewalRow, ...], approved_on: date) -> Section:
+    """The table for an ethics board's renewal form."""
     shown = [
         (row.label, "not dated" if row.since_approval is None else row.since_approval, row.since_start) for row in rows
     ]
-    table = Table(columns_of("Participants", since, "Since\nthe start"), tuple(shown), (len(shown) - 1,))
-    return Section("For renewal by the ethics board", table=table, narrow=True)
+    columns = columns_of("Participants", f"Since\n{short_day(approved_on)}", "Since\nthe start")
+    return Section("For renewal by the ethics board", table=Table(columns, shown, totals=(-1,)), narrow=True)

@@ -5,25 +5,25 @@ Texts reach the layout (``templates/report.typ``) as data, so none of them is re
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import matplotlib
+import typst
 
 from consent.counting.summary import ConsentSummary
-from consent.dates import long_day, short_day
+from consent.dates import long_day
 from consent.files import ReportFile
 from consent.reports.charts import cumulative_chart, weekly_chart
 from consent.reports.definitions import definitions
-from consent.reports.headline import headline, next_report, signed
-from consent.reports.model import Cell, Change, ChartKind, Medium, Row, Section, Share, Table
+from consent.reports.headline import headline, next_report
+from consent.reports.model import Cell, ChartKind, Medium, Row, Section
 from consent.reports.sections import marks, provenance, sections
-from consent.reports.wording import share_words, without_controls
-
-if TYPE_CHECKING:
-    import typst
+from consent.reports.wording import cell_text, without_controls
 
 LINES_OF_A_LIST = 8
 """The most lines of a definition; a longer list is printed as one paragraph."""
@@ -37,27 +37,24 @@ _TOO_LONG = re.compile(r"\S{24}(?=\S{4})")  # such a word may break there, or it
 
 
 def render_pdf(summary: ConsentSummary) -> ReportFile:
-    """Return ``<title>.pdf``: headline, charts, tables, definitions and provenance. The bytes repeat."""
-    return ReportFile(f"{summary.study.title}.pdf", typeset(content(summary), summary.period.cutoff))
+    """Return ``<title>.pdf``: headline, charts, tables, definitions and provenance.
 
-
-def typeset(report: Mapping[str, Any], created_on: date) -> bytes:
-    """Return the pages of a report, whose metadata name the day of its cut-off."""
-    import typst
-
+    The bytes repeat: the day of its creation is the cut-off.
+    """
+    day = summary.period.cutoff
     pages = typst.compile(
         (_TEMPLATES / "report.typ").read_bytes(),
         font_paths=_fonts(),
         ignore_system_fonts=True,
-        sys_inputs={"report": json.dumps(report, ensure_ascii=False)},
+        sys_inputs={"report": json.dumps(_content(summary), ensure_ascii=False)},
         pdf_standards=["ua-1"],
-        timestamp=datetime(created_on.year, created_on.month, created_on.day, tzinfo=UTC),
+        timestamp=datetime(day.year, day.month, day.day, tzinfo=UTC),
     )
-    return bytes(pages)
+    return ReportFile(f"{summary.study.title}.pdf", bytes(pages))
 
 
-def content(summary: ConsentSummary) -> dict[str, Any]:
-    """Return everything that the PDF shows, as texts."""
+def _content(summary: ConsentSummary) -> dict[str, Any]:
+    """Everything that the PDF shows, as texts."""
     source = provenance(summary)
     traced = [_traced(source.table.rows)] if source.table else []
     rules = [{"heading": rule.heading, "lines": _lines(rule.text)} for rule in definitions(summary.study)]
@@ -79,41 +76,28 @@ def content(summary: ConsentSummary) -> dict[str, Any]:
 
 def _section(section: Section, summary: ConsentSummary) -> dict[str, Any]:
     draw = _CHARTS.get(section.chart) if section.chart else None
+    table = section.table.shown_in(Medium.PDF) if section.table and section.table.rows else None
     return {
         "heading": section.heading,
         "sentences": [*section.sentences, *filter(None, [section.note])],
-        "table": _table(section.table.shown_in(Medium.PDF)) if section.table and section.table.rows else None,
+        "table": {
+            "columns": [column.short or column.heading for column in table.columns],
+            "rows": [[_text(cell) for cell in row] for row in table.rows],
+            "totals": table.totals,
+        }
+        if table
+        else None,
         "chart": asdict(draw(summary)) if draw else None,
         "narrow": section.narrow,
     }
 
 
-def _table(table: Table) -> dict[str, Any]:
-    return {
-        "columns": [column.short or column.heading for column in table.columns],
-        "rows": [[_text(cell) for cell in row] for row in table.rows],
-        "totals": table.totals,
-    }
-
-
 def _text(cell: Cell) -> str:
-    match cell:
-        case None:
-            return ""
-        case str():
-            return cell if len(cell) <= LONGEST_TEXT else cell[: LONGEST_TEXT - 1] + "…"
-        case Share():
-            return share_words(cell)
-        case Change():
-            return signed(cell)
-        case date():
-            return short_day(cell)
-        case float():
-            return f"{cell:,.1f}"
-    return f"{cell:,}"
+    text = cell_text(cell)
+    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
 
 
-def _traced(rows: tuple[Row, ...]) -> str:
+def _traced(rows: Sequence[Row]) -> str:
     """Return names and values as one sentence; a row without a name continues the value above it."""
     return "".join(f"{_text(v)}" if name is None else f"; {_text(name)}: {_text(v)}" for name, v in rows)[2:] + "."
 
@@ -133,10 +117,7 @@ def _printable(value: Any) -> Any:
 
 
 @cache
-def _fonts() -> "typst.Fonts":
+def _fonts() -> typst.Fonts:
     """Return the only fonts of the report: for most alphabets, for East Asia, and for everything else."""
-    import matplotlib
-    import typst
-
     folders = [f"{matplotlib.get_data_path()}/fonts/ttf", str(_TEMPLATES / "fonts")]
     return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=list(folders))

@@ -1,14 +1,10 @@
 """Renders all files of a report."""
 
-from typing import TYPE_CHECKING
-
+from consent.counting.summary import ConsentSummary
 from consent.files import ReportFile
 
-if TYPE_CHECKING:
-    from consent.counting.summary import ConsentSummary
 
-
-def render_reports(summary: "ConsentSummary") -> tuple[ReportFile, ...]:
+def render_reports(summary: ConsentSummary) -> tuple[ReportFile, ...]:
     """Return all files of a report. The same summary always gives the same bytes."""
     from consent.reports.data_files import render_csv, render_json
     from consent.reports.pdf import render_pdf

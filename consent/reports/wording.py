@@ -1,9 +1,13 @@
-"""Codes, shares and names in readers' words. Machines read the codes themselves."""
+"""Codes, values and names in readers' words. Machines read the codes themselves."""
 
 import unicodedata
 from collections.abc import Sequence
+from datetime import date
 
-from consent.counting.summary import RiderCount, VersionCount, Withdrawals
+from consent.counting.summary import RiderCount
+from consent.dates import short_day
+from consent.reports.headline import signed
+from consent.reports.model import Cell, Change, Share
 from consent.studies.model import FieldRef
 
 NO_NUMBER = "–"
@@ -46,8 +50,7 @@ def code_names(values: Sequence[str]) -> str:
 
 def either(values: Sequence[str]) -> str:
     """``a``, ``a or b``, ``a, b or c``."""
-    *others, last = values
-    return f"{', '.join(others)} or {last}" if others else last
+    return " or ".join(filter(None, (", ".join(values[:-1]), values[-1])))
 
 
 def without_controls(text: str) -> str:
@@ -62,18 +65,24 @@ def share_words(share: float) -> str:
     return ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
 
 
+def cell_text(cell: Cell) -> str:
+    """Return a value of a table as readers see it."""
+    match cell:
+        case None:
+            return ""
+        case str():
+            return cell
+        case Share():
+            return share_words(cell)
+        case Change():
+            return signed(cell)
+        case date():
+            return short_day(cell)
+        case float():
+            return f"{cell:,.1f}"
+    return f"{cell:,}"
+
+
 def rider_name(rider: RiderCount) -> str:
     """Return ``rider a: Storage of blood``, or the key alone where there is no label."""
     return rider.key if rider.label == rider.key else f"{rider.key}: {rider.label}"
-
-
-def extent_name(extent: str, withdrawals: Withdrawals) -> str:
-    """Return the study file's label for the code of an extent."""
-    return withdrawals.labels.get(extent, extent) or "(extent not stated)"
-
-
-def version_status(version: VersionCount) -> str:
-    """Return whether those who signed this version last are due to consent again."""
-    if not version.version:
-        return "not known"
-    return "accepted" if version.accepted else "re-consent due"

@@ -4,9 +4,11 @@ It holds no formula, so no number can change after it was counted.
 """
 
 import io
+from collections.abc import Sequence
 from datetime import datetime
 
 from xlsxwriter import Workbook
+from xlsxwriter.worksheet import Worksheet
 
 from consent.counting.summary import ConsentSummary
 from consent.dates import long_day
@@ -14,10 +16,10 @@ from consent.files import ReportFile
 from consent.reports.definitions import definitions
 from consent.reports.headline import headline
 from consent.reports.model import SUMMARY, Medium, Section, Table, columns_of
-from consent.reports.optional_sections import SITES
-from consent.reports.sections import RIDERS, WEEKS, marks, provenance, sections
+from consent.reports.optional_sections import RIDERS, SITES
+from consent.reports.sections import WEEKS, marks, provenance, sections
 from consent.reports.workbook_charts import add_charts
-from consent.reports.workbook_looks import Layout, printable
+from consent.reports.workbook_looks import Layout, formats_of, in_margin, printable
 from consent.reports.workbook_writer import SheetWriter
 
 DEFINITIONS = "Definitions"
@@ -29,12 +31,8 @@ _LAYOUTS = {
     SITES: Layout(landscape=True),
     DEFINITIONS: Layout(widest=550),
 }
-_OPTIONS = {
-    "in_memory": True,
-    "strings_to_formulas": False,
-    "strings_to_urls": False,
-    "strings_to_numbers": False,
-}
+_OPTIONS = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+_LETTER, _EVERY_CELL = 1, "A1:XFD1048576"
 
 
 def render_workbook(summary: ConsentSummary) -> ReportFile:
@@ -42,10 +40,14 @@ def render_workbook(summary: ConsentSummary) -> ReportFile:
     content = io.BytesIO()
     with Workbook(content, _OPTIONS) as workbook:
         _describe(workbook, summary)
-        writer = SheetWriter(workbook, title=summary.study.title, as_of=_as_of(summary), marks=marks(summary))
+        format_of = formats_of(workbook)
+        writers: dict[str, SheetWriter] = {}
         for name, shown in _sheets(summary).items():
-            writer.write(name, shown, _LAYOUTS.get(name, Layout()), headline(summary) if name == SUMMARY else ())
-        add_charts(workbook, writer.charts, writer.tables, summary)
+            worksheet, layout = workbook.add_worksheet(name), _LAYOUTS.get(name, Layout())
+            _set_up_page(worksheet, name, layout, summary)
+            writers[name] = SheetWriter(worksheet, layout, format_of)
+            writers[name].write(_head(name, shown, summary), shown)
+        add_charts(workbook, writers, summary)
     return ReportFile(f"{summary.study.title}.xlsx", content.getvalue())
 
 
@@ -79,6 +81,27 @@ def _describe(workbook: Workbook, summary: ConsentSummary) -> None:
             "created": datetime(day.year, day.month, day.day),  # noqa: DTZ001 - xlsxwriter writes it as UTC
         }
     )
+
+
+def _set_up_page(worksheet: Worksheet, name: str, layout: Layout, summary: ConsentSummary) -> None:
+    """Print on Letter (or A4); every page shows its title, its day and its audience."""
+    worksheet.hide_gridlines(2)
+    worksheet.ignore_errors({"number_stored_as_text": _EVERY_CELL})  # a version "2.0" is text, and stays so
+    if layout.landscape:
+        worksheet.set_landscape()
+    worksheet.set_paper(_LETTER)
+    worksheet.set_margins(left=0.5, right=0.5, top=0.8, bottom=0.8)
+    mark = "".join(f"&C{in_margin(mark, 60)}" for mark in marks(summary)[:1])
+    worksheet.set_header(f"&L{in_margin(summary.study.title, 50)}{mark}&R{name}")
+    worksheet.set_footer(f"&L{in_margin(_as_of(summary), 100)}&RPage &P of &N")
+
+
+def _head(name: str, shown: Sequence[Section], summary: ConsentSummary) -> list[tuple[str, str]]:
+    """The lines at the top of a sheet, and the look of each."""
+    title = summary.study.title if name == SUMMARY else f"{summary.study.title}: {name}"
+    lines = headline(summary) if name == SUMMARY else [line for section in shown for line in section.sentences]
+    looks = [("mark", marks(summary)), ("plain", lines)]
+    return [(title, "title"), (_as_of(summary), "plain"), *((text, look) for look, texts in looks for text in texts)]
 
 
 def _as_of(summary: ConsentSummary) -> str:

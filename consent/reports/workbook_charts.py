@@ -3,13 +3,12 @@
 They show what the charts of the PDF show (``charts.py``), in the same colours and with the same alternative texts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
 from xlsxwriter import Workbook
 from xlsxwriter.chart import Chart
-from xlsxwriter.worksheet import Worksheet
 
 from consent.counting.summary import ConsentSummary
 from consent.reports.charts import (
@@ -25,14 +24,14 @@ from consent.reports.charts import (
     weekly_alt,
 )
 from consent.reports.model import ChartKind
-from consent.reports.sections import CONSENTS, FIRST_DAY, RIDERS, RUNNING_TOTAL, WEEKS
+from consent.reports.optional_sections import RIDERS
+from consent.reports.sections import CONSENTS, FIRST_DAY, RUNNING_TOTAL, WEEKS
 from consent.reports.workbook_looks import printable
-from consent.reports.workbook_writer import CHART_SIZE, PlacedTable
+from consent.reports.workbook_writer import CHART_SIZE, PlacedTable, SheetWriter
 
 _MOVE_ONLY = 2  # a chart moves with its cells and keeps its size
 _EDGE = {"border": {"color": INK, "width": 0.5}}
 _HATCH = {"pattern": "wide_upward_diagonal", "fg_color": INK}
-_DASHES = ("dash", "round_dot")
 _ANSWERS: dict[str, dict[str, Any]] = {
     "Agreed": {"fill": {"color": BLUE}},
     "Declined": {"pattern": {**_HATCH, "bg_color": ORANGE}},
@@ -40,22 +39,19 @@ _ANSWERS: dict[str, dict[str, Any]] = {
 }
 
 
-def add_charts(
-    workbook: Workbook,
-    places: Mapping[ChartKind, tuple[Worksheet, int]],
-    tables: Mapping[str, Sequence[PlacedTable]],
-    summary: ConsentSummary,
-) -> None:
+def add_charts(workbook: Workbook, sheets: Mapping[str, SheetWriter], summary: ConsentSummary) -> None:
     """Draw each chart at its place, from the tables of the sheets."""
     draw = {
         ChartKind.WEEKLY: (_weekly, WEEKS, weekly_alt),
         ChartKind.TO_DATE: (_cumulative, WEEKS, cumulative_alt),
         ChartKind.RIDERS: (_riders, RIDERS, riders_alt),
     }
-    for kind, (worksheet, row) in places.items():
-        chart_of, sheet, alt = draw[kind]
-        chart = chart_of(workbook, tables[sheet][0], summary)
-        worksheet.insert_chart(row, 0, chart, {"description": printable(alt(summary)), "object_position": _MOVE_ONLY})
+    for sheet in sheets.values():
+        for kind, row in sheet.charts.items():
+            chart_of, source, alt = draw[kind]
+            chart = chart_of(workbook, sheets[source].tables[0], summary)
+            options = {"description": printable(alt(summary)), "object_position": _MOVE_ONLY}
+            sheet.worksheet.insert_chart(row, 0, chart, options)
 
 
 def _weekly(workbook: Workbook, weeks: PlacedTable, summary: ConsentSummary) -> Chart:
@@ -80,7 +76,7 @@ def _cumulative(workbook: Workbook, weeks: PlacedTable, summary: ConsentSummary)
     goals = goal_lines(summary)
     chart = workbook.add_chart({"type": "line"})
     chart.add_series({**cells, "line": {"color": BLUE, "width": 2.25}, "points": points, "marker": marker})
-    for (label, _), dash in zip(goals, _DASHES, strict=False):
+    for (label, _), dash in zip(goals, ("dash", "round_dot"), strict=False):
         line = {"color": INK, "width": 1.25, "dash_type": dash}
         chart.add_series({**_cells(WEEKS, weeks, label, FIRST_DAY), "line": line, "marker": {"type": "none"}})
     chart.set_x_axis(_week_axis(len(points)))
@@ -98,7 +94,7 @@ def _riders(workbook: Workbook, riders: PlacedTable, summary: ConsentSummary) ->
             cells = _cells(RIDERS, riders, heading, riders.table.columns[0].heading)
             chart.add_series({**cells, **look, **_EDGE, "gap": 40})
     axis = _count_axis("Consented participants who were offered it", max(rider.offered for rider in summary.riders))
-    chart.set_y_axis({"reverse": True, "interval_unit": 1, "num_font": {"size": 9}})
+    chart.set_y_axis({"reverse": True, "interval_unit": 1})
     chart.set_x_axis({**axis, "label_position": "high", "major_tick_mark": "none", "line": {"none": True}})
     chart.set_legend({"position": "top"})
     _finish(chart, "Answers to each optional consent (rider)", (900, 140 + 30 * len(summary.riders)))
@@ -120,18 +116,14 @@ def _cells(sheet: str, placed: PlacedTable, heading: str, names: str, *, last: i
 def _week_axis(number: int) -> dict[str, Any]:
     step = max(1, ceil(number / 10))
     unit = {"interval_unit": step, "interval_tick": step}
-    return {"name": "Week beginning", "num_format": "d mmm yy", "text_axis": True, **unit, **_fonts()}
+    return {"name": "Week beginning", "num_format": "d mmm yy", "text_axis": True, **unit}
 
 
 def _count_axis(name: str, peak: int) -> dict[str, Any]:
     """Return an axis of whole numbers from 0; Excel itself would use halves for small counts."""
     few = {"max": max(4, peak + 1), "major_unit": 1 if peak < 8 else 2} if peak < 16 else {}
     lines = {"major_gridlines": {"visible": True, "line": {"color": PALE, "width": 0.5}}}
-    return {"name": name, "num_format": "#,##0", "min": 0, **few, **lines, **_fonts()}
-
-
-def _fonts() -> dict[str, Any]:
-    return {"name_font": {"bold": False, "size": 10}, "num_font": {"size": 9}}
+    return {"name": name, "num_format": "#,##0", "min": 0, **few, **lines}
 
 
 def _finish(chart: Chart, title: str, size: tuple[int, int] = CHART_SIZE) -> None:

@@ -2,11 +2,15 @@
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from textwrap import wrap
 from typing import Any
 
+from xlsxwriter import Workbook
+from xlsxwriter.format import Format
 from xlsxwriter.utility import xl_pixel_width
 
 from consent.reports.model import Cell, Change, Share
@@ -40,16 +44,14 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 _KINDS = ((Share, "share"), (Change, "change"), (int, "count"), (float, "rate"), (date, "day"))
 
-Look = tuple[str, ...]
-
 
 @dataclass(frozen=True)
 class Layout:
     """How a sheet is laid out.
 
     several: it has several tables, headed and below each other; text after the first column may then run over into the
-    next ones. fixed: the columns of the only table that stay in view. one_page: it is printed on one page. widest:
-    pixels of a column before slack; longer text is wrapped.
+    next ones. fixed: the columns of the only table that stay in view. one_page: it is printed on one page. widest: the
+    pixels at which text is wrapped, in Excel's font.
     """
 
     several: bool = False
@@ -59,10 +61,16 @@ class Layout:
     one_page: bool = False
     widest: int = 330
 
-    @property
-    def right(self) -> str:
-        """The look of numbers and their headings, clear of the arrow that opens a filter."""
-        return "beside arrow" if self.filtered else "right"
+
+def formats_of(workbook: Workbook) -> Callable[..., Format]:
+    """Return the function that gives each combination of looks its format."""
+
+    @cache
+    def format_of(*look: str) -> Format:
+        properties = {name: value for part in look for name, value in LOOKS[part].items()}
+        return workbook.add_format({"valign": "top", **properties})
+
+    return format_of
 
 
 def pixels_of(text: str) -> int:

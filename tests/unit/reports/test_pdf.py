@@ -13,6 +13,7 @@ from pypdf import PdfReader
 from pypdf.generic import Destination
 
 from consent.counting.period import WeekChange
+from consent.counting.recruitment import Accrual
 from consent.counting.summary import Changes, ConsentSummary, RiderCount, Source
 from consent.reports.charts import cumulative_alt, weekly_alt
 from consent.reports.data_files import document
@@ -323,7 +324,10 @@ def test_counts_from_one_to_four_are_small(number: int, small: bool) -> None:
 
 @pytest.mark.parametrize("part", ["sites", "versions", "withdrawals", "renewal", "changes"])
 def test_small_counts_of_every_part_are_found(part: str) -> None:
-    assert holds_small_counts(replace(an_empty_summary(), **{part: getattr(an_odd_summary(), part)}))
+    empty = replace(an_empty_summary(), accrual=Accrual(None, None, None, date(2023, 9, 11), None, None, 0, ""))
+
+    assert not holds_small_counts(empty)
+    assert holds_small_counts(replace(empty, **{part: getattr(an_odd_summary(), part)}))
 
 
 def test_small_counts_of_weeks_and_riders_are_found() -> None:
