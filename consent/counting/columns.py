@@ -13,18 +13,13 @@ import pandas as pd
 
 from consent.redcap.arrivals import EVENT, INSTANCE
 from consent.redcap.export_plan import ColumnMap
-from consent.studies.model import FieldRef, StudyConfig
+from consent.studies.model import StudyConfig
 
 Array = npt.NDArray[Any]
 
 _NO_DAY = "NaT"  # numpy's missing day
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2})?")
-
-
-def values(rows: pd.DataFrame, ref: FieldRef, column_map: ColumnMap) -> Array:
-    """Return a field's values as exported, one per row."""
-    return rows[column_map.columns[ref]].to_numpy(dtype=object)
 
 
 def stripped(cells: Array, column_map: ColumnMap) -> Array:

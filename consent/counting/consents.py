@@ -5,13 +5,14 @@ several. ``participants.py`` derives the participant's class from them.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from consent.counting.columns import Array, days_of, event_ranks, flags_for, instances, is_one_of, stripped, values
+from consent.counting.columns import Array, days_of, event_ranks, flags_for, instances, is_one_of, stripped
 from consent.counting.period import ReportPeriod
-from consent.redcap.arrivals import EVENT
+from consent.redcap.arrivals import EVENT, RECORD
 from consent.redcap.export_plan import ColumnMap
 from consent.studies.model import NOT_COMPLETED, ConsentForm, FieldRef, StudyConfig
 
@@ -34,28 +35,51 @@ class Counting:
 
 @dataclass(frozen=True)
 class Batch:
-    """The rows of some whole records, and the consents in them.
-
-    Attributes:
-        rows: ``record``, the structure columns and the study's fields, all text.
-        numbers: the number of each row's participant, from 0.
-        records: the record id of each participant.
-        consents: one row per consent; see ``read_consents``.
-    """
+    """Some whole records; ``rows`` has ``record``, the structure columns and the study's fields, all text."""
 
     rows: pd.DataFrame
-    numbers: Array
-    records: "pd.Index[str]"
-    consents: pd.DataFrame
     counting: Counting
+
+    @cached_property
+    def _numbered(self) -> tuple[Array, "pd.Index[str]"]:
+        numbers, records = pd.factorize(self.rows[RECORD])
+        return numbers, pd.Index(records, name=RECORD)
+
+    @property
+    def numbers(self) -> Array:
+        """The number of each row's participant, from 0."""
+        return self._numbered[0]
+
+    @property
+    def records(self) -> "pd.Index[str]":
+        """The record id of each participant."""
+        return self._numbered[1]
 
     @property
     def size(self) -> int:
         return len(self.records)
 
+    @cached_property
+    def consents(self) -> pd.DataFrame:
+        """Every consent of every form, sorted by participant, event, form and instance.
+
+        Columns ``participant`` (number), ``row`` (position in ``rows``), ``form`` (number), ``event`` and ``instance``
+        (order), ``day`` (NaT if unreadable), ``state`` (rank in ``STATES``), ``agreed`` (by the decision alone),
+        ``certified`` and ``agreed_but_open``. If the study has form versions: ``version`` (empty if blank).
+        """
+        parts = [_consents_on(form, n, self) for n, form in enumerate(self.counting.study.consents)]
+        consents = pd.concat(parts, ignore_index=True)
+        at = consents["row"].to_numpy()
+        consents["participant"] = self.numbers[at]
+        consents["event"] = event_ranks(self.rows, self.counting.column_map)[at]
+        consents["instance"] = instances(self.rows)[at]
+        if version := self.counting.study.version:
+            consents["version"] = self.stripped(version.field)[at]
+        return consents.sort_values(["participant", "event", "form", "instance", "row"], ignore_index=True)
+
     def values(self, ref: FieldRef) -> Array:
         """Return a field's values as exported, one per row."""
-        return values(self.rows, ref, self.counting.column_map)
+        return self.rows[self.counting.column_map.columns[ref]].to_numpy(dtype=object)
 
     def stripped(self, ref: FieldRef | None) -> Array:
         """Return a field's stripped values, one per row; all empty without a field."""
@@ -84,32 +108,6 @@ class Batch:
         return found
 
 
-def read_batch(rows: pd.DataFrame, counting: Counting) -> Batch:
-    """Number the participants and read their consents."""
-    numbers, records = pd.factorize(rows["record"])
-    return Batch(rows, numbers, pd.Index(records, name="record"), read_consents(rows, numbers, counting), counting)
-
-
-def read_consents(rows: pd.DataFrame, participants: Array, counting: Counting) -> pd.DataFrame:
-    """Read every consent of every form, sorted by participant, event, form and instance.
-
-    participants: the number of each row's participant.
-
-    Returns columns ``participant`` (number), ``row`` (position in ``rows``), ``form`` (number), ``event`` and
-    ``instance`` (order), ``day`` (NaT if unreadable), ``state`` (rank in ``STATES``), ``agreed`` (by the decision
-    alone), ``certified`` and ``agreed_but_open``. If the study has form versions: ``version`` (empty if blank).
-    """
-    parts = [_consents_on(form, n, rows, counting) for n, form in enumerate(counting.study.consents)]
-    consents = pd.concat(parts, ignore_index=True)
-    at = consents["row"].to_numpy()
-    consents["participant"] = participants[at]
-    consents["event"] = event_ranks(rows, counting.column_map)[at]
-    consents["instance"] = instances(rows)[at]
-    if version := counting.study.version:
-        consents["version"] = stripped(values(rows, version.field, counting.column_map)[at], counting.column_map)
-    return consents.sort_values(["participant", "event", "form", "instance", "row"], ignore_index=True)
-
-
 def latest_consents(consents: pd.DataFrame, size: int) -> Array:
     """Return the position of each participant's latest agreed consent among ``consents``; -1 for none."""
     valid = consents[consents["state"] == STATES.index(CONSENTED)]
@@ -119,22 +117,22 @@ def latest_consents(consents: pd.DataFrame, size: int) -> Array:
     return latest
 
 
-def holds_consent(form: ConsentForm, rows: pd.DataFrame, counting: Counting) -> Array:
+def holds_consent(form: ConsentForm, batch: Batch) -> Array:
     """Flag the rows that hold a consent of this form, in any event."""
-    held: Array = (_decisions(form, rows, counting.column_map) != "") | (_date_texts(form, rows, counting) != "")
+    held: Array = (answers_of(form.decision, batch) != "") | (_date_texts(form, batch) != "")
     return held
 
 
-def _consents_on(form: ConsentForm, number: int, rows: pd.DataFrame, counting: Counting) -> pd.DataFrame:
-    held = holds_consent(form, rows, counting)
+def _consents_on(form: ConsentForm, number: int, batch: Batch) -> pd.DataFrame:
+    counting, held = batch.counting, holds_consent(form, batch)
     if form.events:
-        held &= np.isin(rows[EVENT].to_numpy(), form.events)
+        held &= np.isin(batch.rows[EVENT].to_numpy(), form.events)
     at = np.flatnonzero(held)
-    decision = _decisions(form, rows, counting.column_map)[at]
-    date_text = stripped(_date_texts(form, rows, counting)[at], counting.column_map)
+    decision = answers_of(form.decision, batch)[at]
+    date_text = stripped(_date_texts(form, batch)[at], counting.column_map)
     certified = np.ones(len(at), dtype=bool)
     if form.form_complete:
-        certified = values(rows, FieldRef(form.form_complete), counting.column_map)[at] == "2"
+        certified = batch.values(FieldRef(form.form_complete))[at] == "2"
     agreed = is_one_of(decision, form.agreed)
     date_open = is_one_of(date_text, (*form.pending_text, NOT_COMPLETED))
     days = days_of(date_text, form.date in counting.column_map.timestamps, counting.study)
@@ -177,26 +175,24 @@ def _states(
     return np.select([rule for rule, _ in rules], [_RANK[state] for _, state in rules], default=_RANK[CONSENTED])
 
 
-def _date_texts(form: ConsentForm, rows: pd.DataFrame, counting: Counting) -> Array:
+def _date_texts(form: ConsentForm, batch: Batch) -> Array:
     """Return the form's dates.
 
     Two forms may share a date field (the participant's and a representative's). Once one is decided, the date is
     not the other's.
     """
-    dates = values(rows, FieldRef(form.date), counting.column_map)
-    for other in counting.study.consents:
+    dates = batch.values(FieldRef(form.date))
+    for other in batch.counting.study.consents:
         if other.date == form.date and other is not form:
-            taken = ~_undecided(other, rows, counting.column_map) & _undecided(form, rows, counting.column_map)
-            dates = np.where(taken, "", dates)
+            dates = np.where(~_undecided(other, batch) & _undecided(form, batch), "", dates)
     return dates
 
 
-def _undecided(form: ConsentForm, rows: pd.DataFrame, column_map: ColumnMap) -> Array:
-    return is_one_of(_decisions(form, rows, column_map), ("", *form.pending, *column_map.missing_codes))
+def _undecided(form: ConsentForm, batch: Batch) -> Array:
+    return is_one_of(answers_of(form.decision, batch), ("", *form.pending, *batch.counting.column_map.missing_codes))
 
 
-def _decisions(form: ConsentForm, rows: pd.DataFrame, column_map: ColumnMap) -> Array:
-    decision = values(rows, form.decision, column_map)
-    if form.decision.is_checkbox:
-        decision = np.where(decision == "0", "", decision)  # an unticked box is no answer
-    return decision
+def answers_of(ref: FieldRef, batch: Batch) -> Array:
+    """Return a field's values as exported; an unticked box is no answer, because an untouched form exports 0."""
+    cells = batch.values(ref)
+    return np.where(cells == "0", "", cells) if ref.is_checkbox else cells

@@ -18,12 +18,11 @@ from consent.counting.consents import (
     Batch,
     Counting,
     latest_consents,
-    read_batch,
 )
 from consent.counting.period import RECENT_WEEKS, ReportPeriod
 from consent.counting.riders import agreed_without_consent, answer_riders, unknown_answers
 from consent.counting.sites import find_sites, unknown_sites
-from consent.counting.withdrawals import NEVER, NO_WITHDRAWALS, Agreements, WithdrawalArrays, find_withdrawals
+from consent.counting.withdrawals import NEVER, NO_WITHDRAWALS, WithdrawalArrays, find_withdrawals
 from consent.studies.model import LeaveOut
 
 PENDING, NOT_COUNTED, LEFT_OUT, OUTSIDE = "pending", "not_counted", "left_out", "outside"
@@ -65,25 +64,27 @@ def build_participants(rows: pd.DataFrame, counting: Counting) -> pd.DataFrame:
         ``outcome`` (taking_part, withdrawn, refused_later, declined or empty), ``since_approval`` (first agreed or
         declined on or after the last approval) and ``ended_since`` (stopped taking part on or after it).
     """
-    batch = read_batch(rows, counting)
+    batch = Batch(rows, counting)
     decisive = _decisive_states(batch.consents, batch.size)
     latest = latest_consents(batch.consents, batch.size)
     consented = decisive == STATES.index(CONSENTED)
-    agreed = _agreements(batch, consented, latest)
-    withdrawals = find_withdrawals(batch, agreed, counting.study.withdrawal or NO_WITHDRAWALS)
+    agreements = batch.consents[batch.consents["state"] == STATES.index(CONSENTED)]
+    consented_on = np.where(consented, _first_days(agreements, batch.size), NEVER)
+    rules = counting.study.withdrawal or NO_WITHDRAWALS
+    withdrawals = find_withdrawals(batch, consented_on, _days_at(batch.consents, latest), rules)
     refusals = _later_refusals(batch, latest)
     columns = {
         "participant_class": _CLASS_OF_STATE[decisive],
         "reason": _REASON_OF_STATE[decisive],
-        "consented_on": agreed.first,
+        "consented_on": consented_on,
         "taking_part": consented & ~flags_for(refusals["participant"].to_numpy(), batch.size) & ~withdrawals.ends,
     }
     for key, answers in answer_riders(batch).items():
         columns[f"rider:{key}"] = np.where(consented, answers, "")
-    columns |= _optional_columns(batch, consented, agreed, withdrawals, latest)
+    columns |= _optional_columns(batch, consented_on, withdrawals, latest)
     if counting.study.accrual:
-        columns |= _accrual_columns(batch, columns, agreed, withdrawals, _first_days(refusals, batch.size))
-    for code, flags in _quality(batch, agreed, withdrawals, columns.get("site")).items():
+        columns |= _accrual_columns(batch, columns, withdrawals, _first_days(refusals, batch.size))
+    for code, flags in _quality(batch, withdrawals, columns.get("site")).items():
         columns[f"quality:{code}"] = flags
     return pd.DataFrame(_exclude_records(columns, batch), index=batch.records)
 
@@ -99,16 +100,6 @@ def _decisive_states(consents: pd.DataFrame, size: int) -> Array:
     before_start = STATES.index("before_start")
     decisive[consents.loc[consents["state"] == before_start, "participant"].to_numpy()] = before_start
     return decisive
-
-
-def _agreements(batch: Batch, consented: Array, latest: Array) -> Agreements:
-    consents = batch.consents
-    first = _first_days(consents[consents["state"] == STATES.index(CONSENTED)], batch.size)
-    return Agreements(
-        ever=batch.with_consent(consents["agreed"].to_numpy()),
-        first=np.where(consented, first, NEVER),
-        latest=_days_at(consents, latest),
-    )
 
 
 def _first_days(consents: pd.DataFrame, size: int) -> Array:
@@ -144,14 +135,14 @@ def _later_refusals(batch: Batch, latest: Array) -> pd.DataFrame:
 
 
 def _optional_columns(
-    batch: Batch, consented: Array, agreed: Agreements, withdrawals: WithdrawalArrays, latest: Array
+    batch: Batch, consented_on: Array, withdrawals: WithdrawalArrays, latest: Array
 ) -> dict[str, Array]:
     """Return the columns of sites, versions and withdrawals, if the study has them."""
-    study = batch.counting.study
+    study, consented = batch.counting.study, ~np.isnat(consented_on)
     columns: dict[str, Array] = {}
     if study.sites:
         columns["site"] = find_sites(batch, latest, study.sites)
-        columns["recent"] = _is_recent(agreed.first, batch.counting.period)
+        columns["recent"] = _is_recent(consented_on, batch.counting.period)
     if study.version:
         versions = np.append(batch.consents["version"].to_numpy(dtype=object), "")
         columns["version"] = np.where(consented, versions[latest], "")
@@ -171,18 +162,18 @@ def _is_recent(days: Array, period: ReportPeriod) -> Array:
 
 
 def _accrual_columns(
-    batch: Batch, columns: dict[str, Array], agreed: Agreements, withdrawals: WithdrawalArrays, refused_on: Array
+    batch: Batch, columns: dict[str, Array], withdrawals: WithdrawalArrays, refused_on: Array
 ) -> dict[str, Array]:
     """Return the columns of accrual and renewal.
 
     refused_on: the day of each participant's first refusal after the latest agreement, NaT for none.
     """
     consented, declined = columns["participant_class"] == CONSENTED, columns["participant_class"] == DECLINED
-    consents = batch.consents
+    consents, consented_on = batch.consents, columns["consented_on"]
     in_time = consents["certified"] & ~consents["agreed_but_open"] & (consents["state"] != STATES.index("after_cutoff"))
     rules = [columns["taking_part"], consented & withdrawals.ends, consented, declined]
     outcome = np.select(rules, [TAKING_PART, WITHDRAWN, REFUSED_LATER, DECLINED], default="")
-    decided_on = np.where(np.isnat(agreed.first), _first_days(_refusals(batch), batch.size), agreed.first)
+    decided_on = np.where(np.isnat(consented_on), _first_days(_refusals(batch), batch.size), consented_on)
     approved_on = np.datetime64((batch.counting.study.accrual and batch.counting.study.accrual.approval_date) or NEVER)
     ended = np.select([outcome == WITHDRAWN, outcome == REFUSED_LATER], [withdrawals.day, refused_on], default=NEVER)
     return {
@@ -193,7 +184,7 @@ def _accrual_columns(
     }
 
 
-def _quality(batch: Batch, agreed: Agreements, withdrawals: WithdrawalArrays, sites: Array | None) -> dict[str, Array]:
+def _quality(batch: Batch, withdrawals: WithdrawalArrays, sites: Array | None) -> dict[str, Array]:
     flags = {code: batch.with_consent(concerned) for code, concerned in quality_of_consents(batch).items()}
     flags["rider_without_consent"] = np.zeros(batch.size, dtype=bool)
     for rider in batch.counting.study.riders:

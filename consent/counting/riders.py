@@ -3,7 +3,7 @@
 import numpy as np
 
 from consent.counting.columns import Array, is_one_of
-from consent.counting.consents import Batch, holds_consent, latest_consents
+from consent.counting.consents import Batch, answers_of, holds_consent, latest_consents
 from consent.studies.model import Rider
 
 AGREED, DECLINED, NOT_ANSWERED, NOT_OFFERED = "agreed", "declined", "not_answered", "not_offered"
@@ -50,9 +50,7 @@ def agreed_without_consent(rider: Rider, batch: Batch) -> Array:
 def _answers(rider: Rider, latest: Array, batch: Batch) -> Array:
     """Read a rider's answers from the consents at the positions ``latest`` (-1: none has the rider)."""
     offered = latest >= 0
-    cells = batch.values(rider.field)
-    if rider.field.is_checkbox:
-        cells = np.where(cells == "0", "", cells)  # an untouched form exports 0 in every box
+    cells = answers_of(rider.field, batch)
     answers = np.full(batch.size, "", dtype=object)
     answers[offered] = cells[batch.consents["row"].to_numpy()[latest[offered]]]
     if rider.key in batch.counting.column_map.separate_riders and (answers[offered] == "").any():
@@ -67,5 +65,5 @@ def _answers_elsewhere(cells: Array, batch: Batch) -> Array:
     """Return the last answer on rows without a consent: a rider may have its own form or event."""
     answered = cells != ""
     for form in batch.counting.study.consents:
-        answered &= ~holds_consent(form, batch.rows, batch.counting)
+        answered &= ~holds_consent(form, batch)
     return batch.last(cells, batch.sorted_rows(answered, cells))

@@ -12,10 +12,8 @@ from consent.counting.summary import (
     Participants,
     RiderCount,
     SiteCount,
-    Sites,
     Source,
     VersionCount,
-    Versions,
     WeekCount,
     Withdrawals,
 )
@@ -74,25 +72,20 @@ def _rider(rider: Rider, tally: Tally) -> RiderCount:
     return RiderCount(rider.key, rider.label, **answers, can_decline=bool(rider.declined))
 
 
-def _sites(tally: Tally, rules: SiteRules) -> Sites:
-    listed = {site.code for site in rules.listed}
-    others = sorted({code for code, _ in tally.sites} - {*listed, ""})
+def _sites(tally: Tally, rules: SiteRules) -> tuple[SiteCount, ...]:
+    def count(site: ListedSite) -> SiteCount:
+        counts = (tally.sites[site.code, what] for what in SITE_COUNTS)
+        return SiteCount(site.code, site.label, site.target, site.opened, *counts)
+
+    others = sorted({code for code, _ in tally.sites} - {*(site.code for site in rules.listed), ""})
     unlisted = [ListedSite(code, code, None, None) for code in others]
-    sites = [*rules.listed, *unlisted, ListedSite("", NO_SITE, None, None)]
-    return Sites(rules.by_group, tuple(_site(site, tally) for site in sites))
+    return tuple(map(count, (*rules.listed, *unlisted, ListedSite("", NO_SITE, None, None))))
 
 
-def _site(site: ListedSite, tally: Tally) -> SiteCount:
-    counts = {what: tally.sites[site.code, what] for what in SITE_COUNTS}
-    return SiteCount(site.code, site.label, site.target, site.opened, **counts)
-
-
-def _versions(tally: Tally, rules: VersionRules) -> Versions:
+def _versions(tally: Tally, rules: VersionRules) -> tuple[VersionCount, ...]:
     """Count by version: first the accepted ones, then the others, then the blank one."""
-    others = sorted({*tally.versions} - {*rules.accepted, ""})
-    versions = (*rules.accepted, *others, "")
-    counts = tuple(VersionCount(name, name in rules.accepted, tally.versions[name]) for name in versions)
-    return Versions(rules.accepted, counts)
+    names = (*rules.accepted, *sorted({*tally.versions} - {*rules.accepted, ""}), "")
+    return tuple(VersionCount(name, name in rules.accepted, tally.versions[name]) for name in names)
 
 
 def _withdrawals(tally: Tally, rules: WithdrawalRules) -> Withdrawals:

@@ -31,7 +31,6 @@ class Participants:
 
     @property
     def pending(self) -> int:
-        """Not decided yet."""
         return self.pending_open + self.pending_not_started
 
     @property
@@ -73,7 +72,7 @@ class RiderCount:
 
 @dataclass(frozen=True)
 class SiteCount(ListedSite):
-    """The participants of one site; the code is "" for no site. ``recent``: consents in the last complete weeks."""
+    """The participants of one site; "" for no site. ``recent``: consents in the last complete weeks."""
 
     participants: int
     consented: int
@@ -82,19 +81,8 @@ class SiteCount(ListedSite):
 
 
 @dataclass(frozen=True)
-class Sites:
-    """The sites in the study file's order, then unlisted ones, then "(no site)"; they add up to the total.
-
-    by_present_group: sites are today's data access groups, not those at the time of consent.
-    """
-
-    by_present_group: bool
-    counts: tuple[SiteCount, ...]
-
-
-@dataclass(frozen=True)
 class VersionCount:
-    """Participants still taking part whose latest agreed consent has this form version ("" if blank)."""
+    """Participants still taking part whose latest agreed consent has this form version ("" if blank, never due)."""
 
     version: str
     accepted: bool
@@ -102,26 +90,10 @@ class VersionCount:
 
 
 @dataclass(frozen=True)
-class Versions:
-    """The form versions of those still taking part; a blank version is counted on its own line and is not due."""
-
-    accepted: tuple[str, ...]
-    counts: tuple[VersionCount, ...]
-
-    @property
-    def reconsent_due(self) -> int:
-        """Still taking part on a version that is no longer accepted."""
-        return sum(count.taking_part for count in self.counts if count.version and not count.accepted)
-
-
-@dataclass(frozen=True)
 class Withdrawals:
     """Consented participants who have withdrawn by the cut-off; never subtracted from "ever consented".
 
-    Attributes:
-        by_extent: by extent code ("" if blank).
-        labels: the meaning of each extent, for readers.
-        ends: the extents that end taking part.
+    ``by_extent``, ``labels`` and ``ends`` (those that end taking part) hold extent codes, "" for a blank extent.
     """
 
     total: int
@@ -141,8 +113,6 @@ class Changes:
 
     Attributes:
         since: that report's cut-off, None for none; ``first``: there is certainly none.
-        new_consents: consented now, minus consented then.
-        weeks: the weeks that were complete then and differ now.
         rules_changed: changed keys of the study file (or "counting version"), so a difference is no correction.
     """
 
@@ -155,7 +125,10 @@ class Changes:
 
 @dataclass(frozen=True)
 class ConsentSummary:
-    """All numbers of one report, and notes for its readers; None for what the study does not have."""
+    """All numbers of one report, and notes for its readers; None for what the study does not have.
+
+    ``sites`` (the listed ones first, "(no site)" last) add up to the total.
+    """
 
     study: StudyConfig
     period: ReportPeriod
@@ -168,8 +141,8 @@ class ConsentSummary:
     quality: Mapping[str, int]
     source: Source
     notes: tuple[str, ...]
-    sites: Sites | None = None
-    versions: Versions | None = None
+    sites: tuple[SiteCount, ...] | None = None
+    versions: tuple[VersionCount, ...] | None = None
     withdrawals: Withdrawals | None = None
     accrual: Accrual | None = None
     renewal: tuple[RenewalRow, ...] | None = None
@@ -179,3 +152,8 @@ class ConsentSummary:
     def everyone(self) -> int:
         """Every record, also those left out or outside the study."""
         return self.participants.total + sum(self.left_out.values()) + self.outside
+
+    @property
+    def reconsent_due(self) -> int:
+        """Still taking part on a form version that is no longer accepted."""
+        return sum(count.taking_part for count in self.versions or () if count.version and not count.accepted)

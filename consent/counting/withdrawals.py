@@ -16,20 +16,6 @@ NO_WITHDRAWALS = WithdrawalRules(flag=None, codes=(), date=None, extent=None, en
 
 
 @dataclass(frozen=True)
-class Agreements:
-    """The agreed consents of each participant, as arrays by participant number.
-
-    Attributes:
-        ever: agreed at all, with any date or none.
-        first, latest: days of the first and last agreed consent that counts, NaT for none.
-    """
-
-    ever: Array
-    first: Array
-    latest: Array
-
-
-@dataclass(frozen=True)
 class WithdrawalArrays:
     """The withdrawal of each participant, as arrays by participant number.
 
@@ -50,8 +36,10 @@ class WithdrawalArrays:
     quality: dict[str, Array]
 
 
-def find_withdrawals(batch: Batch, agreed: Agreements, rules: WithdrawalRules) -> WithdrawalArrays:
+def find_withdrawals(batch: Batch, first: Array, latest: Array, rules: WithdrawalRules) -> WithdrawalArrays:
     """Find who has withdrawn at the cut-off.
+
+    first, latest: the days of each participant's first and last agreed consent that counts, NaT for none.
 
     A withdrawal is a date up to the cut-off, or a flag without a usable date (blank, unreadable, or after the export).
     An agreed consent after the last withdrawal date revokes it. A blank extent ends taking part.
@@ -62,7 +50,7 @@ def find_withdrawals(batch: Batch, agreed: Agreements, rules: WithdrawalRules) -
     day = batch.last(row_days, at[np.argsort(row_days[at], kind="stable")], NEVER)
     undated = batch.with_row(_flagged(batch, rules)) & np.isnat(day) & ~batch.with_row(row_days > cutoff)
     recorded = ~np.isnat(day) | undated
-    now = recorded & ~(agreed.latest > day)
+    now = recorded & ~(latest > day)
     extents = batch.stripped(rules.extent)
     extent = _latest_extents(extents, row_days, day, batch)
     return WithdrawalArrays(
@@ -72,8 +60,8 @@ def find_withdrawals(batch: Batch, agreed: Agreements, rules: WithdrawalRules) -
         extent=extent,
         undated=now & undated,
         quality={
-            "withdrawal_without_consent": recorded & ~agreed.ever,
-            "withdrawal_before_consent": day < agreed.first,
+            "withdrawal_without_consent": recorded & ~batch.with_consent(batch.consents["agreed"].to_numpy()),
+            "withdrawal_before_consent": day < first,
             "withdrawal_undated": undated | batch.with_row(is_unusable),
             "unknown_code": batch.with_row(unknown_extents(extents, rules)),
         },

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from consent.counting.columns import Array
-from consent.counting.consents import Batch, Counting, read_batch
+from consent.counting.consents import Batch, Counting
 from consent.counting.participants import QUALITY_CODES, build_participants, quality_of_consents
 from consent.counting.riders import agreed_without_consent, unknown_answers
 from consent.counting.sites import site_codes, unknown_sites
@@ -64,7 +64,7 @@ class _Finding:
 
 def list_records_to_review(rows: pd.DataFrame, counting: Counting) -> Worklist:
     """List everything to review in these rows of whole records (see ``participants.build_participants``)."""
-    participants, batch = build_participants(rows, counting), read_batch(rows, counting)
+    participants, batch = build_participants(rows, counting), Batch(rows, counting)
     findings = chain(_of_consents(batch), _of_riders(batch), _of_withdrawals(batch), _of_sites(batch, participants))
     entries: dict[Entry, None] = {}
     for finding in findings:
@@ -113,4 +113,4 @@ def _of_sites(batch: Batch, participants: pd.DataFrame) -> Iterator[_Finding]:
         return
     sites = participants["site"].to_numpy()
     unlisted = unknown_sites(sites, rules)[batch.numbers] & (site_codes(batch, rules) == sites[batch.numbers])
-    yield _Finding("unknown_code", str(rules.by or GROUP), np.flatnonzero(unlisted), of_record=rules.by_group)
+    yield _Finding("unknown_code", str(rules.by or GROUP), np.flatnonzero(unlisted), of_record=rules.by is None)

@@ -11,9 +11,9 @@ from datetime import date
 from typing import Literal, Protocol
 
 from consent.dates import parse_day
-from consent.delivery.report_set import Destination, ReportSet, TargetFile, report_set
+from consent.delivery.report_set import Destination, ReportSet, TargetFile
 from consent.errors import DeliveryRefusedError
-from consent.files import ReportFile, StoredFile, content_hash, join_paths
+from consent.files import StoredFile, content_hash, join_paths
 
 _SET_ID = re.compile(r"[0-9a-f]{8}")
 
@@ -45,20 +45,6 @@ class Folder(Protocol):
 
 
 @dataclass(frozen=True)
-class FolderState:
-    """The files in the folder before a delivery, by path.
-
-    Attributes:
-        newer_cutoff: a later cut-off with a complete set in the archive.
-        age_unknown: an as-of report would replace a report whose cut-off is unknown, as no archived set matches it.
-    """
-
-    files: Mapping[str, StoredFile]
-    newer_cutoff: date | None = None
-    age_unknown: bool = False
-
-
-@dataclass(frozen=True)
 class Step:
     """One file and what to do with it."""
 
@@ -73,13 +59,16 @@ class Step:
 
 @dataclass(frozen=True)
 class DeliveryPlan:
-    """The steps of a delivery and its final state; ``--dry-run`` stops here."""
+    """The steps of a delivery and its final state; ``existing``: the files in the folder before it, by path.
+
+    ``--dry-run`` stops here.
+    """
 
     state: State
     report: ReportSet
     archive: tuple[Step, ...]
     stable: tuple[Step, ...]
-    folder_state: FolderState
+    existing: Mapping[str, StoredFile]
 
     @property
     def set_id(self) -> str:
@@ -101,26 +90,19 @@ class Delivery:
     files: tuple[StoredFile, ...]
 
 
-def read_folder_state(files: Sequence[ReportFile], destination: Destination, folder: Folder) -> FolderState:
-    """Read everything that the plan depends on."""
-    report = report_set(files, destination)
-    paths = [target.path for target in (*report.archive_targets({}), *report.stable_targets({}))]
-    existing = {path: stored for path in paths if (stored := folder.stat(path))}
-    newer = _newer_cutoff(destination, folder)
-    return FolderState(existing, newer, newer is None and _is_age_unknown(report, existing, folder))
-
-
-def plan_delivery(files: Sequence[ReportFile], destination: Destination, folder_state: FolderState) -> DeliveryPlan:
+def plan_delivery(report: ReportSet, folder: Folder) -> DeliveryPlan:
     """Plan the writes after which the folder holds this complete report, without replacing a newer one.
 
-    Raises DeliveryRefusedError if an archived file was changed, the archive holds a future day, or the report under the
-    stable names may be newer: a person must look first. Raises ValueError for files that must never be delivered.
+    Raises DeliveryRefusedError if an archived file was changed, the archive holds a future day, or the report under
+    the stable names may be newer. A person must look first.
     """
-    report = report_set(files, destination)
-    archive = _archive_steps(report, folder_state)
-    _ensure_not_older(destination, folder_state)
-    stable = () if folder_state.newer_cutoff else _steps(report.stable_targets(folder_state.files), folder_state, True)
-    return DeliveryPlan(_final_state(archive, stable), report, archive, stable, folder_state)
+    targets = (*report.archive_targets({}), *report.stable_targets({}))
+    existing = {target.path: stored for target in targets if (stored := folder.stat(target.path))}
+    newer = _newer_cutoff(report.destination, folder)
+    archive = _archive_steps(report, existing)
+    _ensure_not_older(report, existing, newer, folder)
+    stable = () if newer else _steps(report.stable_targets(existing), existing, replaces=True)
+    return DeliveryPlan(_final_state(archive, stable), report, archive, stable, existing)
 
 
 def deliver(
@@ -136,7 +118,7 @@ def deliver(
     """
     writes = [step for step in plan.steps if step.action != "keep"]
     first_stable = next((step for step in writes if step.replaces), None)
-    stored = dict(plan.folder_state.files)
+    stored = dict(plan.existing)
     state, shown = plan.state, plan.stable or plan.archive
     try:
         if writes:
@@ -162,9 +144,9 @@ def _final_state(archive: Sequence[Step], stable: Sequence[Step]) -> State:
     return "unchanged" if all(step.action == "keep" for step in (*archive, *stable)) else "delivered"
 
 
-def _archive_steps(report: ReportSet, folder_state: FolderState) -> tuple[Step, ...]:
-    steps = _steps(report.archive_targets(folder_state.files), folder_state, replaces=False)
-    has_manifest = bool(steps) and steps[-1].path in folder_state.files
+def _archive_steps(report: ReportSet, existing: Mapping[str, StoredFile]) -> tuple[Step, ...]:
+    steps = _steps(report.archive_targets(existing), existing, replaces=False)
+    has_manifest = bool(steps) and steps[-1].path in existing
     for step in steps:
         if step.action == "replace" or (step.action == "add" and has_manifest):
             raise DeliveryRefusedError(
@@ -174,26 +156,28 @@ def _archive_steps(report: ReportSet, folder_state: FolderState) -> tuple[Step, 
     return steps
 
 
-def _steps(targets: Sequence[TargetFile], folder_state: FolderState, replaces: bool) -> tuple[Step, ...]:
-    return tuple(Step(target, _action(target, folder_state), replaces) for target in targets)
+def _steps(targets: Sequence[TargetFile], existing: Mapping[str, StoredFile], *, replaces: bool) -> tuple[Step, ...]:
+    return tuple(Step(target, _action(target, existing.get(target.path)), replaces) for target in targets)
 
 
-def _action(target: TargetFile, folder_state: FolderState) -> Action:
-    stored = folder_state.files.get(target.path)
+def _action(target: TargetFile, stored: StoredFile | None) -> Action:
     if stored is None:
         return "add"
     return "keep" if stored.content_hash == content_hash(target.content) else "replace"
 
 
-def _ensure_not_older(destination: Destination, folder_state: FolderState) -> None:
-    newer = folder_state.newer_cutoff
+def _ensure_not_older(
+    report: ReportSet, existing: Mapping[str, StoredFile], newer: date | None, folder: Folder
+) -> None:
+    """Raise for an archived future day, and for an as-of report that would replace one of unknown age."""
+    destination = report.destination
     if newer and destination.cutoff == destination.exported_on:
         raise DeliveryRefusedError(
             f"The archive holds a report of a future day, {newer}.",
             "Check the clock of this machine. If it is right, move the folder "
             f"'{join_paths(destination.archive_home, newer.isoformat())}' away, then run again.",
         )
-    if folder_state.age_unknown:
+    if not newer and _is_age_unknown(report, existing, folder):
         raise DeliveryRefusedError(
             f"A report as of {destination.cutoff} might replace a newer one in '{destination.folder}': no archived "
             "report matches the one there.",
@@ -202,17 +186,14 @@ def _ensure_not_older(destination: Destination, folder_state: FolderState) -> No
 
 
 def _is_age_unknown(report: ReportSet, existing: Mapping[str, StoredFile], folder: Folder) -> bool:
+    """Whether an as-of report would replace a report whose cut-off is unknown: no archived set has its manifest."""
     destination, manifest = report.destination, report.stable_targets(existing)[-1]
     theirs = existing.get(manifest.path)
     if theirs is None or destination.always or destination.cutoff == destination.exported_on:
         return False
-    return theirs.content_hash != content_hash(manifest.content) and not _is_archived(theirs, destination, folder)
-
-
-def _is_archived(manifest: StoredFile, destination: Destination, folder: Folder) -> bool:
-    """Whether an archived set has this very manifest."""
-    archived = (one for day in _archived_days(destination, folder) for one in _manifests(day, destination, folder))
-    return any(one.content_hash == manifest.content_hash for one in archived)
+    days = _archived_days(destination, folder)
+    archived = (stored.content_hash for day in days for stored in _manifests(day, destination, folder))
+    return theirs.content_hash != content_hash(manifest.content) and theirs.content_hash not in archived
 
 
 def _newer_cutoff(destination: Destination, folder: Folder) -> date | None:

@@ -54,10 +54,22 @@ class TargetFile:
 
 @dataclass(frozen=True)
 class ReportSet:
-    """The files of one report and their destination; create it with ``report_set``, which checks them."""
+    """The files of one report and their destination.
 
+    Raises ``ValueError`` for content that is empty or not bytes, for names that Windows or Dropbox does not allow, and
+    for names that are the same to them.
+    """
+
+    files: Sequence[ReportFile]
     destination: Destination
-    files: tuple[ReportFile, ...]
+
+    def __post_init__(self) -> None:
+        for file in self.files:
+            ensure_content(file.name, file.content)
+        names = [*(file.name for file in self.files), self.destination.manifest_name]
+        for name in [*names, self.destination.title, *folder_names(self.destination.folder)]:
+            _ensure_legal(name)
+        _ensure_no_clashes([*names, "data", "Archive"])
 
     @cached_property
     def set_id(self) -> str:
@@ -117,21 +129,6 @@ class ReportSet:
 
     def _stable_path(self, file: ReportFile) -> str:
         return join_paths(self.destination.folder, "data" if file.data else "", file.name)
-
-
-def report_set(files: Sequence[ReportFile], destination: Destination) -> ReportSet:
-    """Combine the files of a report with its destination.
-
-    Raises ``ValueError`` for content that is empty or not bytes, for names that Windows or Dropbox does not allow, and
-    for names that are the same to them.
-    """
-    for file in files:
-        ensure_content(file.name, file.content)
-    names = [*(file.name for file in files), destination.manifest_name]
-    for name in [*names, destination.title, *folder_names(destination.folder)]:
-        _ensure_legal(name)
-    _ensure_no_clashes([*names, "data", "Archive"])
-    return ReportSet(destination, tuple(files))
 
 
 def ensure_content(name: str, content: bytes) -> None:

@@ -1,10 +1,11 @@
 """The rows that an export must contain, and the rows received so far.
 
-Record, event, repeat instrument and instance identify a row. Only a 64-bit hash of them is kept: 8 MB for a million
-rows. Whole rows stay in memory only for their batch, or until the rest of a split record has been received.
+Record, event, repeat instrument and instance identify a row. Only a 64-bit hash of them is kept: 8 bytes a row, and 8
+a record. Whole rows stay in memory only for their batch, or until the rest of a split record has been received.
 """
 
 import hashlib
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -18,6 +19,7 @@ from consent.errors import IncompleteExportError
 from consent.redcap.error_mapping import RUN_AGAIN
 
 Row = tuple[str, ...]
+Hashes = array[int]  # 64-bit hashes in one block of memory
 
 RECORD = "record"  # a batch's first column: the record id, under any name in the project
 EVENT, INSTRUMENT, INSTANCE = "redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance"
@@ -49,65 +51,21 @@ class RowShape:
 
     def rows(self, objects: Iterable[dict[str, str]], source: str) -> Iterator[Row]:
         """Turn the objects of an export into rows; raise IncompleteExportError where one lacks a column."""
-        values = itemgetter(*self.values) if len(self.values) > 1 else lambda found: [found[v] for v in self.values]
-        event, instrument, instance = (name in self.structure for name in (EVENT, INSTRUMENT, INSTANCE))
+        take = itemgetter(self.record_id, EVENT, INSTRUMENT, INSTANCE, *self.values)
+        blank = dict.fromkeys({EVENT, INSTRUMENT, INSTANCE} - {*self.structure}, "")
         try:
             for found in objects:
-                yield (
-                    found[self.record_id],
-                    found[EVENT] if event else found.get(EVENT, ""),
-                    found[INSTRUMENT] if instrument else found.get(INSTRUMENT, ""),
-                    found[INSTANCE] if instance else found.get(INSTANCE, ""),
-                    *values(found),
-                )
+                yield take(blank | found)
         except KeyError as error:
             raise IncompleteExportError(f"{source} has no column {error.args[0]}.", RUN_AGAIN) from None
 
 
-class Hashes:
-    """Any number of 64-bit hashes in one block of memory, which doubles when full: small steps fragment memory."""
-
-    def __init__(self, room: int = 1024) -> None:
-        self._block = np.empty(max(1, room), dtype=np.uint64)
-        self._used = 0
-
-    def __len__(self) -> int:
-        return self._used
-
-    def append(self, value: int) -> None:
-        if self._used == len(self._block):
-            larger = np.empty(2 * self._used, dtype=np.uint64)
-            larger[: self._used] = self._block
-            self._block = larger
-        self._block[self._used] = value
-        self._used += 1
-
-    def extend(self, values: Iterable[int]) -> None:
-        for value in values:
-            self.append(value)
-
-    def copy(self) -> "Hashes":
-        other = Hashes(len(self._block))
-        other._block[: self._used] = self._block[: self._used]
-        other._used = self._used
-        return other
-
-    def sorted(self) -> npt.NDArray[np.uint64]:
-        """Sort the hashes in place and return a view: a copy would double the memory of a large registry."""
-        view = self._block[: self._used]
-        view.sort()
-        return view
-
-
 @dataclass
 class ReceivedRows:
-    """The hashes of the rows and records received so far.
+    """The hashes of the rows received so far, and of their records: one for each group of adjacent rows of a record."""
 
-    While each record is a single row without event and repeat, one hash identifies both and is kept once.
-    """
-
-    rows: Hashes = field(default_factory=Hashes)
-    _records: Hashes | None = None
+    rows: Hashes = field(default_factory=lambda: array("Q"), repr=False)
+    records: Hashes = field(default_factory=lambda: array("Q"), repr=False)
 
     @classmethod
     def of(cls, rows: Iterable[Row]) -> "ReceivedRows":
@@ -117,28 +75,15 @@ class ReceivedRows:
             received.add_record(list(together))
         return received
 
-    @property
-    def records(self) -> Hashes:
-        """A record's hash, once for each group of adjacent rows of it."""
-        return self.rows if self._records is None else self._records
-
     def add_record(self, rows: list[Row]) -> None:
         """Add adjacent rows of one record."""
-        if self._records is not None or len(rows) > 1 or any(rows[0][1:4]):
-            self._own_records().append(hash_of(rows[0][0]))
+        self.records.append(hash_of(rows[0][0]))
         self.rows.extend(hash_of(*row[:4]) for row in rows)
 
     def add(self, others: "ReceivedRows") -> None:
         """Add the rows of another response."""
-        if self._records is not None or others._records is not None:
-            self._own_records().extend(others.records.sorted().tolist())
-        self.rows.extend(others.rows.sorted().tolist())
-
-    def _own_records(self) -> Hashes:
-        """Keep separate hashes of records from now on."""
-        if self._records is None:
-            self._records = self.rows.copy()
-        return self._records
+        self.records.extend(others.records)
+        self.rows.extend(others.rows)
 
     def split_records(self) -> frozenset[int]:
         """Return the hashes of the records whose rows were not adjacent."""
@@ -151,7 +96,7 @@ class ReceivedRows:
     @property
     def record_count(self) -> int:
         """The number of different records received."""
-        view = self.records.sorted()
+        view = sort_hashes(self.records)
         return len(view) - int((view[1:] == view[:-1]).sum())
 
 
@@ -192,11 +137,18 @@ def frame_of(rows: list[Row], shape: RowShape) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(shape.frame_columns), dtype=object)
 
 
+def sort_hashes(hashes: Hashes) -> npt.NDArray[np.uint64]:
+    """Sort the hashes in place and return a view: a copy would double the memory of a large registry."""
+    view = np.asarray(hashes)
+    view.sort()
+    return view
+
+
 def find_missing(listed: Hashes, received: Hashes) -> npt.NDArray[np.uint64]:
     """Return the sorted hashes that are listed and were not received."""
-    wanted, present = listed.sorted(), received.sorted()
-    if np.array_equal(wanted, present) or not len(present):
-        return wanted[:0] if len(present) else wanted.copy()
+    wanted, present = sort_hashes(listed), sort_hashes(received)
+    if not present.size or np.array_equal(wanted, present):
+        return wanted[: 0 if present.size else None].copy()
     nearest = np.minimum(np.searchsorted(present, wanted), len(present) - 1)
     absent: npt.NDArray[np.bool_] = present[nearest] != wanted
     return wanted[absent]
@@ -213,5 +165,5 @@ def ensure_no_repeated_rows(received: ReceivedRows, source: str) -> None:
 
 
 def _repeated(hashes: Hashes) -> set[int]:
-    view = hashes.sorted()
-    return {int(value) for value in np.unique(view[1:][view[1:] == view[:-1]])}
+    view = sort_hashes(hashes)
+    return {*np.unique(view[1:][view[1:] == view[:-1]]).tolist()}

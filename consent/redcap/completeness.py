@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from consent.errors import IncompleteExportError
-from consent.redcap.arrivals import ReceivedRows, Row, RowShape, find_missing
+from consent.redcap.arrivals import ReceivedRows, Row, RowShape, find_missing, sort_hashes
 from consent.redcap.client import Parameter, RedcapClient
 from consent.redcap.error_mapping import RUN_AGAIN
 from consent.redcap.export_plan import ExportPlan
@@ -67,7 +67,7 @@ def check_complete(
         return listed
     logger.info("event=redcap_listing_repeated missing=%d unlisted=%d", len(missing), len(unlisted))
     again = list_rows(client, plan)
-    if still_listed := int(np.isin(missing, again.rows.sorted()).sum()):
+    if still_listed := int(np.isin(missing, sort_hashes(again.rows)).sum()):
         what = f"REDCap lists {len(listed.rows):,} rows, but {still_listed:,} of them did not arrive."
         raise IncompleteExportError(what, RUN_AGAIN)
     if (changed := max(len(missing), len(find_missing(again.rows, received.rows)))) > _few_rows(listed):

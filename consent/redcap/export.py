@@ -12,7 +12,7 @@ from typing import Generic, Protocol, Self, TypeVar
 import pandas as pd
 
 from consent.errors import IncompleteExportError, SourceRefusedError, SourceUnavailableError, log_text
-from consent.redcap.arrivals import GROUP, Hashes, ReceivedRows, Row, ensure_no_repeated_rows, frame_of, record_batches
+from consent.redcap.arrivals import GROUP, ReceivedRows, Row, ensure_no_repeated_rows, frame_of, record_batches
 from consent.redcap.client import Parameter, RedcapClient
 from consent.redcap.completeness import BUNDLE, check_complete, list_ids, list_rows, split_ids
 from consent.redcap.error_mapping import TooLargeError
@@ -61,7 +61,7 @@ def export_registry(
     """
     listed = list_rows(client, plan)
     number = listed.record_count
-    reader = _Reader(client, plan, count, nothing, lambda received: progress(received, number), len(listed.rows))
+    reader = _Reader(client, plan, count, nothing, lambda received: progress(received, number))
     try:
         part, in_batches = reader.read(), False
     except TooLargeError as error:
@@ -95,14 +95,11 @@ class _Part(Generic[Counts]):
 
 @dataclass(frozen=True)
 class _Reader(Generic[Counts]):
-    """Reads and counts records; ``rows_listed`` reserves the memory."""
-
     client: RedcapClient
     plan: ExportPlan
     count: Callable[[pd.DataFrame], Counts]
     nothing: Counts
     progress: Callable[[int], None]
-    rows_listed: int
 
     def read(self, ids: tuple[str, ...] = (), received_before: int = 0) -> _Part[Counts]:
         """Read all records, or the named ones; read again where rows of one record are not adjacent."""
@@ -110,7 +107,7 @@ class _Reader(Generic[Counts]):
 
         def consume(found: Iterator[dict[str, str]]) -> _Part[Counts]:
             rows, has_groups = _rows(found, self.plan)
-            received, counts = ReceivedRows(Hashes(1 if ids else self.rows_listed)), self.nothing
+            received, counts = ReceivedRows(), self.nothing
             for batch in record_batches(rows, received, split=split):
                 counts = counts + self.count(frame_of(batch, self.plan.shape))
                 self.progress(received_before + len(received.records))

@@ -79,7 +79,7 @@ def plan_export(study: StudyConfig, project: Project) -> ExportPlan:
 
 def value_columns(study: StudyConfig, columns: Mapping[FieldRef, str]) -> tuple[str, ...]:
     """Return the export columns to keep: the study's fields, and the data access group where it is the site."""
-    group = (GROUP,) if study.sites and study.sites.by_group else ()
+    group = (GROUP,) if study.sites and study.sites.by is None else ()
     return (*dict.fromkeys(column for column in columns.values() if column != RECORD), *group)
 
 

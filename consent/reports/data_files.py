@@ -66,12 +66,12 @@ def document(summary: ConsentSummary) -> dict[str, Any]:
 def _optional_parts(summary: ConsentSummary) -> dict[str, Any]:
     """Return the parts that only some study files configure; the keys of the others are absent."""
     parts: dict[str, Any] = {}
-    if summary.sites:
-        parts["sites_by"] = "data_access_group" if summary.sites.by_present_group else "field"
-        parts["sites"] = [_known(site) for site in summary.sites.counts]
+    if summary.sites and summary.study.sites:
+        parts["sites_by"] = "field" if summary.study.sites.by else "data_access_group"
+        parts["sites"] = [_known(site) for site in summary.sites]
     if summary.versions:
-        parts["versions"] = [_known(version) for version in summary.versions.counts]
-        parts["reconsent_due"] = summary.versions.reconsent_due
+        parts["versions"] = [_known(version) for version in summary.versions]
+        parts["reconsent_due"] = summary.reconsent_due
     if summary.withdrawals:
         parts["withdrawals"] = _known(summary.withdrawals)
     if summary.accrual:

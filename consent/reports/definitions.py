@@ -154,7 +154,7 @@ def _completeness(study: StudyConfig) -> str:
     text = (
         "REDCap lists its records separately from the export. Every listed record must arrive, or nothing is "
         "delivered. (A report made from a file says that this was not checked.) A report is not delivered when its "
-        f"total or its consented drop by more than 5 and more than {study.guard.max_drop * 100:g}%, until a person "
+        f"total or its consented drop by more than 5 and more than {study.max_drop * 100:g}%, until a person "
         "confirms it."
     )
     project = study.redcap.project_id

@@ -5,7 +5,7 @@ from datetime import date
 
 from consent.counting.period import RATE_WEEKS, RECENT_WEEKS
 from consent.counting.recruitment import Accrual, RenewalRow
-from consent.counting.summary import ConsentSummary, RiderCount, Sites, Versions, WeekCount, Withdrawals
+from consent.counting.summary import ConsentSummary, RiderCount, SiteCount, VersionCount, Withdrawals
 from consent.dates import date_range, short_day
 from consent.reports.model import Cell, ChartKind, Column, Medium, Row, Section, Share, Table, columns_of
 from consent.reports.wording import NO_NUMBER, REFUSALS_NOT_RECORDED, rider_name
@@ -19,9 +19,9 @@ def optional_sections(summary: ConsentSummary) -> Iterator[Section]:
     if summary.riders:
         yield _riders(summary.riders)
     if summary.sites:
-        yield _sites(summary.sites, summary.weeks)
+        yield _sites(summary.sites, summary)
     if summary.versions:
-        yield _versions(summary.versions)
+        yield _versions(summary.versions, summary.reconsent_due)
     if summary.withdrawals:
         yield _withdrawals(summary.withdrawals)
     if accrual:
@@ -57,10 +57,10 @@ def _riders(riders: tuple[RiderCount, ...]) -> Section:
     )
 
 
-def _sites(sites: Sites, weeks: tuple[WeekCount, ...]) -> Section:
+def _sites(counts: tuple[SiteCount, ...], summary: ConsentSummary) -> Section:
     """The people of each site, which add up to everybody."""
-    counts, workbook = sites.counts, Medium.WORKBOOK
-    complete = [week for week in weeks if week.complete][-RECENT_WEEKS:]
+    workbook, by_group = Medium.WORKBOOK, summary.study.sites is not None and summary.study.sites.by is None
+    complete = [week for week in summary.weeks if week.complete][-RECENT_WEEKS:]
     days = date_range(complete[0].first_day, complete[-1].last_day) if complete else "none yet"
     recent = (
         f"Consents in the last {RECENT_WEEKS} complete weeks ({days})",
@@ -79,24 +79,24 @@ def _sites(sites: Sites, weeks: tuple[WeekCount, ...]) -> Section:
         *("All sites", None, None, sum(site.participants for site in counts), sum(site.consented for site in counts)),
         *(None, None, sum(site.taking_part for site in counts), sum(site.recent for site in counts)),
     )
-    by_group = ("A site is the data access group that a record is in now.",) if sites.by_present_group else ()
+    note = ("A site is the data access group that a record is in now.",) if by_group else ()
     return Section(
-        "Sites by present group" if sites.by_present_group else "Sites",
-        ("Each participant is at one site or at none. The sites add up to all participants.", *by_group),
+        "Sites by present group" if by_group else "Sites",
+        ("Each participant is at one site or at none. The sites add up to all participants.", *note),
         Table(columns, (*rows, total), totals=(-1,)),
         sheet=SITES,
     )
 
 
-def _versions(versions: Versions) -> Section:
+def _versions(counts: tuple[VersionCount, ...], reconsent_due: int) -> Section:
     """The form versions that those still taking part have signed last."""
     rows: list[Row] = [
         (n.version, n.taking_part, "accepted" if n.accepted else "re-consent due")
         if n.version
         else ("(blank)", n.taking_part, "not known")
-        for n in versions.counts
+        for n in counts
     ]
-    rows.append(("Due to consent again", versions.reconsent_due, None))
+    rows.append(("Due to consent again", reconsent_due, None))
     columns = columns_of("Version signed last", "Still\ntaking part", "Status")
     return Section("Form versions", table=Table(columns, rows, totals=(-1,)), narrow=True)
 

@@ -19,8 +19,8 @@ from consent.counting.period import ReportPeriod, choose_period
 from consent.counting.summarise import summarise
 from consent.counting.summary import ConsentSummary, Source
 from consent.counting.tally import Tally, ensure_raw_values, tally_participants
-from consent.delivery.plan import Delivery, DeliveryPlan, Folder, deliver, plan_delivery, read_folder_state
-from consent.delivery.report_set import Destination
+from consent.delivery.plan import Delivery, DeliveryPlan, Folder, deliver, plan_delivery
+from consent.delivery.report_set import Destination, ReportSet
 from consent.files import ReportFile, to_json
 from consent.redcap.csv_export import count_file
 from consent.redcap.export import Exported, export_registry
@@ -207,7 +207,7 @@ def _plan(
     progress.stage("Comparing with the folder")
     files = render(summary)
     lease.keep_alive()
-    return plan_delivery(files, destination, read_folder_state(files, destination, folder))
+    return plan_delivery(ReportSet(files, destination), folder)
 
 
 def _apply(plan: DeliveryPlan, folder: Folder, lease: KeepAlive, progress: Progress) -> Delivery:

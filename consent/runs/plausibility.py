@@ -86,7 +86,7 @@ def _drops(summary: ConsentSummary, last: RunRecord | None) -> list[tuple[str, b
         (
             f"{what} dropped by {before - after:,}: from {before:,} as of {last.cutoff} "
             f"to {after:,} as of {summary.period.cutoff}.",
-            before - after > allowed_drop(before, summary.study.guard.max_drop),
+            before - after > allowed_drop(before, summary.study.max_drop),
         )
         for what, before, after in pairs
         if after < before

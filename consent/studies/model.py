@@ -100,11 +100,6 @@ class SiteRules:
     by: FieldRef | None
     listed: tuple[ListedSite, ...]
 
-    @property
-    def by_group(self) -> bool:
-        """Whether sites are data access groups."""
-        return self.by is None
-
 
 @dataclass(frozen=True)
 class VersionRules:
@@ -144,22 +139,14 @@ class DeliveryTarget:
 
 
 @dataclass(frozen=True)
-class Guard:
-    """The largest drop since the last report that needs no acceptance, as a fraction of the last numbers."""
-
-    max_drop: float
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """The time on Monday from which a report is due, in the study's time zone."""
-
-    not_before: time
-
-
-@dataclass(frozen=True)
 class StudyConfig:
-    """A whole study file; ``sha256`` is the hash of its text, which every report shows."""
+    """A whole study file.
+
+    Attributes:
+        max_drop: the largest drop since the last report that needs no acceptance, as a fraction of the last numbers.
+        not_before: the time on Monday from which a report is due, in the study's time zone.
+        sha256: the hash of the file's text, which every report shows.
+    """
 
     key: str
     title: str
@@ -176,8 +163,8 @@ class StudyConfig:
     version: VersionRules | None
     accrual: AccrualGoals | None
     delivery: DeliveryTarget
-    guard: Guard
-    schedule: Schedule
+    max_drop: float
+    not_before: time
     sha256: str
 
 

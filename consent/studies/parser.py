@@ -52,8 +52,8 @@ def _study(table: TomlTable, key: str, sha256: str) -> model.StudyConfig:
         version=_version(table.table("version")) if table.has("version") else None,
         accrual=_accrual(table.table("accrual")) if table.has("accrual") else None,
         delivery=_delivery(table.table("delivery", default={})),
-        guard=model.Guard(max_drop=table.table("guard", default={}).fraction("max_drop", default=0.02)),
-        schedule=model.Schedule(table.table("schedule", default={}).time_of_day("not_before", default=time(7, 0))),
+        max_drop=table.table("guard", default={}).fraction("max_drop", default=0.02),
+        not_before=table.table("schedule", default={}).time_of_day("not_before", default=time(7, 0)),
         sha256=sha256,
     )
     table.ensure_distinct(riders=tuple(rider.key.casefold() for rider in study.riders))

@@ -24,7 +24,7 @@ def due_at(study: StudyConfig, monday: date) -> datetime:
     If a clock change repeats that time, this is its first occurrence; if one skips it, the instant of the change.
     """
     zone = ZoneInfo(study.time_zone)
-    wall = datetime.combine(monday, study.schedule.not_before)
+    wall = datetime.combine(monday, study.not_before)
     first, second = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     if _wall_of(first, zone) == wall:
         return first

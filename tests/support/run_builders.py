@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from consent.delivery.plan import Delivery, DeliveryPlan, FolderState
-from consent.delivery.report_set import report_set
+from consent.delivery.plan import Delivery, DeliveryPlan
+from consent.delivery.report_set import ReportSet
 from consent.files import StoredFile
 from consent.runs.ledger.record import RunCounts, RunRecord, scheduled_id
 from consent.runs.ledger.store import RunLedger
@@ -70,13 +70,13 @@ def a_report(**changes: Any) -> RunRecord:
 
 def a_result(state: Any = "delivered", **changes: Any) -> RunResult:
     """The result of a run; ``changes`` replace its fields."""
-    report = report_set(REPORT, a_destination())
+    report = ReportSet(REPORT, a_destination())
     files = (StoredFile("/Adults.csv", "a" * 64, 10, "rev1"),)
     plan_state = "delivered" if state == "planned" else state
     result = RunResult(
         state=state,
         summary=summary_of(a_row()),
-        plan=DeliveryPlan(plan_state, report, (), (), FolderState({})),
+        plan=DeliveryPlan(plan_state, report, (), (), {}),
         delivery=None if state == "planned" else Delivery(plan_state, report.set_id, files),
         place="Dropbox folder /",
         sandbox=False,

@@ -152,7 +152,7 @@ def of_pdf(sample: str) -> Facts:
         facts |= in_week(f"{week.first_day}", consented, dict(zip(beside, agreed, strict=False)))
     for rider in summary.riders:
         facts |= named("rider", rider.key, ANSWERS, numbers_after(f"{rider.key}: {rider.label}", words))
-    for site in summary.sites.counts if summary.sites else ():
+    for site in summary.sites or ():
         columns = [name for name in NUMBERS if name != "target" or site.target is not None]
         facts |= named("site", site.code, columns, numbers_after(site.label, words.partition("Sites by")[2]))
     for row in summary.renewal or ():
@@ -163,7 +163,7 @@ def of_pdf(sample: str) -> Facts:
             columns,
             numbers_after(row.label, words.partition("For renewal by the ethics board")[2]),
         )
-    for version in summary.versions.counts if summary.versions else ():
+    for version in summary.versions or ():
         name = version.version or "(blank)"
         facts |= named("version", version.version, WHO, numbers_after(name, words.partition("Version signed last")[2]))
     for anew in summary.changes.weeks if summary.changes else ():

@@ -193,7 +193,7 @@ def _check_records(
     listed = findings.attempt(lambda: list_rows(client, plan))
     if listed is None:
         return
-    _check_number(listed.record_count, last, study.guard.max_drop, findings)
+    _check_number(listed.record_count, last, study.max_drop, findings)
     has_groups = findings.attempt(lambda: try_export(client, plan, split_ids([list_ids(client, plan)[0]])))
     if has_groups is None:
         return

@@ -16,8 +16,8 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from consent.counting.columns import Array, values
-from consent.counting.consents import Counting
+from consent.counting.columns import Array
+from consent.counting.consents import Batch
 from consent.dates import WEEK
 from consent.errors import SourceDataError
 from consent.studies.model import FieldRef, StudyConfig
@@ -118,19 +118,19 @@ class OldReading:
         return np.asarray(self.has_one[column] & (self.weeks != NOWHERE))
 
 
-def read_by_old_rule(rows: pd.DataFrame, counting: Counting) -> OldReading:
+def read_by_old_rule(batch: Batch) -> OldReading:
     """Read every row as the old pipeline did, over the weeks of this report; an unreadable date counts as none."""
-    form, period = counting.study.consents[0], counting.period
-    dates = values(rows, FieldRef(form.date), counting.column_map)
+    study, period = batch.counting.study, batch.counting.period
+    dates = batch.values(FieldRef(study.consents[0].date))
     blank = np.array([text in _BLANK for text in dates], dtype=bool)
     days = np.array([_day(text) for text in dates], dtype="datetime64[D]")
     weeks = (days - np.datetime64(period.start)).astype("int64") // 7
     counted = ~blank & ~np.isnat(days) & (weeks >= 0) & (weeks < len(period.weeks))
-    fields = {CONSENT: form.decision, **{rider.key: rider.field for rider in counting.study.riders}}
+    fields = {CONSENT: study.consents[0].decision, **{rider.key: rider.field for rider in study.riders}}
     return OldReading(
         weeks=np.where(counted, weeks, NOWHERE),
         unreadable=~blank & np.isnat(days),
-        has_one={column: _has_one(values(rows, ref, counting.column_map)) for column, ref in fields.items()},
+        has_one={column: _has_one(batch.values(ref)) for column, ref in fields.items()},
     )
 
 

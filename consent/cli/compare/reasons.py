@@ -12,7 +12,7 @@ import pandas as pd
 
 from consent.cli.compare.old_pipeline import CONSENT, NOWHERE, Cell, OldReading, read_by_old_rule
 from consent.counting.columns import Array, is_one_of
-from consent.counting.consents import CONSENTED, STATES, Batch, Counting, latest_consents, read_batch
+from consent.counting.consents import CONSENTED, STATES, Batch, Counting, latest_consents
 from consent.counting.participants import LEFT_OUT, OUTSIDE, build_participants
 from consent.counting.riders import AGREED, has_rider
 from consent.counting.tally import Tally, tally_participants
@@ -95,8 +95,8 @@ class _Column:
 
 def count_by_both_rules(rows: pd.DataFrame, counting: Counting) -> BothCounts:
     """Count a batch of whole records by both rules and explain the differences."""
-    batch, participants = read_batch(rows, counting), build_participants(rows, counting)
-    old = read_by_old_rule(rows, counting)
+    batch, participants = Batch(rows, counting), build_participants(rows, counting)
+    old = read_by_old_rule(batch)
     riders = (_rider_column(rider, batch, participants, old) for rider in counting.study.riders)
     columns = [_consent_column(batch, participants, old), *riders]
     reasons: Counter[tuple[Cell, Reason]] = Counter()

@@ -17,8 +17,8 @@ from consent.config.credentials import Secret
 from consent.config.settings import Network
 from consent.delivery.dropbox_folder import DropboxFolder
 from consent.delivery.dropbox_session import dropbox_session
-from consent.delivery.plan import Delivery, Destination, content_hash, deliver, plan_delivery, read_folder_state
-from consent.delivery.report_set import report_set
+from consent.delivery.plan import Delivery, Destination, content_hash, deliver, plan_delivery
+from consent.delivery.report_set import ReportSet
 from consent.errors import (
     ConsentReportError,
     DeliveryRefusedError,
@@ -84,7 +84,7 @@ class Bench:
 
     def deliver(self, files: tuple[ReportFile, ...] = REPORT, destination: Destination = DESTINATION) -> Delivery:
         folder = self.folder()
-        return deliver(plan_delivery(files, destination, read_folder_state(files, destination, folder)), folder)
+        return deliver(plan_delivery(ReportSet(files, destination), folder), folder)
 
     def fail(self, *faults: Fault) -> None:
         self.server.faults[:] = faults
@@ -129,7 +129,7 @@ def changed(**changes: object) -> Callable[[bytes], bytes]:
 
 
 def archived(name: str, files: tuple[ReportFile, ...] = REPORT, destination: Destination = DESTINATION) -> str:
-    return f"{report_set(files, destination).archive_folder}/{name}"
+    return f"{ReportSet(files, destination).archive_folder}/{name}"
 
 
 REPORT_PATHS = [

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from consent.delivery.local_folder import LocalFolder
-from consent.delivery.plan import Destination, content_hash, deliver, plan_delivery, read_folder_state
+from consent.delivery.plan import Destination, content_hash, deliver, plan_delivery
+from consent.delivery.report_set import ReportSet
 from consent.errors import DeliveryRefusedError, DeliveryUnverifiedError
 from consent.files import ReportFile, StoredFile
 from tests.support.plain_account import open_to_all, without_root
@@ -39,7 +40,7 @@ def a_minute_from_now() -> float:
 
 def delivered(root: Path, files: tuple[ReportFile, ...] = REPORT, folder: LocalFolder | None = None) -> str:
     folder = folder or a_folder(root)
-    return deliver(plan_delivery(files, DESTINATION, read_folder_state(files, DESTINATION, folder)), folder).state
+    return deliver(plan_delivery(ReportSet(files, DESTINATION), folder), folder).state
 
 
 def contents(root: Path) -> dict[str, bytes]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from consent.cli.compare.old_pipeline import Cell, OldReading, OldReport, parse_old_report, read_by_old_rule
-from consent.counting.consents import Counting
+from consent.counting.consents import Batch, Counting
 from consent.errors import SourceDataError
 from consent.studies.model import StudyConfig
 from consent.studies.parser import parse_study
@@ -29,7 +29,7 @@ USUAL = HEADER + ONE + TWO + TOTAL
 
 def old_reading(*rows: dict[str, str], counting: Counting = THREE_WEEKS) -> OldReading:
     """Read these rows by the old rule, over the three weeks to 1 October 2023."""
-    return read_by_old_rule(rows_frame(rows), counting)
+    return read_by_old_rule(Batch(rows_frame(rows), counting))
 
 
 def old_counts(*rows: dict[str, str], counting: Counting = THREE_WEEKS) -> Counter[Cell]:

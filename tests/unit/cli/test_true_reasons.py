@@ -12,7 +12,7 @@ from hypothesis import given
 from consent.cli.compare.old_pipeline import CONSENT, OldReading, read_by_old_rule
 from consent.cli.compare.reasons import count_by_both_rules
 from consent.counting.columns import Array, is_one_of
-from consent.counting.consents import CONSENTED, STATES, Batch, Counting, read_batch
+from consent.counting.consents import CONSENTED, STATES, Batch, Counting
 from consent.counting.participants import build_participants
 from consent.studies.model import FieldRef
 from tests.support.builders import CONSENT as FORM
@@ -122,8 +122,8 @@ SEEN: dict[str, Callable[[Named], bool]] = {
 def untrue(rows: list[dict[str, str]], counting: Counting) -> list[tuple[str, str]]:
     """Return column and rule of every reason that the rows of one participant do not show."""
     frame = rows_frame(rows)
-    batch, participants = read_batch(frame, counting), build_participants(frame, counting)
-    old = read_by_old_rule(frame, counting)
+    batch, participants = Batch(frame, counting), build_participants(frame, counting)
+    old = read_by_old_rule(batch)
     named = [
         (Named(week, column, batch, participants.iloc[0], old), reason.code)
         for ((week, column), reason), n in count_by_both_rules(frame, counting).reasons.items()

@@ -5,7 +5,7 @@ from datetime import date
 import pandas as pd
 import pytest
 
-from consent.counting.consents import STATES, Counting, read_consents
+from consent.counting.consents import STATES, Batch, Counting
 from tests.support.builders import CONSENT, a_column_map, a_counting, a_period, a_row, a_study, rows_frame
 
 CHECKBOX = CONSENT.replace('"consent_obtained"', '"choices(7)"').replace('["2"]', "[]")
@@ -15,9 +15,7 @@ FROM_AUCKLAND = a_study(consents='time_zone = "Pacific/Auckland"\n' + SURVEY)
 
 
 def the_consents(*rows: dict[str, str], counting: Counting | None = None) -> pd.DataFrame:
-    frame = rows_frame(rows)
-    numbers, _ = pd.factorize(frame["record"])
-    return read_consents(frame, numbers, counting or a_counting())
+    return Batch(rows_frame(rows), counting or a_counting()).consents
 
 
 def state_of(row: dict[str, str], counting: Counting | None = None) -> str:

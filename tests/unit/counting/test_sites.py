@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 
 from consent.counting.consents import Counting
-from consent.counting.summary import SiteCount, Sites
+from consent.counting.summary import SiteCount
 from consent.redcap.arrivals import EVENT, GROUP, INSTANCE
 from tests.support.builders import a_column_map, a_counting, a_period, a_row, a_study, participants_of, summary_of
 from tests.support.odd_registries import FULL_STUDY, odd_countings, odd_rows
@@ -33,7 +33,7 @@ def no_consent_at(site: str, event: str) -> dict[str, str]:
     return at(site, consent_date="", consent_obtained="", rider_a="") | {EVENT: event}
 
 
-def sites_of(*rows: dict[str, str], counting: Counting | None = None) -> Sites:
+def sites_of(*rows: dict[str, str], counting: Counting | None = None) -> tuple[SiteCount, ...]:
     found = summary_of(*rows, counting=counting or a_counting_by(BY_FIELD)).sites
     assert found is not None
     return found
@@ -75,18 +75,13 @@ def test_a_data_access_group_may_be_the_site() -> None:
     assert site_of(a_row(**{GROUP: "hamilton"}), counting=a_counting_by(BY_GROUP)) == "hamilton"
 
 
-@pytest.mark.parametrize(("sites", "by_group"), [(BY_GROUP, True), (BY_FIELD, False)])
-def test_sites_by_group_are_marked(sites: str, by_group: bool) -> None:
-    assert sites_of(a_row(site="n", **{GROUP: "n"}), counting=a_counting_by(sites)).by_present_group == by_group
-
-
 # The numbers of a site
 
 
 def test_sites_are_sorted_as_in_the_study_file_then_by_code_then_none() -> None:
     rows = [at(site, str(n)) for n, site in enumerate(["", "z", "s", "a", "n"])]
 
-    assert [site.label for site in sites_of(*rows, counting=a_counting_by(BY_FIELD + LISTED)).counts] == [
+    assert [site.label for site in sites_of(*rows, counting=a_counting_by(BY_FIELD + LISTED))] == [
         "North",
         "s",
         "a",
@@ -96,7 +91,7 @@ def test_sites_are_sorted_as_in_the_study_file_then_by_code_then_none() -> None:
 
 
 def test_a_site_has_the_label_and_target_of_the_study_file() -> None:
-    found = sites_of(at("n"), counting=a_counting_by(BY_FIELD + LISTED)).counts[0]
+    found = sites_of(at("n"), counting=a_counting_by(BY_FIELD + LISTED))[0]
 
     assert found == SiteCount("n", "North", 30, None, participants=1, consented=1, taking_part=1, recent=1)
 
@@ -105,7 +100,7 @@ def test_a_site_counts_participants_consented_and_taking_part() -> None:
     rows = [at("n", "1"), at("n", "2", consent_obtained="2"), at("n", "3", left_on="2023-09-20")]
     counting = a_counting_by(BY_FIELD + '[withdrawal]\ndate = "left_on"\n')
 
-    found = sites_of(*({"left_on": "", **row} for row in rows), counting=counting).counts[0]
+    found = sites_of(*({"left_on": "", **row} for row in rows), counting=counting)[0]
 
     assert (found.participants, found.consented, found.taking_part) == (3, 2, 1)
 
@@ -117,7 +112,7 @@ def test_a_site_counts_participants_consented_and_taking_part() -> None:
 def test_recent_are_the_last_four_complete_weeks(day: str, recent: int) -> None:
     counting = a_counting_by(BY_FIELD, cutoff="2023-10-24", exported_on="2023-10-24")
 
-    assert sites_of(at("n", consent_date=day), counting=counting).counts[0].recent == recent
+    assert sites_of(at("n", consent_date=day), counting=counting)[0].recent == recent
 
 
 @pytest.mark.parametrize(
@@ -140,7 +135,7 @@ def test_a_site_that_the_study_file_does_not_list_is_reviewed(site: str, sites: 
 @given(rows=odd_rows(), counting=odd_countings(studies=(FULL_STUDY,)))
 def test_the_sites_add_up_to_the_whole_report(rows: Rows, counting: Counting) -> None:
     summary = summary_of(*rows, counting=counting)
-    sites = summary.sites.counts if summary.sites else ()
+    sites = summary.sites or ()
 
     sums = [
         sum(numbers) for numbers in zip(*((s.participants, s.consented, s.taking_part) for s in sites), strict=True)

@@ -19,9 +19,8 @@ from consent.delivery.plan import (
     content_hash,
     deliver,
     plan_delivery,
-    read_folder_state,
 )
-from consent.delivery.report_set import report_set
+from consent.delivery.report_set import ReportSet
 from consent.errors import DeliveryRefusedError, DeliveryUnavailableError, LeaseLostError
 from consent.files import ReportFile
 from tests.support.builders import CSV, JSON, PDF, REPORT, TITLE, a_destination
@@ -89,7 +88,7 @@ def planned(
     folder: Folder, destination: Destination | None = None, files: tuple[ReportFile, ...] = REPORT
 ) -> DeliveryPlan:
     destination = destination or a_destination()
-    return plan_delivery(files, destination, read_folder_state(files, destination, folder))
+    return plan_delivery(ReportSet(files, destination), folder)
 
 
 def delivered(
@@ -106,7 +105,7 @@ def a_delivered_folder(destination: Destination | None = None, files: tuple[Repo
 
 
 def archived(name: str, destination: Destination | None = None, files: tuple[ReportFile, ...] = REPORT) -> str:
-    return f"{report_set(files, destination or a_destination()).archive_folder}/{name}"
+    return f"{ReportSet(files, destination or a_destination()).archive_folder}/{name}"
 
 
 def moved_away(folder: MemoryFolder, home: str) -> MemoryFolder:
@@ -142,7 +141,7 @@ def test_the_content_hash_is_the_one_dropbox_gives(content: bytes, expected: str
 
 def test_the_set_id_is_a_hash_of_the_sorted_names_and_content_hashes() -> None:
     lines = "\n".join(sorted(f"{file.name}:{content_hash(file.content)}" for file in REPORT))
-    assert report_set(REPORT, a_destination()).set_id == hashlib.sha256(lines.encode()).hexdigest()[:8]
+    assert ReportSet(REPORT, a_destination()).set_id == hashlib.sha256(lines.encode()).hexdigest()[:8]
 
 
 def test_the_archive_is_written_first_and_each_manifest_after_its_files() -> None:
@@ -215,7 +214,7 @@ def test_the_manifest_names_the_report_and_lists_every_file() -> None:
         "title": TITLE,
         "cutoff": "2026-11-16",
         "exported_on": "2026-11-16",
-        "set_id": report_set(REPORT, a_destination()).set_id,
+        "set_id": ReportSet(REPORT, a_destination()).set_id,
         "sandbox": True,
         "files": [
             {
@@ -471,7 +470,7 @@ def test_a_plan_lists_its_steps_and_writes_nothing() -> None:
 )
 def test_content_that_must_never_replace_a_good_file_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match="has no content"):
-        report_set([replace(CSV, content=content)], a_destination())
+        ReportSet([replace(CSV, content=content)], a_destination())
 
 
 @pytest.mark.parametrize(
@@ -485,15 +484,15 @@ def test_content_that_must_never_replace_a_good_file_is_refused(content: bytes) 
 )
 def test_names_that_windows_or_dropbox_cannot_tell_apart_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="the same to Windows and Dropbox"):
-        report_set([CSV, replace(JSON, name="Résumé"), replace(PDF, name=name)], a_destination())
+        ReportSet([CSV, replace(JSON, name="Résumé"), replace(PDF, name=name)], a_destination())
 
 
 @pytest.mark.parametrize("name", ["", "a/b.csv", "a.csv.", " a.csv", "CON.csv", "x" * 256, "half a \ud83d surrogate"])
 def test_a_name_that_windows_or_dropbox_does_not_allow_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"not a legal name|surrogates not allowed"):
-        report_set([replace(CSV, name=name)], a_destination())
+        ReportSet([replace(CSV, name=name)], a_destination())
 
 
 def test_a_folder_that_windows_or_dropbox_does_not_allow_is_refused() -> None:
     with pytest.raises(ValueError, match="not a legal name"):
-        report_set(REPORT, a_destination(folder="/Reports/../other"))
+        ReportSet(REPORT, a_destination(folder="/Reports/../other"))

@@ -170,6 +170,13 @@ def with_every_part() -> dict[str, Any]:
     return document(summary_of(*rows, counting=a_counting(a_study(more=EVERY_PART))))
 
 
+def test_sites_by_data_access_group_are_marked() -> None:
+    counting = a_counting(a_study(more='[sites]\nby = "data_access_group"\n'))
+    assert (
+        document(summary_of(a_row(redcap_data_access_group="n"), counting=counting))["sites_by"] == "data_access_group"
+    )
+
+
 def test_what_a_study_file_does_not_ask_for_is_no_key_of_the_document() -> None:
     optional = {"sites_by", "sites", "versions", "reconsent_due", "withdrawals", "accrual", "renewal"}
 

@@ -61,20 +61,18 @@ def what_is_left_out_has_a_rule(summary: ConsentSummary) -> bool:
 def the_sites_add_up(summary: ConsentSummary) -> bool:
     last_four = sum([week.consented for week in summary.weeks if week.complete][-4:])
     totals = (summary.participants.total, summary.participants.consented, summary.taking_part, last_four)
-    counts = [
-        (s.participants, s.consented, s.taking_part, s.recent) for s in (summary.sites and summary.sites.counts) or ()
-    ]
+    counts = [(s.participants, s.consented, s.taking_part, s.recent) for s in summary.sites or ()]
     return not summary.sites or tuple(map(sum, zip(*counts, strict=True))) == totals
 
 
 def each_site_has_no_more_consented_than_people(summary: ConsentSummary) -> bool:
-    counts = summary.sites.counts if summary.sites else ()
+    counts = summary.sites or ()
     return all(max(site.taking_part, site.recent) <= site.consented <= site.participants for site in counts)
 
 
 def the_versions_add_up(summary: ConsentSummary) -> bool:
     versions = summary.versions
-    return not versions or sum(count.taking_part for count in versions.counts) == summary.taking_part
+    return not versions or sum(count.taking_part for count in versions) == summary.taking_part
 
 
 def the_extents_add_up(summary: ConsentSummary) -> bool:

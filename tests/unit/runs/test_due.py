@@ -23,7 +23,7 @@ from consent.runs.due import (
 from consent.runs.ledger.record import LeaseRecord, RunRecord, scheduled_id
 from consent.runs.ledger.sqlite import SqliteLedger
 from consent.studies.catalog import Studies
-from consent.studies.model import Schedule, StudyConfig
+from consent.studies.model import StudyConfig
 from tests.support.builders import a_study
 
 A_WEEK = timedelta(days=7)
@@ -35,7 +35,7 @@ NOON = datetime(2025, 3, 10, 16, 0, tzinfo=UTC)
 LONG_AGO = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-STUDY = replace(a_study(), time_zone="America/Toronto", schedule=Schedule(time(7)))
+STUDY = replace(a_study(), time_zone="America/Toronto", not_before=time(7))
 OWN_ID = scheduled_id(STUDY.key, MONDAY, sandbox=False)
 
 

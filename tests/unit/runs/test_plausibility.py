@@ -12,7 +12,6 @@ from consent.counting.summary import ConsentSummary, Participants
 from consent.errors import ImplausibleDropError
 from consent.runs.ledger.record import RunCounts, RunRecord
 from consent.runs.plausibility import check_drop
-from consent.studies.model import Guard
 from tests.support.builders import a_row, a_study, summary_of
 
 DELIVERED_AT = datetime(2023, 9, 25, 11, 0, tzinfo=UTC)
@@ -43,7 +42,7 @@ def a_summary(
     """The numbers of a report of this Monday."""
     return replace(
         OF_ONE,
-        study=replace(OF_ONE.study, guard=Guard(max_drop)),
+        study=replace(OF_ONE.study, max_drop=max_drop),
         period=replace(OF_ONE.period, cutoff=date.fromisoformat(cutoff)),
         participants=Participants(consented, participants - consented, 0, 0, {}),
     )

@@ -55,8 +55,8 @@ def test_a_rule_that_differs_is_told_by_its_key(study: StudyConfig, keys: set[st
     "study",
     [
         pytest.param(replace(STUDY, title="Another", contact="nobody", sha256="0" * 64), id="words"),
-        pytest.param(replace(STUDY, schedule=replace(STUDY.schedule, not_before=time(9))), id="schedule"),
-        pytest.param(replace(STUDY, guard=replace(STUDY.guard, max_drop=0.5)), id="guard"),
+        pytest.param(replace(STUDY, not_before=time(9)), id="schedule"),
+        pytest.param(replace(STUDY, max_drop=0.5), id="guard"),
         pytest.param(replace(STUDY, delivery=replace(STUDY.delivery, folder="/Elsewhere")), id="folder"),
         pytest.param(replace(STUDY, redcap=replace(STUDY.redcap, url_setting="OTHER_URL")), id="setting"),
         pytest.param(a_study(riders=RIDER.replace("[[riders]]", '[[riders]]\nlabel = "Blood"')), id="label"),

@@ -17,9 +17,7 @@ from consent.studies.model import (
     AccrualGoals,
     DeliveryTarget,
     FieldRef,
-    Guard,
     ListedSite,
-    Schedule,
     SiteRules,
     StudyConfig,
     WithdrawalRules,
@@ -67,15 +65,15 @@ def test_the_commented_examples_of_the_packaged_study_are_valid_and_show_the_def
     study = parse_study(re.sub(r"(?m)^# ((\[|\w+ *= ).*)", r"\1", OBRI), "obri-ibd")
 
     assert None not in (study.only, study.withdrawal, study.sites, study.version, study.accrual)
-    assert (study.guard, study.schedule) == (a_study().guard, a_study().schedule)
+    assert (study.max_drop, study.not_before) == (a_study().max_drop, a_study().not_before)
 
 
 def test_defaults() -> None:
     study = a_study()
 
     assert study.delivery == DeliveryTarget(folder="/", archive=True)
-    assert study.guard == Guard(max_drop=0.02)
-    assert study.schedule == Schedule(not_before=time(7, 0))
+    assert study.max_drop == 0.02
+    assert study.not_before == time(7, 0)
     assert study.riders[0].label == "rider a"
     assert study.redcap.time_zone == "America/Toronto"
     assert (study.withdrawal, study.sites, study.version, study.accrual) == (None, None, None, None)
@@ -104,12 +102,12 @@ def test_a_folder_loses_the_slash_at_its_end(written: str, meant: str) -> None:
 
 @pytest.mark.parametrize(("written", "meant"), [("0", 0.0), ("0.999", 0.999)])
 def test_a_study_sets_how_far_its_report_may_drop(written: str, meant: float) -> None:
-    assert a_study(more=f"[guard]\nmax_drop = {written}").guard.max_drop == meant
+    assert a_study(more=f"[guard]\nmax_drop = {written}").max_drop == meant
 
 
 @pytest.mark.parametrize(("written", "meant"), [("00:00", time(0, 0)), ("19:05", time(19, 5)), ("23:59", time(23, 59))])
 def test_a_study_sets_when_its_report_is_due(written: str, meant: time) -> None:
-    assert a_study(more=f"[schedule]\nnot_before = '{written}'").schedule.not_before == meant
+    assert a_study(more=f"[schedule]\nnot_before = '{written}'").not_before == meant
 
 
 def test_a_study_describes_withdrawals() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consent.studies.model import Schedule, StudyConfig
+from consent.studies.model import StudyConfig
 from consent.studies.schedule import due_at, latest_monday
 from tests.support.builders import a_study
 
@@ -20,7 +20,7 @@ DUE = datetime(2025, 3, 10, 11, 0, tzinfo=UTC)
 
 
 def a_study_in(time_zone: str = "America/Toronto", not_before: str = "07:00") -> StudyConfig:
-    return replace(a_study(), time_zone=time_zone, schedule=Schedule(time.fromisoformat(not_before)))
+    return replace(a_study(), time_zone=time_zone, not_before=time.fromisoformat(not_before))
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_monday_is_the_latest_from_the_instant_it_is_due(study: StudyConfig, m
 def test_no_clock_shows_an_earlier_time_when_a_report_is_due(study: StudyConfig, monday: date) -> None:
     shown = due_at(study, monday).astimezone(ZoneInfo(study.time_zone)).replace(tzinfo=None)
 
-    assert shown >= datetime.combine(monday, study.schedule.not_before)
+    assert shown >= datetime.combine(monday, study.not_before)
 
 
 @pytest.mark.parametrize("not_before", ["00:00", "07:00", "17:00", "23:30"])
