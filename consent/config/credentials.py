@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from consent.config.azure_identity import LOGIN_URL, azure_transport, find_identity
@@ -71,8 +71,7 @@ class KeyVault:
             problem = Problem("KEY_VAULT_URL is not the address of a vault.", "Set it to https://NAME.vault.azure.net.")
             raise SettingsError([problem])
         self.url = f"https://{parts.netloc}"
-        self._own_session: requests.Session | None = None
-        self._opened: SecretClient | None = None
+        self._opened = contextlib.ExitStack()
 
     def lookup(self, name: str) -> str | None:
         """Return the newest value of a secret, or None if the vault does not have it.
@@ -89,8 +88,7 @@ class KeyVault:
 
     def close(self) -> None:
         """Close the connections that this object opened."""
-        if self._own_session is not None:
-            self._own_session.close()
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self
@@ -109,7 +107,7 @@ class KeyVault:
     ) -> "KeyVaultSecret | ConsentReportError | None":
         from azure.core.exceptions import AzureError, ResourceNotFoundError
 
-        client = self._client()
+        client = self._client
         try:
             return send(client)
         except ResourceNotFoundError:
@@ -119,22 +117,16 @@ class KeyVault:
         except ValueError:  # the challenge is missing, or requests a token for another host
             return SettingsError([Problem("KEY_VAULT_URL is not the address of a Key Vault.", "Correct it.")])
 
+    @cached_property
     def _client(self) -> "SecretClient":
-        if self._opened is None:
-            from azure.keyvault.secrets import SecretClient
+        from azure.keyvault.secrets import SecretClient
 
-            transport = azure_transport(self._session(), self.sleep, longest_wait=_LONGEST_WAIT_SECONDS)
-            credential = self.credential or find_identity(transport, _RETRIES)
-            self._opened = SecretClient(self.url, credential, transport=transport, **_RETRIES)
-        return self._opened
-
-    def _session(self) -> "requests.Session":
-        if self.session is not None:
-            return self.session
-        if self._own_session is None:
-            # Azure provides identities at a plain http address of the machine itself, which no proxy can reach.
-            self._own_session = new_session(replace(self.network, http_proxy=None), self.url, LOGIN_URL)
-        return self._own_session
+        # Azure provides identities at a plain http address of the machine itself, which no proxy can reach.
+        network = replace(self.network, http_proxy=None)
+        session = self.session or self._opened.enter_context(new_session(network, self.url, LOGIN_URL))
+        transport = azure_transport(session, self.sleep, longest_wait=_LONGEST_WAIT_SECONDS)
+        credential = self.credential or find_identity(transport, _RETRIES)
+        return SecretClient(self.url, credential, transport=transport, **_RETRIES)
 
     def _ensure_within_dates(self, name: str, properties: "SecretProperties") -> None:
         if properties.expires_on is not None and properties.expires_on <= self.now():

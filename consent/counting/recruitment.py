@@ -16,22 +16,13 @@ WARN_FROM = 0.9
 
 @dataclass(frozen=True)
 class Accrual(AccrualGoals):
-    """Recruitment against the target and against the number that the ethics board approved.
+    """Recruitment against the target and against the number that the ethics board approved."""
 
-    Attributes:
-        recent_per_week: mean of the last 12 complete weeks at most; None before there are 4.
-        needed_per_week: to reach the target by its date in the complete weeks left; None if there is no target date or
-            no complete week left.
-        agreed: everyone who agreed by the cut-off, dated or not. The approved number limits these.
-        warning: a sentence, "" for none.
-        no_rate_because: why ``needed_per_week`` is None although there is a target date.
-    """
-
-    recent_per_week: float | None
-    needed_per_week: float | None
-    agreed: int
-    warning: str
-    no_rate_because: str | None = None
+    recent_per_week: float | None  # mean of the last 12 complete weeks at most; None before there are 4
+    needed_per_week: float | None  # to reach the target by its date, in the complete weeks left
+    agreed: int  # everyone who agreed by the cut-off, dated or not: the approved number limits these
+    warning: str  # a sentence, "" for none
+    no_rate_because: str | None = None  # why ``needed_per_week`` is None although there is a target date
 
 
 @dataclass(frozen=True)
@@ -48,14 +39,14 @@ class RenewalRow:
 
 def measure_accrual(tally: Tally, goals: AccrualGoals, complete_weeks: Sequence[int], cutoff: date) -> Accrual:
     """Measure recruitment; ``complete_weeks`` are the consents of each complete week, oldest first."""
-    needed = _needed_per_week(goals, tally.classes[CONSENTED, ""], cutoff)
+    needed, no_rate_because = _needed_per_week(goals, tally.classes[CONSENTED, ""], cutoff)
     return Accrual(
         **asdict(goals),
         recent_per_week=average_per_week(complete_weeks),
         needed_per_week=needed,
         agreed=tally.agreed,
         warning=_warning(tally.agreed, goals.approved),
-        no_rate_because=_why_no_rate(goals.target_date, cutoff) if needed is None else None,
+        no_rate_because=no_rate_because,
     )
 
 
@@ -80,19 +71,16 @@ def renewal_table(tally: Tally, study: StudyConfig) -> tuple[RenewalRow, ...]:
     )
 
 
-def _needed_per_week(goals: AccrualGoals, consented: int, cutoff: date) -> float | None:
+def _needed_per_week(goals: AccrualGoals, consented: int, cutoff: date) -> tuple[float | None, str | None]:
+    """Return the rate, or why there is none although there is a target date."""
     if goals.target is None or goals.target_date is None:
-        return None
+        return None, None
     if consented >= goals.target:
-        return 0.0
+        return 0.0, None
     weeks_left = (goals.target_date - cutoff).days // 7
-    return (goals.target - consented) / weeks_left if weeks_left > 0 else None
-
-
-def _why_no_rate(target_date: date | None, cutoff: date) -> str | None:
-    if target_date is None:
-        return None
-    return "target date has passed" if cutoff > target_date else "less than a week left"
+    if weeks_left > 0:
+        return (goals.target - consented) / weeks_left, None
+    return None, "target date has passed" if cutoff > goals.target_date else "less than a week left"
 
 
 def _warning(agreed: int, approved: int | None) -> str:

@@ -109,18 +109,13 @@ class Withdrawals:
 
 @dataclass(frozen=True)
 class Changes:
-    """The changes since the newest delivered report with an earlier cut-off.
+    """The changes since the newest delivered report with an earlier cut-off."""
 
-    Attributes:
-        since: that report's cut-off, None for none; ``first``: there is certainly none.
-        rules_changed: changed keys of the study file (or "counting version"), so a difference is no correction.
-    """
-
-    since: date | None
-    first: bool
+    since: date | None  # that report's cut-off, None for none
+    first: bool  # there is certainly no such report
     new_consents: int
     weeks: tuple[WeekChange, ...]
-    rules_changed: tuple[str, ...]
+    rules_changed: tuple[str, ...]  # keys of the study file, or "counting version": a difference is no correction
 
 
 @dataclass(frozen=True)

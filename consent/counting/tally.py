@@ -24,33 +24,19 @@ SITE_COUNTS = (PARTICIPANTS, CONSENTED, TAKING_PART, RECENT)
 
 @dataclass(frozen=True)
 class Tally:
-    """Counts of participants.
+    """Counts of participants."""
 
-    Attributes:
-        classes: by (class, reason), e.g. ``("not_counted", "no_date")``; the reason may be empty.
-        weeks: consented, by week number from the study's first day.
-        rider_weeks: consented and agreed to a rider, by (rider, week number).
-        riders: consented, by (rider, answer).
-        quality: by quality code.
-        taking_part: consented, and neither refused later nor withdrew.
-        sites: by (site code, one of ``SITE_COUNTS``); the code is empty for no site.
-        versions: taking part, by the form version of the latest agreed consent.
-        withdrawals: consented and withdrawn, by (extent, whether undated).
-        agreed: everyone who agreed by the cut-off, or without a usable date.
-        outcomes: everyone who decided, by (outcome, decided since the last approval, stopped taking part since).
-    """
-
-    classes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    weeks: Counter[int] = field(default_factory=Counter)
-    rider_weeks: Counter[tuple[str, int]] = field(default_factory=Counter)
-    riders: Counter[tuple[str, str]] = field(default_factory=Counter)
-    quality: Counter[str] = field(default_factory=Counter)
-    taking_part: int = 0
-    sites: Counter[tuple[str, str]] = field(default_factory=Counter)
-    versions: Counter[str] = field(default_factory=Counter)
-    withdrawals: Counter[tuple[str, bool]] = field(default_factory=Counter)
-    agreed: int = 0
-    outcomes: Counter[tuple[str, bool, bool]] = field(default_factory=Counter)
+    classes: Counter[tuple[str, str]] = field(default_factory=Counter)  # by (class, reason); the reason may be empty
+    weeks: Counter[int] = field(default_factory=Counter)  # consented, by week number from the study's first day
+    rider_weeks: Counter[tuple[str, int]] = field(default_factory=Counter)  # agreed to a rider, by (rider, week number)
+    riders: Counter[tuple[str, str]] = field(default_factory=Counter)  # consented, by (rider, answer)
+    quality: Counter[str] = field(default_factory=Counter)  # by quality code
+    taking_part: int = 0  # consented, and neither refused later nor withdrew
+    sites: Counter[tuple[str, str]] = field(default_factory=Counter)  # by (site code or "", one of SITE_COUNTS)
+    versions: Counter[str] = field(default_factory=Counter)  # taking part, by the version of the latest agreed consent
+    withdrawals: Counter[tuple[str, bool]] = field(default_factory=Counter)  # consented, by (extent, whether undated)
+    agreed: int = 0  # everyone who agreed by the cut-off, or without a usable date
+    outcomes: Counter[tuple[str, bool, bool]] = field(default_factory=Counter)  # (outcome, since_approval, ended_since)
 
     def __add__(self, other: "Tally") -> "Tally":
         names = [each.name for each in fields(self)]

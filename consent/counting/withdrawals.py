@@ -17,23 +17,14 @@ NO_WITHDRAWALS = WithdrawalRules(flag=None, codes=(), date=None, extent=None, en
 
 @dataclass(frozen=True)
 class WithdrawalArrays:
-    """The withdrawal of each participant, as arrays by participant number.
+    """The withdrawal of each participant, as arrays by participant number."""
 
-    Attributes:
-        now: withdrawn at the cut-off.
-        day: the last withdrawal date up to the cut-off, NaT for none.
-        ends: withdrawn with an extent that ends taking part.
-        extent: the extent's code, empty if blank.
-        undated: withdrawn by a flag without a date.
-        quality: the participants of each quality code.
-    """
-
-    now: Array
-    day: Array
-    ends: Array
-    extent: Array
-    undated: Array
-    quality: dict[str, Array]
+    now: Array  # withdrawn at the cut-off
+    day: Array  # the last withdrawal date up to the cut-off, NaT for none
+    ends: Array  # withdrawn with an extent that ends taking part
+    extent: Array  # the extent's code, empty if blank
+    undated: Array  # withdrawn by a flag without a date
+    quality: dict[str, Array]  # the participants of each quality code
 
 
 def find_withdrawals(batch: Batch, first: Array, latest: Array, rules: WithdrawalRules) -> WithdrawalArrays:

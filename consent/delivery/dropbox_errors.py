@@ -47,16 +47,14 @@ _REFUSALS = {
 class ApiFailure:
     """Why a call failed, in words that may be shown: ``reason`` is a clause, ``fix`` a sentence.
 
-    Attributes:
-        verdict: ``wait`` (nothing was done), ``refused`` (a person must act), ``absent`` (nothing has that name), or
-            ``unknown`` (it may have been done: check, then send the same bytes again).
-        seconds: the wait that Dropbox requests.
+    Verdicts: ``wait`` (nothing was done), ``refused`` (a person must act), ``absent`` (nothing has that name), or
+    ``unknown`` (it may have been done: check, then send the same bytes again).
     """
 
     verdict: Literal["wait", "refused", "absent", "unknown"]
     reason: str
     fix: str = ""
-    seconds: float = 0.0
+    seconds: float = 0.0  # the wait that Dropbox requests
 
 
 def failure_types() -> tuple[type[Exception], ...]:

@@ -7,10 +7,8 @@ are ignored. Rows are read one by one, so the file may have any size.
 import csv
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from typing import Generic
 
 import pandas as pd
 
@@ -36,14 +34,6 @@ LONGEST_VALUE = 10_000_000  # characters; a notes field can hold a whole letter
 _EXPORT_AGAIN = "Export it from REDCap again, as 'CSV (raw data)'."
 
 
-@dataclass(frozen=True)
-class Counted(Generic[Counts]):
-    """The counts of a file and its number of records."""
-
-    counts: Counts
-    records: int
-
-
 def csv_column_map(study: StudyConfig, record_id: str) -> ColumnMap:
     """Return where a file holds the study's fields, without a data dictionary.
 
@@ -65,8 +55,10 @@ def csv_column_map(study: StudyConfig, record_id: str) -> ColumnMap:
 
 def count_file(
     path: Path, study: StudyConfig, count: Callable[[ColumnMap, pd.DataFrame], Counts], nothing: Counts
-) -> Counted[Counts]:
-    """Count a CSV export; ``count`` counts a batch of rows that splits no record, ``nothing`` no rows.
+) -> tuple[Counts, int]:
+    """Return the counts of a CSV export, and its number of records.
+
+    ``count`` counts a batch of rows that splits no record, ``nothing`` no rows.
 
     Raises SourceDataError unless the file is a whole CSV export with the study's fields.
     """
@@ -89,7 +81,7 @@ def count_file(
     if not received.rows:
         raise unusable_file(path, "it has a header but no rows", "Export it again, with all records.")
     ensure_no_repeated_rows(received, f"The file {path.name}")
-    return Counted(counts, received.record_count)
+    return counts, received.record_count
 
 
 def unusable_file(path: Path, why: str, fix: str = _EXPORT_AGAIN) -> SourceDataError:

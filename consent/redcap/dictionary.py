@@ -62,29 +62,19 @@ class ProjectField:
 class Project:
     """The description of a REDCap project.
 
-    Attributes:
-        fields: in the order of the data dictionary; the first is the record id.
-        title, project_id: from the file's name, and None, where a downloaded dictionary describes the project.
-        forms_by_event: unique event names in order, with their forms; empty for a classic project.
-        has_repeats: whether REDCap reports repeating forms or events; older servers do not report it.
-        repeating: (event, form) of each repeating form. The event is empty in a classic project; the form is empty
-            where the whole event repeats. None where this is unknown.
-        groups: the data access groups as code and label; None where they are unknown.
-        surveys: whether forms can be surveys; None where this is unknown.
-        missing_codes: codes that mean "no answer" in any field.
-        checkbox_columns: the export column of each checkbox option, where they were requested.
+    ``repeating`` holds (event, form): the event is empty in a classic project, the form where a whole event repeats.
     """
 
-    fields: tuple[ProjectField, ...]
-    title: str = ""
+    fields: tuple[ProjectField, ...]  # in the order of the data dictionary; the first is the record id
+    title: str = ""  # from the file's name where a downloaded dictionary describes the project
     project_id: int | None = None
-    forms_by_event: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    has_repeats: bool = False
-    repeating: frozenset[tuple[str, str]] | None = None
-    groups: tuple[tuple[str, str], ...] | None = None
-    surveys: bool | None = None
-    missing_codes: frozenset[str] = frozenset()
-    checkbox_columns: Mapping[FieldRef, str] = field(default_factory=dict)
+    forms_by_event: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # events in order; none if classic
+    has_repeats: bool = False  # as REDCap reports it; older servers do not
+    repeating: frozenset[tuple[str, str]] | None = None  # None where unknown
+    groups: tuple[tuple[str, str], ...] | None = None  # data access groups as code and label; None where unknown
+    surveys: bool | None = None  # whether forms can be surveys; None where unknown
+    missing_codes: frozenset[str] = frozenset()  # they mean "no answer" in any field
+    checkbox_columns: Mapping[FieldRef, str] = field(default_factory=dict)  # of each option, where requested
 
     @property
     def record_id(self) -> str:

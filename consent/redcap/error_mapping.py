@@ -8,7 +8,6 @@ import contextlib
 import json
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from consent.errors import (
@@ -39,55 +38,51 @@ class OverloadedError(TooLargeError, TransientError):
     """REDCap took too long or sent nothing; a smaller request may succeed, or the same one later."""
 
 
-class _Cause(NamedTuple):
-    """``what`` lacks its full stop: the status follows."""
+_Cause = tuple[type[ConsentReportError], str, str]  # the error, what failed (the status follows), the fix
 
-    kind: type[ConsentReportError]
-    what: str
-    fix: str
-
-
-_NO_API = _Cause(
+_NO_API: _Cause = (
     ConfigurationError,
     "There is no REDCap API at this address",
     "Check the setting of REDCap's address: https, the right host, ending in /api/.",
 )
-_BLOCKED = _Cause(
+_BLOCKED: _Cause = (
     SourceRefusedError,
     "REDCap's server refused this computer, without a message from REDCap itself",
     "Ask the REDCap administrator whether a firewall blocks it, or a ban after too many requests.",
 )
-_BAD_TOKEN = _Cause(
+_BAD_TOKEN: _Cause = (
     SourceRefusedError,
     "REDCap refused the API token",
     "Check that the token is of this project and was not regenerated. Its user needs the API Export right and must not "
     "have expired.",
 )
-_WEB_PAGE = _Cause(
+_WEB_PAGE: _Cause = (
     SourceRefusedError,
     "REDCap's address sent a web page instead of data, perhaps a sign-in or maintenance page",
     "Open the address in a browser, and ask IT to let this program reach the API directly.",
 )
-_REFUSED = _Cause(
+_REFUSED: _Cause = (
     SourceRefusedError,
     "REDCap refused the request",
     "Ask the REDCap administrator for the reason; it is not shown here because it may hold data.",
 )
-_DELETED = _Cause(SourceRefusedError, "The REDCap project was deleted", "Ask its REDCap administrator.")
-_NO_RIGHT = _Cause(
-    SourceRefusedError, "The token's user may not read this", "Ask for the API Export right in the project."
+_DELETED: _Cause = (SourceRefusedError, "The REDCap project was deleted", "Ask its REDCap administrator.")
+_NO_RIGHT: _Cause = (
+    SourceRefusedError,
+    "The token's user may not read this",
+    "Ask for the API Export right in the project.",
 )
-_NO_MEMORY = _Cause(
+_NO_MEMORY: _Cause = (
     TooLargeError,
     "REDCap had too little memory for the request",
     "If it happens again, ask the REDCap administrator for a higher memory limit.",
 )
-_SLOW = _Cause(OverloadedError, "REDCap took too long to respond", _LATER)
-_EMPTY = _Cause(OverloadedError, "REDCap sent an empty response", RUN_AGAIN)
-_DOWN = _Cause(TransientError, "REDCap is not working at the moment", _LATER)
-_NO_DATABASE = _Cause(TransientError, "REDCap cannot reach its database", _LATER)
-_ERROR_PAGE = _Cause(TransientError, "REDCap sent an error page", _LATER)
-_NOT_DATA = _Cause(SourceDataError, "REDCap's response is not data", RUN_AGAIN)
+_SLOW: _Cause = (OverloadedError, "REDCap took too long to respond", _LATER)
+_EMPTY: _Cause = (OverloadedError, "REDCap sent an empty response", RUN_AGAIN)
+_DOWN: _Cause = (TransientError, "REDCap is not working at the moment", _LATER)
+_NO_DATABASE: _Cause = (TransientError, "REDCap cannot reach its database", _LATER)
+_ERROR_PAGE: _Cause = (TransientError, "REDCap sent an error page", _LATER)
+_NOT_DATA: _Cause = (SourceDataError, "REDCap's response is not data", RUN_AGAIN)
 
 _BY_STATUS = {404: _NO_API, 405: _NO_API, 501: _NO_API}
 _SERVER_FAILURES = {408: _SLOW, 413: _NO_MEMORY, 500: _DOWN, 502: _DOWN, 503: _DOWN, 504: _SLOW}
@@ -105,7 +100,8 @@ def error_from_response(status: int, headers: Mapping[str, str], text: str) -> C
         names = ", ".join(re.findall(r"'([a-z][a-z0-9_]*)'", invalid[2])[:20])
         problem = Problem(f"REDCap no longer has these {invalid[1]}: {names}.", "Correct the study file.")
         return DictionaryError([problem], f"The study file does not match REDCap (HTTP {status}):")
-    return cause.kind(f"{cause.what} (HTTP {status}).", cause.fix)
+    kind, what, fix = cause
+    return kind(f"{what} (HTTP {status}).", fix)
 
 
 def _cause(status: int, lowered: str, message: str | None) -> _Cause:
@@ -134,7 +130,7 @@ def _redirect(headers: Mapping[str, str]) -> _Cause:
     host = None
     with contextlib.suppress(ValueError):  # the location is not an address
         host = urlsplit(headers.get("location", "")).hostname
-    return _Cause(
+    return (
         ConfigurationError,
         f"REDCap's address redirects to {host or 'another path of the same server'}; the token was not sent there",
         "Put the final https address, ending in /api/, into the setting of REDCap's address.",

@@ -12,23 +12,14 @@ from consent.studies.model import FieldRef, StudyConfig, named_fields
 
 @dataclass(frozen=True)
 class ColumnMap:
-    """Where an export holds the study's fields.
+    """Where an export holds the study's fields."""
 
-    Attributes:
-        columns: the export column of each field or checkbox option that the study uses.
-        missing_codes: codes that mean "no answer" in any field.
-        event_order: unique event names, first to last; empty where unknown.
-        offered_by: for each rider, the positions of the consent forms that offer it.
-        separate_riders: the riders whose field is on no consent form; their answers may be on rows without a consent.
-        timestamps: the date fields that are survey timestamps, in the server's time zone.
-    """
-
-    columns: Mapping[FieldRef, str]
-    missing_codes: frozenset[str]
-    event_order: tuple[str, ...]
-    offered_by: Mapping[str, frozenset[int]]
-    separate_riders: frozenset[str]
-    timestamps: frozenset[str]
+    columns: Mapping[FieldRef, str]  # the export column of each field or checkbox option that the study uses
+    missing_codes: frozenset[str]  # they mean "no answer" in any field
+    event_order: tuple[str, ...]  # unique event names, first to last; empty where unknown
+    offered_by: Mapping[str, frozenset[int]]  # for each rider, the positions of the consent forms that offer it
+    separate_riders: frozenset[str]  # on no consent form; their answers may be on rows without a consent
+    timestamps: frozenset[str]  # the date fields that are survey timestamps, in the server's time zone
 
 
 @dataclass(frozen=True)

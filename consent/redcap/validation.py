@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from consent.errors import Problem
 from consent.redcap.arrivals import RECORD
-from consent.redcap.dictionary import COMPLETE, TIMESTAMP, Project
+from consent.redcap.dictionary import COMPLETE, TIMESTAMP, Project, ProjectField
 from consent.studies.model import ConsentForm, FieldRef, Rider, StudyConfig, WithdrawalRules, named_fields
 
 _SINGLE_ANSWER = ("sites.by", "version.field", "withdrawal.extent")
@@ -45,23 +45,20 @@ def find_dead_codes(ref: FieldRef | None, codes: Iterable[str], project: Project
 
 
 def _field_problem(ref: FieldRef, key: str, project: Project) -> Problem | None:
-    if key.endswith(".date") and project.is_of_form(ref.field, TIMESTAMP):
+    is_status = project.is_of_form(ref.field, COMPLETE)
+    is_survey_date = key.endswith(".date") and project.is_of_form(ref.field, TIMESTAMP)
+    if is_survey_date or (is_status and key.endswith("form_complete")):
         return None
-    if project.is_of_form(ref.field, COMPLETE):
-        return (
-            None if key.endswith("form_complete") else Problem("A form's status cannot be used here.", "Name a field.")
-        )
+    if is_status:
+        return Problem("A form's status cannot be used here.", "Name a field.")
     field = project.field(ref.field)
     if field is None:
         similar = difflib.get_close_matches(ref.field, [each.name for each in project.fields], n=3)
-        hint = f" Similar: {', '.join(similar)}." if similar else ""
-        return Problem(
-            f"REDCap has no field '{ref.field}' in this project.", f"If it was renamed, write its new name.{hint}"
-        )
+        fix = "If it was renamed, write its new name." + (f" Similar: {', '.join(similar)}." if similar else "")
+        return Problem(f"REDCap has no field '{ref.field}' in this project.", fix)
     if field.name == RECORD and field.name != project.record_id:
-        return Problem(
-            f"A field named '{RECORD}' cannot be distinguished from the record id.", "Rename the field in REDCap."
-        )
+        what = f"A field named '{RECORD}' cannot be distinguished from the record id."
+        return Problem(what, "Rename the field in REDCap.")
     if field.type in ("descriptive", "file"):
         return Problem(f"'{ref.field}' is a {field.type} field, which holds no answer.", "Name another field.")
     if field.type == "checkbox" and key in _SINGLE_ANSWER:
@@ -69,12 +66,11 @@ def _field_problem(ref: FieldRef, key: str, project: Project) -> Problem | None:
     if field.type == "checkbox" and not ref.is_checkbox:
         choices = " or ".join(f"{ref.field}({code})" for code in field.options or ())
         return Problem(f"'{ref.field}' is a checkbox.", f"Name one of its options: {choices}.")
-    return _option_problem(ref, project) if ref.is_checkbox else None
+    return _option_problem(ref, field, project) if ref.is_checkbox else None
 
 
-def _option_problem(ref: FieldRef, project: Project) -> Problem | None:
-    field = project.field(ref.field)
-    if field is None or field.type != "checkbox":
+def _option_problem(ref: FieldRef, field: ProjectField, project: Project) -> Problem | None:
+    if field.type != "checkbox":
         return Problem(f"'{ref.field}' is not a checkbox.", "Write it without an option.")
     options = field.options or ()
     if ref.code not in options:
@@ -89,8 +85,7 @@ def _form_problems(form: ConsentForm, key: str, project: Project) -> Iterator[Pr
     if live is not None:
         known, fix = (*form.agreed, *form.declined, *form.pending), "Add it to agreed, declined or pending."
         yield from _find_new_codes(form.decision, known, live, f"{key}.decision", fix)
-        if not set(form.agreed) & set(live):
-            yield _no_live_code(f"{key}.agreed", form.decision, live)
+        yield from _ensure_live(form.decision, form.agreed, live, f"{key}.agreed")
     status = f"{project.form_of(form.decision.field)}{COMPLETE}"
     if form.form_complete and form.form_complete != status:
         what = f"{key}.form_complete: '{form.form_complete}' is not the status of the decision's form."
@@ -106,11 +101,9 @@ def _rider_problems(rider: Rider, key: str, project: Project) -> Iterator[Proble
     live = project.options_of(rider.field)
     if live is None:
         return
-    if not set(rider.agreed) & set(live):
-        yield _no_live_code(f"{key}.agreed", rider.field, live)
-    recoded = set(live) - {*rider.agreed, *rider.declined}
-    if rider.declined and recoded and not set(rider.declined) & set(live):
-        yield _no_live_code(f"{key}.declined", rider.field, live)
+    yield from _ensure_live(rider.field, rider.agreed, live, f"{key}.agreed")
+    if rider.declined and {*live} - {*rider.agreed, *rider.declined}:
+        yield from _ensure_live(rider.field, rider.declined, live, f"{key}.declined")
 
 
 def _withdrawal_problems(rules: WithdrawalRules, project: Project) -> Iterator[Problem]:
@@ -133,8 +126,11 @@ def _find_new_codes(
             yield Problem(f"{key}: '{ref}' has an option '{code}' that is not in the study file.", fix)
 
 
-def _no_live_code(key: str, ref: FieldRef, live: tuple[str, ...]) -> Problem:
-    return Problem(f"{key}: '{ref}' has none of these options any more (options now: {', '.join(live)}).", _NEW_CODE)
+def _ensure_live(ref: FieldRef, codes: tuple[str, ...], live: tuple[str, ...], key: str) -> Iterator[Problem]:
+    """Yield a problem if none of the codes is still an option."""
+    if not {*codes} & {*live}:
+        now = ", ".join(live)
+        yield Problem(f"{key}: '{ref}' has none of these options any more (options now: {now}).", _NEW_CODE)
 
 
 def _date_problems(name: str, key: str, project: Project) -> Iterator[Problem]:

@@ -127,10 +127,10 @@ def summarise_file(
     def count(coding: ColumnMap, rows: pd.DataFrame) -> Tally:
         return _counter(Counting(study, coding, period))(rows)
 
-    counted = count_file(path, study, count, Tally())
-    ensure_raw_values(counted.counts, path)
-    source = Source(None, None, None, counted.records)
-    summary = summarise(counted.counts, study, period, source, ("From a file: completeness not checked.",))
+    tally, records = count_file(path, study, count, Tally())
+    ensure_raw_values(tally, path)
+    source = Source(None, None, None, records)
+    summary = summarise(tally, study, period, source, ("From a file: completeness not checked.",))
     summary = replace(summary, changes=NOT_COMPARED)
     destination = replace(_destination(study, period, sandbox=False), folder="/", archive=False, always=True)
     plan = _plan(render_reports, summary, destination, folder, lease, progress)

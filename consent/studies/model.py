@@ -140,13 +140,7 @@ class DeliveryTarget:
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """A whole study file.
-
-    Attributes:
-        max_drop: the largest drop since the last report that needs no acceptance, as a fraction of the last numbers.
-        not_before: the time on Monday from which a report is due, in the study's time zone.
-        sha256: the hash of the file's text, which every report shows.
-    """
+    """A whole study file."""
 
     key: str
     title: str
@@ -163,9 +157,9 @@ class StudyConfig:
     version: VersionRules | None
     accrual: AccrualGoals | None
     delivery: DeliveryTarget
-    max_drop: float
-    not_before: time
-    sha256: str
+    max_drop: float  # the largest drop since the last report that needs no acceptance, as a fraction of its numbers
+    not_before: time  # on Monday, in the study's time zone: from then on a report is due
+    sha256: str  # of the file's text; every report shows it
 
 
 def named_fields(study: StudyConfig) -> Iterator[tuple[str, FieldRef]]:

@@ -101,7 +101,7 @@ def compare_files(
     def count(coding: ColumnMap, rows: pd.DataFrame) -> BothCounts:
         return count_by_both_rules(rows, Counting(study, coding, period))
 
-    counts = count_file(export, study, count, BothCounts()).counts
+    counts, _ = count_file(export, study, count, BothCounts())
     ensure_raw_values(counts.tally, export)
     return build_comparison(report, counts, study, period)
 
