@@ -141,21 +141,21 @@ class RedcapClient:
 
     def _failure(self, error: Exception) -> ConsentReportError:
         """Map an exception of the HTTP library, whose own text may hold addresses or the token."""
-        redcap = f"REDCap at {self.host}"
         if isinstance(error, requests.exceptions.SSLError):
             return SourceRefusedError(
-                f"The certificate of {redcap} cannot be verified.",
+                f"The certificate of REDCap at {self.host} cannot be verified.",
                 "If your hospital has its own certificate authority, put the path of its file into REQUESTS_CA_BUNDLE.",
             )
         if isinstance(error, requests.exceptions.ProxyError):
-            return SourceUnavailableError(f"The proxy did not connect to {redcap}.", "Check HTTPS_PROXY and NO_PROXY.")
+            what = f"The proxy did not connect to REDCap at {self.host}."
+            return SourceUnavailableError(what, "Check HTTPS_PROXY and NO_PROXY.")
         if isinstance(error, requests.exceptions.ReadTimeout) or "Read timed out" in str(error):
-            what = f"{redcap} took longer than {self.read_seconds:g} s to respond."
+            what = f"REDCap at {self.host} took longer than {self.read_seconds:g} s to respond."
             return OverloadedError(what, "Try again later.")
         if isinstance(error, requests.exceptions.ConnectTimeout):
-            what = f"{redcap} cannot be reached from this computer (no response in {CONNECT_SECONDS} s)."
+            what = f"REDCap at {self.host} cannot be reached from this computer (no response in {CONNECT_SECONDS} s)."
             return TransientError(what, "Check the address, the VPN and the firewall.")
-        what = f"The connection to {redcap} failed."
+        what = f"The connection to REDCap at {self.host} failed."
         return TransientError(what, "Check the address and the network, then run again.")
 
 
