@@ -25,6 +25,8 @@ def send_heartbeat(settings: Settings) -> None:
                 status = response.status_code
         except Exception as error:  # its message would quote the address
             logger.warning("event=heartbeat_failed exception=%s", type(error).__name__)
-        else:
-            event, level = ("sent", logging.INFO) if 200 <= status < 300 else ("failed", logging.WARNING)
-            logger.log(level, "event=heartbeat_%s status=%s", event, status)
+            return
+    if 200 <= status < 300:
+        logger.info("event=heartbeat_sent status=%s", status)
+    else:
+        logger.warning("event=heartbeat_failed status=%s", status)

@@ -188,18 +188,12 @@ class LedgerContract:
             ledger.write(replace(first, state="failed"))
         assert ledger.runs()[0].state == "running"
 
-    def test_a_missing_record_cannot_be_written(self, ledger: RunLedger) -> None:
+    @pytest.mark.parametrize("run_id", [RUN_ID, "adults.nowhere"])
+    def test_a_record_that_was_not_read_or_is_missing_cannot_be_written(self, ledger: RunLedger, run_id: str) -> None:
         version = kept(ledger, a_run()).version
 
         with pytest.raises(RecordChangedError):
-            ledger.write(a_run(run_id="adults.nowhere", version=version))
-
-    @pytest.mark.parametrize("added", [0, 1])
-    def test_a_record_that_was_never_read_cannot_be_written(self, ledger: RunLedger, added: int) -> None:
-        add_all(ledger, [a_run()] * added)
-
-        with pytest.raises(RecordChangedError):
-            ledger.write(a_run(version=""))
+            ledger.write(a_run(run_id=run_id, version="" if run_id == RUN_ID else version))
 
     def test_of_many_that_write_the_same_version_at_once_one_does(self, store: Store) -> None:
         first = kept(store.open(), a_run())
@@ -312,15 +306,10 @@ class LedgerContract:
     # --- purging counts
 
     def test_older_runs_lose_their_counts_but_current_reports_keep_them(self, years: RunLedger) -> None:
-        purged = [years.purge_counts(NOW + timedelta(weeks=9)) for _ in range(2)]
+        purged = [years.purge_counts(NOW + timedelta(weeks=weeks)) for weeks in (1, 9, 9)]
 
-        assert (purged, counted(years)) == ([2, 0], {"adults.2", "adults.sandbox", "others.1"})
+        assert (purged, counted(years)) == ([1, 1, 0], {"adults.2", "adults.sandbox", "others.1"})
         assert there(years.last_report("adults", sandbox=False)).week_counts == WEEKS
-
-    def test_newer_runs_keep_their_counts(self, years: RunLedger) -> None:
-        years.purge_counts(NOW + timedelta(weeks=1))
-
-        assert counted(years) == {"adults.1", "adults.2", "adults.sandbox", "others.1"}
 
     def test_a_purged_run_keeps_everything_else(self, years: RunLedger) -> None:
         before = there(years.read("adults.0"))
@@ -348,11 +337,6 @@ class LedgerContract:
         held(ledger, a_lease())
 
         assert ledger.put_lease(a_lease(study="others")) is not None
-
-    def test_a_lease_that_exists_is_not_replaced_unseen(self, ledger: RunLedger) -> None:
-        held(ledger, a_lease())
-
-        assert ledger.put_lease(a_lease("two")) is None
 
     def test_after_a_takeover_the_first_holder_cannot_renew(self, ledger: RunLedger) -> None:
         first = held(ledger, a_lease())
@@ -424,14 +408,10 @@ class LedgerContract:
             pytest.param("queued_at", "2026-11-16T13:00:00", id="no time zone"),
             pytest.param("monday", "16 November", id="no date"),
             pytest.param("monday", None, id="null"),
-            pytest.param("attempt", "twice", id="text for a number"),
             pytest.param("sandbox", 1, id="a number for true"),
             pytest.param("counts", {"participants": 7}, id="part of the counts"),
             pytest.param("files", "none", id="text for a list"),
-            pytest.param("files", [{"name": 1}], id="other fields"),
-            pytest.param("remarks", [1], id="numbers for text"),
             pytest.param("extra", 1, id="an unknown field"),
-            pytest.param("fix", ..., id="a missing field"),
         ],
     )
     def test_an_edited_record_that_cannot_be_read_is_named(self, store: Store, name: str, value: Any) -> None:

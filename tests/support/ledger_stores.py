@@ -104,13 +104,8 @@ class TableStore:
 
 
 def with_field(name: str, value: Any) -> Callable[[str], str]:
-    """Return a change of a JSON document: one field set to a value, or removed if the value is ``...``."""
-
-    def change(document: str) -> str:
-        fields = {**json.loads(document), name: value}
-        return json.dumps({key: value for key, value in fields.items() if value is not ...})
-
-    return change
+    """Return a change of a JSON document: one field set to a value."""
+    return lambda document: json.dumps({**json.loads(document), name: value})
 
 
 def at_once(count: int, do: Callable[[int], T]) -> list[T]:

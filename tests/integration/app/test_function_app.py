@@ -11,7 +11,7 @@ from unittest.mock import ANY
 
 import pytest
 
-from consent.runs.ledger.record import LeaseRecord, RunCounts, RunRecord
+from consent.runs.ledger.record import RunCounts, RunRecord
 from consent.runs.ledger.sqlite import SqliteLedger
 from sandbox.azurite import Azurite, connection_string
 from sandbox.demo import DemoWorld, demo_world
@@ -184,12 +184,6 @@ class World:
         """Have the report of the adults missing for weeks."""
         self.ledger.first_seen("adults", LONG_AGO)
 
-    def lease(self, study: str) -> None:
-        """Have another run of a study in progress."""
-        self.ledger.put_lease(
-            LeaseRecord(study, f"{study}.other", 1, "elsewhere", datetime.now(UTC) + timedelta(minutes=9))
-        )
-
 
 @pytest.fixture(name="folder", scope="module")
 def _folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -295,13 +289,6 @@ def test_a_timer_queues_nothing_that_is_queued_or_delivered(world: World) -> Non
     assert world.tick("catch_up").outputs["messages"] == []
 
 
-def test_a_timer_queues_a_lost_message_again(world: World) -> None:
-    message = world.tick().outputs["messages"][0]
-    world.ledger.write(replace(world.record_of(message), queued_at=NOW - timedelta(hours=1)))
-
-    assert world.tick().outputs["messages"] == [message]
-
-
 def test_a_delayed_timer_is_logged(world: World) -> None:
     assert "event=timer_delayed" in world.tick(past_due=True).log_text
 
@@ -350,12 +337,6 @@ def test_old_counts_are_purged_once_a_day(world: World) -> None:
 
     assert world.ledger.read(old.run_id) == replace(old, counts=None, week_counts=None, version=ANY)
     assert "event=counts_purged runs=1" in invocation.log_text
-
-
-def test_a_late_report_is_logged_once_a_day(world: World) -> None:
-    world.make_late()
-
-    assert errors_in(world.tick("catch_up")) == ["event=report_late study=adults"]
 
 
 def test_an_unusable_setting_of_the_maintenance_loses_no_messages(
@@ -596,14 +577,6 @@ def test_a_report_names_the_previous_report_that_it_is_compared_with(world: Worl
     assert changes["since"] == last_week.isoformat()
 
 
-def test_a_second_report_on_the_same_day_is_unchanged(world: World) -> None:
-    world.execute(world.queued())
-    second = world.queued()
-    world.execute(second)
-
-    assert world.record_of(second).state == "unchanged"
-
-
 @pytest.mark.parametrize("name", ["execute_run", "run_failed"])
 def test_another_delivery_of_the_message_of_a_delivered_run_changes_nothing(world: World, name: str) -> None:
     message = world.queued()
@@ -625,23 +598,6 @@ def test_after_a_retryable_failure_the_next_delivery_succeeds(world: World) -> N
     world.outside.redcap.faults.clear()
     world.execute(message, dequeue_count=2)
     assert (world.record_of(message).state, world.record_of(message).attempt) == ("delivered", 2)
-
-
-def test_a_refusal_is_raised_once(world: World) -> None:
-    message = world.queued()
-    world.outside.redcap.faults.append(revoked_token())
-
-    assert failure_in(world.execute(message)) == "SourceRefusedError"
-    assert world.record_of(message).state == "refused"
-    assert world.execute(message, dequeue_count=2).failure is None
-
-
-def test_a_run_waits_while_another_of_its_study_is_in_progress(world: World) -> None:
-    message = world.queued()
-    world.lease("adults")
-
-    assert failure_in(world.execute(message)) == "RunInProgressError"
-    assert world.record_of(message).state == "requested"
 
 
 @pytest.mark.parametrize("message", ["", "[]", '{"run_id": "../adults"}', '{"run_id": "adults.nobody-asked"}'])
@@ -771,16 +727,6 @@ def _table_app(folder: Path, settings: Mapping[str, str], azurite: Azurite) -> I
     without = {name: value for name, value in settings.items() if name != "CONSENT_LEDGER"}
     with running_app(folder, {**without, "AzureWebJobsStorage": azurite.connection_string}) as app:
         yield app
-
-
-def test_a_requested_run_is_delivered_and_shown_from_azure_tables(table_app: RunningApp, world: World) -> None:
-    requested = table_app.post("start_run", RUNS, b'{"study": "adults"}')
-    run_id = answer_of(requested).json()["run_id"]
-    table_app.deliver("execute_run", requested.outputs["message"])
-
-    shown = answer_of(table_app.get("show_run", f"{RUNS}/{run_id}", params={"run_id": run_id})).json()
-
-    assert (shown["state"], shown["counts"]["participants"], shown["sandbox"]) == ("delivered", PEOPLE, True)
 
 
 def test_a_monday_is_queued_and_delivered_with_azure_tables(table_app: RunningApp, world: World) -> None:

@@ -13,7 +13,6 @@ from consent.config.settings import Settings
 from consent.delivery.local_folder import LocalFolder
 from consent.errors import (
     ConsentReportError,
-    DeliveryRefusedError,
     ImplausibleDropError,
     IncompleteExportError,
     LeaseLostError,
@@ -28,7 +27,6 @@ from consent.runs.services import open_services
 from consent.studies.catalog import choose_study, load_studies
 from consent.studies.model import StudyConfig
 from sandbox.demo import DemoWorld, demo_world
-from sandbox.dropbox.app import Dropbox
 from sandbox.people import TOKEN, expected_counts, people, registry
 from sandbox.redcap.app import Redcap, User
 from sandbox.redcap.faults import login_page, without_record
@@ -204,11 +202,6 @@ def test_a_drop_that_a_person_accepts_is_delivered_with_remarks(study: StudyConf
     assert (result.state, ["from 500" in remark for remark in result.remarks]) == ("delivered", [True, False])
 
 
-def test_a_small_drop_is_delivered_with_a_remark(study: StudyConfig, world: DemoWorld) -> None:
-    result = run_once(study, world, past=lambda before: a_last_report(403))
-    assert (result.state, len(result.remarks)) == ("delivered", 1)
-
-
 def test_the_first_report_names_the_total_to_compare_with_redcaps_own(study: StudyConfig, world: DemoWorld) -> None:
     assert ["400 records" in remark for remark in run_once(study, world).remarks] == [True]
 
@@ -223,24 +216,6 @@ def test_a_report_of_one_site_alone_is_not_delivered(study: StudyConfig, world: 
     world.redcap.app = Redcap([replace(project, users=[User("consent_reports", TOKEN, group=project.groups[0])])])
     with pytest.raises(ImplausibleDropError, match="sees only that site"):
         run_once(study, world, past=lambda before: replace(a_last_report(0), has_groups=True))
-
-
-def test_a_revoked_dropbox_token_is_named(study: StudyConfig, world: DemoWorld) -> None:
-    world.account.revoke()
-    with pytest.raises(DeliveryRefusedError, match="sign-in is not valid"):
-        run_once(study, world)
-
-
-def test_a_missing_dropbox_scope_is_named(study: StudyConfig, world: DemoWorld) -> None:
-    world.dropbox.app = Dropbox(scopes=frozenset({"account_info.read", "files.metadata.read"}))
-    with pytest.raises(DeliveryRefusedError, match=r"files\.content\.write"):
-        run_once(study, world)
-
-
-def test_a_full_dropbox_is_named(study: StudyConfig, world: DemoWorld) -> None:
-    world.account.account.tree.quota = 10
-    with pytest.raises(DeliveryRefusedError, match="full"):
-        run_once(study, world)
 
 
 def test_a_lost_response_still_ends_in_one_complete_set(study: StudyConfig, world: DemoWorld) -> None:

@@ -63,19 +63,14 @@ def asked_as(cloud: Server, **values: str) -> tuple[Request, Request]:
     return cloud.seen("identity")[0], cloud.seen("table")[-1]
 
 
-def test_a_managed_identity_signs_in_with_its_token(cloud: Server) -> None:
-    _, table = asked_as(cloud, **AS_IDENTITY)
+def test_a_managed_identity_signs_in_with_its_token_for_storage_only(cloud: Server) -> None:
+    identity, table = asked_as(cloud, **AS_IDENTITY)
 
+    assert unquote(identity.query).endswith("resource=https://storage.azure.com")
     assert (table.headers["host"], table.headers["authorization"]) == (
         "registry.table.core.windows.net",
         "Bearer the-token",
     )
-
-
-def test_a_token_is_requested_for_storage_only(cloud: Server) -> None:
-    identity, _ = asked_as(cloud, **AS_IDENTITY)
-
-    assert unquote(identity.query).endswith("resource=https://storage.azure.com")
 
 
 def test_a_user_assigned_identity_is_requested_by_its_client_id(cloud: Server) -> None:

@@ -40,7 +40,7 @@ def test_no_step_takes_more_than_five_minutes(seconds: float) -> None:
 
 
 def test_a_lease_is_longer_than_the_longest_step() -> None:
-    assert LONGEST_STEP < LEASE_LENGTH
+    assert LONGEST_STEP < LEASE_LENGTH < LONGEST_RUN
 
 
 def test_a_message_is_retried_for_longer_than_another_run_can_hold_the_lease() -> None:

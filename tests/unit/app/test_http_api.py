@@ -79,16 +79,10 @@ def test_every_problem_of_a_body_is_reported() -> None:
     assert [problem.split()[0] for problem in found] == ['"dry_run"', '"token"', "study", "as_of", "dry_run"]
 
 
-def test_values_of_a_body_are_not_repeated() -> None:
-    found = problems_of(body(study=["5A4D0B0C"], as_of="5A4D0B0C", dry_run="5A4D0B0C", token="5A4D0B0C"))
+def test_values_of_a_body_are_not_repeated_and_a_long_key_is_shortened() -> None:
+    found = problems_of(body(study=["5A4D0B0C"], as_of="5A4D0B0C", dry_run="5A4D0B0C", **{"k" * 5_000: "5A4D0B0C"}))
 
-    assert "5A4D0B0C" not in "".join(found)
-
-
-def test_a_long_unknown_key_is_shortened() -> None:
-    (found,) = problems_of(body(**{"k" * 5_000: 1}))
-
-    assert len(found) < 120
+    assert ("5A4D0B0C" in "".join(found), max(map(len, found)) < 120) == (False, True)
 
 
 def test_a_problem_document_holds_what_failed_and_the_fix() -> None:
@@ -139,14 +133,9 @@ def test_the_query_of_the_history_is_read(parameters: dict[str, str], expected: 
 
 
 @pytest.mark.parametrize("limit", ["0", "501", "-1", "1.5", "٣", "9" * 5_000])
-def test_an_invalid_limit_is_rejected(limit: str) -> None:
-    with pytest.raises(BadRequestError, match="limit"):
-        parse_history_request({"limit": limit})
-
-
-def test_every_problem_of_the_query_is_reported() -> None:
+def test_every_problem_of_the_query_is_reported(limit: str) -> None:
     with pytest.raises(BadRequestError) as caught:
-        parse_history_request({"stdy": "adults", "limit": "all"})
+        parse_history_request({"stdy": "adults", "limit": limit})
 
     assert caught.value.problems == (
         Problem('"stdy" is unknown.', "Use one of these: study, limit."),

@@ -83,14 +83,12 @@ def test_the_latest_runs_are_shown_newest_first(ledger: SqliteLedger) -> None:
     assert overview.run_count == RUNS_SHOWN + 3
 
 
-def test_a_run_whose_process_died_is_lost(ledger: SqliteLedger) -> None:
-    assert overview_after(ledger, a_run(state="running")).runs[0].state == "lost"
+@pytest.mark.parametrize(("minutes", "state"), [(9, "running"), (-9, "lost")])
+def test_a_run_is_in_progress_while_its_lease_is_live(ledger: SqliteLedger, minutes: int, state: str) -> None:
+    expires_at = AFTERNOON + timedelta(minutes=minutes)
+    ledger.put_lease(LeaseRecord("adults", "adults.2026-11-16", 1, "me", expires_at))
 
-
-def test_a_run_that_holds_the_lease_is_in_progress(ledger: SqliteLedger) -> None:
-    ledger.put_lease(LeaseRecord("adults", "adults.2026-11-16", 1, "me", AFTERNOON + timedelta(minutes=9)))
-
-    assert overview_after(ledger, a_run(state="running")).runs[0].state == "running"
+    assert overview_after(ledger, a_run(state="running")).runs[0].state == state
 
 
 def test_a_sandbox_ignores_real_reports(ledger: SqliteLedger) -> None:

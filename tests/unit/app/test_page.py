@@ -164,26 +164,27 @@ def test_the_page_explains_what_is_special_about_a_report(overview: StudyOvervie
 # --- the next report
 
 
-def test_the_next_report_is_announced_in_the_study_s_time_zone() -> None:
-    assert (
-        "Monday 30 November 2026, 07:00 (America/Toronto) or soon after. "
-        "If it is not delivered by 12:00, contact the registry office."
-    ) in text_of(an_overview())
-
-
-def test_a_report_that_is_due_but_not_late_is_due_now() -> None:
-    assert "It is due now. If it is not" in text_of(an_overview(awaited=CUTOFF, is_due=True))
-
-
-def test_a_late_report_is_announced_first_with_a_contact() -> None:
-    assert (
-        "The report is late The report of Monday 23 November 2026 was due at 07:00 and was not delivered by 12:00 "
-        "(America/Toronto). Contact the registry office."
-    ) in text_of(a_late_overview())
-
-
-def test_within_the_grace_period_the_late_report_is_the_one_of_the_week_before() -> None:
-    assert "The report of Monday 16 November 2026 was due" in text_of(a_late_overview(now=NOW))
+@pytest.mark.parametrize(
+    ("overview", "words"),
+    [
+        pytest.param(
+            an_overview(),
+            "Monday 30 November 2026, 07:00 (America/Toronto) or soon after. "
+            "If it is not delivered by 12:00, contact the registry office.",
+            id="on time",
+        ),
+        pytest.param(an_overview(awaited=CUTOFF, is_due=True), "It is due now. If it is not", id="due"),
+        pytest.param(
+            a_late_overview(),
+            "The report is late The report of Monday 23 November 2026 was due at 07:00 and was not delivered by 12:00 "
+            "(America/Toronto). Contact the registry office.",
+            id="late",
+        ),
+        pytest.param(a_late_overview(now=NOW), "The report of Monday 16 November 2026 was due", id="the one before"),
+    ],
+)
+def test_the_next_or_late_report_is_announced_in_the_study_s_time_zone(overview: StudyOverview, words: str) -> None:
+    assert words in text_of(overview)
 
 
 def test_a_page_on_time_raises_no_alarm() -> None:
@@ -198,17 +199,35 @@ def test_every_state_has_its_word(state: str, word: str) -> None:
     assert f"Mon 23 Nov 2026, 07:05 Monday timer {word} " in text_of(an_overview(runs=(a_page_run(state),)))
 
 
-def test_a_run_is_shown_with_its_trigger_cut_off_and_reason() -> None:
-    runs = (a_page_run(), a_page_run("refused", reason="shrunk", as_of=date(2026, 9, 1), trigger="http"))
-
-    assert "HTTP, as of 1 Sep 2026 refused Much lower than the last report" in text_of(an_overview(runs=runs))
-
-
-def test_an_unsuccessful_latest_run_is_shown_with_its_effect_what_failed_and_the_fix() -> None:
-    words = "Latest run: refused It did not deliver a report. Outcome: Much lower than the last report. "
-
-    what_and_fix = "Consented fell from 800 to 400. Look in REDCap whether records were deleted or moved."
-    assert words + what_and_fix in text_of(a_late_overview())
+@pytest.mark.parametrize(
+    ("overview", "words"),
+    [
+        pytest.param(
+            an_overview(runs=(a_page_run("refused", reason="shrunk", as_of=date(2026, 9, 1), trigger="http"),)),
+            "HTTP, as of 1 Sep 2026 refused Much lower than the last report",
+            id="trigger, cut-off and reason",
+        ),
+        pytest.param(
+            a_late_overview(),
+            "Latest run: refused It did not deliver a report. Outcome: Much lower than the last report. "
+            "Consented fell from 800 to 400. Look in REDCap whether records were deleted or moved.",
+            id="unsuccessful",
+        ),
+        pytest.param(
+            an_overview(runs=(a_page_run("requested", reason="source-unavailable", what="Down.", fix="Wait."),)),
+            "Latest run: waiting It will be retried automatically. Outcome: REDCap could not be reached. Down. Wait.",
+            id="retried",
+        ),
+        pytest.param(an_overview(run_count=1043), "The latest 2 of 1,043 runs", id="a long history"),
+        pytest.param(
+            an_overview(runs=(a_page_run(requested_at=REQUESTED_AT - timedelta(days=100)),)),
+            "Sat 15 Aug 2026, 08:05",
+            id="in summer",
+        ),
+    ],
+)
+def test_the_runs_are_shown_with_what_a_reader_needs(overview: StudyOverview, words: str) -> None:
+    assert words in text_of(overview)
 
 
 def test_an_older_unsuccessful_run_is_only_listed() -> None:
@@ -217,29 +236,10 @@ def test_an_older_unsuccessful_run_is_only_listed() -> None:
     assert "Look in REDCap." not in text_of(an_overview(runs=runs))
 
 
-def test_a_run_that_will_be_retried_says_what_failed() -> None:
-    runs = (a_page_run("requested", reason="source-unavailable", what="REDCap is down.", fix="Wait."),)
-
-    words = (
-        "Latest run: waiting It will be retried automatically. Outcome: REDCap could not be reached. REDCap is down."
-    )
-    assert f"{words} Wait." in text_of(an_overview(runs=runs))
-
-
-def test_a_long_history_says_how_much_is_shown() -> None:
-    assert "The latest 2 of 1,043 runs" in text_of(an_overview(run_count=1043))
-
-
 def test_the_command_to_start_a_run_names_the_study() -> None:
     header, body = '-H "x-functions-key: FUNCTION-KEY"', r'-d "{\"study\": \"adults\"}"'
 
     assert f"curl -X POST https://ADDRESS-OF-THE-APP/api/runs {header} {body}" in text_of(an_overview())
-
-
-def test_a_time_is_shown_in_the_season_s_own_offset() -> None:
-    summer = a_page_run(requested_at=REQUESTED_AT - timedelta(days=100))
-
-    assert "Sat 15 Aug 2026, 08:05" in text_of(an_overview(runs=(summer,)))
 
 
 # --- several studies
@@ -348,14 +348,9 @@ def test_a_week_cut_at_an_earlier_day_is_not_in_progress(as_of: date | None, pro
     assert weeks_in(report)[-1].progress == progress
 
 
-def test_the_highest_bar_fills_the_chart() -> None:
-    assert [bar.height for bar in drawn(a_page_report((2, 0, 8))).bars] == [25, 0, 100]
-
-
-def test_a_chart_without_consents_has_bars_without_height() -> None:
-    chart = drawn(a_page_report((0, 0)))
-
-    assert (chart.top, [bar.height for bar in chart.bars]) == (1, [0, 0])
+@pytest.mark.parametrize(("consented", "heights"), [((2, 0, 8), [25, 0, 100]), ((0, 0), [0, 0])])
+def test_the_highest_bar_fills_the_chart(consented: tuple[int, ...], heights: list[int]) -> None:
+    assert [bar.height for bar in drawn(a_page_report(consented)).bars] == heights
 
 
 def test_the_chart_goes_back_a_year() -> None:

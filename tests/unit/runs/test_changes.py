@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import pytest
+
 from consent.counting.period import WeekChange
 from consent.counting.summary import Changes
 from consent.redcap.arrivals import INSTANCE
@@ -35,30 +37,18 @@ def since(earlier: RunRecord | None, *days: str, **counting: Any) -> Changes:
     return compare(summary_of(*rows, counting=a_counting(**counting) if counting else None), earlier)
 
 
-def test_new_consents_are_the_difference_of_the_totals() -> None:
-    assert since(then(2, 1, 0)).new_consents == 1
+@pytest.mark.parametrize(("before", "new"), [(2, 1), (5, -2)])
+def test_new_consents_are_the_difference_of_the_totals(before: int, new: int) -> None:
+    changes = since(then(before, 1, 0))
+
+    assert (changes.new_consents, changes.since, changes.first) == (new, date(2023, 9, 25), False)
 
 
-def test_fewer_consents_are_negative() -> None:
-    assert since(then(5, 1, 0)).new_consents == -2
-
-
-def test_the_earlier_cut_off_is_named() -> None:
-    assert (since(then(2, 1, 0)).since, since(then(2, 1, 0)).first) == (date(2023, 9, 25), False)
-
-
-def test_a_week_that_was_complete_and_counts_differently_now_is_a_change() -> None:
-    assert since(then(1, 1, 0)).weeks == (WeekChange(START, date(2023, 9, 17), before=1, now=2),)
-
-
-def test_a_week_that_counts_fewer_now_is_a_change_too() -> None:
-    assert [(week.before, week.now) for week in since(then(2, 3, 0)).weeks] == [(3, 1)]
-
-
-def test_changed_weeks_are_listed_oldest_first() -> None:
-    changed = since(then(0, 0, 0)).weeks
-
-    assert [week.first_day for week in changed] == [START, date(2023, 9, 18)]
+def test_weeks_that_were_complete_and_count_differently_now_are_changes_oldest_first() -> None:
+    assert since(then(1, 3, 0)).weeks == (
+        WeekChange(START, date(2023, 9, 17), before=1, now=2),
+        WeekChange(date(2023, 9, 18), date(2023, 9, 24), before=3, now=1),
+    )
 
 
 def test_a_week_that_was_still_running_is_no_change() -> None:
@@ -69,34 +59,20 @@ def test_the_first_report_is_known_to_be_the_first() -> None:
     assert since(None) == FIRST
 
 
-def test_a_report_whose_weeks_are_no_longer_kept_is_not_compared() -> None:
-    assert since(then(2, 1, 0, week_counts=None)) == NOT_COMPARED
+@pytest.mark.parametrize("purged", ["week_counts", "counts", "cutoff"])
+def test_a_report_whose_numbers_were_purged_is_not_compared(purged: str) -> None:
+    assert since(then(2, 1, 0, **{purged: None})) == NOT_COMPARED
 
 
-def test_a_report_whose_totals_are_no_longer_kept_is_not_compared() -> None:
-    assert since(then(2, 1, 0, counts=None)) == NOT_COMPARED
-
-
-def test_not_compared_is_not_the_first() -> None:
-    assert (NOT_COMPARED.first, NOT_COMPARED.since) == (False, None)
-
-
-def test_the_same_rules_are_no_change() -> None:
-    assert since(then(2, 1, 0)).rules_changed == ()
+@pytest.mark.parametrize("changed", [{}, {"counting version": "0"}, {"only": "12345678"}], ids=str)
+def test_a_changed_rule_is_named(changed: dict[str, str]) -> None:
+    assert since(then(2, 1, 0, rules=RULES | changed)).rules_changed == tuple(changed)
 
 
 def test_a_study_file_that_counts_differently_is_named_by_its_keys() -> None:
     study = a_study(consents=CONSENT.replace('["1"]', '["1", "3"]'))
 
     assert since(then(2, 1, 0), study=study).rules_changed == ("consent[1]",)
-
-
-def test_a_program_that_counts_differently_is_named() -> None:
-    assert since(then(2, 1, 0, rules={**RULES, "counting version": "0"})).rules_changed == ("counting version",)
-
-
-def test_a_removed_rule_is_named() -> None:
-    assert since(then(2, 1, 0, rules={**RULES, "only": "12345678"})).rules_changed == ("only",)
 
 
 def test_weeks_that_start_on_other_days_now_are_not_compared() -> None:
@@ -126,14 +102,12 @@ def test_the_json_document_has_the_changes() -> None:
     }
 
 
-def test_in_the_json_document_the_first_report_is_one_since_nothing() -> None:
-    changes = document(replace(summary_of(a_row()), changes=FIRST))["changes"]
-
-    assert changes == {"since": None, "new_consents": None, "weeks": [], "rules_changed": []}
-
-
-def test_in_the_json_document_a_report_that_was_not_compared_has_no_changes() -> None:
-    assert document(replace(summary_of(a_row()), changes=NOT_COMPARED))["changes"] is None
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [(FIRST, {"since": None, "new_consents": None, "weeks": [], "rules_changed": []}), (NOT_COMPARED, None)],
+)
+def test_the_json_document_of_a_report_without_an_earlier_one(changes: Changes, expected: Any) -> None:
+    assert document(replace(summary_of(a_row()), changes=changes))["changes"] == expected
 
 
 def test_the_totals_of_a_report_are_kept_and_who_takes_part() -> None:

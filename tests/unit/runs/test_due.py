@@ -75,16 +75,19 @@ def awaited(*records: RunRecord, now: datetime = NOON, study: StudyConfig = STUD
     return awaited_monday(study, records, now, sandbox=False)
 
 
-def test_a_report_that_is_due_and_has_not_come_is_awaited() -> None:
-    assert awaited() == MONDAY
+LAST_WEEKS = a_report(run_id="a-study.2025-03-03", monday=MONDAY - A_WEEK, cutoff=MONDAY - A_WEEK)
 
 
-def test_after_the_report_the_next_one_is_awaited() -> None:
-    assert awaited(a_report()) == MONDAY + A_WEEK
-
-
-def test_before_its_hour_the_report_of_that_monday_is_awaited() -> None:
-    assert awaited(a_report(monday=MONDAY - A_WEEK, cutoff=MONDAY - A_WEEK), now=DUE - SECOND) == MONDAY
+@pytest.mark.parametrize(
+    ("record", "now", "expected"),
+    [
+        pytest.param(LAST_WEEKS, NOON, MONDAY, id="due"),
+        pytest.param(LAST_WEEKS, DUE - SECOND, MONDAY, id="not due yet"),
+        pytest.param(a_report(), NOON, MONDAY + A_WEEK, id="delivered"),
+    ],
+)
+def test_a_report_is_awaited_until_it_is_delivered(record: RunRecord, now: datetime, expected: date) -> None:
+    assert awaited(record, now=now) == expected
 
 
 @pytest.mark.parametrize(
@@ -103,16 +106,11 @@ instants = st.datetimes(datetime(1975, 1, 1), datetime(2037, 1, 1), timezones=st
 # Whether a Monday's report is there
 
 
-def test_a_delivered_report_is_the_report_of_its_monday() -> None:
-    assert is_reported([a_report()], MONDAY, sandbox=False)
-
-
-def test_an_unchanged_report_is_the_report_of_its_monday() -> None:
-    assert is_reported([a_report(state="unchanged")], MONDAY, sandbox=False)
-
-
-def test_a_requested_report_is_the_report_of_its_monday() -> None:
-    assert is_reported([a_report(run_id="a-study.asked", trigger="http")], MONDAY, sandbox=False)
+@pytest.mark.parametrize(
+    "changes", [{}, {"state": "unchanged"}, {"run_id": "a-study.asked", "trigger": "http"}], ids=str
+)
+def test_a_delivered_report_is_the_report_of_its_monday(changes: dict[str, Any]) -> None:
+    assert is_reported([a_report(**changes)], MONDAY, sandbox=False)
 
 
 @pytest.mark.parametrize(
@@ -141,30 +139,28 @@ def test_a_sandbox_has_reports_of_its_own() -> None:
 # What a timer does
 
 
-def test_a_monday_without_a_run_gets_one() -> None:
-    assert step() == "record"
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        pytest.param([], "record", id="no run"),
+        pytest.param([LAST_WEEKS], "record", id="only the report of the last Monday"),
+        pytest.param([a_report()], "leave", id="delivered"),
+        pytest.param([a_run(state="refused"), a_report(run_id="a-study.asked")], "leave", id="delivered on request"),
+        pytest.param([a_run(queued_at=NOON - MINUTE)], "leave", id="queued"),
+        pytest.param([a_run(queued_at=NOON - HOUR)], "leave", id="its message was lost"),
+        pytest.param([a_run(state="failed", finished_at=NOON - MINUTE)], "reopen", id="failed"),
+        pytest.param([a_request(as_of=MONDAY)], "leave", id="requested as of the Monday"),
+    ],
+)
+def test_a_timer_records_or_reopens_only_what_is_missing(records: list[RunRecord], expected: str) -> None:
+    assert step(*records) == expected
 
 
-def test_last_mondays_report_does_not_stand_for_this_one() -> None:
-    assert step(a_report(run_id="a-study.2025-03-03", monday=MONDAY - A_WEEK)) == "record"
+@pytest.mark.parametrize(("after", "expected"), [(0, "record"), (1, "leave")])
+def test_a_study_reports_from_its_first_day_on(after: int, expected: str) -> None:
+    study = replace(STUDY, start_date=MONDAY + timedelta(days=after))
 
-
-def test_a_monday_with_its_report_is_left_alone() -> None:
-    assert step(a_report()) == "leave"
-
-
-def test_a_requested_report_after_a_refusal_is_enough() -> None:
-    assert step(a_run(state="refused", finished_at=DUE), a_report(run_id="a-study.asked")) == "leave"
-
-
-def test_a_monday_before_the_study_begins_is_left_alone() -> None:
-    study = replace(STUDY, start_date=MONDAY + timedelta(days=1))
-
-    assert next_step(study, [], None, NOON, sandbox=False) == "leave"
-
-
-def test_a_study_that_begins_on_a_monday_reports_on_it() -> None:
-    assert next_step(replace(STUDY, start_date=MONDAY), [], None, NOON, sandbox=False) == "record"
+    assert next_step(study, [], None, NOON, sandbox=False) == expected
 
 
 @pytest.mark.parametrize("run_id", [OWN_ID, "a-study.asked"])
@@ -174,18 +170,6 @@ def test_a_study_with_a_run_in_progress_is_left_alone(run_id: str) -> None:
 
 def test_an_expired_lease_delays_nothing() -> None:
     assert step(lease=a_lease(-SECOND)) == "record"
-
-
-def test_a_queued_run_is_left_alone() -> None:
-    assert step(a_run(queued_at=NOON - MINUTE)) == "leave"
-
-
-def test_a_run_whose_message_was_lost_is_not_recorded_a_second_time() -> None:
-    assert step(a_run(queued_at=NOON - HOUR)) == "leave"
-
-
-def test_a_failed_run_is_reopened() -> None:
-    assert step(a_run(state="failed", finished_at=NOON - MINUTE)) == "reopen"
 
 
 @pytest.mark.parametrize(
@@ -222,10 +206,6 @@ def test_a_timer_waits_for_a_request_that_delivers_the_same_report(own: list[Run
 )
 def test_a_timer_does_not_wait_for_other_requests(changes: dict[str, Any]) -> None:
     assert step(a_request(**changes)) == "record"
-
-
-def test_a_timer_waits_for_a_request_as_of_the_monday() -> None:
-    assert step(a_request(as_of=MONDAY)) == "leave"
 
 
 def test_a_sandbox_has_a_scheduled_run_of_its_own() -> None:
@@ -304,22 +284,20 @@ def test_a_run_that_waits_for_another_is_not_stuck() -> None:
     assert not is_stuck(a_run(queued_at=NOON - HOUR), a_lease(MINUTE, "a-study.asked"), NOON)
 
 
-@pytest.mark.parametrize("state", ["requested", "delivered", "unchanged", "refused", "failed"])
-def test_a_run_that_is_not_in_progress_is_shown_as_stored(state: str) -> None:
-    assert shown_state(a_run(state=state), None, NOON) == state
-
-
-def test_a_run_in_progress_is_shown_as_running() -> None:
-    assert shown_state(a_run(state="running"), a_lease(MINUTE), NOON) == "running"
-
-
 @pytest.mark.parametrize(
-    "lease",
-    [None, a_lease(-SECOND), a_lease(HOUR), a_lease(MINUTE, "a-study.asked")],
-    ids=["no lease", "ran out", "by a wrong clock", "of another run"],
+    ("state", "lease", "shown"),
+    [
+        pytest.param("requested", None, "requested", id="not started"),
+        pytest.param("failed", a_lease(MINUTE), "failed", id="ended"),
+        pytest.param("running", a_lease(MINUTE), "running", id="in progress"),
+        pytest.param("running", None, "lost", id="no lease"),
+        pytest.param("running", a_lease(-SECOND), "lost", id="expired"),
+        pytest.param("running", a_lease(HOUR), "lost", id="by a wrong clock"),
+        pytest.param("running", a_lease(MINUTE, "a-study.asked"), "lost", id="of another run"),
+    ],
 )
-def test_a_run_whose_process_died_is_shown_as_lost(lease: LeaseRecord | None) -> None:
-    assert shown_state(a_run(state="running"), lease, NOON) == "lost"
+def test_a_running_run_without_its_lease_is_shown_as_lost(state: str, lease: LeaseRecord | None, shown: str) -> None:
+    assert shown_state(a_run(state=state), lease, NOON) == shown
 
 
 # Which reports are late
@@ -327,17 +305,20 @@ def test_a_run_whose_process_died_is_shown_as_lost(lease: LeaseRecord | None) ->
 
 @pytest.mark.parametrize(("after", "expected"), [(5 * HOUR, False), (5 * HOUR + SECOND, True)])
 def test_a_report_is_late_five_hours_after_it_was_due(after: timedelta, expected: bool) -> None:
-    before = a_report(run_id="a-study.2025-03-03", monday=MONDAY - A_WEEK, cutoff=MONDAY - A_WEEK)
-
-    assert found_late(before, now=DUE + after) == expected
+    assert found_late(LAST_WEEKS, now=DUE + after) == expected
 
 
-def test_a_delivered_report_is_not_late() -> None:
-    assert not found_late(a_report(), now=DUE + 6 * HOUR)
-
-
-def test_a_late_report_that_arrived_is_not_late() -> None:
-    assert not found_late(a_report(finished_at=DUE + 9 * HOUR), now=DUE + 10 * HOUR)
+@pytest.mark.parametrize(
+    ("report", "after", "expected"),
+    [
+        pytest.param(a_report(), 6 * HOUR, False, id="delivered"),
+        pytest.param(a_report(finished_at=DUE + 9 * HOUR), 10 * HOUR, False, id="delivered late"),
+        pytest.param(a_report(), HOUR, False, id="without the last Monday's"),
+        pytest.param(a_report(sandbox=True), 6 * HOUR, True, id="sandbox"),
+    ],
+)
+def test_a_delivered_report_is_not_late(report: RunRecord, after: timedelta, expected: bool) -> None:
+    assert found_late(report, now=DUE + after) == expected
 
 
 @pytest.mark.parametrize("after", [timedelta(0), HOUR, 5 * HOUR])
@@ -345,31 +326,18 @@ def test_a_report_stays_late_on_the_next_monday_morning(after: timedelta) -> Non
     assert found_late(now=DUE + after)
 
 
-def test_this_mondays_report_makes_up_for_the_last() -> None:
-    assert not found_late(a_report(), now=DUE + HOUR)
-
-
-def test_a_sandbox_report_does_not_count() -> None:
-    assert found_late(a_report(sandbox=True), now=DUE + 6 * HOUR)
-
-
 @pytest.mark.parametrize(
-    ("first_seen", "expected"), [(DUE - SECOND, True), (DUE, True), (DUE + SECOND, False), (DUE + 6 * HOUR, False)]
+    ("first_seen", "after", "expected"),
+    [
+        pytest.param(DUE, 6 * HOUR, True, id="before it was due"),
+        pytest.param(DUE + SECOND, 6 * HOUR, False, id="after it was due"),
+        pytest.param(DUE + SECOND, A_WEEK + 6 * HOUR, True, id="its second Monday"),
+        pytest.param(DUE - 48 * HOUR, HOUR, False, id="its first Monday morning"),
+        pytest.param(NOON + 52 * A_WEEK, 6 * HOUR, True, id="by a wrong clock"),
+    ],
 )
-def test_a_study_is_on_time_until_it_was_due_once(first_seen: datetime, expected: bool) -> None:
-    assert found_late(first_seen=first_seen, now=DUE + 6 * HOUR) == expected
-
-
-def test_a_study_that_missed_its_first_monday_is_late_on_its_second() -> None:
-    assert found_late(first_seen=DUE + SECOND, now=DUE + A_WEEK + 6 * HOUR)
-
-
-def test_a_study_first_seen_this_week_is_on_time_on_its_first_monday_morning() -> None:
-    assert not found_late(first_seen=DUE - timedelta(days=2), now=DUE + HOUR)
-
-
-def test_a_first_sight_with_a_wrong_clock_is_ignored() -> None:
-    assert found_late(first_seen=NOON + 365 * timedelta(days=1), now=DUE + 6 * HOUR)
+def test_a_study_is_on_time_until_it_was_due_once(first_seen: datetime, after: timedelta, expected: bool) -> None:
+    assert found_late(first_seen=first_seen, now=DUE + after) == expected
 
 
 @pytest.mark.parametrize(("start", "expected"), [(MONDAY, True), (MONDAY + timedelta(days=1), False)])

@@ -81,42 +81,35 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == text
 
 
-def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "photos.sqlite"
-    with closing(sqlite3.connect(path)) as other:
-        other.execute("CREATE TABLE photos (name TEXT)")
-
-    refused(path, "damaged, or is not a run history", "Move it away")
-
-
-def test_a_file_of_a_newer_version_is_left_alone(store: SqliteStore) -> None:
+@pytest.mark.parametrize(
+    ("statement", "what", "fix"),
+    [
+        pytest.param("ALTER TABLE history RENAME TO photos", "is not a run history", "Move it away", id="no table"),
+        pytest.param("PRAGMA user_version = 0", "is not a run history", "Move it away", id="another program's"),
+        pytest.param(f"PRAGMA user_version = {SCHEMA_VERSION + 1}", "newer version", "Update this program", id="newer"),
+    ],
+)
+def test_a_database_that_is_no_run_history_of_this_version_is_left_alone(
+    store: SqliteStore, statement: str, what: str, fix: str
+) -> None:
     store.open().add(a_run())
-    store.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    store.execute(statement)
 
-    refused(store.path, "newer version of this program", "Update this program")
-
-
-def test_a_file_that_lost_its_table_is_refused(store: SqliteStore) -> None:
-    store.open().add(a_run())
-    store.execute("DROP TABLE history")
-
-    refused(store.path, "damaged, or is not a run history", "Move it away")
+    refused(store.path, what, fix)
 
 
-def test_a_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
+@pytest.mark.parametrize(
+    ("obstacle", "folder"),
+    [
+        pytest.param("runs.sqlite", True, id="a folder in place of the file"),
+        pytest.param("runs.sqlite-journal", True, id="no file can be written"),  # whoever runs the tests
+        pytest.param("there", False, id="a file in place of the folder"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, obstacle: str, folder: bool) -> None:
+    (tmp_path / obstacle).mkdir() if folder else (tmp_path / obstacle).touch()
 
-    refused(tmp_path / "file" / "runs.sqlite", "cannot be stored in", "CONSENT_LEDGER")
-
-
-def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
-    refused(tmp_path, "cannot open and write", "access rights")
-
-
-def test_a_folder_that_cannot_be_written_is_named(store: SqliteStore) -> None:
-    (store.path.parent / "runs.sqlite-journal").mkdir()  # so that nothing can be written, whoever runs the tests
-
-    refused(store.path, "cannot open and write", "access rights")
+    refused(tmp_path / ("" if folder else "there") / "runs.sqlite", "cannot open and write", "access rights")
 
 
 def test_no_error_of_the_library_is_chained(tmp_path: Path) -> None:

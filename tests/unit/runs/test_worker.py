@@ -357,20 +357,13 @@ def test_a_run_whose_process_died_is_closed_as_lost(ledger: RunLedger, before: l
     assert (kept(ledger).state, kept(ledger).reason, kept(ledger).what) == ("failed", "lost", "")
 
 
-def test_a_run_in_progress_is_not_closed(ledger: RunLedger) -> None:
-    hold_lease(ledger, SCHEDULED)
+@pytest.mark.parametrize(("ended", "state"), [(False, "requested"), (True, "delivered")])
+def test_a_run_in_progress_or_ended_is_not_closed(ledger: RunLedger, ended: bool, state: str) -> None:
+    execute(ledger, performing()) if ended else hold_lease(ledger, SCHEDULED)
 
     mark_failed(message_for(SCHEDULED), ledger, now=Clock())
 
-    assert kept(ledger).state == "requested"
-
-
-def test_a_run_that_has_ended_keeps_its_end(ledger: RunLedger) -> None:
-    execute(ledger, performing())
-
-    mark_failed(message_for(SCHEDULED), ledger, now=Clock())
-
-    assert kept(ledger).state == "delivered"
+    assert kept(ledger).state == state
 
 
 @pytest.mark.parametrize(("message", "event"), [("[]", "run_failed"), (message_for("adults.x"), "message_ignored")])
