@@ -1,32 +1,41 @@
 """The commands, a function each: read the settings, do the work, print the result on stdout."""
 
 import argparse
-import json
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from consent.cli.check.checkup import check_setup
+from consent.cli.check.context import CheckContext
+from consent.cli.check.output import checkup_document, show_checkup
+from consent.cli.compare.comparison import compare_files
+from consent.cli.compare.output import comparison_document, show_comparison
+from consent.cli.console import Screen, print_json, show_runs
+from consent.cli.exceptions.export import find_quality_rules, find_records_to_review
+from consent.cli.exceptions.output import STDOUT, output_review, output_rules
+from consent.cli.init.new_study import create_study_file, next_steps
+from consent.cli.login.prompts import Prompts
+from consent.cli.login.sign_in import Login, login_lines
 from consent.cli.parser import LOCAL_PORT, command_line, with_commands
+from consent.cli.private_file import ensure_private_path
+from consent.cli.serve import serve as serve_app
 from consent.config.settings import Settings, read_settings
+from consent.dates import day_in, utc_now
+from consent.delivery.local_folder import LocalFolder
 from consent.errors import ConfigurationError
-from consent.files import to_json
+from consent.runs.ledger.store import open_ledger
+from consent.runs.on_demand import run_now
+from consent.runs.pipeline import RunResult, result_document, run_report, summarise_file
+from consent.runs.request import RunRequest
+from consent.runs.services import open_services
+from consent.runs.status import run_document, shown_runs
+from consent.studies.catalog import choose_study, load_studies, named_study
+from consent.studies.model import StudyConfig
 
-if TYPE_CHECKING:
-    from consent.cli.console import Screen
-    from consent.runs.pipeline import RunResult
-    from consent.studies.model import StudyConfig
 
-
-def demo(options: argparse.Namespace, screen: "Screen") -> None:
+def demo(options: argparse.Namespace, screen: Screen) -> None:
     """Report on an invented registry, with a simulated REDCap and Dropbox."""
-    from consent.dates import day_in, utc_now
-    from consent.delivery.local_folder import LocalFolder
-    from consent.runs.pipeline import run_report
-    from consent.runs.services import open_services
-    from consent.studies.catalog import choose_study, load_studies
     from sandbox.demo import demo_world
 
     study = choose_study(load_studies(Settings({})), "obri-ibd")
@@ -49,19 +58,15 @@ def demo(options: argparse.Namespace, screen: "Screen") -> None:
         screen.problem(f"Could not open {pdf}. Open it manually.")
 
 
-def _ensure_no_real_report(output: Path, study: "StudyConfig") -> None:
+def _ensure_no_real_report(output: Path, study: StudyConfig) -> None:
     """Make sure that invented people never replace a real report."""
     manifest = output / "data" / f"{study.title}.manifest.json"
     if output.is_file() or (manifest.is_file() and '"sandbox": true' not in manifest.read_text(encoding="utf-8")):
         raise ConfigurationError(f"'{output}' is a file or holds a real report.", "Give --output another folder.")
 
 
-def run(options: argparse.Namespace, screen: "Screen") -> None:
+def run(options: argparse.Namespace, screen: Screen) -> None:
     """Export, count and deliver one report."""
-    from consent.runs.on_demand import run_now
-    from consent.runs.request import RunRequest
-    from consent.studies.catalog import choose_study, load_studies
-
     settings = read_settings(directory=options.settings)
     study = choose_study(load_studies(settings), options.study)
     request = RunRequest(study.key, options.as_of, options.dry_run, options.accept_drop, options.to)
@@ -70,14 +75,8 @@ def run(options: argparse.Namespace, screen: "Screen") -> None:
     _print_result(result, screen, options)
 
 
-def runs(options: argparse.Namespace, screen: "Screen") -> None:
+def runs(options: argparse.Namespace, screen: Screen) -> None:
     """Print the run history, newest first."""
-    from consent.cli.console import show_runs
-    from consent.dates import utc_now
-    from consent.runs.ledger.store import open_ledger
-    from consent.runs.status import run_document, shown_runs
-    from consent.studies.catalog import choose_study, load_studies
-
     settings, now = read_settings(directory=options.settings), utc_now()
     with closing(open_ledger(settings, default="sqlite")) as ledger:
         found = shown_runs(ledger, ledger.runs(options.study)[: options.limit], now)
@@ -93,13 +92,8 @@ def runs(options: argparse.Namespace, screen: "Screen") -> None:
         )
 
 
-def summarise(options: argparse.Namespace, screen: "Screen") -> None:
+def summarise(options: argparse.Namespace, screen: Screen) -> None:
     """Write a report from a CSV file that was exported by hand."""
-    from consent.dates import utc_now
-    from consent.delivery.local_folder import LocalFolder
-    from consent.runs.pipeline import summarise_file
-    from consent.studies.catalog import named_study
-
     with screen.watching():
         result = summarise_file(
             options.export,
@@ -113,12 +107,8 @@ def summarise(options: argparse.Namespace, screen: "Screen") -> None:
     _print_result(result, screen, options)
 
 
-def check(options: argparse.Namespace, screen: "Screen") -> int:
+def check(options: argparse.Namespace, screen: Screen) -> int:
     """Print every finding about the set-up with its fix; the exit status is 1 if a run would fail."""
-    from consent.cli.check.checkup import check_setup
-    from consent.cli.check.context import CheckContext
-    from consent.cli.check.output import checkup_document, show_checkup
-
     with screen.watching():
         checkup = check_setup(options.settings, options.study, CheckContext(stage=screen.stage))
     if options.json:
@@ -128,42 +118,32 @@ def check(options: argparse.Namespace, screen: "Screen") -> int:
     return 0 if checkup.ready else 1
 
 
-def login(options: argparse.Namespace, screen: "Screen") -> None:
+def login(options: argparse.Namespace, screen: Screen) -> None:
     """Sign in to Dropbox and save the credentials."""
-    from consent.cli.login.prompts import Prompts
-    from consent.cli.login.sign_in import Login, login_lines
-
     team_space = None if options.team_space is None else options.team_space == "yes"
     folder, prompts = options.settings, Prompts(screen.messages)
     login = Login(read_settings(directory=folder), prompts, folder, options.save_in, team_space, not options.no_browser)
     result = login.sign_in()
     if options.json:
-        print_json(to_json(result))
+        print_json(result)
     else:
         screen.say(*login_lines(result, options.settings))
 
 
-def init(options: argparse.Namespace, screen: "Screen") -> None:
+def init(options: argparse.Namespace, screen: Screen) -> None:
     """Create a study file from a data dictionary."""
-    from consent.cli.init.new_study import create_study_file, next_steps
-
     settings = read_settings(directory=options.settings)
     with screen.watching():
         screen.stage("Reading the data dictionary")
         created = create_study_file(settings, dictionary=options.dictionary, output=options.output)
     if options.json:
-        print_json(to_json(created))
+        print_json(created)
     else:
         screen.say(*(with_commands(line, options.settings) for line in next_steps(created)))
 
 
-def exceptions(options: argparse.Namespace, screen: "Screen") -> None:
+def exceptions(options: argparse.Namespace, screen: Screen) -> None:
     """List the records to review, or write REDCap's own rules for them."""
-    from consent.cli.exceptions.export import find_quality_rules, find_records_to_review
-    from consent.cli.exceptions.output import STDOUT, output_review, output_rules
-    from consent.cli.private_file import ensure_private_path
-    from consent.studies.catalog import named_study
-
     study, settings = named_study(options.study, options.settings), read_settings(directory=options.settings)
     if options.as_rules:
         with screen.watching():
@@ -177,13 +157,8 @@ def exceptions(options: argparse.Namespace, screen: "Screen") -> None:
     output_review(review, options.output, screen.out, as_json=options.json)
 
 
-def compare(options: argparse.Namespace, screen: "Screen") -> None:
+def compare(options: argparse.Namespace, screen: Screen) -> None:
     """Explain each number that differs from the old pipeline's report."""
-    from consent.cli.compare.comparison import compare_files
-    from consent.cli.compare.output import comparison_document, show_comparison
-    from consent.dates import utc_now
-    from consent.studies.catalog import named_study
-
     study = named_study(options.study, options.settings)
     with screen.watching():
         screen.stage("Counting the export by both rules")
@@ -194,31 +169,22 @@ def compare(options: argparse.Namespace, screen: "Screen") -> None:
         show_comparison(comparison, screen.out)
 
 
-def serve(options: argparse.Namespace, screen: "Screen") -> None:
+def serve(options: argparse.Namespace, screen: Screen) -> None:
     """Run the function app on this computer until Ctrl-C."""
-    from consent.cli.serve import serve as serve_app
-
     settings, port = read_settings(directory=options.settings), options.port
     words = f"serve{' --demo' if options.demo else ''}{f' --port {port}' if port != LOCAL_PORT else ''}"
     command = command_line(words, options.settings, "--python 3.13 ")
     serve_app(demo=options.demo, port=port, settings=settings, say=screen.say, command=command)
 
 
-def _print_result(result: "RunResult", screen: "Screen", options: argparse.Namespace) -> None:
-    from consent.runs.pipeline import result_document
-
+def _print_result(result: RunResult, screen: Screen, options: argparse.Namespace) -> None:
     if options.json:
         print_json(result_document(result))
     else:
         screen.report(result)
 
 
-def print_json(document: object) -> None:
-    """Print plain JSON values on stdout."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
-
-
-COMMANDS: dict[str, Callable[[argparse.Namespace, "Screen"], int | None]] = {
+COMMANDS: dict[str, Callable[[argparse.Namespace, Screen], int | None]] = {
     command.__name__: command
     for command in (demo, run, runs, summarise, check, login, init, exceptions, compare, serve)
 }

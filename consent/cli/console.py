@@ -3,6 +3,8 @@
 Colours and progress bars appear only in a terminal.
 """
 
+import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,12 +12,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
 from rich.progress import Progress as ProgressBar
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from consent.cli.parser import with_commands
 from consent.counting.summary import ConsentSummary, RiderCount, WeekCount
 from consent.dates import date_range, short_day
+from consent.files import to_json
 from consent.reports.headline import headline, progress
 from consent.reports.wording import REASONS
 from consent.runs.pipeline import RunResult
@@ -25,6 +28,11 @@ from consent.runs.status import TRIGGERS, ShownRun, outcome
 LAST_WEEKS = 8
 WEEK_COLUMNS = 29  # width of the week and its consents
 _Row = tuple[str, int, str]
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON on stdout."""
+    sys.stdout.write(json.dumps(to_json(value), ensure_ascii=False, indent=2) + "\n")
 
 
 class Screen(Progress):
@@ -49,7 +57,6 @@ class Screen(Progress):
             self._progress = None
 
     def stage(self, what: str) -> None:
-        """Show that a new stage begins."""
         if self._progress is None:
             self.messages.print(f"{what} ...")
             return
@@ -58,11 +65,9 @@ class Screen(Progress):
         self._progress.add_task(what, total=None)
 
     def records(self, received: int, listed: int) -> None:
-        """Show how many of the listed records were received."""
         self._advance(f"Receiving records of {listed:,}", received, listed)
 
     def file(self, done: int, total: int, path: str) -> None:
-        """Show how many files are stored."""
         self._advance("Delivering files", done, total)
 
     def _advance(self, what: str, done: int, total: int) -> None:
@@ -142,11 +147,9 @@ def _rider_columns(summary: ConsentSummary, width: int) -> tuple[tuple[RiderCoun
 
 def _weeks_table(summary: ConsentSummary, width: int) -> Table:
     riders, rider_width = _rider_columns(summary, width)
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("Week", no_wrap=True)
-    table.add_column("Consents", justify="right", no_wrap=True)
-    for rider in riders:
-        table.add_column(rider.key, justify="right", width=rider_width)
+    columns = [Column("Week", no_wrap=True), Column("Consents", justify="right", no_wrap=True)]
+    columns += [Column(rider.key, justify="right", width=rider_width) for rider in riders]
+    table = Table(*columns, box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for week in summary.weeks[-LAST_WEEKS:]:
         counts = (f"{week.riders[rider.key]:,}" for rider in riders)
         table.add_row(_span(week) + ("" if week.complete else " *"), f"{week.consented:,}", *counts)
@@ -178,10 +181,8 @@ def _riders(summary: ConsentSummary) -> Iterator[_Row]:
 
 
 def _plain_table(rows: Iterable[_Row]) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="fold")
+    columns = (Column(no_wrap=True), Column(justify="right", no_wrap=True), Column(overflow="fold"))
+    table = Table(*columns, box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     for name, n, text in rows:
         table.add_row(name, f"{n:,}", text, style="bold" if name == "Total" else None)
     return table
@@ -207,10 +208,9 @@ def show_runs(runs: Sequence[ShownRun], out: Console, settings: Path | None = No
 
     settings: the folder for a command in the reason.
     """
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("Requested (UTC)", "Study", "By", "Monday", "State"):
-        table.add_column(heading, no_wrap=heading != "Study", overflow="fold")
-    table.add_column("Outcome", overflow="fold")
+    headings = ("Requested (UTC)", "Study", "By", "Monday", "State", "Outcome")
+    columns = (Column(name, no_wrap=name not in ("Study", "Outcome"), overflow="fold") for name in headings)
+    table = Table(*columns, box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for run in runs:
         record = run.record
         requested, monday = f"{record.requested_at:%Y-%m-%d %H:%M}", record.monday.isoformat()

@@ -8,9 +8,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from consent.cli.commands import COMMANDS, print_json
 from consent.cli.open_file import show_file
 from consent.cli.parser import build_parser, with_commands
 from consent.errors import (
@@ -23,19 +21,24 @@ from consent.errors import (
     log_text,
 )
 
-if TYPE_CHECKING:
-    from consent.cli.console import Screen
-
 
 def main(arguments: Sequence[str] | None = None, show: Callable[[Path], bool] = show_file) -> int:
     """Run one command and return its exit status; ``show`` opens a file on this computer."""
     _use_utf8()
     options = build_parser().parse_args(arguments, argparse.Namespace(show=show))
     try:
-        screen = _new_screen()
-    except MissingDependencyError as error:
-        sys.stderr.write(f"{error}\n")
+        from rich.logging import RichHandler
+
+        from consent.cli.commands import COMMANDS
+        from consent.cli.console import Screen, print_json
+    except ModuleNotFoundError as error:
+        fix = "Start it with 'uv run consent', which installs it."
+        sys.stderr.write(f"The command line needs the package {error.name}. {fix}\n")
         return 1
+    screen = Screen()
+    handler = RichHandler(console=screen.messages, show_time=False, show_level=False, show_path=False)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    logging.getLogger("consent.runs.worker").setLevel(logging.CRITICAL)  # the command itself prints why a run failed
     try:
         return COMMANDS[options.command](options, screen) or 0
     except KeyboardInterrupt:
@@ -50,22 +53,6 @@ def main(arguments: Sequence[str] | None = None, show: Callable[[Path], bool] = 
     if options.json:
         print_json({"state": "failed", "error": document})
     return status
-
-
-def _new_screen() -> "Screen":
-    try:
-        from rich.logging import RichHandler
-
-        from consent.cli.console import Screen
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"The command line needs the package {error.name}.", "Start it with 'uv run consent', which installs it."
-        ) from None
-    screen = Screen()
-    handler = RichHandler(console=screen.messages, show_time=False, show_level=False, show_path=False)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
-    logging.getLogger("consent.runs.worker").setLevel(logging.CRITICAL)  # the command itself prints why a run failed
-    return screen
 
 
 def _use_utf8() -> None:

@@ -5,15 +5,15 @@ import textwrap
 from collections.abc import Iterator
 from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
 
 from consent.cli.check.findings import Checkup, Finding, NextReport, State
 from consent.cli.parser import with_commands
 from consent.dates import short_day, weekday_of
 from consent.files import to_json
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _STYLES: dict[State, str] = {"ok": "green", "warning": "yellow", "problem": "bold red", "unknown": "cyan"}
 _INDENT = 11  # columns: two, the longest state, and two
@@ -28,10 +28,8 @@ def checkup_document(checkup: Checkup) -> dict[str, Any]:
     return {"state": "ready" if checkup.ready else "not ready", **to_json(checkup), "next_reports": reports}
 
 
-def show_checkup(checkup: Checkup, out: "Console", settings: Path | None) -> None:
+def show_checkup(checkup: Checkup, out: Console, settings: Path | None) -> None:
     """Print every finding, in colours where the terminal shows them; ``settings``: the folder for the commands."""
-    from rich.text import Text
-
     for start, style, rest in checkup_lines(checkup, out.width, settings):
         out.print(Text(start, style=style) + Text(rest), soft_wrap=True)
 

@@ -14,7 +14,7 @@ from consent.cli.exceptions.quality_rules import QualityRules, make_quality_rule
 from consent.config.settings import Settings
 from consent.counting.consents import Counting
 from consent.counting.period import choose_period
-from consent.counting.worklist import Entry, Worklist, list_records_to_review
+from consent.counting.worklist import Worklist, list_records_to_review
 from consent.dates import utc_now
 from consent.files import to_json
 from consent.redcap.export import export_registry
@@ -24,7 +24,6 @@ from consent.runs.progress import Progress
 from consent.runs.services import open_redcap
 from consent.studies.model import StudyConfig
 
-HEADER = ("record", "event", "instrument", "instance", "code", "reason", "field")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet executes such a cell, unless an apostrophe precedes
 
 
@@ -73,7 +72,8 @@ def find_quality_rules(study: StudyConfig, settings: Settings, progress: Progres
 def review_csv(review: Review) -> str:
     """Return a line for each place to review, in the report's order of codes; no cell is a spreadsheet formula."""
     text = io.StringIO()
-    table = csv.DictWriter(text, HEADER, lineterminator="\n")
+    header = ("record", "event", "instrument", "instance", "code", "reason", "field")
+    table = csv.DictWriter(text, header, lineterminator="\n")
     table.writeheader()
     for line in _lines(review):
         table.writerow({k: f"'{v}" if v.startswith(_FORMULA_STARTS) else v for k, v in line.items()})
@@ -92,5 +92,5 @@ def review_document(review: Review, *, with_records: bool) -> dict[str, Any]:
 
 
 def _lines(review: Review) -> list[dict[str, str]]:
-    entries: list[Entry] = [entry for code in review.worklist.records for entry in review.worklist.of(code)]
-    return [to_json(entry) | {"reason": REASONS[entry.code]} for entry in entries]
+    worklist = review.worklist
+    return [to_json(each) | {"reason": REASONS[code]} for code in worklist.records for each in worklist.of(code)]

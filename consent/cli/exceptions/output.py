@@ -6,16 +6,15 @@ Record ids appear on the screen only in a terminal, so the log of a scheduled jo
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from consent.cli.commands import print_json
+from consent.cli.console import print_json
 from consent.cli.exceptions.export import Review, review_csv, review_document
 from consent.cli.exceptions.quality_rules import QualityRules, rules_csv
 from consent.cli.private_file import write_new_file, write_private_file
 from consent.counting.worklist import Entry
 from consent.dates import short_day
-from consent.files import to_json
 from consent.reports.wording import REASONS
 
 STDOUT = Path("-")
@@ -46,7 +45,7 @@ def output_rules(rules: QualityRules, output: Path | None, out: Console, message
     if file:
         write_new_file(file, rules_csv(rules.rules))
     if as_json:
-        print_json(to_json(rules))
+        print_json(rules)
         return
     if not file:
         out.file.write(rules_csv(rules.rules))
@@ -70,10 +69,9 @@ def _print_review(review: Review, out: Console, *, with_records: bool) -> None:
 
 
 def _table(entries: list[Entry]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 2), header_style="")
     columns = {title: name for title, name in _COLUMNS.items() if any(getattr(entry, name) for entry in entries)}
-    for title in columns:
-        table.add_column(title, overflow="fold")
+    headings = (Column(title, overflow="fold") for title in columns)
+    table = Table(*headings, box=None, padding=(0, 2, 0, 2), header_style="")
     for entry in entries:
         table.add_row(*(Text(getattr(entry, name)) for name in columns.values()))
     return table

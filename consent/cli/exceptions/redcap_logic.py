@@ -80,7 +80,6 @@ class RuleCells:
         return f"[{event}][{ref}]" if event else f"[{ref}]"
 
     def in_all_events(self, ref: FieldRef) -> list[str]:
-        """Return the cells of a field or checkbox option in every event of a record."""
         return [self.cell(ref, event) for event in self.events_of(ref.field)]
 
     def only_cell(self, ref: FieldRef) -> str:

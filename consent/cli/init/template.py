@@ -13,6 +13,15 @@ from consent.redcap.dictionary import COMPLETE, Project, plain_text
 
 URL_SETTING, TOKEN_SETTING = "REDCAP_API_URL", "REDCAP_ACCESS_TOKEN"
 
+_KEYS = {
+    "dates": "date",
+    "decisions": "decision",
+    "versions": "field",
+    "sites": "by",
+    "withdrawal_flags": "flag",
+    "withdrawal_dates": "date",
+    "withdrawal_extents": "extent",
+}
 _WIDTH = 110
 _MOST_CODES, _LONGEST_LABEL = 12, 80
 _ONE_IS_YES = ("yes/no", "true/false", "checkbox option")  # kinds of field where REDCap itself means yes by 1
@@ -104,13 +113,7 @@ def study_text(project: Project, candidates: Mapping[str, Candidates]) -> str:
         "more_of_consent": _more_of_consent(project, candidates["decisions"]),
         "riders": _riders(candidates["riders"]),
         "site_list": _site_list(project.groups or (("hamilton", "Hamilton"),)),
-        "dates": _choices("date", candidates["dates"]),
-        "decisions": _choices("decision", candidates["decisions"]),
-        "withdrawal_flags": _choices("flag", candidates["withdrawal_flags"]),
-        "withdrawal_dates": _choices("date", candidates["withdrawal_dates"]),
-        "withdrawal_extents": _choices("extent", candidates["withdrawal_extents"]),
-        "versions": _choices("field", candidates["versions"]),
-        "sites": _choices("by", candidates["sites"]),
+        **{part: _choices(key, candidates[part]) for part, key in _KEYS.items()},
     }
     values = {name: "\n".join(lines) for name, lines in blocks.items()}
     return _TEMPLATE.substitute(values, url_setting=URL_SETTING, token_setting=TOKEN_SETTING)

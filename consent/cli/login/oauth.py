@@ -18,9 +18,6 @@ SCOPES = ("account_info.read", "files.content.write", "files.metadata.read")
 """The permissions that a delivery needs, and no more."""
 APP_CONSOLE = "https://www.dropbox.com/developers/apps"
 
-_WEB = "https://www.dropbox.com"
-_TIMEOUT = 60  # seconds between two packets of a response
-
 
 class Authorisation:
     """One sign-in with one app: its address, and the exchange of the code that belongs to it.
@@ -36,11 +33,11 @@ class Authorisation:
             use_pkce=True,
             token_access_type="offline",  # noqa: S106  (otherwise the sign-in expires after four hours)
             scope=[*SCOPES],
-            timeout=_TIMEOUT,
+            timeout=60,  # seconds between two packets of a response
         )
         self._flow.requests_session = session
         address = str(self._flow.start())
-        self.address = address if sandbox_url is None else sandbox_url + address.removeprefix(_WEB)
+        self.address = address if sandbox_url is None else sandbox_url + address.removeprefix("https://www.dropbox.com")
 
     def exchange(self, code: str) -> Secret | None:
         """Return the refresh token for a code, or None if Dropbox does not accept the code.
@@ -48,20 +45,18 @@ class Authorisation:
         Raises DeliveryRefusedError if Dropbox granted less than a delivery needs, DeliveryUnavailableError if it could
         not be reached, and SettingsError if it does not accept the app key.
         """
-        token = self._token_or_error(code)
+        import requests
+
+        token: Secret | ConsentReportError | None
+        try:
+            token = _refresh_token(self._flow.finish(code))
+        except requests.HTTPError as error:
+            token = _error_from_response(error.response)
+        except (requests.RequestException, ValueError, KeyError, TypeError, AttributeError):
+            token = _unreachable("Dropbox could not be reached, or another server answered in its place.")
         if isinstance(token, ConsentReportError):
             raise token  # not in `except`: there it would carry the library's error, which holds the code
         return token
-
-    def _token_or_error(self, code: str) -> Secret | ConsentReportError | None:
-        import requests
-
-        try:
-            return _refresh_token(self._flow.finish(code))
-        except requests.HTTPError as error:
-            return _error_from_response(error.response)
-        except (requests.RequestException, ValueError, KeyError, TypeError, AttributeError):
-            return _unreachable("Dropbox could not be reached, or another server answered in its place.")
 
 
 def _refresh_token(granted: Any) -> Secret | ConsentReportError:

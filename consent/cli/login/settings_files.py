@@ -22,24 +22,18 @@ def update_settings_file(path: Path, values: Mapping[str, str]) -> tuple[str, ..
 
     An empty value clears a setting that is there, and adds none. Raises ConfigurationError.
     """
-    replaced, error = _updated(path, values)
-    if error is not None:
-        raise error  # not in `except`: there it would carry an error that holds the file's text
-    return replaced
-
-
-def _updated(path: Path, values: Mapping[str, str]) -> tuple[tuple[str, ...], ConfigurationError | None]:
     update = _update_json if path.suffix == ".json" else _update_dotenv
     try:
         with _replacing(path.resolve()) as copy:
             encoding = "utf-8-sig" if copy.read_bytes().startswith(_BYTE_ORDER_MARK) else "utf-8"
             before = update(copy, encoding, values)
-        return tuple(name for name, value in values.items() if before.get(name) not in (None, "", value)), None
+        return tuple(name for name, value in values.items() if before.get(name) not in (None, "", value))
     except OSError as error:
-        what = f"{path} cannot be written: {error.strerror}."
-        return (), ConfigurationError(what, "Close the program that has it open, or check the rights of its folder.")
+        fix = "Close the program that has it open, or check the rights of its folder."
+        failure = ConfigurationError(f"{path} cannot be written: {error.strerror}.", fix)
     except ValueError:
-        return (), ConfigurationError(f"{path} is not a valid settings file.", "Correct it, or move it away.")
+        failure = ConfigurationError(f"{path} is not a valid settings file.", "Correct it, or move it away.")
+    raise failure  # not in `except`: there it would carry an error that holds the file's text
 
 
 def _update_dotenv(path: Path, encoding: str, values: Mapping[str, str]) -> Mapping[str, str | None]:
