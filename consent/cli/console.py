@@ -135,10 +135,7 @@ def closing_sentence(result: RunResult) -> str:
 
 
 def _rider_columns(summary: ConsentSummary, width: int) -> tuple[tuple[RiderCount, ...], int]:
-    """Return the riders with a column in the table of weeks, all or none, and the width of a column.
-
-    It fits the longest number and the longest word of a name.
-    """
+    """Return the riders with a column in the table of weeks, all or none, and the width of a column."""
     texts = (text for rider in summary.riders for text in (f"{rider.agreed:,}", *rider.key.split()))
     column = max(map(len, texts), default=0)
     fits = WEEK_COLUMNS + len(summary.riders) * (column + 1) <= width
@@ -204,10 +201,7 @@ def _span(week: WeekCount) -> str:
 
 
 def show_runs(runs: Sequence[ShownRun], out: Console, settings: Path | None = None) -> None:
-    """Print the runs in the order given, and the full reason if the first of them failed or was refused.
-
-    settings: the folder for a command in the reason.
-    """
+    """Print the runs in this order, and the full reason if the first one failed; settings: for a command in it."""
     headings = ("Requested (UTC)", "Study", "By", "Monday", "State", "Outcome")
     columns = (Column(name, no_wrap=name not in ("Study", "Outcome"), overflow="fold") for name in headings)
     table = Table(*columns, box=None, pad_edge=False, padding=(0, 1, 0, 0))

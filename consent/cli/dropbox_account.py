@@ -38,10 +38,7 @@ class DropboxAccount(DropboxFolder):
     deadline_seconds: float = 60
 
     def owner(self) -> Owner:
-        """Return the owner.
-
-        Raises DeliveryRefusedError, also if the library cannot read the response, or DeliveryUnavailableError.
-        """
+        """Return the owner; raises DeliveryUnavailableError, or DeliveryRefusedError (also for an odd response)."""
         client = self._connected()
         found = self._ask("reading the account", partial(_owner, client))
         if found is None:

@@ -18,10 +18,7 @@ def show_file(path: Path) -> bool:
 
 
 def show_page(address: str) -> bool:
-    """Open a web page in a browser with its own window, and return whether one opened it.
-
-    A browser that runs in the terminal is not used: the terminal is needed for the prompts.
-    """
+    """Open a web page in a browser outside the terminal, which is for the prompts; return whether one opened it."""
     try:
         browser = webbrowser.get()
         in_terminal = type(browser) is webbrowser.GenericBrowser or not getattr(browser, "redirect_stdout", True)

@@ -13,7 +13,7 @@ from consent.version import __version__
 LOCAL_PORT = 7071  # the port of Azure's own Core Tools
 
 
-class _Argument(NamedTuple):
+class _Arg(NamedTuple):
     """An argument; kind: a word of the usage, which has a type in ``_TYPES``, the choices, or None for a flag."""
 
     name: str
@@ -29,14 +29,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"consent {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (summary, description, *arguments) in _COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=description)
+    for name, (description, *arguments) in _COMMANDS.items():
+        summary = description.partition(". ")[0]
+        command = commands.add_parser(name, help=summary[0].lower() + summary[1:], description=description)
         command.set_defaults(settings=None, json=False)
         _add(command, arguments)
     return parser
 
 
-def _add(command: argparse._ActionsContainer, arguments: Iterable["_Argument | list[_Argument]"]) -> None:
+def _add(command: argparse._ActionsContainer, arguments: Iterable["_Arg | list[_Arg]"]) -> None:
     for argument in arguments:
         if isinstance(argument, list):
             _add(command.add_mutually_exclusive_group(), argument)
@@ -87,100 +88,85 @@ _TYPES: dict[str, Callable[[str], Any]] = {
 }
 """How to read each kind of value; every other kind is a path."""
 
-_SETTINGS = _Argument("--settings", "DIR", "folder of local.settings.json and .env")
-_JSON = _Argument("--json", None, "print the result as JSON, for scripts")
-_STUDY_OR_FILE = _Argument("--study", "KEY|FILE.toml", "study, by its key or its file")
-_AS_OF = _Argument("--as-of", "DATE", "last day counted, YYYY-MM-DD (default: today)")
+_SETTINGS = _Arg("--settings", "DIR", "folder of local.settings.json and .env")
+_JSON = _Arg("--json", None, "print the result as JSON, for scripts")
+_STUDY_OR_FILE = _Arg("--study", "KEY|FILE.toml", "study, by its key or its file")
+_AS_OF = _Arg("--as-of", "DATE", "last day counted, YYYY-MM-DD (default: today)")
 
 _COMMANDS: dict[str, tuple[Any, ...]] = {
     "demo": (
-        "try everything with a simulated REDCap and Dropbox and invented people",
-        "Export an invented registry over HTTP, count it, deliver it to a simulated Dropbox, and copy the delivered "
-        "files to a folder. Needs no account and no network.",
+        "Try everything with a simulated REDCap and Dropbox and invented people. Exports them over HTTP, counts them, "
+        "delivers the report, and copies the delivered files to a folder. Needs no account and no network.",
         _JSON,
-        _Argument("--participants", "N", "how many people", 1000),
-        _Argument("--output", "DIR", "folder for the files", Path("consent-demo")),
-        _Argument("--open", None, "open the PDF at the end"),
+        _Arg("--participants", "N", "how many people", 1000),
+        _Arg("--output", "DIR", "folder for the files", Path("consent-demo")),
+        _Arg("--open", None, "open the PDF at the end"),
     ),
     "run": (
-        "export, count and deliver the report of a study",
-        "The Monday job: export from REDCap, count, and deliver to Dropbox (or, with --to, to a folder).",
+        "Export, count and deliver the report of a study. The Monday job: from REDCap to Dropbox (or a folder, --to).",
         *(_SETTINGS, _JSON, _AS_OF),
-        _Argument("--study", "KEY", "study to report; needed only if there are several"),
-        _Argument("--dry-run", None, "do everything except writing; list the planned files"),
-        _Argument("--to", "DIR", "deliver to this folder instead of Dropbox; not recorded"),
-        _Argument("--accept-drop", None, "deliver although the numbers dropped since the last report, if you know why"),
+        _Arg("--study", "KEY", "study to report; needed only if there are several"),
+        _Arg("--dry-run", None, "do everything except writing; list the planned files"),
+        _Arg("--to", "DIR", "deliver to this folder instead of Dropbox; not recorded"),
+        _Arg("--accept-drop", None, "deliver although the numbers dropped since the last report, if you know why"),
     ),
     "runs": (
-        "show the latest runs and their outcome",
-        "Show the run history of this computer, or with CONSENT_LEDGER=table of the function app; newest first.",
+        "Show the latest runs and their outcome. The run history is that of this computer, or of the function app with "
+        "CONSENT_LEDGER=table; newest first.",
         *(_SETTINGS, _JSON),
-        _Argument("--study", "KEY", "show only this study"),
-        _Argument("--limit", "N", "at most N", 20),
+        _Arg("--study", "KEY", "show only this study"),
+        _Arg("--limit", "N", "at most N", 20),
     ),
     "summarise": (
-        "write the same report from a CSV file exported by hand",
-        "Count a flat CSV export (raw codes, commas) and write the report. Completeness is not checked.",
+        "Write the same report from a CSV file exported by hand. The file is flat, with raw codes and commas. "
+        "Completeness is not checked.",
         *(_SETTINGS, _JSON, _STUDY_OR_FILE, _AS_OF),
-        _Argument("export", "EXPORT.csv", "export of all records from REDCap"),
-        _Argument("--output", "DIR", "folder for the files", Path("consent-report")),
+        _Arg("export", "EXPORT.csv", "export of all records from REDCap"),
+        _Arg("--output", "DIR", "folder for the files", Path("consent-report")),
     ),
     "check": (
-        "find what would stop a run, and how to fix it",
-        "Check everything that a run needs: study files, settings and secrets, run history, REDCap, Dropbox, clock. "
-        "Prints a fix for every problem. Writes one small file to Dropbox and deletes it.",
+        "Find what would stop a run, and how to fix it. Checks study files, settings and secrets, run history, REDCap, "
+        "Dropbox and clock. Writes one small file to Dropbox and deletes it.",
         *(_SETTINGS, _JSON),
-        _Argument("--study", "KEY", "check only this study (default: all)"),
+        _Arg("--study", "KEY", "check only this study (default: all)"),
     ),
     "login": (
-        "sign in to Dropbox and save the credentials",
-        "Sign in to Dropbox in a browser, test the delivery with a small file, and save the credentials where you "
-        "choose. Needs the app key of a Dropbox app. Shows no token.",
+        "Sign in to Dropbox and save the credentials. Opens a browser, tests the delivery with a small file, and saves "
+        "where you choose. Needs the app key of a Dropbox app. Shows no token.",
         *(_SETTINGS, _JSON),
-        _Argument("service", ["dropbox"], "service to sign in to"),
-        _Argument(
-            "--save-in", STORE_KEYS, ".env, local.settings.json or the Key Vault of KEY_VAULT_URL (default: prompt)"
-        ),
-        _Argument(
-            "--team-space", ["yes", "no"], "the team space, or the account's own files (default: as set, or prompt)"
-        ),
-        _Argument("--no-browser", None, "only print the address"),
+        _Arg("service", ["dropbox"], "service to sign in to"),
+        _Arg("--save-in", STORE_KEYS, ".env, local.settings.json or the Key Vault of KEY_VAULT_URL (default: prompt)"),
+        _Arg("--team-space", ["yes", "no"], "the team space, or the account's own files (default: as set, or prompt)"),
+        _Arg("--no-browser", None, "only print the address"),
     ),
     "init": (
-        "create a study file from the data dictionary of a REDCap project",
-        "Create a study file to complete. Every field that may hold a consent date, decision, rider, site, version or "
-        "withdrawal is a line to uncomment. Reads the data dictionary from REDCap or from a file; reads no record.",
+        "Create a study file from the data dictionary of a REDCap project. Every field that may hold a consent date, "
+        "decision, rider, site, version or withdrawal is a line to uncomment. Reads no record.",
         *(_SETTINGS, _JSON),
-        _Argument("--dictionary", "FILE.csv", "data dictionary file (default: from REDCap)"),
-        _Argument("--output", "FILE.toml", "new file (default: named after the project, in CONSENT_STUDIES or here)"),
+        _Arg("--dictionary", "FILE.csv", "data dictionary file (default: from REDCap)"),
+        _Arg("--output", "FILE.toml", "new file (default: named after the project, in CONSENT_STUDIES or here)"),
     ),
     "exceptions": (
-        "list the records to review",
-        "Export from REDCap and list the records to review, each with the reason and the field. Delivers and records "
-        "nothing. Prints record ids only in a terminal, or with --json.",
+        "List the records to review. Exports from REDCap, and gives the reason and the field of each. Delivers and "
+        "records nothing. Prints record ids only in a terminal, or with --json.",
         *(_SETTINGS, _JSON, _STUDY_OR_FILE),
-        [
-            _AS_OF,
-            _Argument("--as-rules", None, "write data quality rules, to open the lists in REDCap; reads no record"),
-        ],
-        _Argument("--output", "FILE.csv", "new file; never in a folder that others may see (-: standard output)"),
+        [_AS_OF, _Arg("--as-rules", None, "write data quality rules, to open the lists in REDCap; reads no record")],
+        _Arg("--output", "FILE.csv", "new file; never in a folder that others may see (-: standard output)"),
     ),
     "compare": (
-        "explain each number that differs from the old pipeline's report",
-        "Count one CSV export (raw codes, commas) by the old rules and by today's rules, and name the rule behind "
-        "every difference. Writes nothing.",
+        "Explain each number that differs from the old pipeline's report. Counts one CSV export (raw codes, commas) by "
+        "the old rules and by today's rules, and names the rule behind every difference. Writes nothing.",
         *(_SETTINGS, _JSON, _STUDY_OR_FILE),
-        _Argument("old", "OLD.csv", "report that the old pipeline delivered"),
-        _Argument("export", "EXPORT.csv", "export of all records from REDCap"),
+        _Arg("old", "OLD.csv", "report that the old pipeline delivered"),
+        _Arg("export", "EXPORT.csv", "export of all records from REDCap"),
         _AS_OF._replace(help="a day of the old report's last week, YYYY-MM-DD (default: its last day, or today)"),
     ),
     "serve": (
-        "run the function app on this computer",
-        "Run the function app on this computer: HTTP, timers and queue, with Microsoft's Python runtime and storage "
+        "Run the function app on this computer. HTTP, timers and queue, with Microsoft's Python runtime and storage "
         "emulator. Needs Python 3.13 and Node.js. Press Ctrl-C to stop.",
         _SETTINGS,
-        _Argument("--demo", None, "use invented people and a simulated REDCap and Dropbox; saves nothing"),
-        _Argument("--port", "PORT", "HTTP port", LOCAL_PORT),
+        _Arg("--demo", None, "use invented people and a simulated REDCap and Dropbox; saves nothing"),
+        _Arg("--port", "PORT", "HTTP port", LOCAL_PORT),
     ),
 }
-"""Each command: its line in the overview, its description, and its arguments; at most one of those in a list."""
+"""The commands: a description, whose first sentence is also in the overview, and arguments (of a list, at most one)."""

@@ -39,10 +39,7 @@ def ensure_private_path(path: Path) -> None:
 
 
 def write_new_file(path: Path, text: str, mode: int = 0o666) -> None:
-    """Write a new UTF-8 file, complete or not at all; line ends stay as they are.
-
-    Raises ConfigurationError if the file exists or cannot be written.
-    """
+    """Write a new UTF-8 file, complete or not at all; raises ConfigurationError if it exists or cannot be written."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:

@@ -27,9 +27,8 @@ Say = Callable[[str], None]
 def serve(*, demo: bool, port: int, settings: Settings, say: Say, command: str) -> None:
     """Run the function app until Ctrl-C.
 
-    demo: use invented people and a simulated REDCap and Dropbox, in place of the settings. command: the same with the
-    right Python, for messages. Raises MissingDependencyError without Python 3.13 or Node.js, and ConfigurationError if
-    there is no app here, the port is in use, or storage does not start.
+    command: the same with the right Python, for messages. Raises MissingDependencyError without Python 3.13 or Node.js,
+    and ConfigurationError if there is no app here, the port is in use, or storage does not start.
     """
     folder = Path(__file__).parent.parent.parent
     if not all((folder / name).exists() for name in APP):

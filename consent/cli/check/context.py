@@ -32,11 +32,9 @@ class CheckContext:
     clocks_ahead: dict[str, timedelta] = field(default_factory=dict)
 
     def watch_clock(self, session: "requests.Session", server: str) -> None:
-        """Note the clock of a server: the response with the smallest difference counts.
+        """Note the clock of a server, the ``Date`` of its responses; the smallest difference counts."""
 
-        The clock is the ``Date`` of a response (https://www.rfc-editor.org/rfc/rfc9110#name-date).
-        """
-
+        # https://www.rfc-editor.org/rfc/rfc9110#name-date
         def note(response: "requests.Response", *args: object, **kwargs: object) -> None:
             try:
                 date = parsedate_to_datetime(response.headers.get("Date", ""))
@@ -50,10 +48,7 @@ class CheckContext:
 
 @dataclass(frozen=True)
 class ResolvedAccess:
-    """As much of the access data as could be found.
-
-    network: None if its settings are wrong. redcap_urls: by study key.
-    """
+    """The access data that could be found; network: None if its settings are wrong; redcap_urls: by study key."""
 
     context: CheckContext
     settings: Settings

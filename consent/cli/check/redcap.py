@@ -31,10 +31,7 @@ _LEAVE_GROUP = "Have the user removed from the group, under User Rights in REDCa
 def check_redcap(
     study: StudyConfig, access: ResolvedAccess, last: RunRecord | None, findings: FindingCollector
 ) -> None:
-    """Check that a run could export everything, and that the study file fits the project.
-
-    last: the study's last delivered report, if one is recorded.
-    """
+    """Check that a run could export everything; last: the study's last delivered report, if one is recorded."""
     network, url = access.network, access.redcap_urls.get(study.key)
     token = access.secrets.get(study.redcap.token_setting)
     if url is None or token is None or network is None:

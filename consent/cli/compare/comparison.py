@@ -6,13 +6,12 @@ For each number: old report + change of the data + effect of the rules = current
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import chain
 from pathlib import Path
 
 import pandas as pd
 
 from consent.cli.compare.old_pipeline import CONSENT, NOWHERE, Cell, OldReport, parse_old_report
-from consent.cli.compare.reasons import BothCounts, count_by_both_rules
+from consent.cli.compare.reasons import RULES, BothCounts, count_by_both_rules
 from consent.counting.consents import Counting
 from consent.counting.period import ReportPeriod, choose_period
 from consent.counting.tally import ensure_raw_values
@@ -25,10 +24,7 @@ from consent.studies.model import StudyConfig
 
 @dataclass(frozen=True)
 class Difference:
-    """The change that a rule makes to one number; negative if fewer are counted now.
-
-    other_week: the first day of the week that people come from, or go to.
-    """
+    """The change that a rule makes to a number; other_week: first day of the week that people come from or go to."""
 
     rule: str
     n: int
@@ -37,10 +33,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class ComparedNumber:
-    """One number of the old report: ``old_report + data_changed`` = ``old_rule``, and with the rules = ``now``.
-
-    week: the first day of its week; None for a total.
-    """
+    """One number: ``old_report + data_changed = old_rule``, and with the rules ``now``; week: None for a total."""
 
     week: date | None
     column: str
@@ -81,7 +74,7 @@ class Comparison:
                 effect = found[difference.rule][number.column != CONSENT]
                 effect.more += max(difference.n, 0)
                 effect.fewer += min(difference.n, 0)
-        return found
+        return {rule: found[rule] for rule in RULES if rule in found}
 
 
 def compare_files(
@@ -142,7 +135,7 @@ def _total(column: str, numbers: list[ComparedNumber]) -> ComparedNumber:
     counts = ("old_report", "data_changed", "old_rule", "now")
     sums = {name: sum(getattr(number, name) for number in own) for name in counts}
     rules: Counter[str] = Counter()
-    for difference in chain.from_iterable(number.rules for number in own):
+    for difference in (rule for number in own for rule in number.rules):
         rules[difference.rule] += difference.n
     found = tuple(Difference(rule, n) for rule, n in sorted(rules.items()) if n)
     return ComparedNumber(week=None, column=column, rules=found, **sums)

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from consent.cli.compare.comparison import ComparedNumber, Comparison, Difference
@@ -64,13 +64,10 @@ def _totals(comparison: Comparison) -> Table:
 
 
 def _rules(comparison: Comparison) -> Table:
-    effects = comparison.effects()
     table = _table("Rule", "Consents", "Riders", "Meaning", left=("Rule", "Meaning"))
-    for code, meaning in RULES.items():
-        if code in effects:
-            # both signs where a rule moves people to another week
-            changes = (" ".join(signed(n) for n in (one.more, one.fewer) if n) for one in effects[code])
-            table.add_row(code, *changes, meaning)
+    for code, effects in comparison.effects().items():  # with both signs where a rule moves people to another week
+        changes = (" ".join(signed(n) for n in (effect.more, effect.fewer) if n) for effect in effects)
+        table.add_row(code, *changes, RULES[code])
     consents, *riders = (total.now - total.old_rule for total in comparison.totals)
     table.add_row("Total", signed(consents), signed(sum(riders)), style="bold")
     return table
@@ -88,10 +85,8 @@ def _weeks(comparison: Comparison) -> Table:
 
 
 def _table(*headings: str, left: tuple[str, ...]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading in left else "right", overflow="fold")
-    return table
+    columns = (Column(name, justify="left" if name in left else "right", overflow="fold") for name in headings)
+    return Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
 
 
 def reason_texts(number: ComparedNumber) -> list[str]:
@@ -116,22 +111,21 @@ def _span(first_day: date) -> str:
     return date_range(first_day, first_day + WEEK - timedelta(days=1))
 
 
-def comparison_document(comparison: Comparison) -> dict[str, Any]:
+def comparison_document(comparison: Comparison) -> Any:
     """Return a comparison as plain JSON values; in each number ``old_report + data_changed + the rules' n = now``."""
-    effects = comparison.effects()
     rules = {
-        code: {"meaning": meaning, "consents": to_json(effects[code][0]), "riders": to_json(effects[code][1])}
-        for code, meaning in RULES.items()
-        if code in effects
+        code: {"meaning": RULES[code], "consents": consents, "riders": riders}
+        for code, (consents, riders) in comparison.effects().items()
     }
-    return {
+    document = {
         "study": comparison.study.key,
-        "cutoff": comparison.period.cutoff.isoformat(),
-        "counted_on": comparison.period.exported_on.isoformat(),
+        "cutoff": comparison.period.cutoff,
+        "counted_on": comparison.period.exported_on,
         "same": all(number.old_report == number.now for number in comparison.everything),
         "same_data": not any(number.data_changed for number in comparison.everything),
         "unreadable_dates": comparison.unreadable,
-        "totals": to_json(comparison.totals),
+        "totals": comparison.totals,
         "rules": rules,
-        "weeks": to_json(comparison.numbers),
+        "weeks": comparison.numbers,
     }
+    return to_json(document)

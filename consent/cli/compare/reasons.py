@@ -50,10 +50,7 @@ OldRow = tuple[int, str]
 
 @dataclass(frozen=True, order=True)
 class Reason:
-    """Why only one of the two pipelines counts a participant in a cell: the code of a rule.
-
-    other_week: the number of the week in which the other pipeline counts the participant, if it does.
-    """
+    """Why only one pipeline counts a participant in a cell: a rule, and the week in which the other one does."""
 
     code: str
     other_week: int = NOWHERE
@@ -61,19 +58,12 @@ class Reason:
 
 @dataclass(frozen=True)
 class BothCounts:
-    """The counts of some whole records by both rules; batches with different records can be added.
-
-    Attributes:
-        old: by cell, what the old pipeline counted.
-        tally: what is counted now.
-        reasons: by cell and reason, the change in the count; negative if fewer are counted now.
-        unreadable: rows with a date at which the old pipeline stopped.
-    """
+    """The counts of some whole records by both rules; batches with different records can be added."""
 
     old: Counter[Cell] = field(default_factory=Counter)
-    tally: Tally = field(default_factory=Tally)
-    reasons: Counter[tuple[Cell, Reason]] = field(default_factory=Counter)
-    unreadable: int = 0
+    tally: Tally = field(default_factory=Tally)  # what is counted now
+    reasons: Counter[tuple[Cell, Reason]] = field(default_factory=Counter)  # negative if fewer are counted now
+    unreadable: int = 0  # rows with a date at which the old pipeline stopped
 
     def __add__(self, other: "BothCounts") -> "BothCounts":
         reasons = self.reasons.copy()

@@ -45,10 +45,7 @@ def find_records_to_review(
     as_of: date | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> Review:
-    """Export all records of a study and list those to review, as the report of that day counts them.
-
-    Raises CutoffError if that day cannot be reported, or the error of the export.
-    """
+    """List the records to review as the report of a day counts them; raises CutoffError, or the error of the export."""
     period = choose_period(start=study.start_date, time_zone=study.time_zone, now=now(), as_of=as_of)
     with open_redcap(study.redcap, settings) as redcap:
         progress.stage("Requesting the project from REDCap")

@@ -47,14 +47,13 @@ def make_quality_rules(study: StudyConfig, project: Project, column_map: ColumnM
     """Make the rules for a study in a project that matches it; the column map is from its export plan."""
     cells = RuleCells(project, ("", *sorted(column_map.missing_codes)))
     of_study = StudyConditions(study, cells, column_map)
-    conditions: dict[str, list[Condition]] = {code: [] for code in QUALITY_CODES}
-    for code, condition in of_study.quality():
-        conditions[code].append(condition)
+    conditions = [*of_study.quality()]
     omitted: dict[Omission, None] = {}
     counted = both(*_expressed(None, of_study.counted(), omitted))
     rules = []
     for code in QUALITY_CODES:
-        if found := [*_expressed(code, conditions[code], omitted)]:
+        own = (condition for quality_code, condition in conditions if quality_code == code)
+        if found := [*_expressed(code, own, omitted)]:
             logic = without_outer_brackets(both(either(*found), counted))
             rules.append(QualityRule(code, f"Consent report: {code} ({REASONS[code]})", logic))
     return QualityRules(tuple(rules), tuple(omitted))

@@ -67,13 +67,10 @@ def without_outer_brackets(condition: str) -> str:
 
 @dataclass(frozen=True)
 class RuleCells:
-    """The cells of one project; a method raises ``NotExpressibleError`` where REDCap's logic cannot read the cell.
-
-    blanks: the values of an unanswered cell, "" and the missing-data codes.
-    """
+    """The cells of one project; raises ``NotExpressibleError`` where REDCap's logic cannot read a cell."""
 
     project: Project
-    blanks: tuple[str, ...]
+    blanks: tuple[str, ...]  # the values of an unanswered cell: "" and the missing-data codes
 
     def cell(self, ref: FieldRef | str, event: str = "") -> str:
         """Return the cell of a field or checkbox option in an event; "" is the event of the evaluated row."""

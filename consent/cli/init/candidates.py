@@ -28,17 +28,14 @@ _ELSEWHERE = 2  # the distance of a field without a word of the part
 
 @dataclass(frozen=True)
 class Candidate:
-    """A field, a checkbox option ``field(code)`` or a survey timestamp, by its name in a study file.
-
-    codes: pairs of code and label. place: of an option among those of its checkbox.
-    """
+    """A field, a checkbox option ``field(code)`` or a survey timestamp, by its name in a study file."""
 
     name: str
     label: str
     kind: str
     form: str
-    codes: tuple[tuple[str, str], ...] = ()
-    place: int = 0
+    codes: tuple[tuple[str, str], ...] = ()  # each with its label
+    place: int = 0  # of an option among those of its checkbox
 
 
 @dataclass(frozen=True)

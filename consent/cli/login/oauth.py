@@ -20,10 +20,7 @@ APP_CONSOLE = "https://www.dropbox.com/developers/apps"
 
 
 class Authorisation:
-    """One sign-in with one app: its address, and the exchange of the code that belongs to it.
-
-    sandbox_url: address of the simulated Dropbox, if there is one. The session stays open.
-    """
+    """One sign-in with one app: its address, and the exchange of its code; the session stays open."""
 
     def __init__(self, app_key: Secret, session: "requests.Session", sandbox_url: str | None = None) -> None:
         from dropbox import DropboxOAuth2FlowNoRedirect
@@ -40,11 +37,7 @@ class Authorisation:
         self.address = address if sandbox_url is None else sandbox_url + address.removeprefix("https://www.dropbox.com")
 
     def exchange(self, code: str) -> Secret | None:
-        """Return the refresh token for a code, or None if Dropbox does not accept the code.
-
-        Raises DeliveryRefusedError if Dropbox granted less than a delivery needs, DeliveryUnavailableError if it could
-        not be reached, and SettingsError if it does not accept the app key.
-        """
+        """Return the refresh token for a code, or None if Dropbox does not accept it; raises any other failure."""
         import requests
 
         token: Secret | ConsentReportError | None

@@ -1,13 +1,15 @@
 """Prompts in the terminal, on stderr. What a person types is never shown again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from consent.cli.open_file import show_page
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+T = TypeVar("T")
 
 
 def read_line() -> str:
@@ -39,13 +41,14 @@ class Prompts:
         self.messages.print(f"{question} ", end="", markup=False, highlight=False)
         return self.read().strip()
 
-    def choose(self, question: str, choices: Sequence[str], default: int | None = None) -> int | None:
-        """Return the index of the choice; an empty answer means the default."""
+    def choose(self, question: str, choices: Mapping[str, T], default: int | None = None) -> T | None:
+        """Return the chosen value; an empty answer means the one at the position ``default``, or None."""
         self.say(question)
         for number, choice in enumerate(choices, 1):
             self.say_address(f"  {number}  {choice}")
         hint = "" if default is None else f" [{default + 1}]"
         while answer := self.ask(f"Number{hint}:"):
             if answer.isascii() and answer.isdecimal() and 1 <= int(answer) <= len(choices):
-                return int(answer) - 1
-        return default
+                default = int(answer) - 1
+                break
+        return None if default is None else [*choices.values()][default]

@@ -18,10 +18,7 @@ _GIT_TIMEOUT = 10  # seconds
 
 
 def update_settings_file(path: Path, values: Mapping[str, str]) -> tuple[str, ...]:
-    """Set these values in a settings file and return the names that had another value.
-
-    An empty value clears a setting that is there, and adds none. Raises ConfigurationError.
-    """
+    """Set values and return the names that had another value; an empty value only clears a setting that is there."""
     update = _update_json if path.suffix == ".json" else _update_dotenv
     try:
         with _replacing(path.resolve()) as copy:
@@ -61,12 +58,9 @@ def _update_json(path: Path, encoding: str, values: Mapping[str, str]) -> Mappin
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """Yield a copy to change, which then replaces the file. A new file is readable by its owner only.
-
-    Raises OSError, also for a write-protected file: on Windows its copy could not be deleted.
-    """
+    """Yield a copy to change, private if the file is new, which then replaces the file; raises OSError."""
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else None
-    if mode is not None and not mode & stat.S_IWRITE:
+    if mode is not None and not mode & stat.S_IWRITE:  # on Windows the copy could not be deleted either
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     handle, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=path.suffix, dir=path.parent)
     copy = Path(name)

@@ -28,13 +28,13 @@ from consent.config.checks import dropbox_sandbox_url, ensure_no_sdk_hosts
 from consent.config.credentials import DROPBOX_KEY, DROPBOX_TOKEN, Secret, find_secrets
 from consent.config.http_session import usable_network
 from consent.config.settings import Problems, Settings, read_settings
+from consent.delivery.dropbox_session import dropbox_session
 from consent.errors import ConfigurationError, ConsentReportError, DeliveryRefusedError, SettingsError
 from consent.studies.catalog import load_studies
 
 ROOT_NAMESPACE = "DROPBOX_ROOT_NAMESPACE"
 CONNECTED_APPS = "https://www.dropbox.com/account/connected_apps"
 
-_WIDTH = 80
 _OTHER_ACCOUNT = (
     "Sign out on dropbox.com (or use a private window), then sign in again with the account that receives the reports."
 )
@@ -98,12 +98,7 @@ class Login:
     open_vault: OpenVault = lambda url, network: WritableVault(url, network=network)
 
     def sign_in(self) -> LoginResult:
-        """Sign in, write a test file, and save the credentials.
-
-        Raises ConfigurationError (also if the person stops), or an error of Dropbox or Key Vault.
-        """
-        from consent.delivery.dropbox_session import dropbox_session
-
+        """Sign in, write a test file, and save the credentials; raises ConfigurationError also if the person stops."""
         sandbox_url = _ensure_usable(self.settings)
         if sandbox_url is not None:
             self.prompts.say("DROPBOX_SANDBOX_URL is set: this signs in to a simulated Dropbox.")
@@ -113,15 +108,8 @@ class Login:
         with dropbox_session(self.settings.network, sandbox_url) as session:
             try:
                 token = self._token(Authorisation(app_key, session, sandbox_url))
-                open_account = partial(
-                    DropboxAccount,
-                    app_key=app_key,
-                    refresh_token=token,
-                    app_secret=None,
-                    session=session,
-                    sleep=self.sleep,
-                    clock=self.clock,
-                )
+                account = partial(DropboxAccount, app_key=app_key, refresh_token=token, app_secret=None)
+                open_account = partial(account, session=session, sleep=self.sleep, clock=self.clock)
                 space = self._tested_space(open_account)
             except ConsentReportError:
                 self.prompts.say("Nothing was saved.")
@@ -182,13 +170,12 @@ class Login:
         return space
 
     def _space(self, owner: Owner) -> Space:
-        spaces = possible_spaces(owner, self.settings.get(ROOT_NAMESPACE), self.team_space)
-        if len(spaces) == 1:
-            return spaces[0]
-        index = self.prompts.choose("Where should the reports go?", [space.name for space in spaces])
-        if index is None:
+        first, *more = spaces = possible_spaces(owner, self.settings.get(ROOT_NAMESPACE), self.team_space)
+        names = {space.name: space for space in spaces}
+        space = self.prompts.choose("Where should the reports go?", names) if more else first
+        if space is None:
             raise ConfigurationError("No space was chosen.", "Sign in again.")
-        return spaces[index]
+        return space
 
 
 def _ensure_usable(settings: Settings) -> str | None:
@@ -228,7 +215,7 @@ def login_lines(result: LoginResult, folder: Path | None) -> list[str]:
         f"Reports go to {result.space.name}.",
         f"Saved in {saved.place}:",
         *names,
-        *(line for step in result.remaining for line in wrap(f"Still to do: {step}", _WIDTH, break_on_hyphens=False)),
+        *(line for step in result.remaining for line in wrap(f"Still to do: {step}", 80, break_on_hyphens=False)),
         f"To undo this, disconnect the app at {CONNECTED_APPS}",
         "and delete these settings.",
         f"Next: {command_line('check', folder)}",

@@ -27,10 +27,7 @@ class WritableVault(KeyVault):
     )
 
     def store(self, secret: Secret) -> None:
-        """Store a secret under its name, with ``-`` for ``_``; earlier values stay as older versions.
-
-        Raises SecretsRefusedError, SecretsUnavailableError, or SettingsError if this address is no Key Vault.
-        """
+        """Store a secret under its name, with ``-`` for ``_``; earlier values stay as older versions."""
         name = secret.name.replace("_", "-")
         if self._request(name, lambda client: client.set_secret(name, secret.reveal())) is None:
             raise SecretsRefusedError(
@@ -93,10 +90,7 @@ class CredentialStore:
         return SavedCredentials(self.place, tuple(name.replace("_", "-") for name in credentials.secrets))
 
     def remaining_steps(self, credentials: Credentials, after: Settings) -> tuple[str, ...]:
-        """Return what the person must still do before a run uses the credentials, a sentence each.
-
-        after: the settings as a run on this machine finds them now.
-        """
+        """Return what the person must still do, a sentence each; after: the settings as a run finds them now."""
         steps = [
             f"{name} is also set in {after.place_of(name)}, which takes precedence. Remove it there."
             for name, value in credentials.values().items()
@@ -112,12 +106,8 @@ class CredentialStore:
         return tuple(steps)
 
 
-Stores = Mapping[str, CredentialStore]
-"""The stores by their ``--save-in`` key."""
-
-
-def available_stores(settings: Settings, folder: Path | None, open_vault: OpenVault) -> Stores:
-    """Return the stores, existing files first; ``folder`` of the settings files is by default beside host.json."""
+def available_stores(settings: Settings, folder: Path | None, open_vault: OpenVault) -> dict[str, CredentialStore]:
+    """Return the stores by ``--save-in`` key, existing files first; ``folder`` of the settings files is by default beside host.json."""
     stores: dict[str, CredentialStore] = {}
     if home := folder or app_folder():
         files = {key: home / name for key, name in FILE_NAMES.items()}
@@ -130,16 +120,14 @@ def available_stores(settings: Settings, folder: Path | None, open_vault: OpenVa
     return stores
 
 
-def choose_store(stores: Stores, key: str | None, prompts: Prompts) -> CredentialStore:
-    """Return the store of this key, or ask for one.
-
-    Raises ConfigurationError if there is no such store, git would commit it, or none was chosen.
-    """
+def choose_store(stores: Mapping[str, CredentialStore], key: str | None, prompts: Prompts) -> CredentialStore:
+    """Return the store of this key, or ask for one; raises ConfigurationError without one, or if git commits it."""
     if not stores or key not in (None, *stores):
         missing = "KEY_VAULT_URL" if key == VAULT else "--settings"
         what = f"{missing} is missing, so there is no place to save the credentials."
         raise SettingsError([Problem(what, f"Give {missing}.")])
-    store = stores[key] if key else _ask_for_store(stores, "Where should the credentials be saved?", prompts, default=0)
+    places = {store.place: store for store in stores.values()}
+    store = stores[key] if key else prompts.choose("Where should the credentials be saved?", places, default=0)
     if store is None:
         raise ConfigurationError("No place was chosen.", "Sign in again.")
     if warning := store.git_warning():
@@ -148,12 +136,9 @@ def choose_store(stores: Stores, key: str | None, prompts: Prompts) -> Credentia
 
 
 def save_credentials(
-    credentials: Credentials, store: CredentialStore, stores: Stores, prompts: Prompts
+    credentials: Credentials, store: CredentialStore, stores: Mapping[str, CredentialStore], prompts: Prompts
 ) -> tuple[CredentialStore, SavedCredentials]:
-    """Save the credentials; after a failure, ask for another store, or for the same one once it is fixed.
-
-    Raises the error of the failure, a ConsentReportError, if no store is chosen.
-    """
+    """Save the credentials; after a failure, ask for another store, or raise the failure if none is chosen."""
     while True:
         try:
             store.git_warning()
@@ -161,14 +146,8 @@ def save_credentials(
         except ConsentReportError as error:
             failure = error
         prompts.say(str(failure))
-        other = _ask_for_store(stores, "The credentials are not saved yet. Where now? (Enter to stop)", prompts)
+        places = {store.place: store for store in stores.values()}
+        other = prompts.choose("The credentials are not saved yet. Where now? (Enter to stop)", places)
         if other is None:
             raise failure
         store = other
-
-
-def _ask_for_store(
-    stores: Stores, question: str, prompts: Prompts, default: int | None = None
-) -> CredentialStore | None:
-    index = prompts.choose(question, [store.place for store in stores.values()], default)
-    return None if index is None else [*stores.values()][index]

@@ -25,20 +25,20 @@ def test_an_answer_has_no_blanks_around_it(screen: io.StringIO) -> None:
 @pytest.mark.parametrize(
     ("answers", "default", "chosen"),
     [
-        (["2"], None, 1),
-        (["0", "3", "x", "-1", "²", "1"], None, 0),
-        ([""], 1, 1),
+        (["2"], None, "b"),
+        (["0", "3", "x", "-1", "²", "1"], None, "a"),
+        ([""], 1, "b"),
         (["9", ""], None, None),
     ],
 )
 def test_only_an_offered_number_is_a_choice(
-    screen: io.StringIO, answers: list[str], default: int | None, chosen: int | None
+    screen: io.StringIO, answers: list[str], default: int | None, chosen: str | None
 ) -> None:
-    assert prompts(screen, *answers).choose("Which?", ["one", "two"], default) == chosen
+    assert prompts(screen, *answers).choose("Which?", {"one": "a", "two": "b"}, default) == chosen
 
 
 def test_the_choices_are_numbered_and_the_default_is_named(screen: io.StringIO) -> None:
-    prompts(screen, "").choose("Which?", ["one", "two"], 0)
+    prompts(screen, "").choose("Which?", {"one": "a", "two": "b"}, 0)
     assert screen.getvalue() == "Which?\n  1  one\n  2  two\nNumber [1]: "
 
 
