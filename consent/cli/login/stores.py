@@ -107,7 +107,7 @@ class CredentialStore:
 
 
 def available_stores(settings: Settings, folder: Path | None, open_vault: OpenVault) -> dict[str, CredentialStore]:
-    """Return the stores by ``--save-in`` key, existing files first; ``folder`` of the settings files is by default beside host.json."""
+    """Return the stores by ``--save-in`` key, existing files first; folder: that of the settings files, if given."""
     stores: dict[str, CredentialStore] = {}
     if home := folder or app_folder():
         files = {key: home / name for key, name in FILE_NAMES.items()}

@@ -30,9 +30,6 @@ def write_settings(world: CheckWorld, **values: str) -> list[str]:
     return ["--settings", str(world.folder)]
 
 
-# --- what is checked
-
-
 def test_a_good_setup_has_no_problem_in_any_subject_and_nothing_is_created(world: CheckWorld) -> None:
     checkup = world.check()
     assert problems(checkup) == []
@@ -90,9 +87,6 @@ def test_a_study_file_without_a_project_id_is_a_warning_with_the_line_to_add(wor
     assert (finding.state, "add project_id = 14 under [redcap]" in finding.fix) == ("warning", True)
 
 
-# --- one failure does not end it
-
-
 def test_after_a_failure_in_redcap_the_rest_is_checked(world: CheckWorld) -> None:
     a_token_of_nobody(world)
     checkup = world.check()
@@ -127,9 +121,6 @@ def test_without_a_usable_study_file_nothing_is_requested(world: CheckWorld) -> 
     world.change_study("title", "titel")
     world.check()
     assert (world.servers.redcap.requests, world.servers.dropbox.requests) == ([], [])
-
-
-# --- settings and secrets
 
 
 def test_the_place_of_a_setting_is_shown(world: CheckWorld) -> None:
@@ -170,9 +161,6 @@ def test_settings_that_cannot_be_read_are_the_only_problem(tmp_path: Path) -> No
     assert (problem.subject, "local.settings.json" in problem.what) == ("Settings and secrets", True)
 
 
-# --- several studies
-
-
 @pytest.fixture(name="two")
 def _two(world: CheckWorld) -> CheckWorld:
     """A world with a second study, which does not fit the project."""
@@ -197,9 +185,6 @@ def test_for_an_unknown_key_the_error_lists_the_keys(two: CheckWorld) -> None:
         two.check("c-study")
 
 
-# --- the command
-
-
 def test_a_world_in_which_a_run_works_ends_with_status_0(world: CheckWorld, capsys: pytest.CaptureFixture[str]) -> None:
     status = main(["check", *write_settings(world)])
     assert (status, "Ready: a run would work" in capsys.readouterr().out) == (0, True)
@@ -213,7 +198,3 @@ def test_a_problem_ends_with_status_1_and_a_document_for_scripts(
     states = {finding["state"] for finding in document["findings"]}
     assert (status, document["state"], "problem" in states) == (1, "not ready", True)
     assert len(document["next_reports"]) == 1
-
-
-def test_an_unknown_study_ends_with_status_2(world: CheckWorld) -> None:
-    assert main(["check", "--study", "c-study", *write_settings(world)]) == 2

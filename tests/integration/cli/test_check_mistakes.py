@@ -152,18 +152,13 @@ def run(world: CheckWorld) -> RunResult:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_mistake_is_the_only_problem_and_has_a_fix(name: str, world: CheckWorld) -> None:
-    CASES[name].mistake(world)
-    (problem,) = problems(world.check())
-    assert (problem.subject, bool(problem.fix)) == (CASES[name].subject, True)
-    assert re.search(CASES[name].words, f"{problem.what} {problem.fix}")
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_no_secret_is_shown_and_nothing_is_left_in_dropbox(name: str, world: CheckWorld) -> None:
+def test_a_mistake_is_the_only_problem_and_has_a_fix_and_no_secret_is_shown(name: str, world: CheckWorld) -> None:
     CASES[name].mistake(world)
     before = world.account.files()
     checkup = world.check()
+    (problem,) = problems(checkup)
+    assert (problem.subject, bool(problem.fix)) == (CASES[name].subject, True)
+    assert re.search(CASES[name].words, f"{problem.what} {problem.fix}")
     shown = printed(checkup) + json.dumps(checkup_document(checkup))
     assert [secret for secret in SECRETS if secret in shown] == []
     assert world.account.files() == before

@@ -198,10 +198,6 @@ def test_a_failed_export_gives_no_list(world: DemoWorld, tmp_path: Path, monkeyp
     assert not (tmp_path / "list.csv").exists()
 
 
-def test_a_future_day_is_a_usage_error(world: DemoWorld, tmp_path: Path) -> None:
-    assert main(["exceptions", "--settings", str(tmp_path), "--as-of", "2999-01-01"]) == 2
-
-
 def test_the_rules_go_to_standard_output_and_the_instructions_are_a_message(
     world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -232,8 +228,3 @@ def test_the_json_rules_have_what_they_omit(
     outcome = json.loads(capsys.readouterr().out)
     assert [rule["code"] for rule in outcome["rules"]] == CODES
     assert [one["code"] for one in outcome["omitted"]] == ["unreadable_date"]
-
-
-def test_the_rules_take_no_day(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        exceptions(tmp_path, "--as-rules")

@@ -28,9 +28,6 @@ def token_in(bench: LoginBench) -> str:
     return str(read_settings(directory=bench.folder).get("DROPBOX_OAUTH2_REFRESH_TOKEN"))
 
 
-# --- signing in
-
-
 def test_only_the_app_key_and_a_code_are_asked_for(bench: LoginBench) -> None:
     assert bench.log_in("sandbox-key", lambda here: f"  {allow(here)}\t").saved.names == BOTH
 
@@ -99,9 +96,6 @@ def test_a_run_works_with_the_saved_credentials(bench: LoginBench, monkeypatch: 
     assert bench.app.files() == {"/a.txt": b"a"}
 
 
-# --- the team space
-
-
 @pytest.mark.parametrize(
     ("answers", "option", "namespace"),
     [(["1"], None, "7"), (["2"], None, None), ([], True, "7"), ([], False, None)],
@@ -127,9 +121,6 @@ def test_returning_to_the_own_files_clears_the_setting(team: LoginBench) -> None
     result = team.log_in("sandbox-key", allow, team_space=False)
     assert not read_settings(directory=team.folder).has("DROPBOX_ROOT_NAMESPACE")
     assert "  DROPBOX_ROOT_NAMESPACE  (now empty)" in login_lines(result, None)
-
-
-# --- the result
 
 
 def test_the_place_to_save_is_asked_before_the_browser_opens(bench: LoginBench) -> None:
@@ -158,12 +149,6 @@ def test_a_setting_that_takes_precedence_is_named(bench: LoginBench) -> None:
     )
     [step] = bench.log_in("sandbox-key", allow).remaining
     assert step.startswith("DROPBOX_OAUTH2_REFRESH_TOKEN is also set in local.settings.json")
-
-
-def test_an_app_secret_that_is_not_needed_is_named(bench: LoginBench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DROPBOX_SECRET", "sandbox-secret")
-    [step] = bench.log_in("sandbox-key", allow).remaining
-    assert step.startswith("DROPBOX_SECRET (in the environment) is no longer needed")
 
 
 def test_the_result_has_what_was_saved_how_to_undo_it_and_the_next_command(bench: LoginBench) -> None:

@@ -120,9 +120,6 @@ def test_an_error_does_not_hold_the_secret(vault: WritableVault, azure: Server) 
     assert (caught.value.__context__, "the-token" in str(caught.value)) == (None, False)
 
 
-# --- the whole sign-in
-
-
 def test_credentials_are_saved_in_the_vault_and_in_no_file(bench: LoginBench, url: str) -> None:
     saved = bench.log_in("sandbox-key", "3", allow, save_in=None).saved
     assert (saved.place, saved.names) == (f"Key Vault {url}", ("DROPBOX-KEY", "DROPBOX-OAUTH2-REFRESH-TOKEN"))
@@ -135,12 +132,6 @@ def test_a_team_space_must_then_be_set_by_hand(bench: LoginBench) -> None:
     assert "Set DROPBOX_ROOT_NAMESPACE to 7" in step
 
 
-def test_another_place_can_be_chosen_when_the_vault_refuses(bench: LoginBench, azure: Server) -> None:
-    simulated(azure).may_set = False
-    saved = bench.log_in("sandbox-key", allow, "1", save_in="vault").saved
-    assert ("'Key Vault Secrets Officer'" in bench.shown, saved.place) == (True, str(bench.folder / ".env"))
-
-
 def test_the_vault_can_be_tried_again_after_the_right_was_granted(bench: LoginBench, azure: Server) -> None:
     simulated(azure).may_set = False
 
@@ -149,9 +140,3 @@ def test_the_vault_can_be_tried_again_after_the_right_was_granted(bench: LoginBe
         return "3"
 
     assert bench.log_in("sandbox-key", allow, grant, save_in="vault").saved.names[0] == "DROPBOX-KEY"
-
-
-def test_without_another_place_the_error_of_the_vault_is_raised(bench: LoginBench, azure: Server) -> None:
-    simulated(azure).may_set = False
-    with pytest.raises(SecretsRefusedError, match="'Key Vault Secrets Officer'"):
-        bench.log_in("sandbox-key", allow, "", save_in="vault")

@@ -29,9 +29,6 @@ def failure(bench: LoginBench, kind: type[ConsentReportError], *answers: object,
     return str(caught.value)
 
 
-# --- the code
-
-
 def of_another_sign_in(bench: LoginBench) -> str:
     return bench.app.authorise(bench.address.replace("code_challenge=", "code_challenge=x"))
 
@@ -60,9 +57,6 @@ def test_without_a_code_the_error_names_the_likely_causes(bench: LoginBench) -> 
     assert error.startswith("No code was given. If the page showed an error")
     assert "account_info.read, files.content.write, files.metadata.read are ticked" in error
     assert "Nothing was saved." in bench.shown
-
-
-# --- the app
 
 
 def test_an_unknown_app_key_is_named(bench: LoginBench) -> None:
@@ -101,9 +95,6 @@ def test_a_sign_in_without_a_refresh_token_is_refused(bench: LoginBench) -> None
     assert "no refresh token" in failure(bench, DeliveryRefusedError, allow)
 
 
-# --- the account
-
-
 def test_an_account_without_the_team_space_of_the_settings_is_the_wrong_one(
     bench: LoginBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,9 +113,6 @@ def test_an_account_that_may_not_write_to_the_folder_is_refused(bench: LoginBenc
 def test_without_a_chosen_space_nothing_is_saved(bench: LoginBench) -> None:
     bench.server.app = Dropbox(root_namespace="7")
     assert "No space was chosen" in failure(bench, ConfigurationError, allow, "")
-
-
-# --- the network
 
 
 @pytest.mark.parametrize(
@@ -165,9 +153,6 @@ def test_no_error_holds_the_code(bench: LoginBench, status: int) -> None:
     with pytest.raises((DeliveryRefusedError, DeliveryUnavailableError), match=str(status)) as caught:
         bench.log_in("sandbox-key", "the-code")
     assert (caught.value.__context__, "the-code" in f"{caught.value} {bench.shown}") == (None, False)
-
-
-# --- the settings
 
 
 @pytest.mark.parametrize(

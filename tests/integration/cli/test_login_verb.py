@@ -74,20 +74,3 @@ def test_stopping_is_a_failure(tmp_path: Path, typed: Typed, capfd: pytest.Captu
     status = log_in(tmp_path, "--save-in", "env", "--json")
     error = json.loads(capfd.readouterr().out)["error"]
     assert (status, error["code"], error["what"]) == (1, "configuration", "No code was given.")
-
-
-def test_only_addresses_and_paths_are_wider_than_60_columns(
-    tmp_path: Path, typed: Typed, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "60")
-    typed("1", None, "1")
-    log_in(tmp_path)
-    printed = capfd.readouterr()
-    lines = [line for line in f"{printed.out}{printed.err}".splitlines() if "/" not in line]
-    assert max(map(len, lines)) <= 60
-
-
-@pytest.mark.parametrize("words", [["login"], ["login", "redcap"], ["login", "dropbox", "--save-in", "drawer"]])
-def test_other_words_are_rejected(words: list[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main(words)

@@ -234,41 +234,27 @@ def test_a_refused_report_is_explained_in_the_history(
 # --- demo and serve
 
 
-class Viewer:
-    """Opens files, or fails to."""
-
-    def __init__(self, *, opens: bool = True) -> None:
-        self.opens = opens
-        self.opened: list[Path] = []
-
-    def __call__(self, path: Path) -> bool:
-        self.opened.append(path)
-        return self.opens
-
-
 def test_demo_leaves_the_delivered_set_in_the_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    viewer = Viewer()
-    assert main(["demo", "--participants", "40", "--output", str(tmp_path / "demo")], viewer) == 0
+    arguments = ["demo", "--participants", "40", "--output", str(tmp_path / "demo")]
+    assert main(arguments, lambda path: pytest.fail(f"{path} was opened")) == 0
     found = {
         path.relative_to(tmp_path / "demo").as_posix() for path in (tmp_path / "demo").rglob("*.*") if path.is_file()
     }
     assert {"OBRI Consent Summary.csv", "data/OBRI Consent Summary.manifest.json"} <= found
     printed = words(capsys.readouterr().out)
     assert "delivered to Dropbox folder / (sandbox)" in printed
-    assert ("This is the first report." in printed, viewer.opened) == (True, [])
+    assert "This is the first report." in printed
 
 
-def test_demo_shows_the_pdf_when_asked_to(tmp_path: Path) -> None:
-    viewer = Viewer()
-    assert main(["demo", "--participants", "5", "--output", str(tmp_path), "--open"], viewer) == 0
-    assert viewer.opened == [tmp_path / "OBRI Consent Summary.pdf"]
-    assert viewer.opened[0].read_bytes().startswith(b"%PDF")
+@pytest.mark.parametrize("opens", [True, False])
+def test_demo_opens_the_pdf_or_names_it(opens: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def show(path: Path) -> bool:
+        assert path.read_bytes().startswith(b"%PDF")
+        return opens
 
-
-def test_demo_names_a_pdf_that_cannot_be_opened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["demo", "--participants", "5", "--output", str(tmp_path), "--open"], Viewer(opens=False)) == 0
-    pdf = tmp_path / "OBRI Consent Summary.pdf"
-    assert words(f"Could not open {pdf}. Open it manually.") in words(capsys.readouterr().err)
+    assert main(["demo", "--participants", "5", "--output", str(tmp_path), "--open"], show) == 0
+    named = words(f"Could not open {tmp_path / 'OBRI Consent Summary.pdf'}. Open it manually.")
+    assert (named in words(capsys.readouterr().err)) is not opens
 
 
 def test_demo_never_overwrites_a_real_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -324,6 +310,9 @@ def test_an_interrupt_is_a_failure_with_a_next_step(
         (["demo", "--participants", "1,000"], "at least 1"),
         (["serve", "--port", "70710"], "from 1 to 65535"),
         (["frobnicate"], "invalid choice"),
+        (["login", "redcap"], "invalid choice"),
+        (["login", "dropbox", "--save-in", "drawer"], "invalid choice"),
+        (["exceptions", "--as-of", "2026-11-16", "--as-rules"], "not allowed with"),
         ([], "COMMAND"),
     ],
 )

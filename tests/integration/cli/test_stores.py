@@ -59,9 +59,6 @@ def test_a_namespace_must_be_set_by_hand_beside_a_vault() -> None:
     assert step == f"Key Vault holds secrets only. Set {ROOT} to 7 where reports run."
 
 
-# --- git
-
-
 @pytest.fixture(name="repository")
 def _repository(tmp_path: Path) -> Path:
     git(tmp_path, "init", "--quiet")

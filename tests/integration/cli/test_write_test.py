@@ -12,7 +12,7 @@ from consent.cli.write_test import TEST_FILE_NAME, WriteTestResult, run_write_te
 from consent.config.credentials import Secret
 from consent.config.settings import Network
 from consent.delivery.dropbox_session import dropbox_session
-from consent.errors import DeliveryRefusedError, DeliveryUnavailableError, DeliveryUnverifiedError
+from consent.errors import DeliveryUnavailableError, DeliveryUnverifiedError
 from sandbox.dropbox.app import Dropbox
 from sandbox.dropbox.faults import server_error
 from sandbox.dropbox.tree import WriteMode
@@ -20,6 +20,7 @@ from sandbox.server import Fault, Server
 from tests.integration.delivery.test_dropbox_folder import VirtualTime
 
 OpenAccount = Callable[..., Callable[[], DropboxAccount]]
+Sleep = Callable[[float], None]
 FILE = f"/{TEST_FILE_NAME}"
 
 
@@ -35,10 +36,10 @@ def _account_of(server: Server) -> Iterator[OpenAccount]:
     with ExitStack() as opened:
 
         def open_it(
-            app: Dropbox, root_namespace: str | None = None, sleep: Callable[[float], None] | None = None
+            app: Dropbox, *faults: Fault, root_namespace: str | None = None, sleep: Sleep | None = None
         ) -> Callable[[], DropboxAccount]:
             server.app = app
-            server.faults.clear()
+            server.faults[:] = faults
             server.requests.clear()
             time = VirtualTime()
             return partial(
@@ -91,7 +92,7 @@ def test_a_team_folder_exists_only_in_the_team_space(
 ) -> None:
     app = Dropbox(root_namespace="7")
     app.account.tree.make_folder("/Team Reports")
-    assert run_write_test(account_of(app, namespace), "/Team Reports").exists is exists
+    assert run_write_test(account_of(app, root_namespace=namespace), "/Team Reports").exists is exists
 
 
 def test_a_file_left_by_an_interrupted_test_is_deleted(account_of: OpenAccount) -> None:
@@ -109,31 +110,21 @@ def test_every_test_writes_new_content_so_that_dropbox_must_store_it(account_of:
     assert len({*app.revisions(FILE)}) == 2
 
 
-def test_a_lost_response_does_no_harm(account_of: OpenAccount, server: Server) -> None:
+def test_a_lost_response_does_no_harm(account_of: OpenAccount) -> None:
     app = Dropbox()
-    account = account_of(app)
-    server.faults[:] = [Fault("lost", match=route) for route in ("files/upload", "files/delete_v2")]
-    run_write_test(account, "/")
+    run_write_test(account_of(app, Fault("lost", "files/upload"), Fault("lost", "files/delete_v2")), "/")
     assert everything_in(app) == []
 
 
-def test_a_stored_file_that_does_not_match_fails_the_test(account_of: OpenAccount, server: Server) -> None:
-    account = account_of(Dropbox())
-    server.faults[:] = [
-        Fault("change", match="files/upload", change=lambda body: body.replace(b'"size": ', b'"size": 9'))
-    ]
+def test_a_stored_file_that_does_not_match_fails_the_test(account_of: OpenAccount) -> None:
+    fault = Fault("change", match="files/upload", change=lambda body: body.replace(b'"size": ', b'"size": 9'))
     with pytest.raises(DeliveryUnverifiedError, match=TEST_FILE_NAME):
-        run_write_test(account, "/")
+        run_write_test(account_of(Dropbox(), fault), "/")
 
 
-def test_a_dropbox_that_cannot_be_reached_fails_within_a_minute(account_of: OpenAccount, server: Server) -> None:
-    account = account_of(Dropbox())
-    server.faults[:] = [Fault("reset", times=1000)]
+def test_a_dropbox_that_cannot_be_reached_fails_within_a_minute(account_of: OpenAccount) -> None:
     with pytest.raises(DeliveryUnavailableError, match="60 seconds"):
-        run_write_test(account, "/")
-
-
-# --- nothing is left behind
+        run_write_test(account_of(Dropbox(), Fault("reset", times=1000)), "/")
 
 
 NO_RIGHT = b'{"error_summary": "", "error": {".tag": "path_write", "path_write": {".tag": "no_write_permission"}}}'
@@ -155,12 +146,10 @@ def no_right_to_delete(times: int = 99) -> Fault:
         pytest.param([no_right_to_delete(times=1)], id="deleted at the second attempt"),
     ],
 )
-def test_a_test_with_trouble_leaves_nothing(account_of: OpenAccount, server: Server, faults: list[Fault]) -> None:
+def test_a_test_with_trouble_leaves_nothing(account_of: OpenAccount, faults: list[Fault]) -> None:
     app = Dropbox()
-    account = account_of(app)
-    server.faults[:] = faults
     with suppress(DeliveryUnavailableError):
-        run_write_test(account, "/")
+        run_write_test(account_of(app, *faults), "/")
     assert (everything_in(app), len(app.revisions(FILE)) > 0) == ([], True)
 
 
@@ -173,55 +162,41 @@ def test_a_test_with_trouble_leaves_nothing(account_of: OpenAccount, server: Ser
         pytest.param([server_error(match="files/delete_v2")], id="while deleting"),
     ],
 )
-def test_an_interrupted_test_leaves_nothing(account_of: OpenAccount, server: Server, faults: list[Fault]) -> None:
+def test_an_interrupted_test_leaves_nothing(account_of: OpenAccount, faults: list[Fault]) -> None:
     app = Dropbox()
 
     def stop(seconds: float) -> None:
         raise KeyboardInterrupt("stopped")
 
-    account = account_of(app, sleep=stop)
-    server.faults[:] = faults
     with pytest.raises(KeyboardInterrupt, match="stopped"):
-        run_write_test(account, "/")
+        run_write_test(account_of(app, *faults, sleep=stop), "/")
     assert (everything_in(app), len(app.revisions(FILE))) == ([], 1)
 
 
-def test_two_tests_at_once_do_not_disturb_each_other(account_of: OpenAccount, server: Server) -> None:
+def test_two_tests_at_once_do_not_disturb_each_other(account_of: OpenAccount) -> None:
     app = Dropbox()
-    account = account_of(app)
 
     def as_the_other_writes(body: bytes) -> bytes:
         app.account.tree.write(FILE, b"the other's", WriteMode("overwrite"))
         return body
 
-    server.faults[:] = [Fault("change", "files/upload", change=as_the_other_writes)]
+    account = account_of(app, Fault("change", "files/upload", change=as_the_other_writes))
     assert (run_write_test(account, "/").deleted, everything_in(app)) == (True, [])
 
 
-def test_a_folder_without_the_right_to_delete_passes(account_of: OpenAccount, server: Server) -> None:
-    account = account_of(Dropbox())
-    server.faults[:] = [no_right_to_delete()]
-    assert run_write_test(account, "/") == WriteTestResult("/", "/", deleted=False)
+def test_a_folder_without_the_right_to_delete_passes(account_of: OpenAccount) -> None:
+    assert run_write_test(account_of(Dropbox(), no_right_to_delete()), "/") == WriteTestResult("/", "/", deleted=False)
 
 
-def test_a_file_that_may_be_left_behind_is_named(account_of: OpenAccount, server: Server) -> None:
-    account = account_of(with_folder())
-    server.faults[:] = [
-        Fault("lost", "files/upload", times=99),
-        server_error(match="files/get_metadata", skip=2, times=999),
-    ]
+def test_a_file_that_may_be_left_behind_is_named(account_of: OpenAccount) -> None:
+    faults = (Fault("lost", "files/upload", times=99), server_error(match="files/get_metadata", skip=2, times=999))
     with pytest.raises(DeliveryUnavailableError, match=r"'/Reports/consent-write-test.txt' may be left"):
-        run_write_test(account, "/Reports")
+        run_write_test(account_of(with_folder(), *faults), "/Reports")
 
 
-def test_a_test_that_wrote_nothing_names_no_file(account_of: OpenAccount, server: Server) -> None:
-    account = account_of(Dropbox())
-    server.faults[:] = [server_error(match="files/get_metadata", times=999)]
+def test_a_test_that_wrote_nothing_names_no_file(account_of: OpenAccount) -> None:
     with pytest.raises(DeliveryUnavailableError, match=r"^((?!may be left).)*$"):
-        run_write_test(account, "/")
-
-
-# --- the owner
+        run_write_test(account_of(Dropbox(), server_error(match="files/get_metadata", times=999)), "/")
 
 
 @pytest.mark.parametrize(
@@ -237,12 +212,3 @@ def test_the_owner_and_the_team_space_are_found(
 def test_the_repr_of_an_owner_has_no_name_and_no_address(account_of: OpenAccount) -> None:
     owner = account_of(Dropbox())().owner()
     assert [word for word in (owner.name, owner.email) if word in repr(owner)] == []
-
-
-def test_an_account_that_the_library_cannot_read_is_an_error(account_of: OpenAccount, server: Server) -> None:
-    account = account_of(Dropbox(root_namespace="7"))()
-    server.faults[:] = [
-        Fault("change", "users/get_current_account", change=lambda body: body.replace(b"group_creation", b"other"))
-    ]
-    with pytest.raises(DeliveryRefusedError, match="team space is unknown"):
-        account.owner()

@@ -26,6 +26,13 @@ TWO_FORMS = a_study(consents=FORM + FORM.replace("consent_", "v2_"))
 REPRESENTED = a_study(consents=FORM + FORM.replace("consent_obtained", "by_proxy"))  # one date for both
 CERTIFIED = a_study(consents=FORM + 'form_complete = "consent_complete"\nevents = ["start"]\n')
 VERSIONED = a_study(riders=RIDER + 'offered_in = ["2.0"]\n', more='[version]\nfield = "version"\naccepted = ["2.0"]\n')
+NO_IS_ONE = a_study(riders=RIDER.replace('declined = ["0"]', "declined = []").replace('["1"]', '["2"]'))
+TWO_CODES = a_study(consents=FORM.replace('agreed = ["1"]', 'agreed = ["1", "3"]'))
+BY_TIMESTAMP = a_study(
+    consents='time_zone = "Pacific/Auckland"\n' + FORM.replace("consent_date", "consent_timestamp"), riders=""
+)
+ON_FORM_2 = {"v2_date": "2023-09-20", "v2_obtained": "1"}
+BY_PROXY = {"consent_obtained": "", "by_proxy": "1"}
 
 
 def compared(*rows: dict[str, str], counting: Counting = COUNTING) -> BothCounts:
@@ -59,13 +66,9 @@ def explained(found: BothCounts) -> Counter[Cell]:
     return cells
 
 
-# Laws
-
-
 @given(rows=odd_rows(), counting=odd_countings())
 def test_the_reasons_add_up_to_the_difference_in_every_cell(rows: Rows, counting: Counting) -> None:
     found = compared(*rows, counting=counting)
-
     assert {reason.code for _, reason in found.reasons} <= set(RULES)
     assert {cell: n for cell, n in explained(found).items() if n} == counted_now(found)
 
@@ -73,7 +76,6 @@ def test_the_reasons_add_up_to_the_difference_in_every_cell(rows: Rows, counting
 @given(rows=odd_rows(), counting=odd_countings(), data=st.data())
 def test_the_order_of_rows_does_not_matter(rows: Rows, counting: Counting, data: st.DataObject) -> None:
     shuffled = data.draw(st.permutations(rows))
-
     assert compared(*shuffled, counting=counting) == compared(*rows, counting=counting)
 
 
@@ -83,7 +85,6 @@ def test_the_differences_of_a_whole_are_the_sum_of_its_parts(
 ) -> None:
     first = data.draw(st.sets(st.sampled_from([row[RECORD] for row in rows])))
     one, other = ([row for row in rows if (row[RECORD] in first) == side] for side in (True, False))
-
     assert compared(*one, counting=counting) + compared(*other, counting=counting) == compared(*rows, counting=counting)
 
 
@@ -98,7 +99,6 @@ def test_every_state_of_a_consent_has_a_meaning() -> None:
 )
 def test_nothing_differs_where_no_rule_applies(answers: list[tuple[str, str]]) -> None:
     rows = [a_row(str(n), consent_date=day, rider_a=answer) for n, (day, answer) in enumerate(answers)]
-
     assert compared(*rows).reasons == {}
 
 
@@ -106,138 +106,105 @@ def test_the_counts_hold_no_record_id() -> None:
     assert "OBRI-0042" not in repr(compared(a_row("OBRI-0042"), a_row("OBRI-0042")))
 
 
-# The rule behind a difference
+def consent(week: int, rule: str, n: int = -1) -> set[tuple[int, str, str, int]]:
+    return {(week, "consent", rule, n)}
+
+
+def rider(week: int, rule: str, n: int = -1) -> set[tuple[int, str, str, int]]:
+    return {(week, "rider a", rule, n)}
+
+
+def both(week: int, rule: str, n: int = -1) -> set[tuple[int, str, str, int]]:
+    return consent(week, rule, n) | rider(week, rule, n)
 
 
 @pytest.mark.parametrize(
-    ("values", "rule"),
+    ("row", "expected"),
     [
-        ({"consent_date": "2023-09-30"}, "after_cutoff"),
-        ({"consent_date": "2023-10-01"}, "future_date"),
-        ({"consent_date": "2023-9-27"}, "unreadable_date"),
+        (a_row(consent_date="2023-09-30"), both(2, "after_cutoff")),
+        (a_row(consent_date="2023-10-01"), both(2, "future_date")),
+        (a_row(consent_date="2023-9-27"), both(2, "unreadable_date")),
+        (a_row(consent_date=" 2023-09-12", rider_a=""), consent(0, "other_date", 1)),
+        (a_row(consent_obtained="2"), rider(0, "declined")),
+        (a_row(consent_obtained="0"), rider(0, "open")),
+        (a_row(consent_obtained=""), rider(0, "open")),
+        (a_row(consent_obtained="9"), rider(0, "unknown_code")),
+        (a_row(consent_date=""), set()),
+        (a_row(consent_date="Consent not completed"), set()),
+        (a_row(consent_date="soon"), set()),
+        (a_row(consent_date="2023-09-10"), set()),
     ],
 )
-def test_a_consent_that_no_longer_counts_has_its_rule(values: dict[str, str], rule: str) -> None:
-    assert differences(a_row(**values)) == {(2, "consent", rule, -1), (2, "rider a", rule, -1)}
+def test_a_row_that_only_one_rule_counts_has_its_reason(
+    row: dict[str, str], expected: set[tuple[int, str, str, int]]
+) -> None:
+    assert differences(row) == expected
 
 
 @pytest.mark.parametrize(
-    ("code", "rule"), [("2", "declined"), ("0", "open"), ("", "open"), ("9", "unknown_code"), ("-1", "unknown_code")]
+    ("study", "row", "expected"),
+    [
+        (APART, a_row("TEST-1", cohort="ibd"), both(0, "left_out")),
+        (APART, a_row("1", cohort="control"), both(0, "outside")),
+        (CERTIFIED, a_row(consent_complete="0", **{EVENT: "start"}), both(0, "open")),
+        (CERTIFIED, a_row(consent_complete="2", **{EVENT: "other"}), both(0, "no_consent_on_row")),
+        (VERSIONED, a_row(version="1.0"), rider(0, "not_offered")),
+        (NO_IS_ONE, a_row(), rider(0, "other_code")),
+        (TWO_CODES, a_row(consent_obtained="3"), consent(0, "other_code", 1)),
+        (TWO_FORMS, a_row(consent_date="", consent_obtained="", **ON_FORM_2), both(1, "other_form", 1)),
+        (TWO_FORMS, a_row(consent_date="2023-09-01", consent_obtained="2", **ON_FORM_2), both(1, "other_form", 1)),
+        (
+            BY_TIMESTAMP,
+            a_row(consent_timestamp="2023-09-18 10:00:00"),  # still Sunday in Toronto
+            consent(1, OTHER_WEEK) | consent(0, OTHER_WEEK, 1),
+        ),
+    ],
 )
-def test_a_rider_without_a_consent_no_longer_counts(code: str, rule: str) -> None:
-    assert differences(a_row(consent_obtained=code)) == {(0, "rider a", rule, -1)}
+def test_a_rule_of_the_study_file_is_the_reason(
+    study: StudyConfig, row: dict[str, str], expected: set[tuple[int, str, str, int]]
+) -> None:
+    assert differences(row, study=study) == expected
 
 
-@pytest.mark.parametrize("text", ["", "Consent not completed", "soon", "2023-09-10"])
-def test_a_row_that_neither_rule_counts_is_no_difference(text: str) -> None:
-    assert differences(a_row(consent_date=text)) == set()
+@pytest.mark.parametrize(
+    ("study", "first", "second", "expected"),
+    [
+        (None, {"rider_a": ""}, {"rider_a": ""}, consent(1, ANOTHER_ROW)),
+        (None, {}, {"rider_a": "0"}, consent(1, ANOTHER_ROW) | rider(0, "later_answer")),
+        (None, {"consent_date": "2023-09-01"}, {}, both(1, "before_start")),
+        (REPRESENTED, {}, BY_PROXY, rider(1, ANOTHER_ROW)),
+        (REPRESENTED, {"rider_a": "0"}, BY_PROXY, rider(1, OTHER_WEEK) | rider(0, OTHER_WEEK, 1)),
+    ],
+)
+def test_two_rows_of_a_participant_have_their_reasons(
+    study: StudyConfig | None,
+    first: dict[str, str],
+    second: dict[str, str],
+    expected: set[tuple[int, str, str, int]],
+) -> None:
+    assert (
+        differences(a_repeat(1, **first), a_repeat(2, **{"consent_date": "2023-09-20", **second}), study=study)
+        == expected
+    )
 
 
-def test_a_second_row_no_longer_counts() -> None:
-    assert differences(a_repeat(1, rider_a=""), a_repeat(2, rider_a="", consent_date="2023-09-20")) == {
-        (1, "consent", ANOTHER_ROW, -1)
-    }
-
-
-def test_somebody_who_first_agreed_before_the_start_no_longer_counts() -> None:
-    assert differences(a_repeat(1, consent_date="2023-09-01"), a_repeat(2)) == {
-        (0, "consent", "before_start", -1),
-        (0, "rider a", "before_start", -1),
-    }
+def test_a_consent_that_counts_now_has_its_own_reason_not_that_of_another_row() -> None:
+    rows = [a_repeat(1, consent_obtained="3", rider_a=""), a_repeat(2, consent_date=" 2023-09-20", rider_a="")]
+    assert differences(*rows, study=TWO_CODES) == consent(0, "other_code", 1)
 
 
 def test_a_rider_of_a_later_consent_moves_to_the_week_of_the_first() -> None:
     rows = [a_repeat(1, rider_a="0"), a_repeat(2, consent_date="2023-09-20")]
     found = compared(*rows).reasons
-
     assert {key: n for key, n in found.items() if key[0][1] == "rider a"} == {
         ((1, "rider a"), Reason(OTHER_WEEK, 0)): -1,
         ((0, "rider a"), Reason(OTHER_WEEK, 1)): 1,
     }
 
 
-def test_a_rider_that_a_later_consent_cancels_no_longer_counts() -> None:
-    rows = [a_repeat(1), a_repeat(2, rider_a="0", consent_date="2023-09-13")]
-
-    assert (0, "rider a", "later_answer", -1) in differences(*rows)
-
-
-@pytest.mark.parametrize(("record", "cohort", "rule"), [("TEST-1", "ibd", "left_out"), ("1", "control", "outside")])
-def test_an_excluded_record_no_longer_counts(record: str, cohort: str, rule: str) -> None:
-    assert differences(a_row(record, cohort=cohort), study=APART) == {
-        (0, "consent", rule, -1),
-        (0, "rider a", rule, -1),
-    }
-
-
-@pytest.mark.parametrize(("event", "complete", "rule"), [("start", "0", "open"), ("other", "2", "no_consent_on_row")])
-def test_a_row_without_a_complete_consent_no_longer_counts(event: str, complete: str, rule: str) -> None:
-    row = a_row(consent_complete=complete, **{EVENT: event})
-
-    assert differences(row, study=CERTIFIED) == {(0, "consent", rule, -1), (0, "rider a", rule, -1)}
-
-
-def test_a_rider_that_the_form_version_does_not_have_no_longer_counts() -> None:
-    assert differences(a_row(version="1.0"), study=VERSIONED) == {(0, "rider a", "not_offered", -1)}
-
-
-def test_a_rider_where_one_means_no_no_longer_counts() -> None:
-    study = a_study(riders=RIDER.replace('declined = ["0"]', "declined = []").replace('["1"]', '["2"]'))
-
-    assert differences(a_row(), study=study) == {(0, "rider a", "other_code", -1)}
-
-
-def test_another_code_for_yes_counts_now() -> None:
-    study = a_study(consents=FORM.replace('agreed = ["1"]', 'agreed = ["1", "3"]'))
-
-    assert differences(a_row(consent_obtained="3"), study=study) == {(0, "consent", "other_code", 1)}
-
-
-@pytest.mark.parametrize(("day", "code"), [("", ""), ("2023-09-01", "2")], ids=["blank", "declined"])
-def test_another_form_counts_now_whatever_the_first_form_says(day: str, code: str) -> None:
-    row = a_row(consent_date=day, consent_obtained=code, v2_date="2023-09-20", v2_obtained="1")
-
-    assert differences(row, study=TWO_FORMS) == {(1, "consent", "other_form", 1), (1, "rider a", "other_form", 1)}
-
-
-def test_a_consent_that_counts_now_has_its_own_reason_not_that_of_another_row() -> None:
-    study = a_study(consents=FORM.replace('agreed = ["1"]', 'agreed = ["1", "3"]'))
-    rows = [a_repeat(1, consent_obtained="3", rider_a=""), a_repeat(2, consent_date=" 2023-09-20", rider_a="")]
-
-    assert differences(*rows, study=study) == {(0, "consent", "other_code", 1)}
-
-
-def test_a_rider_agreed_by_a_representative_moves_to_the_week_of_the_first_consent() -> None:
-    rows = [a_repeat(1, rider_a="0"), a_repeat(2, consent_obtained="", by_proxy="1", consent_date="2023-09-20")]
-
-    assert differences(*rows, study=REPRESENTED) == {(1, "rider a", OTHER_WEEK, -1), (0, "rider a", OTHER_WEEK, 1)}
-
-
-def test_a_second_row_agreed_by_a_representative_is_another_row() -> None:
-    rows = [a_repeat(1), a_repeat(2, consent_obtained="", by_proxy="1", consent_date="2023-09-20")]
-
-    assert differences(*rows, study=REPRESENTED) == {(1, "rider a", ANOTHER_ROW, -1)}
-
-
 def test_a_rider_on_a_row_without_a_date_counts_now() -> None:
     answer = {RECORD: "1", EVENT: "visit", "rider_a": "1", "consent_date": "", "consent_obtained": ""}
-
-    assert differences(a_row("1", rider_a=""), answer) == {(0, "rider a", "undated_row", 1)}
-
-
-def test_a_date_with_a_space_counts_now() -> None:
-    assert differences(a_row(consent_date=" 2023-09-12", rider_a="")) == {(0, "consent", "other_date", 1)}
-
-
-def test_a_timestamp_moves_to_its_week_in_the_studys_time_zone() -> None:
-    server = 'time_zone = "Pacific/Auckland"\n'
-    study = a_study(consents=server + FORM.replace("consent_date", "consent_timestamp"), riders="")
-    row = a_row(consent_timestamp="2023-09-18 10:00:00")  # still Sunday in Toronto
-
-    assert differences(row, study=study) == {(1, "consent", OTHER_WEEK, -1), (0, "consent", OTHER_WEEK, 1)}
-
-
-# One participant at a time
+    assert differences(a_row("1", rider_a=""), answer) == rider(0, "undated_row", 1)
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,6 @@ def test_the_old_rule_gives_the_old_report_to_the_last_number(planted: Path) -> 
 
 def test_every_rule_is_named_with_its_effect(planted: Path) -> None:
     found = comparison_of(planted).effects()
-
     assert {rule: (consents.fewer, riders.more, riders.fewer) for rule, (consents, riders) in found.items()} == {
         "another_row": (-2, 0, -1),
         "other_week": (0, 1, -1),
@@ -112,26 +111,13 @@ def test_every_rule_is_named_with_its_effect(planted: Path) -> None:
     }
 
 
-def test_every_difference_is_explained(planted: Path) -> None:
-    numbers = comparison_of(planted).everything
-
-    assert [sum(rule.n for rule in n.rules) for n in numbers] == [n.now - n.old_report for n in numbers]
-
-
 def test_by_default_the_old_reports_last_week_is_counted_to_its_end(planted: Path) -> None:
     comparison = comparison_of(planted, now=datetime(2026, 11, 16, 12, tzinfo=UTC), as_of=None)
-
     assert comparison.period.cutoff == date(2023, 10, 1)
 
 
 def test_by_default_a_week_in_progress_is_counted_to_today(planted: Path) -> None:
     assert comparison_of(planted, as_of=None).period.cutoff == date(2023, 9, 29)
-
-
-def test_changed_data_are_separate_from_the_rules(planted: Path) -> None:
-    (planted / "old.csv").write_text(OLD.replace("17,5,6", "17,3,6").replace("Total,13", "Total,11"), encoding="utf-8")
-
-    assert [number.data_changed for number in comparison_of(planted).numbers if number.column == "consent"] == [2, 0, 0]
 
 
 def test_the_output_fits_into_eighty_columns(planted: Path) -> None:
@@ -142,7 +128,6 @@ def test_no_record_is_named_anywhere(planted: Path, capsys: pytest.CaptureFixtur
     main(arguments(planted))
     main(arguments(planted, "--json"))
     told = capsys.readouterr()
-
     assert not [who for who in ("QX-", "TEST-") if who in told.out + told.err]
 
 
@@ -153,7 +138,6 @@ def test_the_tables_show_how_each_number_changed(planted: Path) -> None:
         ("Why the numbers differ", "other_week +1 −1 counted in the week of the", "Total −8 −18"),
         ("Week by week", "rider b 1 2 +1 other_week (from 25 Sep–1 Oct 2023)"),
     )
-
     assert [text for part in parts for text in part if text not in shown] == []
 
 
@@ -163,14 +147,9 @@ def test_only_what_changed_is_listed(planted: Path) -> None:
     (planted / "old.csv").write_text(
         "period,consent,rider a,rider b\n2023-09-11 - 2023-09-17,1,1,1\nTotal,1,1,1\n", encoding="utf-8"
     )
-
     shown = printed(comparison_of(planted, as_of=None))
-
     assert "Numbers that differ from the old report: 0 of 6." in shown
     assert "Week by week" not in shown
-
-
-# As a command
 
 
 def test_differences_that_are_explained_are_no_failure(planted: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -181,20 +160,14 @@ def test_differences_that_are_explained_are_no_failure(planted: Path, capsys: py
 def test_the_json_output_has_every_number(planted: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(arguments(planted, "--json", "--as-of", "2023-09-28"))
     document = json.loads(capsys.readouterr().out)
-
     assert (document["cutoff"], len(document["weeks"]), len(document["totals"])) == ("2023-09-28", 9, 3)
 
 
 @pytest.mark.parametrize("file", ["old.csv", "export.csv"])
 def test_a_file_that_cannot_be_compared_fails(planted: Path, file: str, capsys: pytest.CaptureFixture[str]) -> None:
     (planted / file).write_text("something,else\n", encoding="utf-8")
-
     assert main(arguments(planted)) == 1
     assert f"The file {file} cannot be" in capsys.readouterr().err
-
-
-def test_a_day_outside_the_old_reports_last_week_is_a_usage_error(planted: Path) -> None:
-    assert main(arguments(planted, "--as-of", "2023-09-24")) == 2
 
 
 @pytest.mark.parametrize(
@@ -214,7 +187,6 @@ def test_a_day_in_the_future_is_an_error(planted: Path) -> None:
 
 def test_a_missing_old_report_is_an_error_of_ours(planted: Path) -> None:
     (planted / "old.csv").unlink()
-
     with pytest.raises(ConfigurationError, match=r"old\.csv cannot be opened"):
         comparison_of(planted)
 
@@ -222,6 +194,5 @@ def test_a_missing_old_report_is_an_error_of_ours(planted: Path) -> None:
 def test_an_export_of_labels_is_an_error(planted: Path) -> None:
     header, *_ = EXPORT.splitlines()
     (planted / "export.csv").write_text(f"{header}\n1,,,ibd,2023-09-12,Yes,Yes,Yes\n", encoding="utf-8")
-
     with pytest.raises(SourceDataError, match=r"export\.csv"):
         comparison_of(planted)

@@ -49,9 +49,7 @@ def test_old_report_data_and_rules_add_up_to_the_current_number(
 ) -> None:
     weeks = len(counting.period.weeks)
     report = a_report({(n // 2, (CONSENT, "rider a")[n % 2]): reported[n] for n in range(2 * weeks)}, weeks)
-
     comparison = build_comparison(report, both_counts(*rows, counting=counting), counting.study, counting.period)
-
     assert [n.old_report + n.data_changed + sum(rule.n for rule in n.rules) for n in comparison.everything] == [
         n.now for n in comparison.everything
     ]
@@ -59,14 +57,12 @@ def test_old_report_data_and_rules_add_up_to_the_current_number(
 
 def test_a_difference_without_a_rule_is_a_bug() -> None:
     found = both_counts(a_row())
-
     with pytest.raises(AssertionError, match="2 differences are not explained"):
         build_comparison(a_report({}), replace(found, old=Counter({(0, CONSENT): 7})), COUNTING.study, COUNTING.period)
 
 
 def test_totals_are_the_sums_of_the_weeks() -> None:
     consents, _ = a_comparison(a_row(), AGAIN, REFUSED, more={(0, CONSENT): 1}).totals
-
     assert (consents.old_report, consents.data_changed, consents.old_rule, consents.now) == (3, -1, 2, 1)
 
 
@@ -103,14 +99,12 @@ def test_the_summary_says_that_the_data_changed() -> None:
 @pytest.mark.parametrize(("dates", "words"), [(["soon"], "1 date in field"), (["soon", "?"], "2 dates in field")])
 def test_the_summary_counts_the_dates_at_which_the_old_pipeline_stopped(dates: list[str], words: str) -> None:
     rows = [a_row(str(n), consent_date=text) for n, text in enumerate(dates)]
-
     assert f"it could not read {words} consent_date" in summary(a_comparison(*rows))
 
 
 def test_a_number_has_every_reason_and_the_other_week() -> None:
     comparison = a_comparison(a_row(rider_a="0"), AGAIN, more={(1, "rider a"): 2})
     *_, last = comparison.numbers
-
     assert reason_texts(last) == ["−2 data_changed", "−1 other_week (to 11–17 Sep 2023)"]
 
 
@@ -120,13 +114,11 @@ def test_several_other_weeks_are_not_named() -> None:
     rows = [row for who, day in days.items() for row in (a_row(who, rider_a="0"), a_row(who, consent_date=day))]
     found = both_counts(*rows, counting=counting)
     comparison = build_comparison(a_report({}, weeks=3), found, counting.study, counting.period)
-
     assert reason_texts(comparison.numbers[1]) == ["+2 other_week"]
 
 
 def test_the_document_has_every_number_with_its_rules() -> None:
     document = comparison_document(a_comparison(a_row(rider_a="0"), AGAIN))
-
     assert document["weeks"][3] == {
         "week": "2023-09-18",
         "column": "rider a",
@@ -140,5 +132,4 @@ def test_the_document_has_every_number_with_its_rules() -> None:
 
 def test_the_document_has_the_effect_of_each_rule() -> None:
     document = comparison_document(a_comparison(a_row(), REFUSED))
-
     assert document["rules"]["declined"]["riders"] == {"more": 0, "fewer": -1}

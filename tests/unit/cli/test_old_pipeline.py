@@ -67,17 +67,14 @@ def test_the_documented_example_of_the_old_pipeline() -> None:
         an_obri_row("3", "2023-09-17", "a"),
         an_obri_row("4", "2023-09-18", RIDERS),
     ]
-
     counts = old_counts(*rows, counting=a_counting(study, a_period("2023-09-24")))
     table = [[counts[week, column] for column in ("consent", "rider a", "rider b")] for week in (0, 1)]
-
     assert table == [[2, 2, 1], [1, 1, 1]]
 
 
 @given(rows=odd_rows(), counting=odd_countings([PLAIN_STUDY]))
 def test_the_rule_counts_as_an_independent_version_of_it(rows: Rows, counting: Counting) -> None:
     plain = plainly_counted(rows, counting.study, len(counting.period.weeks))
-
     assert old_counts(*rows, counting=counting) == +plain
 
 
@@ -118,7 +115,6 @@ def test_it_stopped_at_a_date_that_it_could_not_read(text: str) -> None:
 @pytest.mark.parametrize(("code", "counted"), [("1", 1), ("01", 1), ("1.0", 1), ("2", 0), ("Yes", 0), ("", 0)])
 def test_only_the_number_one_counted(code: str, counted: int) -> None:
     study = a_study(riders="")
-
     assert old_counts(a_row(consent_obtained=code), counting=a_counting(study)).total() == counted
 
 
@@ -135,7 +131,6 @@ def test_every_number_of_a_week_is_read() -> None:
 
 def test_the_last_week_has_seven_days() -> None:
     first, last = parsed().last_week(a_study().start_date)
-
     assert f"{first} {last}" == "2023-09-18 2023-09-24"
 
 
@@ -180,5 +175,4 @@ def test_a_file_that_is_not_a_report_of_this_study_is_an_error(content: str | by
 def test_no_message_repeats_a_row() -> None:
     with pytest.raises(SourceDataError, match="row 2") as caught:
         parsed(HEADER + "QX-0073,soon,1\n" + TOTAL)
-
     assert "QX-0073" not in str(caught.value)

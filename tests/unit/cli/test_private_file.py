@@ -11,13 +11,6 @@ from consent.delivery.report_set import SCHEMA
 from consent.errors import ConfigurationError
 
 
-def a_manifest(folder: Path) -> None:
-    """Write the manifest of a delivered report into this folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"schema": SCHEMA, "sandbox": False})
-    (folder / "OBRI Consent Summary.manifest.json").write_text(text, encoding="utf-8")
-
-
 def test_a_private_file_holds_the_text_as_it_is(tmp_path: Path) -> None:
     write_private_file(tmp_path / "list.csv", "é,1\n")
     assert (tmp_path / "list.csv").read_bytes() == "é,1\n".encode()
@@ -98,7 +91,9 @@ def test_a_link_into_a_synced_folder_is_followed(tmp_path: Path) -> None:
     ids=["with the data files", "with the report", "inside the archive"],
 )
 def test_a_folder_of_delivered_reports_is_rejected(tmp_path: Path, manifest: str, place: str) -> None:
-    a_manifest(tmp_path / manifest)
+    (tmp_path / manifest).mkdir(parents=True)
+    text = json.dumps({"schema": SCHEMA, "sandbox": False})
+    (tmp_path / manifest / "OBRI Consent Summary.manifest.json").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigurationError, match="delivered reports are in"):
         ensure_not_shared_folder(tmp_path / place)
 

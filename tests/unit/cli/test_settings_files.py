@@ -150,8 +150,3 @@ def test_an_invalid_file_is_left_alone_and_not_quoted(tmp_path: Path, name: str,
     with pytest.raises(ConfigurationError, match="is not a valid settings file") as caught:
         update_settings_file(tmp_path / name, {"A": "1"})
     assert ((tmp_path / name).read_bytes(), caught.value.__context__) == (content, None)
-
-
-def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="cannot be written"):
-        update_settings_file(tmp_path / "nowhere" / ".env", {"A": "1"})
