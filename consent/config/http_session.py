@@ -27,21 +27,14 @@ def new_session(network: Network, *urls: str) -> "requests.Session":
     """
     import requests
 
-    verify = _certificates(network)
-    session = requests.Session()
-    session.trust_env = False  # a .netrc entry would replace the token, REQUESTS_CA_BUNDLE the explicit `verify`
-    session.verify = verify
-    session.proxies = _proxies(network, urls)
-    return session
-
-
-def _certificates(network: Network) -> str | bool:
-    if network.ca_bundle is None:
-        return True
-    if not Path(network.ca_bundle).exists():
+    if network.ca_bundle and not Path(network.ca_bundle).exists():
         what = f"REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) names a file that does not exist: {network.ca_bundle}."
         raise SettingsError([Problem(what, "Correct or remove it.")])
-    return network.ca_bundle
+    session = requests.Session()
+    session.trust_env = False  # a .netrc entry would replace the token, REQUESTS_CA_BUNDLE the explicit `verify`
+    session.verify = network.ca_bundle or True
+    session.proxies = _proxies(network, urls)
+    return session
 
 
 def _proxies(network: Network, urls: tuple[str, ...]) -> dict[str, str]:

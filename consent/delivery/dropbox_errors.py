@@ -4,7 +4,6 @@ Uses only known words of an error, never its text: the SDK's and requests' excep
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -131,13 +130,10 @@ def _scope_in(text: str) -> str:
 
 
 def _last_tag(union: object) -> str:
-    return ([*_tags(union)] or ["other"])[-1]
-
-
-def _tags(union: object) -> Iterator[str]:
-    """Yield the tags of a nested error, outermost first; the SDK's classes have no public way to read them."""
+    """Return the innermost tag of a nested error; the SDK's classes have no public way to read it."""
+    last = "other"
     while union is not None:
         tag = getattr(union, "_tag", None)
-        if tag:
-            yield tag
+        last = tag or last
         union = getattr(union, "_value" if tag else "reason", None)
+    return last

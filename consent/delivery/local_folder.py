@@ -71,8 +71,13 @@ class LocalFolder:
     def put(self, path: str, content: bytes, *, replace: bool) -> StoredFile:
         """Store the bytes atomically and read them back; without ``replace``, refuse to change an existing file."""
         existing = None if replace else self.stat(path)
+        if existing and existing.content_hash != content_hash(content):
+            raise DeliveryRefusedError(
+                f"A different file already exists at '{existing.path}', and it is never overwritten.",
+                "Check that file and move it away, then run again.",
+            )
         if existing:
-            return _ensure_same(existing, content)
+            return existing
         target = self._target(path)
         with _os_errors(path):
             if self._staged.get(target) != content:
@@ -161,15 +166,6 @@ def _try_to_open(target: Path) -> None:
 
 def _stored(path: str, content: bytes) -> StoredFile:
     return StoredFile(path, content_hash(content), len(content), rev="")
-
-
-def _ensure_same(existing: StoredFile, content: bytes) -> StoredFile:
-    if existing.content_hash != content_hash(content):
-        raise DeliveryRefusedError(
-            f"A different file already exists at '{existing.path}', and it is never overwritten.",
-            "Check that file and move it away, then run again.",
-        )
-    return existing
 
 
 def _verified(stored: StoredFile, content: bytes) -> StoredFile:

@@ -89,10 +89,6 @@ class ReceivedRows:
         """Return the hashes of the records whose rows were not adjacent."""
         return frozenset(_repeated(self.records))
 
-    def repeated_rows(self) -> int:
-        """Return how many rows were received more than once."""
-        return len(_repeated(self.rows))
-
     @property
     def record_count(self) -> int:
         """The number of different records received."""
@@ -156,7 +152,7 @@ def find_missing(listed: Hashes, received: Hashes) -> npt.NDArray[np.uint64]:
 
 def ensure_no_repeated_rows(received: ReceivedRows, source: str) -> None:
     """Raise IncompleteExportError if a row was received twice, with the number of such rows but no record id."""
-    if repeated := received.repeated_rows():
+    if repeated := len(_repeated(received.rows)):
         raise IncompleteExportError(
             f"{source} holds {repeated:,} row{'s' if repeated > 1 else ''} more than once (the same record, event and "
             "instance).",

@@ -120,17 +120,13 @@ def in_every_shape(error: BaseException) -> str:
 
 def test_a_setting_wins_over_the_vault_which_is_not_asked(azure: Azure) -> None:
     azure.app.put(STORED_NAME, "of the vault")
-
     found, _ = find_secrets(Settings({NAME: VALUE}), [NAME], vault=azure.vault)
-
     assert (found[NAME].reveal(), azure.server.requests) == (VALUE, [])
 
 
 def test_a_missing_setting_is_looked_up_in_the_vault_with_dashes(azure: Azure) -> None:
     azure.app.put(STORED_NAME, f"{VALUE}\n")
-
     found, problems = find_secrets(Settings({}), [NAME], vault=azure.vault)
-
     assert (found[NAME].reveal(), problems) == (VALUE, ())
 
 
@@ -174,7 +170,6 @@ def test_one_sign_in_to_the_vault_serves_the_needed_and_the_optional_secrets(
 @pytest.mark.parametrize("is_optional", [True, False])
 def test_a_secret_that_was_pasted_badly_is_named_and_not_shown(value: str, is_optional: bool) -> None:
     _, problems = find_secrets(Settings({NAME: value}), [] if is_optional else [NAME], optional=[NAME])
-
     assert problems == (Problem(f"{NAME} contains whitespace or non-ASCII characters.", "Copy it again."),)
 
 
@@ -189,15 +184,12 @@ def test_an_unresolved_reference_is_one_of_the_problems() -> None:
 
 def test_the_address_of_the_vault_is_one_of_the_problems() -> None:
     _, problems = find_secrets(Settings({"KEY_VAULT_URL": "http://v.vault.azure.net"}), [NAME])
-
     assert [problem.what.split()[0] for problem in problems] == ["KEY_VAULT_URL", NAME]
 
 
 def test_the_vault_that_the_settings_name_is_opened_for_a_missing_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "nonsense")  # found out on opening, before anything is sent
-
     _, problems = find_secrets(Settings({"KEY_VAULT_URL": "https://v.vault.azure.net"}), [NAME, "DROPBOX_KEY"])
-
     assert [problem.what for problem in problems] == ["Azure's identity library rejects an AZURE_ setting."]
 
 
@@ -242,15 +234,12 @@ def test_the_vault_names_the_token_that_it_needs_for_every_secret(azure: Azure) 
 
 def test_a_user_assigned_identity_is_asked_for_by_its_client_id(azure: Azure, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_CLIENT_ID", "the-client-id")
-
     azure.vault.lookup(NAME)
-
     assert "client_id=the-client-id" in azure.server.seen("msi/token")[0].query
 
 
 def test_requests_use_a_timeout_and_the_certificates_of_the_session(azure: Azure, session: requests.Session) -> None:
     session.verify = "hospital.pem"
-
     assert azure.vault.lookup(NAME) is None
     assert (azure.adapter.asked[0]["timeout"], azure.adapter.asked[0]["verify"]) == ((10, 30), "hospital.pem")
 
@@ -263,31 +252,25 @@ def test_requests_use_a_timeout_and_the_certificates_of_the_session(azure: Azure
 def test_a_request_that_failed_is_repeated(azure: Azure, trouble: Fault) -> None:
     azure.app.put(STORED_NAME, VALUE, not_before=LATELY, expires=SOON)
     azure.server.faults.append(trouble)
-
     assert azure.vault.lookup(NAME) == VALUE
 
 
 def test_a_long_retry_after_is_cut_to_15_seconds(azure: Azure) -> None:
     azure.server.faults.append(fault(headers={"Retry-After": "3600"}))
-
     azure.vault.lookup(NAME)
-
     assert azure.waits == [15.0]
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_an_overloaded_vault_is_tried_four_times(azure: Azure, status: int) -> None:
     azure.server.faults.append(fault(times=99, status=status))
-
     with pytest.raises(SecretsUnavailableError, match=f"status {status}, .* the vault is overloaded or down"):
         azure.vault.lookup(NAME)
-
     assert len(azure.server.seen("secrets")) == 4
 
 
 def test_a_vault_that_cannot_be_reached_may_be_reached_later(server: Server, session: requests.Session) -> None:
     azure = azure_behind(server, session, listens_at="http://127.0.0.1:1")
-
     with pytest.raises(SecretsUnavailableError, match=f"Secret {STORED_NAME} .* the vault cannot be reached"):
         azure.vault.lookup(NAME)
 
@@ -331,14 +314,12 @@ def test_a_vault_that_refuses_is_explained_without_its_own_words(
 )
 def test_a_secret_outside_its_dates_is_refused(azure: Azure, dates: dict[str, int], problem: str) -> None:
     azure.app.put(STORED_NAME, VALUE, **dates)
-
     with pytest.raises(SecretsRefusedError, match=f"Secret {STORED_NAME} in Key Vault .* {problem}"):
         azure.vault.lookup(NAME)
 
 
 def test_a_machine_without_an_identity_gets_a_fix(azure: Azure, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IDENTITY_HEADER", "wrong")
-
     with pytest.raises(
         SecretsRefusedError, match=r"run `az login`\. In Azure assign the function app a managed identity"
     ):
@@ -382,19 +363,15 @@ def test_an_identity_setting_that_azure_rejects_is_named_without_its_value(
     azure: Azure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", VALUE)
-
     with pytest.raises(SettingsError, match="AZURE_TOKEN_CREDENTIALS") as caught:
         azure.vault.lookup(NAME)
-
     assert (caught.value.__context__, caught.value.__cause__) == (None, None)
 
 
 def test_no_error_shows_the_access_token(azure: Azure) -> None:
     azure.app.forbidden.add(STORED_NAME)
-
     with pytest.raises(SecretsRefusedError, match=rf"{STORED_NAME} .*request id sandbox-request") as caught:
         azure.vault.lookup(NAME)
-
     assert azure.app.tokens[0] not in in_every_shape(caught.value)
 
 
@@ -418,7 +395,5 @@ def test_importing_settings_and_credentials_is_light() -> None:
         "import sys, consent.config.credentials, consent.config.settings; "
         "print(sorted({'azure', 'requests', 'pandas', 'dropbox', 'dotenv'} & sys.modules.keys()))"
     )
-
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-
     assert done.stdout.strip() == "[]"

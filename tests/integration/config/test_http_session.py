@@ -41,7 +41,6 @@ def server() -> Iterator[Server]:
 def test_a_plain_request_goes_through_the_proxy_that_is_set(server: Server) -> None:
     with new_session(Network(http_proxy=server.url), REDCAP) as session:
         session.get(REDCAP, timeout=5)
-
     assert len(server.seen("redcap.example.org")) == 1
 
 
@@ -56,7 +55,6 @@ def test_an_https_request_asks_the_proxy_that_is_set_for_a_tunnel(server: Server
 def test_this_machine_is_reached_without_the_proxy(server: Server) -> None:
     with new_session(Network(http_proxy="http://127.0.0.1:1"), server.url) as session:
         answer = session.get(server.url, timeout=5)
-
     assert answer.text == "answered"
 
 
@@ -96,10 +94,8 @@ def test_a_certificate_file_must_exist(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "HTTP_PROXY"])
 def test_a_proxy_without_an_address_is_named_and_not_repeated(name: str) -> None:
     network = Network(**{name.lower(): "http://somebody:passw0rd@[proxy"})
-
     with pytest.raises(SettingsError, match=f"{name} is not an address") as caught:
         new_session(network)
-
     assert "passw0rd" not in str(caught.value)
 
 

@@ -6,7 +6,7 @@ import json
 import logging
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -38,6 +38,7 @@ REPORT = (ReportFile("Consent.csv", b"a,b\n1,2\n"), ReportFile("Consent.json", b
 NEXT_REPORT = (replace(REPORT[0], content=b"a,b\n1,3\n"), replace(REPORT[1], content=b"[]"))
 ALLOWED_ROUTES = {"oauth2/token", "check/user", "files/get_metadata", "files/list_folder", "files/upload"}
 JSON = {"Content-Type": "application/json"}
+HTML = {"Content-Type": "text/html"}
 
 
 @dataclass
@@ -221,13 +222,7 @@ def test_a_response_that_does_not_match_the_upload_is_an_error(bench: Bench, cha
         bench.folder().put("/Consent.csv", b"a", replace=True)
 
 
-@pytest.mark.parametrize(
-    "title",
-    [
-        pytest.param("Re\u0301sume\u0301", id="decomposed accents"),
-        pytest.param("ΣΎΝΟΨΗΣ", id="a final sigma"),
-    ],
-)
+@pytest.mark.parametrize("title", ["Re\u0301sume\u0301", "ΣΎΝΟΨΗΣ"], ids=["decomposed accents", "a final sigma"])
 def test_a_title_in_any_script_is_delivered_and_found_again(bench: Bench, title: str) -> None:
     files = (ReportFile(f"{title}.csv", b"a"), ReportFile(f"{title}.json", b"{}", data=True))
     destination = replace(DESTINATION, title=title)
@@ -303,6 +298,12 @@ def test_a_run_that_lost_its_lease_does_not_upload_again(bench: Bench) -> None:
 # --- the response is lost: stored or not?
 
 
+def answered(
+    status: int, route: str = "files/upload", *, headers: Mapping[str, str] = JSON, body: bytes = b"{}", times: int = 1
+) -> Fault:
+    return Fault("answer", route, status=status, headers=headers, body=body, times=times)
+
+
 LOST = [
     pytest.param(Fault("lost", "files/upload"), id="connection lost after the upload"),
     pytest.param(Fault("trim", "files/upload", at=20), id="truncated response"),
@@ -311,38 +312,20 @@ LOST = [
 NOT_DONE = [
     pytest.param(Fault("reset", "files/upload"), id="connection lost before the upload"),
     pytest.param(server_error(match="files/upload"), id="service down"),
+    pytest.param(answered(200, headers=HTML, body=b""), id="page of a proxy"),
+    pytest.param(answered(409, body=b"<html>"), id="409 that is not JSON"),
+    pytest.param(answered(409, body=b'{"error": {".tag": "other"}}'), id="409 that says other"),
+    pytest.param(answered(409, body=b'{"error": {".tag": "content_hash_mismatch"}}'), id="bytes damaged in transit"),
+    pytest.param(answered(429, headers={"Retry-After": "soon"}, body=b""), id="429 with an unreadable wait"),
+    pytest.param(answered(404), id="404 without an error"),
     pytest.param(
-        Fault("answer", "files/upload", status=200, headers={"Content-Type": "text/html"}), id="page of a proxy"
-    ),
-    pytest.param(Fault("answer", "files/upload", status=409, headers=JSON, body=b"<html>"), id="409 that is not JSON"),
-    pytest.param(
-        Fault("answer", "files/upload", status=409, headers=JSON, body=b'{"error": {".tag": "other"}}'),
-        id="409 that says other",
-    ),
-    pytest.param(
-        Fault("answer", "files/upload", status=409, headers=JSON, body=b'{"error": {".tag": "content_hash_mismatch"}}'),
-        id="bytes damaged in transit",
-    ),
-    pytest.param(
-        Fault("answer", "files/upload", status=429, headers={"Retry-After": "soon"}), id="429 with an unreadable wait"
-    ),
-    pytest.param(Fault("answer", "files/upload", status=404, headers=JSON, body=b"{}"), id="404 without an error"),
-    pytest.param(
-        Fault(
-            "answer",
-            "files/upload",
-            status=401,
-            headers=JSON,
-            body=b'{"error": {".tag": "expired_access_token"}}',
-            times=2,
-        ),
-        id="new token refused as expired",
+        answered(401, body=b'{"error": {".tag": "expired_access_token"}}', times=2), id="new token refused as expired"
     ),
 ]
 AT_SIGN_IN = [
     pytest.param(server_error(match="oauth2/token"), id="service down"),
-    pytest.param(Fault("answer", "oauth2/token", status=403, headers=JSON, body=b"{}"), id="403 without a token"),
-    pytest.param(Fault("answer", "oauth2/token", status=401, headers={"Content-Type": "text/html"}), id="proxy"),
+    pytest.param(answered(403, "oauth2/token"), id="403 without a token"),
+    pytest.param(answered(401, "oauth2/token", headers=HTML, body=b""), id="proxy"),
     pytest.param(rate_limited(3, match="oauth2/token"), id="rate limit"),
 ]
 
@@ -422,11 +405,7 @@ def test_a_failing_search_for_a_lost_upload_does_not_end_the_run(bench: Bench) -
         pytest.param(rate_limited(15, match="files/upload"), 15, id="rate limit"),
         pytest.param(lock_contention_429(match="files/upload"), 1, id="other writers, 429 without a time"),
         pytest.param(lock_contention_409(), 1, id="other writers, 409"),
-        pytest.param(
-            Fault("answer", "files/upload", status=429, headers={"Content-Type": "text/plain"}),
-            5,
-            id="429 without a body",
-        ),
+        pytest.param(answered(429, headers={"Content-Type": "text/plain"}, body=b""), 5, id="429 without a body"),
         pytest.param(server_error(match="files/upload"), 1, id="service down"),
     ],
 )
@@ -499,7 +478,7 @@ def test_every_call_has_a_timeout(bench: Bench, monkeypatch: pytest.MonkeyPatch)
 
 
 def refused(status: int, body: dict[str, object], route: str = "files/upload") -> Fault:
-    return Fault("answer", route, status=status, headers=JSON, body=json.dumps(body).encode(), times=1000)
+    return answered(status, route, body=json.dumps(body).encode(), times=1000)
 
 
 def tagged(*tags: str) -> dict[str, object]:
@@ -558,16 +537,10 @@ def test_a_disconnected_app_stops_the_run_before_any_write(bench: Bench) -> None
     assert bench.routes() == ["oauth2/token"]
 
 
-@pytest.mark.parametrize(
-    "credentials",
-    [
-        pytest.param({"app_key": Secret("DROPBOX_KEY", "another")}, id="key"),
-        pytest.param({"app_secret": Secret("DROPBOX_SECRET", "another")}, id="secret"),
-    ],
-)
-def test_a_wrong_app_key_or_secret_stops_the_run(bench: Bench, credentials: dict[str, Secret]) -> None:
+@pytest.mark.parametrize("name", ["app_key", "app_secret"])
+def test_a_wrong_app_key_or_secret_stops_the_run(bench: Bench, name: str) -> None:
     with pytest.raises(DeliveryRefusedError, match="Check DROPBOX_KEY and DROPBOX_SECRET"):
-        bench.folder(**credentials).connect()
+        bench.folder(**{name: Secret(name, "another")}).connect()
 
 
 def test_a_sign_in_without_a_permission_stops_the_run_and_names_it(bench: Bench) -> None:

@@ -93,9 +93,7 @@ SLOW: dict[str, MakeFault] = {
     "504": lambda n: faults.gateway_timeout(times=n),
     "zero bytes": lambda n: faults.zero_bytes(times=n),
 }
-OUT_OF_MEMORY: dict[str, MakeFault] = {
-    "memory at 200": lambda n: faults.memory_text(times=n),
-}
+OUT_OF_MEMORY: dict[str, MakeFault] = {"memory at 200": lambda n: faults.memory_text(times=n)}
 LASTING: dict[str, MakeFault] = {
     "400 with the database's text": lambda n: Fault("answer", status=400, body=faults.database_down().body, times=n),
     "403": lambda n: faults.ban_page(403, b"<html>Forbidden</html>", times=n),
@@ -221,9 +219,11 @@ def test_a_response_that_stalls_is_a_timeout(open_redcap: Open) -> None:
         export(redcap)
 
 
-def client_of(url: str, network: Network, opened: ExitStack, waits: list[float]) -> RedcapClient:
-    session = opened.enter_context(new_session(network, url))
-    return RedcapClient(url, Secret("REDCAP_ACCESS_TOKEN", TOKEN), session, sleep=waits.append)
+def client_of(
+    url: str, opened: ExitStack, waits: list[float], network: Network | None = None, **options: Callable[[], Any]
+) -> RedcapClient:
+    session = opened.enter_context(new_session(network or Network(), url))
+    return RedcapClient(url, Secret("REDCAP_ACCESS_TOKEN", TOKEN), session, sleep=waits.append, **options)
 
 
 def refusing_port() -> int:
@@ -239,14 +239,14 @@ def test_a_refused_connection_is_tried_four_times() -> None:
         ExitStack() as opened,
         pytest.raises(SourceUnavailableError, match=r"connection to REDCap at 127.0.0.1 failed"),
     ):
-        client_of(f"http://127.0.0.1:{refusing_port()}/api/", Network(), opened, waits).version()
+        client_of(f"http://127.0.0.1:{refusing_port()}/api/", opened, waits).version()
     assert [wait for wait in waits if wait != PAUSE] == [2, 4, 8]
 
 
 def test_a_broken_proxy_is_named_as_the_cause() -> None:
     network = Network(http_proxy=f"http://127.0.0.1:{refusing_port()}")
     with ExitStack() as opened, pytest.raises(SourceUnavailableError, match="The proxy did not connect"):
-        client_of("http://redcap.example.org/api/", network, opened, []).version()
+        client_of("http://redcap.example.org/api/", opened, [], network).version()
 
 
 def test_an_unknown_certificate_is_refused_with_the_fix(tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ def test_an_unknown_certificate_is_refused_with_the_fix(tmp_path: Path) -> None:
     with QuietServer(("127.0.0.1", 0), Quiet) as https, ExitStack() as opened:
         https.socket = context.wrap_socket(https.socket, server_side=True)
         threading.Thread(target=https.handle_request, daemon=True).start()
-        client = client_of(f"https://127.0.0.1:{https.server_address[1]}/api/", Network(), opened, waits)
+        client = client_of(f"https://127.0.0.1:{https.server_address[1]}/api/", opened, waits)
         with pytest.raises(SourceRefusedError, match=r"certificate .* cannot be verified.* REQUESTS_CA_BUNDLE"):
             client.version()
     assert waits == []
@@ -403,9 +403,7 @@ def test_there_is_one_request_at_a_time() -> None:
 
 
 def open_client(redcap: Asking, opened: ExitStack, **options: Callable[[], Any]) -> RedcapClient:
-    url, secret = f"{redcap.server.url}/api/", Secret("REDCAP_ACCESS_TOKEN", TOKEN)
-    session = opened.enter_context(new_session(Network(), url))
-    return RedcapClient(url, secret, session, sleep=redcap.slept.append, **options)
+    return client_of(f"{redcap.server.url}/api/", opened, redcap.slept, **options)
 
 
 def test_all_requests_of_a_run_have_a_time_limit(redcap: Asking) -> None:

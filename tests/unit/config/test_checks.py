@@ -149,12 +149,10 @@ def test_a_monitor_is_reached_over_https_or_on_this_machine(url: str) -> None:
 def test_any_other_monitor_is_rejected_and_not_repeated(url: str) -> None:
     with pytest.raises(SettingsError, match="HEARTBEAT_URL") as caught:
         heartbeat_url(Settings({"HEARTBEAT_URL": url}))
-
     assert url not in str(caught.value).replace("https://.", "")
 
 
 @pytest.mark.parametrize(("host", "is_used"), [("https://monitor.example.org", False), ("http://127.0.0.1:4000", True)])
 def test_a_simulated_dropbox_sends_no_heartbeat_to_another_machine(host: str, is_used: bool) -> None:
     settings = Settings({"HEARTBEAT_URL": host, "DROPBOX_SANDBOX_URL": "http://127.0.0.1:1"})
-
     assert heartbeat_url(settings) == (host if is_used else None)

@@ -62,7 +62,6 @@ def test_sources_are_read_in_order(
 )
 def test_a_byte_order_mark_is_ignored(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8-sig")
-
     assert read_settings({}, tmp_path).get("DROPBOX_KEY") == "k"
 
 
@@ -78,7 +77,6 @@ def test_no_file_is_read_in_azure(name: str, tmp_path: Path) -> None:
 
 def test_only_the_environment_shows_that_this_is_azure(tmp_path: Path) -> None:
     write_local_settings(tmp_path, {"Values": {"WEBSITE_INSTANCE_ID": "f3a1"}})
-
     assert not read_settings({}, tmp_path).in_azure
 
 
@@ -100,9 +98,7 @@ def test_the_files_are_beside_host_json_and_not_in_the_current_folder(
 @pytest.mark.parametrize("environ", [{"AZUREWEBJOBSSTORAGE": "from the environment"}, {}])
 def test_names_do_not_depend_on_case_on_windows(tmp_path: Path, environ: dict[str, str]) -> None:
     write_local_settings(tmp_path, {"Values": {"AzureWebJobsStorage": "from the file"}})
-
     settings = read_settings(environ, tmp_path, any_case=True)
-
     assert settings.get("AzureWebJobsStorage") == ("from the environment" if environ else "from the file")
 
 
@@ -141,7 +137,6 @@ def test_a_file_that_cannot_be_used_is_named_without_a_value(
 
 def test_every_value_that_is_not_text_is_named(tmp_path: Path) -> None:
     write_local_settings(tmp_path, {"Values": {"DROPBOX_KEY": 1, "DROPBOX_SECRET": None, "KEY_VAULT_URL": "x"}})
-
     assert [problem.what.split()[0] for problem in error_in(tmp_path).problems] == ["DROPBOX_KEY", "DROPBOX_SECRET"]
 
 
@@ -164,7 +159,6 @@ def test_an_unresolved_key_vault_reference_is_rejected_by_name() -> None:
 def test_every_unresolved_reference_to_a_proxy_is_named_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         _ = Settings({"HTTPS_PROXY": UNRESOLVED, "HTTP_PROXY": UNRESOLVED}).network
-
     assert [problem.what.split()[0] for problem in caught.value.problems] == ["HTTPS_PROXY", "HTTP_PROXY"]
 
 
@@ -174,7 +168,6 @@ def test_printed_settings_show_names_and_no_values() -> None:
 
 def test_a_proxy_is_read_in_capitals_or_not() -> None:
     settings = Settings({"https_proxy": "http://a:1", "HTTP_PROXY": "http://b:2", "NO_PROXY": ".hospital.example"})
-
     assert settings.network == Network("http://a:1", "http://b:2", ".hospital.example", None)
 
 
@@ -204,20 +197,17 @@ def example_settings() -> dict[str, str]:
 
 def test_the_example_file_can_be_used_as_it_is(tmp_path: Path) -> None:
     shutil.copy(ROOT / "local.settings.json.example", tmp_path / "local.settings.json")
-
     assert read_settings({}, tmp_path).get("FUNCTIONS_WORKER_RUNTIME") == "python"
 
 
 def test_the_example_file_has_every_setting_that_is_not_optional() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "consent").rglob("*.py"))
     read = set(re.findall(r'\b(?:settings|self|environ)\.get\("([A-Z][A-Z0-9_]+)"', sources))
-
     assert read - example_settings().keys() - READ_BUT_OPTIONAL == set()
 
 
 def test_the_example_file_leaves_unknown_values_empty() -> None:
     known = {name for name, value in example_settings().items() if value}
-
     assert known == {
         *("AzureWebJobsStorage", "FUNCTIONS_WORKER_RUNTIME", "CONSENT_SCHEDULE", "CONSENT_KEEP_MONTHS"),
         "REDCAP_API_URL",

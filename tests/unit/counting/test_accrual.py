@@ -62,7 +62,6 @@ def test_the_recent_rate_is_the_mean_of_up_to_twelve_complete_weeks(
 
 def test_the_current_week_is_not_in_the_rate() -> None:
     counting = a_counting_for(TARGET, cutoff="2023-10-09", exported_on="2023-10-09")
-
     assert accrual_of(*in_weeks(1, 1, 1, 1, 40), counting=counting).recent_per_week == 1
 
 
@@ -77,13 +76,11 @@ def test_the_current_week_is_not_in_the_rate() -> None:
 )
 def test_the_needed_rate_is_the_missing_consents_per_complete_week_left(cutoff: str, needed: float | None) -> None:
     counting = a_counting_for(TARGET, cutoff=cutoff, exported_on=cutoff)
-
     assert accrual_of(*in_weeks(4), counting=counting).needed_per_week == needed
 
 
 def test_nothing_is_needed_once_the_target_is_reached() -> None:
     counting = a_counting_for(TARGET.replace("100", "3"))
-
     assert accrual_of(*in_weeks(4), counting=counting).needed_per_week == 0
 
 
@@ -97,7 +94,6 @@ def test_nothing_is_needed_once_the_target_is_reached() -> None:
 )
 def test_the_reason_for_no_needed_rate_is_given(cutoff: str, words: str | None) -> None:
     counting = a_counting_for(TARGET, cutoff=cutoff, exported_on=cutoff)
-
     assert accrual_of(*in_weeks(4), counting=counting).no_rate_because == words
 
 
@@ -133,14 +129,12 @@ def test_an_as_of_report_counts_only_what_was_agreed_by_then() -> None:
 
 def test_an_earlier_agreement_counts_despite_one_after_the_cutoff() -> None:
     rows = [a_row(), a_row(consent_date="2023-10-02") | {INSTANCE: "2"}]
-
     assert accrual_of(*rows, counting=a_counting_for(APPROVED)).agreed == 1
 
 
 @pytest.mark.parametrize(("status", "agreed"), [("2", 1), ("1", 0), ("", 0)])
 def test_a_form_that_is_not_certified_is_no_agreement(status: str, agreed: int) -> None:
     study = a_study(consents=CONSENT + 'form_complete = "consent_complete"\n', more=APPROVED)
-
     assert accrual_of(a_row(consent_complete=status), counting=a_counting(study)).agreed == agreed
 
 
@@ -182,7 +176,6 @@ def test_a_consent_on_the_approval_day_or_later_is_since_the_approval(day: str, 
 
 def test_the_first_consent_dates_a_decision() -> None:
     rows = [a_row(), a_row(consent_date="2023-09-20") | {INSTANCE: "2"}]
-
     assert columns(renewal_of(*rows)["Consented"]) == (0, 1)
 
 
@@ -230,13 +223,11 @@ def test_the_consented_are_split_by_outcome() -> None:
 def test_a_withdrawal_is_since_the_approval_by_its_own_date(values: dict[str, str], numbers: tuple[int, int]) -> None:
     row = a_row(**{"consent_date": "2023-09-12", "left": "", "left_on": "", **values})
     found = renewal_of(row, more=WITHDRAWAL + 'flag = "left"\ncodes = ["1"]\n')
-
     assert columns(found["– withdrawn from taking part"]) == numbers
 
 
 def test_withdrawals_without_a_date_field_are_counted_since_the_start_only() -> None:
     found = renewal_of(a_row(left="1"), more='[withdrawal]\nflag = "left"\ncodes = ["1"]\n')
-
     assert columns(found["– withdrawn from taking part"]) == (None, 1)
 
 
@@ -245,7 +236,6 @@ def test_withdrawals_without_a_date_field_are_counted_since_the_start_only() -> 
 )
 def test_a_later_refusal_is_since_the_approval_by_its_own_date(day: str, numbers: tuple[int, int]) -> None:
     refusal = a_row(consent_obtained="2", consent_date=day) | {INSTANCE: "2"}
-
     assert columns(renewal_of(a_row(), refusal)["– refused later"]) == numbers
 
 
@@ -256,7 +246,6 @@ def test_without_withdrawal_rules_the_table_has_no_line_for_withdrawals() -> Non
 def test_the_first_of_several_later_refusals_dates_it() -> None:
     days = ["2023-09-17", "2023-09-25", ""]
     refusals = [a_row(consent_obtained="2", consent_date=day) | {INSTANCE: f"{n}"} for n, day in enumerate(days, 2)]
-
     assert columns(renewal_of(a_row(), *refusals)["– refused later"]) == (0, 1)
 
 

@@ -53,7 +53,6 @@ def day_of(row: dict[str, str], counting: Counting | None = None) -> date | None
 )
 def test_the_first_matching_rule_decides(decision: str, day: str, state: str) -> None:
     counting = a_counting(period=a_period("2023-10-01", exported_on="2023-10-05"))
-
     assert state_of(a_row(consent_obtained=decision, consent_date=day), counting) == state
 
 
@@ -63,7 +62,6 @@ def test_a_row_without_decision_and_date_is_no_consent() -> None:
 
 def test_spaces_around_pending_text_in_the_study_file_do_not_matter() -> None:
     counting = a_counting(a_study(consents=CONSENT.replace('completed"]', 'completed "]')))
-
     assert state_of(a_row(consent_date="Consent not completed"), counting) == "open"
 
 
@@ -86,7 +84,6 @@ def test_a_missing_data_code_is_no_decision() -> None:
 
 def test_a_missing_data_code_listed_as_agreed_is_still_no_decision() -> None:
     counting = with_missing_codes("-99", consents=CONSENT.replace('["1"]', '["-99"]'))
-
     assert state_of(a_row(consent_obtained="-99"), counting) == "open"
 
 
@@ -141,7 +138,6 @@ def test_an_agreement_counts_only_on_a_certified_form(decision: str, complete: s
 
 def test_pending_text_on_a_form_that_is_not_certified_is_not_reviewed() -> None:
     row = a_row(consent_date="Consent not completed", consent_complete="0")
-
     assert not the_consents(row, counting=a_counting(CERTIFIED))["agreed_but_open"].any()
 
 

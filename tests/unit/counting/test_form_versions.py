@@ -46,7 +46,6 @@ def answer_of(*rows: dict[str, str], riders: str = IN_TWO) -> str:
 
 def test_versions_are_sorted_as_in_the_study_file_then_by_name_then_blank() -> None:
     versions = ["1.1", "", "2.1", "1.0", "2.0", "2.0", " 2.0 "]
-
     assert versions_of(*(signed(version, str(n)) for n, version in enumerate(versions))) == (
         VersionCount("2.0", True, 3),
         VersionCount("2.1", True, 1),
@@ -75,7 +74,6 @@ def test_the_latest_agreed_consent_gives_the_version(later: str, due: int) -> No
 @given(rows=odd_rows(), counting=odd_countings(studies=(FULL_STUDY,)))
 def test_the_versions_add_up_to_those_taking_part(rows: Rows, counting: Counting) -> None:
     summary = summary_of(*rows, counting=counting)
-
     assert sum(count.taking_part for count in (summary.versions or ())) == (summary.taking_part)
 
 
@@ -114,14 +112,12 @@ def test_a_rider_comes_from_the_latest_consent_on_a_version_that_has_it(
     first: tuple[str, str], second: tuple[str, str], answer: str
 ) -> None:
     rows = [signed(first[0], rider_a=first[1]), signed_again(second[0], rider_a=second[1])]
-
     assert answer_of(*rows) == answer
 
 
 def test_uptake_is_the_share_of_those_offered_the_rider() -> None:
     rows = [signed("2.0", "1"), signed("2.0", "2", rider_a="0"), signed("1.0", "3"), signed("", "4")]
     rider = summary_by_version(*rows).riders[0]
-
     assert (rider.agreed, rider.declined, rider.not_offered, rider.offered, rider.uptake) == (1, 1, 2, 2, 0.5)
 
 

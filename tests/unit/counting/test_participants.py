@@ -18,14 +18,7 @@ from tests.support.plain_values import PlainParticipant
 
 Rows = list[dict[str, str]]
 
-SECOND_FORM = """
-[[consent]]
-date = "v2_date"
-decision = "v2_obtained"
-agreed = ["1"]
-declined = ["2"]
-pending = ["0"]
-"""
+SECOND_FORM = CONSENT.replace("consent_date", "v2_date").replace("consent_obtained", "v2_obtained")
 CHECKBOX = CONSENT.replace('"consent_obtained"', '"choices(7)"').replace('["2"]', "[]")
 CHECKBOX_RIDER = RIDER.replace('"rider_a"', '"extras(7)"')
 TWO_FORMS = a_study(consents=CONSENT + SECOND_FORM)
@@ -93,13 +86,11 @@ def test_every_participant_matches_the_plain_rules(rows: Rows, counting: Countin
 @given(rows=odd_rows(), counting=odd_countings(), data=st.data())
 def test_the_order_of_rows_does_not_matter(rows: Rows, counting: Counting, data: st.DataObject) -> None:
     shuffled = data.draw(st.permutations(rows))
-
     assert the_participants(shuffled, counting) == the_participants(rows, counting)
 
 
 def test_record_ids_are_kept_as_written() -> None:
     rows = [a_row(record) for record in ("1", "01", "1-1", "1e5", "NA", " 1", "None")]
-
     assert list(the_participants(rows, a_counting())) == ["1", "01", "1-1", "1e5", "NA", " 1", "None"]
 
 
@@ -119,13 +110,11 @@ def test_record_ids_are_kept_as_written() -> None:
 )
 def test_a_decision_and_its_date_give_a_class(decision: str, day: str, expected: tuple[str, str]) -> None:
     counting = a_counting(period=a_period("2023-10-01", exported_on="2023-10-05"))
-
     assert class_of(a_row(consent_obtained=decision, consent_date=day), counting=counting) == expected
 
 
 def test_a_complete_form_without_decision_and_date_is_not_started() -> None:
     row = a_row(consent_obtained="", consent_date="", consent_complete="2")
-
     assert class_of(row, counting=a_counting(CERTIFIED)) == ("pending", "not_started")
 
 
@@ -145,19 +134,16 @@ def test_a_complete_form_without_decision_and_date_is_not_started() -> None:
 )
 def test_the_class_is_the_first_that_any_consent_gives(others: list[dict[str, str]], expected: tuple[str, str]) -> None:
     rows = [row | {INSTANCE: str(n)} for n, row in enumerate([on_day("", decision="0"), *others], 1)]
-
     assert class_of(*rows, counting=a_counting(period=a_period(exported_on="2023-10-05"))) == expected
 
 
 def test_the_first_agreed_consent_dates_the_enrolment() -> None:
     rows = [on_day("2023-09-20", instance="1"), on_day("2023-09-12", instance="2"), on_day("", instance="3")]
-
     assert the_one(*rows).consented_on == date(2023, 9, 12)
 
 
 def test_a_consent_without_a_readable_date_does_not_hide_a_good_one() -> None:
     participant = the_one(on_day("soon", instance="1"), on_day("2023-09-12", instance="2"))
-
     assert (participant.kind, participant.quality) == ("consented", frozenset({"unreadable_date"}))
 
 
@@ -187,7 +173,6 @@ def test_a_first_agreement_before_the_start_excludes_for_good(later: dict[str, s
 )
 def test_only_a_refusal_after_the_latest_consent_ends_taking_part(refusal: dict[str, str], taking_part: bool) -> None:
     counting = a_counting(period=a_period("2023-10-01", exported_on="2023-10-05"))
-
     assert the_one(on_day("2023-09-15", instance="1"), refusal, counting=counting).taking_part == taking_part
 
 
@@ -197,7 +182,6 @@ def test_a_new_agreement_after_a_refusal_restores_taking_part() -> None:
         on_day("2023-09-15", decision="2", instance="2"),
         on_day("2023-09-20", instance="3"),
     ]
-
     assert the_one(*rows).taking_part
 
 
@@ -211,14 +195,12 @@ def test_only_rows_of_the_forms_events_are_its_consents(event: str, expected: tu
 
 def test_consents_of_two_forms_are_sorted_by_date() -> None:
     rows = [a_row(consent_date="2023-09-20", v2_date="", v2_obtained=""), of_form_2("2023-09-13")]
-
     assert the_one(*rows, counting=a_counting(TWO_FORMS)).consented_on == date(2023, 9, 13)
 
 
 def test_on_one_day_events_sort_before_forms() -> None:
     column_map = a_column_map(TWO_FORMS, event_order=("later", "last"))
     refusal = on_day("2023-09-13", decision="2", event="last", v2_date="", v2_obtained="")
-
     assert not the_one(
         of_form_2("2023-09-13"), refusal, counting=a_counting(TWO_FORMS, column_map=column_map)
     ).taking_part
@@ -237,16 +219,13 @@ def test_a_rider_is_answered_only_by_its_codes(value: str, answer: str) -> None:
 
 def test_an_unlisted_zero_is_neither_a_no_nor_unknown() -> None:
     study = a_study(riders=RIDER.replace('declined = ["0"]', "declined = []"))
-
     participant = the_one(a_row(rider_a="0"), counting=a_counting(study))
-
     assert (participant.riders, participant.quality) == (("not_answered",), frozenset())
 
 
 @pytest.mark.parametrize(("box", "answer"), [("1", "agreed"), ("0", "declined"), ("", "declined")])
 def test_a_blank_box_of_a_rider_is_an_unticked_one(box: str, answer: str) -> None:
     counting = a_counting(a_study(riders=CHECKBOX_RIDER))
-
     assert the_one(a_row(extras___7=box), counting=counting).riders == (answer,)
 
 
@@ -256,7 +235,6 @@ def test_a_blank_box_of_a_rider_is_an_unticked_one(box: str, answer: str) -> Non
 )
 def test_a_rider_comes_from_the_latest_consent(first: str, second: str, answer: str) -> None:
     rows = [on_day("2023-09-20", instance="1", rider_a=second), on_day("2023-09-12", instance="2", rider_a=first)]
-
     assert the_one(*rows).riders == (answer,)
 
 
@@ -278,7 +256,6 @@ def test_consents_of_one_day_are_sorted_by_event_then_instance(
 ) -> None:
     column_map = a_column_map(a_study(), event_order=("enrolment", "closing"))
     rows = [on_day("2023-09-12", rider_a="0") | other, on_day("2023-09-12", rider_a="1") | one]
-
     assert the_one(*rows, counting=a_counting(column_map=column_map)).riders == (answer,)
 
 
@@ -289,14 +266,12 @@ def test_consents_of_one_day_are_sorted_by_event_then_instance(
 def test_a_rider_comes_from_the_latest_consent_whose_form_offers_it(offering: set[int], answer: str) -> None:
     column_map = a_column_map(TWO_FORMS, offered_by={"rider a": frozenset(offering)})
     rows = [a_row(v2_date="", v2_obtained=""), of_form_2("2023-09-20", rider_a="0")]
-
     assert the_one(*rows, counting=a_counting(TWO_FORMS, column_map=column_map)).riders == (answer,)
 
 
 def test_a_rider_of_a_form_without_agreement_is_not_offered() -> None:
     column_map = a_column_map(TWO_FORMS, offered_by={"rider a": frozenset({1})})
     rows = [a_row(v2_date="", v2_obtained=""), of_form_2("2023-09-20", "2", rider_a="1")]
-
     assert the_one(*rows, counting=a_counting(TWO_FORMS, column_map=column_map)).riders == ("not_offered",)
 
 
@@ -305,14 +280,12 @@ def test_a_rider_of_a_form_without_agreement_is_not_offered() -> None:
 )
 def test_a_rider_may_have_its_own_form_or_event(structure: dict[str, str]) -> None:
     apart = a_row(consent_date="", consent_obtained="", rider_a="1") | structure
-
     assert the_one(on_day("2023-09-12", rider_a=""), apart).riders == ("agreed",)
 
 
 def test_the_later_of_two_separate_rider_forms_counts() -> None:
     apart = {"consent_date": "", "consent_obtained": "", INSTRUMENT: "riders"}
     rows = [a_row(**apart, rider_a="0") | {INSTANCE: "10"}, a_row(**apart, rider_a="1") | {INSTANCE: "9"}]
-
     assert the_one(*rows, on_day("2023-09-12", rider_a="")).riders == ("declined",)
 
 
@@ -326,7 +299,6 @@ def test_a_separate_rider_form_is_found_beside_a_row_with_two_consents() -> None
 
 def test_a_consent_in_an_event_that_does_not_count_answers_no_rider() -> None:
     rows = [on_day("2023-09-12", event="start", rider_a=""), on_day("2023-09-20", event="year_2", rider_a="1")]
-
     assert the_one(*rows, counting=a_counting(IN_EVENTS)).riders == ("not_answered",)
 
 
@@ -375,21 +347,17 @@ def test_records_without_a_code_of_only_are_outside(cohort: str, expected: str) 
 
 def test_one_row_with_the_code_is_enough_to_be_inside() -> None:
     rows = [a_row(cohort=""), on_day("", event="later", cohort="ibd")]
-
     assert the_one(*rows, counting=a_counting(a_study(more=ONLY))).kind == "consented"
 
 
 def test_left_out_comes_before_outside() -> None:
     counting = a_counting(a_study(more=LEAVE_OUT + ONLY))
-
     assert class_of(a_row("TEST", cohort="", moved=""), counting=counting) == ("left_out", "test record")
 
 
 def test_records_left_out_are_nothing_else() -> None:
     row = a_row("TEST", moved="", rider_a="7", consent_obtained="9")
-
     left_out = the_one(row, counting=a_counting(a_study(more=LEAVE_OUT)))
-
     assert left_out == PlainParticipant("left_out", "test record", riders=("",))
 
 
@@ -421,7 +389,6 @@ def test_the_record_id_can_be_the_field_of_leave_out() -> None:
 )
 def test_quality_codes_of_one_consent(values: dict[str, str], codes: set[str]) -> None:
     counting = a_counting(period=a_period("2023-10-01", exported_on="2023-10-05"))
-
     assert the_one(a_row(**values), counting=counting).quality == codes
 
 
@@ -429,13 +396,11 @@ def test_quality_codes_of_one_consent(values: dict[str, str], codes: set[str]) -
 def test_a_rider_agreed_to_on_a_form_without_it_is_reviewed(form: int, codes: set[str]) -> None:
     column_map = a_column_map(TWO_FORMS, offered_by={"rider a": frozenset({form})})
     row = a_row(v2_date="", v2_obtained="")
-
     assert the_one(row, counting=a_counting(TWO_FORMS, column_map=column_map)).quality == codes
 
 
 def test_a_missing_data_code_is_not_unknown() -> None:
     counting = a_counting(column_map=a_column_map(a_study(), missing_codes=frozenset({"-99"})))
-
     assert the_one(a_row(rider_a="-99"), counting=counting).quality == set()
 
 
@@ -446,7 +411,6 @@ def test_an_untouched_box_elsewhere_does_not_take_back_a_tick(untouched: str) ->
         {RECORD: "1", EVENT: "e2", "consent_date": "", "consent_obtained": "", "extras___7": "1"},
         {RECORD: "1", EVENT: "e3", "consent_date": "", "consent_obtained": "", "extras___7": untouched},
     ]
-
     assert the_one(*rows, counting=a_counting(a_study(riders=CHECKBOX_RIDER))).riders == ("agreed",)
 
 
@@ -456,7 +420,6 @@ def test_a_rider_on_the_consent_form_is_not_read_from_unsigned_rows() -> None:
         a_row(redcap_event_name="e2", rider_a="1", consent_date="", consent_obtained=""),
     ]
     on_the_form = a_counting(column_map=a_column_map(a_study(), separate_riders=frozenset()))
-
     assert the_one(*rows, counting=on_the_form).riders == ("not_answered",)
 
 
@@ -464,7 +427,6 @@ def test_a_rider_on_the_consent_form_is_not_read_from_unsigned_rows() -> None:
 def test_a_shared_date_belongs_to_the_decided_form_only(waiting: str) -> None:
     representative = CONSENT.replace('"consent_obtained"', '"representative_agreed"')
     counting = a_counting(a_study(consents=CONSENT + representative))
-
     assert the_one(a_row(representative_agreed=waiting), counting=counting).quality == set()
 
 
@@ -474,5 +436,4 @@ def test_an_instance_beyond_all_numbers_is_read_as_none() -> None:
 
 def test_every_consent_has_quality_codes_not_only_the_decisive_one() -> None:
     rows = [on_day("2023-09-12", instance="1"), on_day("", instance="2"), on_day("soon", instance="3")]
-
     assert the_one(*rows).quality == {"no_date", "unreadable_date"}

@@ -40,7 +40,6 @@ def test_weeks_run_through_the_week_of_the_cutoff(cutoff: str, weeks: int) -> No
 
 def test_weeks_count_from_the_studys_first_day_on_any_weekday() -> None:
     week = a_period("2023-09-30", start="2023-09-13").weeks[1]
-
     assert (week.first_day, week.last_day) == (date(2023, 9, 20), date(2023, 9, 26))
 
 
@@ -63,7 +62,6 @@ def test_a_week_is_complete_when_its_last_day_is_counted_and_over(
 @given(periods)
 def test_weeks_follow_each_other_without_a_gap(period: ReportPeriod) -> None:
     firsts = [week.first_day for week in period.weeks]
-
     assert firsts == [period.start + n * timedelta(days=7) for n in range(len(firsts))]
 
 
@@ -94,20 +92,17 @@ def test_an_instant_without_a_time_zone_is_an_error() -> None:
 
 def test_the_default_cutoff_is_today() -> None:
     period = choose_period(start=START, time_zone=TORONTO, now=NOON, as_of=None)
-
     assert period == ReportPeriod(START, cutoff=date(2023, 10, 2), exported_on=date(2023, 10, 2))
 
 
 @pytest.mark.parametrize("as_of", [START, date(2023, 9, 30), date(2023, 10, 2)])
 def test_an_earlier_cutoff_keeps_the_day_of_the_export(as_of: date) -> None:
     period = choose_period(start=START, time_zone=TORONTO, now=NOON, as_of=as_of)
-
     assert period == ReportPeriod(START, cutoff=as_of, exported_on=date(2023, 10, 2))
 
 
 def test_a_cutoff_after_today_in_the_studys_time_zone_is_refused() -> None:
     late_evening = datetime(2023, 10, 3, 2, 0, tzinfo=UTC)
-
     with pytest.raises(CutoffError, match="2023-10-03 is in the future: today is 2023-10-02 in America/Toronto"):
         choose_period(start=START, time_zone=TORONTO, now=late_evening, as_of=date(2023, 10, 3))
 

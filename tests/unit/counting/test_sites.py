@@ -80,7 +80,6 @@ def test_a_data_access_group_may_be_the_site() -> None:
 
 def test_sites_are_sorted_as_in_the_study_file_then_by_code_then_none() -> None:
     rows = [at(site, str(n)) for n, site in enumerate(["", "z", "s", "a", "n"])]
-
     assert [site.label for site in sites_of(*rows, counting=a_counting_by(BY_FIELD + LISTED))] == [
         "North",
         "s",
@@ -92,7 +91,6 @@ def test_sites_are_sorted_as_in_the_study_file_then_by_code_then_none() -> None:
 
 def test_a_site_has_the_label_and_target_of_the_study_file() -> None:
     found = sites_of(at("n"), counting=a_counting_by(BY_FIELD + LISTED))[0]
-
     assert found == SiteCount("n", "North", 30, None, participants=1, consented=1, taking_part=1, recent=1)
 
 
@@ -111,7 +109,6 @@ def test_a_site_counts_participants_consented_and_taking_part() -> None:
 )
 def test_recent_are_the_last_four_complete_weeks(day: str, recent: int) -> None:
     counting = a_counting_by(BY_FIELD, cutoff="2023-10-24", exported_on="2023-10-24")
-
     assert sites_of(at("n", consent_date=day), counting=counting)[0].recent == recent
 
 

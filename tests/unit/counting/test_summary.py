@@ -53,7 +53,6 @@ def excluded(summary: ConsentSummary) -> int:
 @given(rows=odd_rows(), counting=odd_countings())
 def test_the_classes_and_the_excluded_records_add_up_to_every_record(rows: Rows, counting: Counting) -> None:
     summary = summary_of(*rows, counting=counting)
-
     assert summary.participants.total + excluded(summary) == len({row[RECORD] for row in rows})
 
 
@@ -89,24 +88,20 @@ def test_every_leave_out_reason_is_listed_even_without_records() -> None:
 
 def test_an_empty_week_is_listed() -> None:
     week = summary_of(a_row(consent_date="2023-09-12")).weeks[1]
-
     assert week == WeekCount(date(2023, 9, 18), date(2023, 9, 24), True, 0, {"rider a": 0})
 
 
 def test_riders_keep_the_order_of_the_study_file() -> None:
     summary = summary_of(a_row(rider_b="0"), counting=a_counting(TWO_RIDERS))
-
     assert [rider.key for rider in summary.riders] == ["rider a", "rider b"]
 
 
 def test_a_later_refusal_is_not_taken_from_the_consented() -> None:
     refused = {"consent_date": "2023-09-20", "consent_obtained": "2", "redcap_repeat_instance": "2"}
     summary = summary_of(a_row("1"), a_row("1", **refused), a_row("2"))
-
     assert (summary.participants.consented, summary.taking_part) == (2, 1)
 
 
 def test_an_empty_registry_has_empty_weeks() -> None:
     summary = summarise(Tally(), a_study(), a_period("2023-09-24"), Source("16.1.3", 14, 0, 0))
-
     assert [week.consented for week in summary.weeks] == [0, 0]

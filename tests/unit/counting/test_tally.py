@@ -87,13 +87,11 @@ def test_everyone_is_in_exactly_one_class(rows: Rows, counting: Counting) -> Non
 def test_the_tallies_of_two_batches_add_up(rows: Rows, counting: Counting, data: st.DataObject) -> None:
     first = data.draw(st.sets(st.sampled_from([row[RECORD] for row in rows])))
     one, other = ([row for row in rows if (row[RECORD] in first) == side] for side in (True, False))
-
     assert the_tally(one, counting) + the_tally(other, counting) == the_tally(rows, counting)
 
 
 def test_an_empty_tally_changes_nothing() -> None:
     tally = tally_of(a_row("1"), a_row("2", consent_obtained="2"), a_row("3", consent_date=""))
-
     assert tally + Tally() == tally
 
 
@@ -103,11 +101,9 @@ def test_a_tally_holds_no_record_id() -> None:
 
 def test_a_consent_counts_in_the_week_of_its_day() -> None:
     days = ["2023-09-11", "2023-09-17", "2023-09-18", "2023-10-01"]
-
     assert tally_of(*(a_row(str(n), consent_date=day) for n, day in enumerate(days))).weeks == {0: 2, 1: 1, 2: 1}
 
 
 def test_a_rider_counts_in_the_week_of_the_consent() -> None:
     rows = [a_row("1", consent_date="2023-09-20"), a_row("2", consent_date="2023-09-20", rider_a="0")]
-
     assert tally_of(*rows).rider_weeks == {("rider a", 1): 1}

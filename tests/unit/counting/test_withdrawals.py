@@ -75,7 +75,6 @@ def test_a_flag_or_a_date_means_withdrawn(flag: str, day: str, withdrawn: bool) 
 @pytest.mark.parametrize(("box", "withdrawn"), [("1", True), ("0", False), ("", False)])
 def test_one_box_of_a_checkbox_may_be_the_flag(box: str, withdrawn: bool) -> None:
     rules = FLAG.replace('"left"', '"left(7)"').replace('["1", "2"]', '["1"]')
-
     assert has_withdrawn(a_row(left___7=box), rules=rules) == withdrawn
 
 
@@ -89,19 +88,16 @@ def test_a_withdrawal_on_the_day_of_the_consent_counts(day: str, withdrawn: bool
 )
 def test_a_later_agreement_revokes_a_withdrawal(again: str, withdrawn: bool) -> None:
     rows = [agreed_on("2023-09-12", "1", left="1", left_on="2023-09-20"), agreed_on(again, "2")]
-
     assert has_withdrawn(*rows) == withdrawn
 
 
 def test_a_later_agreement_does_not_revoke_a_flag_without_a_date() -> None:
     rows = [agreed_on("2023-09-12", "1", left="1"), agreed_on("2023-09-20", "2")]
-
     assert has_withdrawn(*rows)
 
 
 def test_a_withdrawal_may_have_its_own_event() -> None:
     apart = left(consent_date="", consent_obtained="", rider_a="", left_on="2023-09-20") | {EVENT: "closing"}
-
     assert has_withdrawn(left(), apart)
 
 
@@ -110,7 +106,6 @@ def test_a_survey_timestamp_of_a_withdrawal_is_converted() -> None:
         consents='time_zone = "Pacific/Auckland"\n' + "[withdrawal]\ndate = 'leaving_timestamp'\n" + CONSENT
     )
     row = a_row(consent_date="2023-09-19", leaving_timestamp="2023-09-20 02:00:00")  # still the 19th in Toronto
-
     assert participants_of(row, counting=a_counting(study))["withdrawn"].iloc[0]
 
 
@@ -119,7 +114,6 @@ def test_a_survey_timestamp_of_a_withdrawal_is_converted() -> None:
 
 def test_a_withdrawal_is_not_subtracted_from_the_consented() -> None:
     summary = summary_of(left(left_on="2023-09-20"), counting=a_counting_of(BOTH))
-
     assert (summary.participants.consented, summary.weeks[0].consented, summary.taking_part) == (1, 1, 0)
 
 
@@ -131,7 +125,6 @@ def test_only_those_who_consented_are_among_the_withdrawals(decision: str) -> No
 def test_withdrawals_are_counted_by_extent_in_the_order_of_the_study_file() -> None:
     extents = ["", "7", "9", "1", "9"]
     found = withdrawals_of(*(left(left="1", how_far=extent) | {"record": str(n)} for n, extent in enumerate(extents)))
-
     assert (list(found.by_extent.items()), found.total) == ([("1", 1), ("9", 2), ("7", 1), ("", 1)], 5)
 
 
@@ -153,7 +146,6 @@ def test_undated_withdrawals_are_counted(values: dict[str, str], undated: int) -
 )
 def test_the_latest_withdrawal_gives_the_extent(first: dict[str, str], second: dict[str, str], extent: str) -> None:
     rows = [agreed_on("2023-09-12", "1", **first), agreed_on("2023-09-12", "2", **second)]
-
     assert {code for code, n in withdrawals_of(*rows).by_extent.items() if n} == {extent}
 
 
@@ -161,7 +153,6 @@ def test_the_latest_withdrawal_gives_the_extent(first: dict[str, str], second: d
 @pytest.mark.parametrize("ends", [ENDS, ""])
 def test_an_extent_ends_taking_part_as_the_summary_says(extent: str, ends: str) -> None:
     summary = summary_of(left(left="1", how_far=extent), counting=a_counting_of(BOTH + EXTENT + LABELS + ends))
-
     assert summary.withdrawals is not None
     assert summary.withdrawals.ends_taking_part(extent) == (summary.taking_part == 0)
 

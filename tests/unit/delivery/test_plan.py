@@ -199,9 +199,7 @@ def test_a_run_without_its_lease_stages_nothing() -> None:
 
 def test_a_current_set_needs_no_lease() -> None:
     folder, confirmed = a_delivered_folder(), list[str]()
-
     deliver(planned(folder), folder, before_write=lambda: confirmed.append("confirmed"))
-
     assert confirmed == []
 
 
@@ -327,21 +325,9 @@ def test_an_as_of_report_is_delivered_to_an_empty_folder() -> None:
     assert delivered(MemoryFolder(), AS_OF_MONDAY).state == "delivered"
 
 
-@pytest.mark.parametrize(
-    "folder",
-    [
-        pytest.param(
-            lambda: a_delivered_folder(replace(A_WEEK_LATER, archive=False), NEXT_REPORT), id="never archived"
-        ),
-        pytest.param(
-            lambda: moved_away(a_delivered_folder(A_WEEK_LATER, NEXT_REPORT), "/Archive/"), id="archive moved away"
-        ),
-    ],
-)
-def test_an_as_of_report_never_replaces_one_that_is_not_archived(
-    folder: Callable[[], MemoryFolder],
-) -> None:
-    existing = folder()
+@pytest.mark.parametrize("archive", [False, True], ids=["never archived", "archive moved away"])
+def test_an_as_of_report_never_replaces_one_that_is_not_archived(archive: bool) -> None:
+    existing = moved_away(a_delivered_folder(replace(A_WEEK_LATER, archive=archive), NEXT_REPORT), "/Archive/")
     with pytest.raises(DeliveryRefusedError, match=r"might replace a newer one in '/'.* Run without --as-of"):
         delivered(existing, AS_OF_MONDAY)
     assert existing.written == []
@@ -464,10 +450,7 @@ def test_a_plan_lists_its_steps_and_writes_nothing() -> None:
     assert folder.files == before
 
 
-@pytest.mark.parametrize(
-    "content",
-    [pytest.param(b"", id="empty"), pytest.param(None, id="none"), pytest.param("text", id="text")],
-)
+@pytest.mark.parametrize("content", [b"", None, "text"], ids=["empty", "none", "text"])
 def test_content_that_must_never_replace_a_good_file_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match="has no content"):
         ReportSet([replace(CSV, content=content)], a_destination())
@@ -475,12 +458,8 @@ def test_content_that_must_never_replace_a_good_file_is_refused(content: bytes) 
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(CSV.name.upper(), id="other case"),
-        pytest.param("re\u0301sume\u0301", id="other spelling"),
-        pytest.param(f"{TITLE}.manifest.json", id="the manifest"),
-        pytest.param("archive", id="the archive"),
-    ],
+    [CSV.name.upper(), "re\u0301sume\u0301", f"{TITLE}.manifest.json", "archive"],
+    ids=["other case", "other spelling", "the manifest", "the archive"],
 )
 def test_names_that_windows_or_dropbox_cannot_tell_apart_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="the same to Windows and Dropbox"):

@@ -121,7 +121,8 @@ def test_rows_received_once_are_no_error() -> None:
 def test_a_row_of_two_responses_is_repeated() -> None:
     received = ReceivedRows.of([a_row("1")])
     received.add(ReceivedRows.of([a_row("1")]))
-    assert received.repeated_rows() == 1
+    with pytest.raises(IncompleteExportError, match="holds 1 row more than once"):
+        ensure_no_repeated_rows(received, "The export")
 
 
 def test_received_rows_keep_no_record_id() -> None:

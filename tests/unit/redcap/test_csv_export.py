@@ -77,12 +77,9 @@ def with_notes(notes: list[str]) -> list[bytes]:
 # What is counted
 
 
-def test_a_file_gives_the_counts_of_its_rows(tmp_path: Path) -> None:
-    assert counted(a_file(tmp_path))[0].riders == {("rider a", "agreed"): 1, ("rider a", "declined"): 1}
-
-
-def test_a_file_says_how_many_records_it_held(tmp_path: Path) -> None:
-    assert counted(a_file(tmp_path))[1] == 2
+def test_a_file_gives_the_counts_and_the_number_of_its_records(tmp_path: Path) -> None:
+    counts, records = counted(a_file(tmp_path))
+    assert (counts.riders, records) == ({("rider a", "agreed"): 1, ("rider a", "declined"): 1}, 2)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +117,6 @@ BY_GROUP = '[sites]\nby = "data_access_group"\n'
 def test_a_file_may_have_data_access_groups_as_sites(tmp_path: Path) -> None:
     content = USUAL.replace("record_id", "record_id,redcap_data_access_group").replace("1,2023", "1,north,2023", 1)
     path = a_file(tmp_path, content.replace("2,2023", "2,,2023", 1))
-
     assert counted(path, a_study(more=BY_GROUP))[0].sites[("north", "participants")] == 1
 
 
@@ -135,19 +131,16 @@ def test_the_name_of_a_file_does_not_matter(tmp_path: Path) -> None:
 
 def test_record_ids_are_text(tmp_path: Path) -> None:
     rows = "".join(f"{record},2023-09-12,1,1\n" for record in ("1", "01", "001", "1-1", "1.0", "1e5", "100000", "NA"))
-
     assert counted(a_file(tmp_path, HEADER + rows))[0].classes == {("consented", ""): 8}
 
 
 def test_repeats_of_a_record_are_one_participant(tmp_path: Path) -> None:
     rows = "1,,,,,,\n1,,consent,1,2023-09-12,1,1\n1,,consent,2,2023-09-20,1,0\n"
-
     assert counted(a_file(tmp_path, REPEATING + rows))[0].classes == {("consented", ""): 1}
 
 
 def test_repeats_are_sorted(tmp_path: Path) -> None:
     rows = "1,,consent,10,2023-09-12,1,0\n1,,consent,9,2023-09-12,1,1\n"
-
     assert counted(a_file(tmp_path, REPEATING + rows))[0].riders == {("rider a", "declined"): 1}
 
 
@@ -171,26 +164,22 @@ def test_rows_of_a_record_that_are_not_adjacent_are_one_participant(tmp_path: Pa
 )
 def test_a_checkbox_option_is_read_from_redcaps_column(option: str, column: str) -> None:
     study = a_study(riders=RIDER.replace('"rider_a"', f'"extras({option})"'))
-
     assert csv_column_map(study, "record_id").columns[FieldRef("extras", option)] == column
 
 
 def test_timestamps_are_recognised_by_their_names() -> None:
     consents = CONSENT.replace('"consent_date"', '"consent_timestamp"')
     study = a_study(consents=consents, more='[withdrawal]\ndate = "leaving_timestamp"\n')
-
     assert csv_column_map(study, "record_id").timestamps == {"consent_timestamp", "leaving_timestamp"}
 
 
 def test_records_may_be_left_out_by_record_id(tmp_path: Path) -> None:
     study = a_study(more='[[leave_out]]\nreason = "trial run"\nfield = "record_id"\ncodes = ["2"]\n')
-
     assert counted(a_file(tmp_path), study)[0].classes["left_out", "trial run"] == 1
 
 
 def test_every_form_may_offer_a_rider_without_a_dictionary() -> None:
     study = a_study(consents=CONSENT + CONSENT.replace("consent_", "v2_"))
-
     assert csv_column_map(study, RECORD).offered_by == {"rider a": {0, 1}}
 
 
@@ -239,14 +228,12 @@ def test_a_file_that_cannot_be_counted_is_refused(tmp_path: Path, content: str |
 def test_a_workbook_under_another_name_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "export.csv", "w") as workbook:
         workbook.writestr("xl/workbook.xml", "<workbook/>")
-
     with pytest.raises(SourceDataError, match="it is an Excel workbook, despite its name"):
         counted(tmp_path / "export.csv")
 
 
 def test_letters_of_another_encoding_far_down_the_file_are_refused(tmp_path: Path) -> None:
     rows = "".join(f"{n},2023-09-12,1,1\n" for n in range(3, 5000))
-
     with pytest.raises(SourceDataError, match="it is not UTF-8 text"):
         counted(a_file(tmp_path, (USUAL + rows).encode() + "x,é,1,1\n".encode("latin-1")))
 
@@ -270,7 +257,6 @@ def test_a_file_that_cannot_be_opened_is_a_configuration_error(tmp_path: Path, n
 def test_no_message_repeats_the_contents_of_the_file(tmp_path: Path, content: str | bytes) -> None:
     with pytest.raises(SourceDataError, match=r"export\.csv") as caught:
         counted(a_file(tmp_path, content))
-
     assert not [word for word in ("QX-0073", "soon") if word in f"{caught.value} {caught.value!r}"]
 
 
@@ -283,7 +269,6 @@ QUOTED = 'record_id,notes,consent_date,consent_obtained,rider_a\n1,"é, ""x""\ny
 def test_a_file_truncated_within_a_row_is_refused(tmp_path: Path) -> None:
     whole = QUOTED.encode()
     truncated = [a_file(tmp_path, whole[:size], f"{size}.csv") for size in range(len(whole))]
-
     assert [path.stem for path in truncated if not is_refused(path)] == [str(whole.index(b'2,"a'))]
 
 

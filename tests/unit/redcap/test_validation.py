@@ -5,22 +5,13 @@ from collections.abc import Mapping
 import pytest
 
 from consent.errors import DictionaryError
-from consent.redcap.arrivals import GROUP, RECORD
-from consent.redcap.dictionary import Project, parse_project
+from consent.redcap.arrivals import EVENT, GROUP, INSTANCE, INSTRUMENT, RECORD
+from consent.redcap.dictionary import Line, Project, parse_project
 from consent.redcap.export_plan import ExportPlan, plan_export
 from consent.studies.model import FieldRef
 from tests.support.builders import CONSENT, RIDER, a_study
 
-Line = Mapping[str, str]
-
-SURVEY_CONSENT = """
-[[consent]]
-date = "consent_timestamp"
-decision = "consent_obtained"
-agreed = ["1"]
-declined = ["2"]
-pending = ["0"]
-"""
+SURVEY_CONSENT = CONSENT.replace('"consent_date"', '"consent_timestamp"')
 BOX_RIDER = '[[riders]]\nkey = "rider a"\nfield = "rider_box({code})"\nagreed = ["1"]\n'
 
 
@@ -115,12 +106,8 @@ def test_survey_fields_are_not_requested_without_a_timestamp() -> None:
     ("events", "repeats", "structure"),
     [
         (None, "0", ()),
-        ({"one_arm_1": ("consent",)}, "0", ("redcap_event_name",)),
-        (
-            {"one_arm_1": ("consent",)},
-            "1",
-            ("redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance"),
-        ),
+        ({"one_arm_1": ("consent",)}, "0", (EVENT,)),
+        ({"one_arm_1": ("consent",)}, "1", (EVENT, INSTRUMENT, INSTANCE)),
     ],
 )
 def test_the_structure_columns_are_required_where_the_project_has_them(
@@ -212,22 +199,14 @@ BOX = a_line("rider_box", kind="checkbox", choices="1, Samples | 2, Data")
             RIDER,
             "riders[1].declined: 'rider_a' has none of these options any more (options now: 1, 2).",
         ),
-        (
-            a_line("rider_a", kind="checkbox", choices="1, Samples | 2, Data"),
-            RIDER,
-            "'rider_a' is a checkbox. Name one of its options: rider_a(1) or rider_a(2).",
-        ),
+        (BOX, RIDER.replace("rider_a", "rider_box"), "Name one of its options: rider_box(1) or rider_box(2)."),
         (BOX, BOX_RIDER.format(code="3"), "The checkbox 'rider_box' has no option '3'. Options now: 1, 2."),
         (a_line("rider_box", kind="yesno"), BOX_RIDER.format(code="1"), "'rider_box' is not a checkbox."),
         (BOX, BOX_RIDER.format(code="1"), "REDCap exports no column for 'rider_box(1)'."),
         (BOX, BOX_RIDER.format(code="1").replace('["1"]', '["2"]'), "any more (options now: 0, 1)."),
         (a_line("rider_a", kind="descriptive"), RIDER, "'rider_a' is a descriptive field, which holds no answer."),
         (a_line("rider_a", kind="file"), RIDER, "'rider_a' is a file field, which holds no answer."),
-        (
-            a_line("x"),
-            RIDER.replace("rider_a", "consent_timestamp"),
-            "riders[1].field: REDCap has no field 'consent_ti",
-        ),
+        (a_line("x"), RIDER.replace("rider_a", "consent_timestamp"), "REDCap has no field 'consent_timestamp'"),
         (a_line("record"), RIDER.replace("rider_a", "record"), "A field named 'record' cannot be distinguished from"),
         (
             a_line("consent_date", kind="radio", choices="1, Today | 2, Yesterday"),

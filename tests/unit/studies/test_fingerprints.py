@@ -69,19 +69,16 @@ def test_what_is_not_counted_by_changes_no_rule(study: StudyConfig) -> None:
 
 def test_what_a_site_is_called_and_is_to_reach_is_no_difference() -> None:
     told = 'label = "The North"\ntarget = 30\nopened = 2024-01-08\n'
-
     assert rule_fingerprints(a_study(more=SITES)) == rule_fingerprints(a_study(more=SITES + told))
 
 
 def test_the_order_of_codes_is_no_difference() -> None:
     codes = [a_study(consents=CONSENT.replace('["1"]', order)) for order in ('["1", "3"]', '["3", "1"]')]
-
     assert rule_fingerprints(codes[0]) == rule_fingerprints(codes[1])
 
 
 def test_the_order_of_riders_is_no_difference() -> None:
     other = RIDER.replace("r a", "r b")
-
     assert rule_fingerprints(a_study(riders=RIDER + other)) == rule_fingerprints(a_study(riders=other + RIDER))
 
 

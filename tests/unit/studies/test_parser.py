@@ -56,14 +56,12 @@ def with_value(key: str, value: str, text: str = USUAL) -> str:
 
 def test_the_packaged_study_has_eight_riders_and_the_registrys_first_day() -> None:
     study = parse_study(OBRI, "obri-ibd")
-
     assert [rider.key for rider in study.riders] == [f"rider {letter}" for letter in "abcdefgh"]
     assert study.start_date == date(2023, 9, 11)
 
 
 def test_the_commented_examples_of_the_packaged_study_are_valid_and_show_the_defaults() -> None:
     study = parse_study(re.sub(r"(?m)^# ((\[|\w+ *= ).*)", r"\1", OBRI), "obri-ibd")
-
     assert None not in (study.only, study.withdrawal, study.sites, study.version, study.accrual)
     assert (study.max_drop, study.not_before) == (a_study().max_drop, a_study().not_before)
 
@@ -115,7 +113,6 @@ def test_a_study_describes_withdrawals() -> None:
         more='[withdrawal]\nflag = "left"\ncodes = ["1"]\ndate = "left_on"\nextent = "how_far"\nends = ["9"]\n'
         'extent_labels = { 1 = "No contact", 9 = "No use" }\n'
     )
-
     assert study.withdrawal == WithdrawalRules(
         FieldRef("left"), ("1",), "left_on", FieldRef("how_far"), ("9",), {"1": "No contact", "9": "No use"}
     )
@@ -123,7 +120,6 @@ def test_a_study_describes_withdrawals() -> None:
 
 def test_a_site_is_labelled_by_its_code_by_default() -> None:
     study = a_study(more='[sites]\nby = "site"\n[[sites.site]]\ncode = "n"\n')
-
     assert study.sites == SiteRules(FieldRef("site"), (ListedSite("n", "n", None, None),))
 
 
@@ -133,13 +129,11 @@ def test_sites_may_be_data_access_groups() -> None:
 
 def test_a_rider_is_offered_in_every_version_by_default() -> None:
     study = a_study(riders=RIDER + RIDER_B + 'offered_in = ["2.0"]\n', more=VERSION)
-
     assert [rider.offered_in for rider in study.riders] == [(), ("2.0",)]
 
 
 def test_a_study_has_accrual_goals() -> None:
     study = a_study(more="[accrual]\ntarget = 900\ntarget_date = 2027-01-31\napproved = 1_000\n")
-
     assert study.accrual == AccrualGoals(900, date(2027, 1, 31), 1000, None)
 
 
@@ -166,7 +160,6 @@ date = "consent date"
 decision = "consent_obtained"
 agreed = [1]
 """
-
     assert keys_of(text) == [
         *("title", "start_date", "time_zone", "contact", "consent[1].date", "consent[1].agreed"),
         *("colour", "redcap.project"),
@@ -175,13 +168,11 @@ agreed = [1]
 
 def test_an_empty_file_lacks_every_required_key() -> None:
     missing = ["title", "start_date", "time_zone", "contact", "redcap"]
-
     assert keys_of("") == [*missing, "redcap.url_setting", "redcap.token_setting", "consent"]
 
 
 def test_a_problem_shows_the_key_the_value_and_a_fix() -> None:
     (problem,) = problems_of(with_value("time_zone", '"Ontario"'))
-
     assert problem == Problem(
         "time_zone: 'Ontario' is not a time zone.", 'Write its IANA name, such as "America/Toronto".'
     )
@@ -189,7 +180,6 @@ def test_a_problem_shows_the_key_the_value_and_a_fix() -> None:
 
 def test_invalid_toml_is_reported_with_its_line() -> None:
     (problem,) = problems_of("title = OBRI")
-
     assert problem.what.startswith("The file is not valid TOML: ")
     assert "line 1" in problem.what
 
@@ -309,7 +299,6 @@ def test_a_title_that_some_system_cannot_store_is_a_problem(title: str) -> None:
 def test_a_secret_in_place_of_a_settings_name_is_not_repeated(name: str, value: str) -> None:
     with pytest.raises(StudyFileError) as caught:
         parse_study(with_value(name, f'"{value}"'), "a-study")
-
     assert [problem.what.partition(":")[0] for problem in caught.value.problems] == [f"redcap.{name}"]
     assert value.strip() not in f"{caught.value} {caught.value!r}"
 
@@ -318,7 +307,6 @@ def test_a_secret_in_place_of_a_settings_name_is_not_repeated(name: str, value: 
 def test_a_token_in_an_unusable_line_is_not_repeated(value: str) -> None:
     with pytest.raises(StudyFileError) as caught:
         parse_study(with_value("token_setting", value), "a-study")
-
     assert TOKEN not in f"{caught.value} {caught.value!r}"
 
 
@@ -363,7 +351,6 @@ def quoted(text: str) -> str:
 @given(key=_names, label=_names)
 def test_no_cell_of_the_csv_can_become_a_formula(key: str, label: str) -> None:
     cells = the_csv_cells(parsed_or_rejected(key, label))
-
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
 
 

@@ -103,7 +103,6 @@ def test_the_latest_monday_is_a_monday(study: StudyConfig, now: datetime) -> Non
 @given(studies, instants)
 def test_the_latest_monday_is_due_and_the_next_is_not(study: StudyConfig, now: datetime) -> None:
     monday = latest_monday(study, now)
-
     assert due_at(study, monday) <= now < due_at(study, monday + A_WEEK)
 
 
@@ -111,7 +110,6 @@ def test_the_latest_monday_is_due_and_the_next_is_not(study: StudyConfig, now: d
 @given(studies, mondays)
 def test_a_monday_is_the_latest_from_the_instant_it_is_due(study: StudyConfig, monday: date) -> None:
     due = due_at(study, monday)
-
     assert (latest_monday(study, due - SECOND), latest_monday(study, due)) == (monday - A_WEEK, monday)
 
 
@@ -119,7 +117,6 @@ def test_a_monday_is_the_latest_from_the_instant_it_is_due(study: StudyConfig, m
 @given(studies, mondays)
 def test_no_clock_shows_an_earlier_time_when_a_report_is_due(study: StudyConfig, monday: date) -> None:
     shown = due_at(study, monday).astimezone(ZoneInfo(study.time_zone)).replace(tzinfo=None)
-
     assert shown >= datetime.combine(monday, study.not_before)
 
 
@@ -130,5 +127,4 @@ def test_an_hourly_timer_from_sunday_to_tuesday_fires_within_an_hour_in_every_zo
 ) -> None:
     due = {zone: due_at(a_study_in(zone, not_before), monday) for zone in ZONES}
     timers = [datetime(monday.year, monday.month, monday.day, tzinfo=UTC) + n * HOUR for n in range(-24, 48)]
-
     assert [zone for zone in ZONES if not any(due[zone] <= timer < due[zone] + HOUR for timer in timers)] == []
