@@ -19,7 +19,6 @@ UNREACHABLE = connection_string(NOBODY_LISTENS, NOBODY_LISTENS, NOBODY_LISTENS)
 
 
 def found_in(**values: str) -> list[Finding]:
-    """The findings about the run history with these settings."""
     findings = FindingCollector("Run history")
     check_ledger([a_study()], Settings(values), CheckContext(sleep=lambda seconds: None), findings)
     return list(findings.findings)

@@ -41,8 +41,6 @@ CODES = [
 
 
 class Terminal(io.StringIO):
-    """A terminal."""
-
     def isatty(self) -> bool:
         return True
 
@@ -64,23 +62,19 @@ def _world(shared_world: DemoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def exceptions(folder: Path, *arguments: str) -> int:
-    """Run the command with the settings in a folder."""
     return main(["exceptions", "--settings", str(folder), "--as-of", "2026-11-16", *arguments])
 
 
 def a_review(*entries: Entry) -> Review:
-    """Return a review with these entries, of 60 records."""
     return Review(a_study(), TODAY, 60, Worklist(entries))
 
 
 def an_entry(record: str = "007", code: str = "no_date", **place: str) -> Entry:
-    """Return the entry of a record without a date of consent."""
     nowhere = {"event": "", "instrument": "", "instance": ""}
     return Entry(record=record, code=code, field="consent_date", **{**nowhere, **place})
 
 
 def in_terminal(review: Review) -> str:
-    """Return what a terminal of 80 columns shows."""
     screen = Terminal()
     out = Console(file=screen, width=80, highlight=False, markup=False, emoji=False, color_system=None)
     output_review(review, None, out, as_json=False)
@@ -120,20 +114,22 @@ def test_where_nobody_looks_only_the_numbers_are_printed(
     assert "000004" not in printed.out + printed.err
 
 
-def test_a_terminal_shows_each_record_under_its_reason() -> None:
-    assert in_terminal(a_review(an_entry())).splitlines()[2:] == [
-        "1 record: Agreed, but the date is missing (no_date)",
-        "  Record    Field         ",
-        "  007       consent_date  ",
-    ]
-
-
-def test_a_terminal_shows_event_form_and_instance_where_there_are_any() -> None:
-    entry = an_entry(event="year_2_arm_1", instrument="consent", instance="2")
-    assert in_terminal(a_review(entry)).splitlines()[3:] == [
-        "  Record    Event           Form       Instance    Field         ",
-        "  007       year_2_arm_1    consent    2           consent_date  ",
-    ]
+@pytest.mark.parametrize(
+    ("place", "heading", "row"),
+    [
+        ({}, "  Record    Field         ", "  007       consent_date  "),
+        (
+            {"event": "year_2_arm_1", "instrument": "consent", "instance": "2"},
+            "  Record    Event           Form       Instance    Field         ",
+            "  007       year_2_arm_1    consent    2           consent_date  ",
+        ),
+    ],
+)
+def test_a_terminal_shows_each_record_and_its_place_under_the_reason(
+    place: dict[str, str], heading: str, row: str
+) -> None:
+    reason = "1 record: Agreed, but the date is missing (no_date)"
+    assert in_terminal(a_review(an_entry(**place))).splitlines()[2:] == [reason, heading, row]
 
 
 def test_a_terminal_shows_how_many_records_were_checked() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from consent.cli.main import main
-from consent.cli.parser import command_line, with_commands
+from consent.cli.parser import with_commands
 from consent.config.settings import read_settings
 from consent.dates import utc_now
 from consent.runs.ledger.record import LeaseRecord
@@ -367,15 +367,12 @@ def test_a_failure_is_a_document_on_stdout_and_a_message_on_stderr(capsys: pytes
     [
         ("Run 'consent check'.", None, "Run 'uv run consent check'."),
         ("Run 'consent check'.", Path("trial"), "Run 'uv run consent check --settings trial'."),
+        ("Run 'consent check'.", Path("my trial"), "Run 'uv run consent check --settings \"my trial\"'."),
         ("'consent' is a command.", Path("trial"), "'consent' is a command."),
     ],
 )
 def test_a_command_in_a_message_can_be_pasted(text: str, settings: Path | None, expected: str) -> None:
     assert with_commands(text, settings) == expected
-
-
-def test_a_folder_with_a_blank_is_quoted_in_a_command() -> None:
-    assert command_line("check", Path("my trial")) == 'uv run consent check --settings "my trial"'
 
 
 @pytest.mark.parametrize("command", ["demo", "run", "runs", "summarise", "check", "login", "init", "exceptions"])

@@ -42,13 +42,11 @@ def _world(shared_world: DemoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def created(folder: Path) -> str:
-    """Return the text of the study file that ``init`` creates with the settings in a folder."""
     assert main(["init", "--settings", str(folder), "--output", str(folder / "obri.toml")]) == 0
     return (folder / "obri.toml").read_text(encoding="utf-8")
 
 
 def completed(text: str) -> str:
-    """Return the text as the registry's coordinator completes it."""
     pending = 'pending_text = ["Consent not completed"]    ## text in the date field while consent is open'
     text = uncommented(text, 'date = "summary_consent_date"', 'decision = "consent_obtained"', pending)
     text = filled(text, **BASICS, agreed='["1"]', pending='["0"]')

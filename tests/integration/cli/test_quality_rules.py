@@ -90,8 +90,6 @@ VISITS = {"first_arm_1": ["enrolment", "consent"], "second_arm_1": ["consent", "
 
 @dataclass(frozen=True)
 class _Whole:
-    """A worklist and its rows."""
-
     worklist: Worklist = field(default_factory=Worklist)
     rows: tuple[dict[str, Any], ...] = ()
 
@@ -126,25 +124,16 @@ def listed(logic: str, rows: Sequence[dict[str, Any]], today: date) -> set[str]:
 
 
 def logic_of(rules: QualityRules, code: str) -> str:
-    """Return the logic of a code's rule."""
     (rule,) = (rule for rule in rules.rules if rule.code == code)
     return rule.logic
 
 
 def omitted(rules: QualityRules) -> set[str | None]:
-    """Return the codes of which the rules omit something."""
     return {one.code for one in rules.omitted}
 
 
 def a_project(*rows: Row, **changes: Any) -> Project:
-    """Return a project with more fields than the study needs."""
     return a_redcap_project(*rows, **{"fields": FIELDS, **changes})
-
-
-def a_project_dated_by(validation: str) -> Project:
-    """Return a project in which the date of consent is a text field with this validation."""
-    fields = [Field("record_id", "enrolment"), Field("consent_date", "consent", validation=validation)]
-    return a_redcap_project(fields=[*fields, *REDCAP_FIELDS[3:]])
 
 
 def test_the_rules_of_the_packaged_study_list_the_records_of_the_worklist(open_redcap: Open) -> None:
@@ -291,7 +280,8 @@ def test_returning_participants_are_listed(open_redcap: Open) -> None:
 def test_only_a_field_without_validation_can_hold_an_unreadable_date(
     open_redcap: Open, validation: str, has_rule: bool, why: str
 ) -> None:
-    _, rules = compared(open_redcap(a_project_dated_by(validation)), a_study())
+    fields = [Field("record_id", "enrolment"), Field("consent_date", "consent", validation=validation)]
+    _, rules = compared(open_redcap(a_redcap_project(fields=[*fields, *REDCAP_FIELDS[3:]])), a_study())
     assert ("unreadable_date" in {rule.code for rule in rules.rules}) == has_rule
     assert [(one.code, one.why[: len(why)]) for one in rules.omitted] == [("unreadable_date", why)]
 

@@ -14,7 +14,6 @@ def candidates_of(*fields: ProjectField, **about: bool) -> dict[str, Candidates]
 
 
 def a_field(name: str = "item", kind: str = "text", label: str = "", **about: str) -> ProjectField:
-    """Return a field on the form ``visit``."""
     return ProjectField(
         name,
         about.get("form", "visit"),
@@ -27,33 +26,24 @@ def a_field(name: str = "item", kind: str = "text", label: str = "", **about: st
 
 
 @pytest.mark.parametrize(
-    "field",
+    ("field", "may_be"),
     [
-        a_field(validation="date_dmy"),
-        a_field(validation="datetime_seconds_ymd"),
-        a_field(annotation="@HIDDEN @TODAY"),
-        a_field(annotation='@CALCTEXT(if([a]="1", [b], "Consent not completed"))'),
-        a_field("consent_on"),
-        a_field(label="Date of signature"),
-        a_field("consent_day", "calc"),
+        (a_field(validation="date_dmy"), True),
+        (a_field(validation="datetime_seconds_ymd"), True),
+        (a_field(annotation="@HIDDEN @TODAY"), True),
+        (a_field(annotation='@CALCTEXT(if([a]="1", [b], "Consent not completed"))'), True),
+        (a_field("consent_on"), True),
+        (a_field(label="Date of signature"), True),
+        (a_field("consent_day", "calc"), True),
+        (a_field(), False),
+        (a_field("consent_date", "radio"), False),
+        (a_field(label="Date of consent", validation="integer"), False),
+        (a_field("consent_note", "notes"), False),
+        (a_field("consent_file", "file"), False),
     ],
 )
-def test_these_fields_may_hold_the_date_of_consent(field: ProjectField) -> None:
-    assert [date.name for date in candidates_of(field)["dates"].listed] == [field.name]
-
-
-@pytest.mark.parametrize(
-    "field",
-    [
-        a_field(),
-        a_field("consent_date", "radio"),
-        a_field(label="Date of consent", validation="integer"),
-        a_field("consent_note", "notes"),
-        a_field("consent_file", "file"),
-    ],
-)
-def test_these_fields_do_not_hold_the_date_of_consent(field: ProjectField) -> None:
-    assert candidates_of(field)["dates"].listed == ()
+def test_only_some_fields_may_hold_the_date_of_consent(field: ProjectField, may_be: bool) -> None:
+    assert [date.name for date in candidates_of(field)["dates"].listed] == [field.name] * may_be
 
 
 @pytest.mark.parametrize("kind", ["yesno", "truefalse", "radio", "dropdown", "calc"])
@@ -106,13 +96,10 @@ def test_a_checkbox_of_many_options_hides_no_other_field() -> None:
     ]
 
 
-def test_a_survey_about_consent_offers_its_timestamp() -> None:
-    found = candidates_of(a_field("agreed", "yesno", form="e_consent"), a_field("x", form="diary"), surveys=True)
-    assert [one.name for one in found["dates"].listed] == ["e_consent_timestamp"]
-
-
-def test_without_surveys_there_are_no_timestamps() -> None:
-    assert candidates_of(a_field("agreed", "yesno", form="e_consent"))["dates"].listed == ()
+@pytest.mark.parametrize(("surveys", "names"), [(True, ["e_consent_timestamp"]), (False, [])])
+def test_only_a_survey_about_consent_offers_its_timestamp(surveys: bool, names: list[str]) -> None:
+    found = candidates_of(a_field("agreed", "yesno", form="e_consent"), a_field("x", form="diary"), surveys=surveys)
+    assert [one.name for one in found["dates"].listed] == names
 
 
 @pytest.mark.parametrize(

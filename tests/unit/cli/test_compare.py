@@ -36,7 +36,6 @@ BY_PROXY = {"consent_obtained": "", "by_proxy": "1"}
 
 
 def compared(*rows: dict[str, str], counting: Counting = COUNTING) -> BothCounts:
-    """Count these rows by both rules."""
     return count_by_both_rules(rows_frame(rows), counting) if rows else BothCounts()
 
 
@@ -48,18 +47,15 @@ def differences(*rows: dict[str, str], study: StudyConfig | None = None) -> set[
 
 
 def a_repeat(instance: int, **values: str) -> dict[str, str]:
-    """Return a repeat of one participant's consent form."""
     return a_row("1", **{INSTRUMENT: "consent", INSTANCE: str(instance), **values})
 
 
 def counted_now(found: BothCounts) -> Counter[Cell]:
-    """Return what is counted now in every cell."""
     consents = Counter({(week, CONSENT): n for week, n in found.tally.weeks.items()})
     return consents + Counter({(week, key): n for (key, week), n in found.tally.rider_weeks.items()})
 
 
 def explained(found: BothCounts) -> Counter[Cell]:
-    """Return what the old pipeline counted plus every reason."""
     cells = found.old.copy()
     for (cell, _), n in found.reasons.items():
         cells[cell] += n

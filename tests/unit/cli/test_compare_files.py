@@ -64,27 +64,23 @@ Total,13,15,9
 
 @pytest.fixture(name="planted")
 def _planted(tmp_path: Path) -> Path:
-    """Write the old report, the export and the study file."""
     for name, text in {"old.csv": OLD, "export.csv": EXPORT, "planted.toml": PLANTED_STUDY}.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     return tmp_path
 
 
 def comparison_of(folder: Path, *, now: datetime = NOW, as_of: date | None = AS_OF) -> Comparison:
-    """Compare the files of this folder."""
     study = parse_study(PLANTED_STUDY, "planted")
     return compare_files(folder / "old.csv", folder / "export.csv", study, now=now, as_of=as_of)
 
 
 def printed(comparison: Comparison) -> str:
-    """Return what a terminal of 80 columns shows."""
     out = io.StringIO()
     show_comparison(comparison, Console(file=out, width=80, highlight=False, markup=False, emoji=False))
     return out.getvalue()
 
 
 def arguments(folder: Path, *more: str) -> list[str]:
-    """Return the command for the files of this folder."""
     files = [str(folder / name) for name in ("old.csv", "export.csv")]
     return ["compare", *files, "--study", str(folder / "planted.toml"), *more]
 

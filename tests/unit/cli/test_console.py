@@ -29,7 +29,6 @@ LEFT_OUT = '[[leave_out]]\nreason = "test [old]"\nid_pattern = "X.*"\n'
 
 
 def result_of(folder: Path, riders: int) -> RunResult:
-    """The result of ``summarise`` with this many riders."""
     export = folder / "export.csv"
     export.write_text(EXPORT, encoding="utf-8")
     texts = (f'[[riders]]\nkey = "rider {n}"\nfield = "rider_a"\nagreed = ["1"]\n' for n in range(riders))

@@ -19,14 +19,12 @@ MISSING = ["title", "start_date", "time_zone", "contact", "consent[1].date", "co
 
 
 def missing_in(text: str) -> list[str]:
-    """Return the keys of the problems in a study file."""
     with pytest.raises(StudyFileError) as caught:
         parse_study(text, "obri")
     return [problem.what.partition(":")[0] for problem in caught.value.problems]
 
 
 def text_of(*fields: ProjectField, **about: object) -> str:
-    """Return the study file for a project with these fields."""
     first = ProjectField("record_id", "enrolment", "text", "Record ID")
     project = Project((first, *fields), **about)  # type: ignore[arg-type]
     return study_text(project, study_candidates(project))

@@ -33,7 +33,6 @@ def old_reading(*rows: dict[str, str], counting: Counting = THREE_WEEKS) -> OldR
 
 
 def old_counts(*rows: dict[str, str], counting: Counting = THREE_WEEKS) -> Counter[Cell]:
-    """Return what the old rule counts in every week and column."""
     old = old_reading(*rows, counting=counting)
     return Counter((int(week), column) for column in old.has_one for week in old.weeks[old.counted(column)])
 
@@ -119,7 +118,6 @@ def test_only_the_number_one_counted(code: str, counted: int) -> None:
 
 
 def parsed(content: str | bytes = USUAL, riders: str = RIDER) -> OldReport:
-    """Parse a file with this content."""
     return parse_old_report(
         content.encode() if isinstance(content, str) else content, "old.csv", a_study(riders=riders)
     )
