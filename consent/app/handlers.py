@@ -19,8 +19,9 @@ from consent.counting.period import choose_period
 from consent.dates import utc_now
 from consent.errors import ConfigurationError, UnknownRunError, log_text
 from consent.runs.due import all_reported, late
+from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.record import RunRecord, Trigger
-from consent.runs.ledger.store import RunLedger, open_ledger
+from consent.runs.ledger.store import open_ledger
 from consent.runs.scheduler import QueuedRun, queue_due, request_run
 from consent.runs.status import run_document, shown_runs
 from consent.runs.worker import execute_message, job, mark_failed

@@ -5,8 +5,8 @@ from datetime import date, datetime
 
 from consent.dates import WEEK
 from consent.runs.due import awaited_monday, is_late, shown_state
+from consent.runs.ledger.history import RunLedger, newest_report
 from consent.runs.ledger.record import RunRecord
-from consent.runs.ledger.store import RunLedger, newest_report
 from consent.runs.status import ShownRun
 from consent.studies.model import StudyConfig
 from consent.studies.schedule import GRACE, due_at, latest_monday

@@ -8,8 +8,8 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 from consent.dates import WEEK
+from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.record import CLOCK_DIFFERENCE, LeaseRecord, RunRecord, scheduled_id
-from consent.runs.ledger.store import RunLedger
 from consent.studies.catalog import Studies
 from consent.studies.model import StudyConfig
 from consent.studies.schedule import GRACE, due_at, latest_monday

@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from consent.errors import LeaseLostError, RunInProgressError, RunTooLongError
+from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.record import LEASE_LENGTH, LeaseRecord
-from consent.runs.ledger.store import RunLedger
 
 LONGEST_RUN = timedelta(minutes=25)  # Azure ends an invocation after 35 minutes, without a warning
 RENEW_AFTER = timedelta(minutes=1)

@@ -13,8 +13,8 @@ from functools import partial
 
 from consent.errors import BadMessageError, RecordChangedError, log_text
 from consent.runs.due import is_stuck, next_step
+from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.record import LeaseRecord, RunRecord, Trigger, asked_id, is_run_id, scheduled_id
-from consent.runs.ledger.store import RunLedger
 from consent.runs.request import RunRequest
 from consent.studies.model import StudyConfig
 from consent.studies.schedule import latest_monday

@@ -8,8 +8,8 @@ from typing import Any
 from consent.errors import INTERNAL, KINDS
 from consent.files import to_json
 from consent.runs.due import shown_state
+from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.record import RunRecord
-from consent.runs.ledger.store import RunLedger
 
 TRIGGERS = {"monday": "Monday timer", "catch_up": "daily timer", "http": "HTTP", "command line": "command line"}
 

@@ -27,8 +27,8 @@ from consent.errors import (
     public_problem,
 )
 from consent.runs.lease import KeepAlive, Lease, acquire_lease
+from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.record import RunRecord, asked_id
-from consent.runs.ledger.store import RunLedger
 from consent.runs.log_context import log_context
 from consent.runs.scheduler import run_id_in
 from consent.runs.services import open_services

@@ -17,8 +17,8 @@ from consent.delivery.report_set import ReportSet, TargetFile
 from consent.errors import ConsentReportError, DeliveryUnavailableError, RecordChangedError
 from consent.files import ReportFile, StoredFile
 from consent.runs.lease import KeepAlive
+from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.record import LeaseRecord, RunRecord
-from consent.runs.ledger.store import RunLedger
 from consent.runs.pipeline import RunResult, run_report
 from consent.runs.request import RunRequest
 from consent.runs.services import open_services

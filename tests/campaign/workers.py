@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from consent.config.settings import Settings
-from consent.runs.ledger.store import RunLedger
+from consent.runs.ledger.history import RunLedger
 from consent.runs.worker import execute_message, job
 from tests.campaign.light_report import render_light_report
 

@@ -13,9 +13,10 @@ from functools import partial
 from consent.config.settings import Settings
 from consent.dates import WEEK
 from consent.runs.due import is_reported
+from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.record import scheduled_id
 from consent.runs.ledger.storage_account import table_storage
-from consent.runs.ledger.store import RunLedger, open_ledger
+from consent.runs.ledger.store import open_ledger
 from consent.runs.ledger.table import TableLedger
 from consent.runs.scheduler import run_id_in
 from sandbox.azurite import KEY

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from consent.errors import LedgerRefusedError, RecordChangedError
 from consent.files import StoredFile
+from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.record import LeaseRecord, RunCounts, RunRecord, State, Trigger, WeekCounts
-from consent.runs.ledger.store import RunLedger
 from tests.support.ledger_stores import Store, at_once, kept, there, with_field
 from tests.support.run_builders import MONDAY, NOW, a_report, a_run
 

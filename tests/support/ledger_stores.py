@@ -15,11 +15,11 @@ from azure.data.tables import TableServiceClient
 
 from consent.config.credentials import Secret
 from consent.config.settings import Network
+from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.record import RunRecord
 from consent.runs.ledger.serialization import row_of
 from consent.runs.ledger.sqlite import SqliteLedger
 from consent.runs.ledger.storage_account import TableStorage
-from consent.runs.ledger.store import RunLedger
 from consent.runs.ledger.table import TABLE, TableLedger
 from sandbox.azurite import ACCOUNT, KEY
 

@@ -7,8 +7,8 @@ from typing import Any
 from consent.delivery.plan import Delivery, DeliveryPlan
 from consent.delivery.report_set import ReportSet
 from consent.files import StoredFile
+from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.record import RunCounts, RunRecord, scheduled_id
-from consent.runs.ledger.store import RunLedger
 from consent.runs.pipeline import RunResult
 from tests.support.builders import REPORT, a_destination, a_row, summary_of
 

@@ -12,8 +12,8 @@ from typing import Any
 from uuid import uuid4
 
 from consent.errors import ConsentReportError, LedgerRefusedError, LedgerUnavailableError
+from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.serialization import Row, StoredRow
-from consent.runs.ledger.store import RunLedger
 
 WAIT_SECONDS = 5.0  # for another process's write
 SCHEMA_VERSION = 1

@@ -20,9 +20,9 @@ from consent.config.azure_identity import LOGIN_URL, READ_SECONDS, azure_transpo
 from consent.config.http_session import new_session
 from consent.config.settings import Network
 from consent.errors import ConsentReportError, LedgerRefusedError, LedgerUnavailableError
+from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.serialization import Row, StoredRow
 from consent.runs.ledger.storage_account import TableStorage
-from consent.runs.ledger.store import RunLedger
 
 TABLE = "ConsentRuns"
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from consent.errors import ConsentReportError, LedgerRefusedError, LedgerUnavailableError, RecordChangedError
+from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.record import LeaseRecord, RunRecord
-from consent.runs.ledger.store import RunLedger
 from consent.runs.ledger.table import TABLE, TableLedger
 from sandbox.azurite import ACCOUNT, KEY, Azurite
 from sandbox.server import Fault, Server

@@ -8,8 +8,8 @@ import pytest
 
 from consent.errors import LeaseLostError, RunInProgressError, RunTooLongError
 from consent.runs.lease import Lease, acquire_lease
+from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.sqlite import SqliteLedger
-from consent.runs.ledger.store import RunLedger
 from tests.support.run_builders import NOW, Clock, a_run, later
 
 

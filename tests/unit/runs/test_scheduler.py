@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from consent.errors import BadMessageError, LedgerUnavailableError
+from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.record import LeaseRecord, RunRecord
 from consent.runs.ledger.sqlite import SqliteLedger
-from consent.runs.ledger.store import RunLedger
 from consent.runs.request import RunRequest
 from consent.runs.scheduler import QueuedRun, message_for, queue_due, request_run, run_id_in
 from consent.studies.model import StudyConfig

@@ -23,9 +23,9 @@ from consent.errors import (
 )
 from consent.runs.changes import weeks_of
 from consent.runs.lease import KeepAlive
+from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.record import LeaseRecord, RunRecord
 from consent.runs.ledger.sqlite import SqliteLedger
-from consent.runs.ledger.store import RunLedger
 from consent.runs.pipeline import RunResult
 from consent.runs.scheduler import message_for, queue_due
 from consent.runs.worker import Perform, execute_message, mark_failed, run_at_once
