@@ -9,6 +9,7 @@ from pathlib import Path
 from consent.cli.check.checkup import check_setup
 from consent.cli.check.context import CheckContext
 from consent.cli.check.output import checkup_document, show_checkup
+from consent.cli.command_line import command_line, with_commands
 from consent.cli.compare.comparison import compare_files
 from consent.cli.compare.output import comparison_document, show_comparison
 from consent.cli.console import Screen, print_json, show_runs
@@ -17,7 +18,7 @@ from consent.cli.exceptions.output import STDOUT, output_review, output_rules
 from consent.cli.init.new_study import create_study_file, next_steps
 from consent.cli.login.prompts import Prompts
 from consent.cli.login.sign_in import Login, login_lines
-from consent.cli.parser import LOCAL_PORT, command_line, with_commands
+from consent.cli.parser import LOCAL_PORT
 from consent.cli.private_file import ensure_private_path
 from consent.cli.serve import serve as serve_app
 from consent.config.settings import Settings, read_settings

@@ -15,7 +15,7 @@ from rich.progress import Progress as ProgressBar
 from rich.table import Column, Table
 from rich.text import Text
 
-from consent.cli.parser import with_commands
+from consent.cli.command_line import with_commands
 from consent.counting.summary import ConsentSummary, RiderCount, WeekCount
 from consent.dates import date_range, short_day
 from consent.files import to_json

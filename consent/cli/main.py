@@ -9,8 +9,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from consent.cli.command_line import with_commands
 from consent.cli.open_file import show_file
-from consent.cli.parser import build_parser, with_commands
+from consent.cli.parser import build_parser
 from consent.errors import (
     ConsentReportError,
     CutoffError,

@@ -1,7 +1,6 @@
 """The command line: every command, its options and its help."""
 
 import argparse
-import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,17 +49,6 @@ def _add(command: argparse._ActionsContainer, arguments: Iterable["_Arg | list[_
             command.add_argument(name, type=_TYPES.get(kind, Path), default=default, metavar=kind, help=shown)
         else:
             command.add_argument(name, choices=kind, help=text)
-
-
-def command_line(words: str, settings: Path | None, python: str = "") -> str:
-    """Return a command to paste into the terminal, with the ``--settings`` folder if one was given."""
-    folder = f'"{settings}"' if " " in str(settings) else str(settings)
-    return f"uv run {python}consent {words}{'' if settings is None else f' --settings {folder}'}"
-
-
-def with_commands(text: str, settings: Path | None) -> str:
-    """Return a message whose commands, such as 'consent check', can be pasted; see ``command_line``."""
-    return re.sub("'consent ([^']+)'", lambda match: f"'{command_line(match[1], settings)}'", text)
 
 
 def _number(text: str, most: float = float("inf")) -> int | None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from consent.cli.check.findings import Checkup, Finding, NextReport, State
-from consent.cli.parser import with_commands
+from consent.cli.command_line import with_commands
 from consent.dates import short_day, weekday_of
 from consent.files import to_json
 

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from textwrap import wrap
 
+from consent.cli.command_line import command_line
 from consent.cli.dropbox_account import DropboxAccount, Owner
 from consent.cli.login.oauth import APP_CONSOLE, SCOPES, Authorisation
 from consent.cli.login.prompts import Prompts
@@ -22,7 +23,6 @@ from consent.cli.login.stores import (
     choose_store,
     save_credentials,
 )
-from consent.cli.parser import command_line
 from consent.cli.write_test import TEST_FILE_NAME, WriteTestResult, run_write_test
 from consent.config.checks import dropbox_sandbox_url, ensure_no_sdk_hosts
 from consent.config.credentials import DROPBOX_KEY, DROPBOX_TOKEN, Secret, find_secrets

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from consent.cli.command_line import with_commands
 from consent.cli.main import main
-from consent.cli.parser import with_commands
 from consent.config.settings import read_settings
 from consent.dates import utc_now
 from consent.runs.ledger.record import LeaseRecord
