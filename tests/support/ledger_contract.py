@@ -318,13 +318,15 @@ class LedgerContract:
 
         assert after == replace(before, counts=None, week_counts=None, version=after.version)
 
-    def test_sentences_that_may_contain_totals_are_purged(self, ledger: RunLedger) -> None:
+    def test_sentences_that_may_contain_totals_are_purged_once_the_run_has_ended(self, ledger: RunLedger) -> None:
         ledger.add(a_run(state="refused", reason="shrunk", what="From 1,000 to 10.", fix="Look.", remarks=("First.",)))
+        still_open = kept(ledger, a_run(run_id="adults.open", reason="source-unavailable", what="Down.", fix="Wait."))
         ledger.purge_counts(NOW + timedelta(weeks=9))
 
         after = there(ledger.read(RUN_ID))
 
         assert (after.state, after.reason, after.what, after.fix, after.remarks) == ("refused", "shrunk", "", "", ())
+        assert ledger.read("adults.open") == still_open
 
     # --- leases
 
