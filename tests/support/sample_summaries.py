@@ -36,14 +36,8 @@ CUTOFF = date(2026, 11, 23)
 """A Monday: the week that began on it is one day old."""
 
 RIDER_LABELS = (
-    "Genetic research",
-    "Storage of blood",
-    "Storage of stool",
-    "Contact about other studies",
-    "Linkage with health records",
-    "Sharing with industry",
-    "Sharing outside Canada",
-    "Return of findings",
+    *("Genetic research", "Storage of blood", "Storage of stool", "Contact about other studies"),
+    *("Linkage with health records", "Sharing with industry", "Sharing outside Canada", "Return of findings"),
 )
 ODD_LABELS = (
     "=cmd|'/c calc'!A1",
@@ -72,13 +66,16 @@ Row = dict[str, str]
 @cache
 def a_full_summary() -> ConsentSummary:
     """The first study on a Monday after three years: 805 consents, eight riders, and every optional part."""
-    return _since_last_week(_summary_of(_a_full_study(), _usual_weeks(), _USUAL))
+    weeks, sites = [*spread(798, busy_weeks(166)), 5, 2], ("Toronto", "Hamilton", "London", "Ottawa")
+    study = with_every_part(a_study(riders=riders_text(RIDER_LABELS)), weeks, CUTOFF, sites)
+    return _since_last_week(_summary_of(study, weeks, _USUAL))
 
 
 @cache
 def an_empty_summary() -> ConsentSummary:
     """A registry in its first week, without anybody and without an optional part."""
-    return _summary_of(_a_plain_study(), [0], {}, cutoff=START)
+    study = replace(a_study(riders=riders_text(RIDER_LABELS)), leave_out=(_TEST_RECORDS,))
+    return _summary_of(study, [0], {}, cutoff=START)
 
 
 @cache
@@ -89,8 +86,11 @@ def an_odd_summary() -> ConsentSummary:
     """
     weeks, cutoff = [0, 3, 1, 0, 12, 4], START + timedelta(days=37)
     study = with_every_part(a_study(riders=riders_text(RIDER_LABELS)), weeks, cutoff, ODD_LABELS)
+    fields = [*study.riders, *study.riders]  # no study file may hold these labels: a report must not depend on that
+    riders = (replace(fields[n], key=f"rider {n + 1}", label=label) for n, label in enumerate(ODD_LABELS))
     study = replace(
-        _with_labels(study, ODD_LABELS),
+        study,
+        riders=tuple(riders),
         title="Συναινέσεις & 同意 #1",
         leave_out=(replace(_TEST_RECORDS, reason="<test> & =1+1 δοκιμή"),),
         only=Only(FieldRef("cohort"), ("ibd",)),
@@ -152,22 +152,6 @@ def with_every_part(study: StudyConfig, weeks: Sequence[int], cutoff: date, site
     )
 
 
-def _a_plain_study() -> StudyConfig:
-    return replace(a_study(riders=riders_text(RIDER_LABELS)), leave_out=(_TEST_RECORDS,))
-
-
-def _a_full_study() -> StudyConfig:
-    sites = ("Toronto", "Hamilton", "London", "Ottawa")
-    return with_every_part(_a_plain_study(), _usual_weeks(), CUTOFF, sites)
-
-
-def _with_labels(study: StudyConfig, labels: Sequence[str]) -> StudyConfig:
-    """Riders with labels that no study file may hold today: a report must not depend on that."""
-    fields = [*study.riders, *study.riders]
-    riders = (replace(fields[n], key=f"rider {n + 1}", label=label) for n, label in enumerate(labels))
-    return replace(study, riders=tuple(riders))
-
-
 def _is_new(rider: int) -> bool:
     """Whether this rider was not on the oldest forms."""
     return rider % 4 == 3
@@ -186,10 +170,6 @@ def spread(total: int, weights: Sequence[int]) -> list[int]:
     all_weights = sum(weights)
     edges = [total * upto // all_weights for upto in accumulate(weights, initial=0)]
     return [after - before for before, after in pairwise(edges)]
-
-
-def _usual_weeks() -> list[int]:
-    return [*spread(798, busy_weeks(166)), 5, 2]
 
 
 def _people(
@@ -293,17 +273,14 @@ def _summary_of(
 
 def _since_last_week(summary: ConsentSummary, rules: Mapping[str, str] | None = None) -> ConsentSummary:
     """The same after a report of a week before, in which two weeks counted otherwise."""
-    return replace(summary, changes=compare(summary, _last_week(summary, rules or {})))
-
-
-def _last_week(summary: ConsentSummary, rules: Mapping[str, str]) -> RunRecord:
     *weeks, up_to_then, _ = [week.consented for week in summary.weeks]
     weeks[-1] += 1
     weeks[-3] -= weeks[-3] // 2
     consented = (*weeks, up_to_then // 7)
     cutoff = summary.period.cutoff - WEEK
     at = datetime.combine(cutoff, time(12), UTC)
-    return RunRecord(
+    kept = {**rule_fingerprints(summary.study), **(rules or {})}
+    last_week = RunRecord(
         "a-study.a-run",
         summary.study.key,
         "monday",
@@ -312,5 +289,6 @@ def _last_week(summary: ConsentSummary, rules: Mapping[str, str]) -> RunRecord:
         queued_at=at,
         cutoff=cutoff,
         counts=RunCounts(summary.participants.total, sum(consented), summary.everyone, summary.everyone, 0),
-        week_counts=WeekCounts(START, len(weeks), consented, {}, {**rule_fingerprints(summary.study), **rules}),
+        week_counts=WeekCounts(START, len(weeks), consented, {}, kept),
     )
+    return replace(summary, changes=compare(summary, last_week))

@@ -11,12 +11,10 @@ from openpyxl import load_workbook
 from pypdf import PdfReader
 
 from consent.app.page import study_page
-from consent.counting.summary import ConsentSummary
 from consent.dates import date_range
 from consent.reports.data_files import document
 from consent.reports.wording import REASONS, RECORDS_TO_REVIEW
 from consent.runs.changes import totals_of, weeks_of
-from consent.runs.ledger.record import RunRecord
 from tests.support.page_builders import a_page_report, an_overview
 from tests.support.sample_summaries import EXTENTS, SAMPLES, rendered
 
@@ -77,6 +75,7 @@ def rows_of_json(found: dict[str, Any]) -> dict[str, int]:
         "Total participants": people["total"],
         **{f"Left out: {reason}": n for reason, n in found["left_out"].items()},
         "Outside the study": found["outside"] or None,
+        "All records": people["total"] + sum(found["left_out"].values()) + found["outside"],
         "Records received": found["source"]["records_received"],
         "Records listed by REDCap": found["source"]["records_listed"],
         **{EXTENTS.get(extent, "(extent not stated)"): n for extent, n in withdrawals.get("by_extent", {}).items()},
@@ -141,9 +140,11 @@ def of_pdf(sample: str) -> Facts:
     summary = SAMPLES[sample]()
     reader = PdfReader(io.BytesIO(rendered(sample)[".pdf"]))
     words = " ".join(" ".join(page.extract_text() for page in reader.pages).split())
-    beside = (
-        [rider.key for rider in summary.riders] if len(summary.riders) <= 8 else []
-    )  # the next row may begin with a day
+    beside = [rider.key for rider in summary.riders] if len(summary.riders) <= 8 else []  # else a day may follow
+
+    def after(heading: str, name: str) -> list[int]:
+        return numbers_after(name, words.partition(heading)[2])
+
     consented, *agreed = numbers_after("Since the start", words)
     facts = total(consented, zip(beside, agreed, strict=False))
     for week in summary.weeks[-12:]:
@@ -154,24 +155,16 @@ def of_pdf(sample: str) -> Facts:
         facts |= named("rider", rider.key, ANSWERS, numbers_after(f"{rider.key}: {rider.label}", words))
     for site in summary.sites or ():
         columns = [name for name in NUMBERS if name != "target" or site.target is not None]
-        facts |= named("site", site.code, columns, numbers_after(site.label, words.partition("Sites by")[2]))
+        facts |= named("site", site.code, columns, after("Sites by", site.label))
     for row in summary.renewal or ():
-        columns = COLUMNS if row.since_approval is not None else COLUMNS[1:]
-        facts |= named(
-            "renewal",
-            row.label,
-            columns,
-            numbers_after(row.label, words.partition("For renewal by the ethics board")[2]),
-        )
+        since = COLUMNS if row.since_approval is not None else COLUMNS[1:]
+        facts |= named("renewal", row.label, since, after("For renewal by the ethics board", row.label))
     for version in summary.versions or ():
-        name = version.version or "(blank)"
-        facts |= named("version", version.version, WHO, numbers_after(name, words.partition("Version signed last")[2]))
+        facts |= named("version", version.version, WHO, after("Version signed last", version.version or "(blank)"))
     for anew in summary.changes.weeks if summary.changes else ():
         days = date_range(anew.first_day, anew.last_day, relative_to=summary.period.cutoff)
-        changed = words.partition("Week Then Now Change")[2]
-        facts |= named("changed", f"{anew.first_day}", THEN_AND_NOW, numbers_after(days, changed))
-    found = words.partition(RECORDS_TO_REVIEW)[2]
-    facts |= {("review", code): n for code in summary.quality for n in numbers_after(REASONS[code], found)[:1]}
+        facts |= named("changed", f"{anew.first_day}", THEN_AND_NOW, after("Week Then Now Change", days))
+    facts |= {("review", code): n for code in summary.quality for n in after(RECORDS_TO_REVIEW, REASONS[code])[:1]}
     names = rows_of_json(document(summary))
     return facts | {("row", name): n for name in names for n in numbers_after(name, words)[:1]}
 
@@ -188,7 +181,8 @@ def numbers_after(name: str, words: str) -> list[int]:
 
 def of_page(sample: str) -> Facts:
     summary = SAMPLES[sample]()
-    html = study_page(an_overview(study=summary.study, report=record_of(summary), before=None))
+    kept = a_page_report(cutoff=summary.period.cutoff, counts=totals_of(summary), week_counts=weeks_of(summary))
+    html = study_page(an_overview(study=summary.study, report=kept, before=None))
     rows = {row[0]: row[1:] for row in Rows(html).rows if row}
     days = {week.first_day: date_range(week.first_day, week.last_day) for week in summary.weeks[-12:]}
     figures = re.findall(r"<dt>([^<]+)</dt><dd>([\d,]+)</dd>", html.replace("\n", ""))
@@ -221,8 +215,3 @@ class Rows(HTMLParser):
 
 def number_in(text: str) -> int:
     return int(text.replace(",", ""))
-
-
-def record_of(summary: ConsentSummary) -> RunRecord:
-    """What the run history keeps of a report."""
-    return a_page_report(cutoff=summary.period.cutoff, counts=totals_of(summary), week_counts=weeks_of(summary))

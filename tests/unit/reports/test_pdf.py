@@ -24,13 +24,7 @@ from consent.reports.pdf import render_pdf
 from consent.reports.sections import holds_small_counts, sections
 from consent.reports.wording import REFUSALS_NOT_RECORDED, SMALL_COUNTS_MARK, share_words
 from tests.support.builders import RIDER, a_counting, a_row, a_study, summary_of
-from tests.support.sample_summaries import (
-    ODD_LABELS,
-    SAMPLES,
-    an_empty_summary,
-    an_odd_summary,
-    rendered,
-)
+from tests.support.sample_summaries import ODD_LABELS, SAMPLES, an_empty_summary, an_odd_summary, rendered
 
 ZERO_WIDTH_SPACE = "\u200b"
 ALPHABETS = ("Ελληνικά", "Українська", "Québec", "中文 同意書", "日本語の同意", "한국어 동의")
@@ -127,16 +121,10 @@ def fonts_of(reader: PdfReader) -> list[Any]:
 def test_the_source_is_printed(pdf: Pdf) -> None:
     found = document(pdf.summary)
     source, app = found["source"], found["app"]
+    redcap = f"REDCap version: {source['redcap_version']}; REDCap project: {source['project_id']}"
 
     assert (
-        pdf.missing(
-            [
-                f"REDCap version: {source['redcap_version']}; REDCap project: {source['project_id']}",
-                f"Made by: consent {app['version']}",
-                f"Time zone: {found['study']['time_zone']}",
-            ]
-        )
-        == []
+        pdf.missing([redcap, f"Made by: consent {app['version']}", f"Time zone: {found['study']['time_zone']}"]) == []
     )
     assert app["study_sha256"] in pdf.words.replace(" ", "")
 
@@ -270,11 +258,13 @@ def test_a_report_from_a_file_says_where_it_came_from_and_that_nothing_was_liste
 # Numbers that cannot be given
 
 
-def test_a_needed_rate_that_cannot_be_given_says_why(full: Pdf) -> None:
+def test_a_needed_rate_that_cannot_be_given_says_why_or_is_absent(full: Pdf) -> None:
     assert full.summary.accrual
     accrual = replace(full.summary.accrual, needed_per_week=None, no_rate_because="less than a week left")
+    without_date = replace(accrual, no_rate_because=None)
 
     assert "by its date less than a week left" in read(replace(an_empty_summary(), accrual=accrual)).words
+    assert "reach the target by its date" not in read(replace(an_empty_summary(), accrual=without_date)).words
 
 
 def test_a_no_that_has_no_code_is_not_reported_as_nobody() -> None:
@@ -290,14 +280,7 @@ def test_a_no_that_has_a_code_is_counted(full: Pdf) -> None:
 
 @pytest.mark.parametrize(
     ("share", "words"),
-    [
-        (0, "0%"),
-        (0.005, "<1%"),
-        (0.006, "1%"),
-        (0.994, "99%"),
-        (0.995, ">99%"),
-        (1, "100%"),
-    ],
+    [(0, "0%"), (0.005, "<1%"), (0.006, "1%"), (0.994, "99%"), (0.995, ">99%"), (1, "100%")],
 )
 def test_only_nobody_is_none_and_only_everybody_is_all(share: float, words: str) -> None:
     assert share_words(share) == words
