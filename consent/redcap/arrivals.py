@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from consent.errors import IncompleteExportError
 from consent.redcap.error_mapping import RUN_AGAIN
 
 Row = tuple[str, ...]
-Hashes = array[int]  # 64-bit hashes in one block of memory
+Hashes: TypeAlias = "array[int]"  # 64-bit hashes in one block of memory
 
 RECORD = "record"  # a batch's first column: the record id, under any name in the project
 EVENT, INSTRUMENT, INSTANCE = "redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance"
