@@ -42,9 +42,9 @@ class ListedError(ConfigurationError):
 
     heading = ""
 
-    def __init__(self, problems: Iterable[Problem | str], heading: str | None = None) -> None:
+    def __init__(self, problems: Iterable[Problem], heading: str | None = None) -> None:
         super().__init__(self.heading if heading is None else heading)
-        self.problems = tuple(Problem(problem) if isinstance(problem, str) else problem for problem in problems)
+        self.problems = tuple(problems)
         self.args = (self.problems, self.what)
 
     def __str__(self) -> str:

@@ -37,7 +37,7 @@ RUN_BY = {
     f"{_CLI}test_main.py::test_demo_leaves_the_delivered_set_in_the_folder": ("uv run consent demo",),
     f"{_CLI}test_main.py::test_demo_opens_the_pdf_or_names_it": ("uv run consent demo --participants 100000 --open",),
     f"{_CLI}test_main.py::test_run_does_the_whole_job_with_settings_from_a_folder": ("uv run consent run",),
-    f"{_CLI}test_main.py::test_a_fall_that_a_person_accepts_is_delivered": ("uv run consent run --accept-drop",),
+    f"{_CLI}test_main.py::test_a_drop_that_a_person_accepts_is_delivered": ("uv run consent run --accept-drop",),
     f"{_CLI}test_main.py::test_run_to_a_folder_delivers_there": ("uv run consent run --to side-by-side",),
     f"{_CLI}test_main.py::test_the_history_is_newest_first": ("uv run consent runs",),
     f"{_CLI}test_main.py::test_summarise_writes_the_report_and_says_what_it_is": (

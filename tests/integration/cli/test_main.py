@@ -174,7 +174,7 @@ def test_a_report_that_shrank_is_refused_with_both_numbers(
     assert world.account.files() == {}
 
 
-def test_a_fall_that_a_person_accepts_is_delivered(world: DemoWorld, tmp_path: Path) -> None:
+def test_a_drop_that_a_person_accepts_is_delivered(world: DemoWorld, tmp_path: Path) -> None:
     deliver_before(tmp_path, world, 90)
     assert main(["run", "--settings", str(tmp_path), *AS_OF, "--accept-drop"]) == 0
     assert world.account.files() != {}
