@@ -85,14 +85,10 @@ def test_the_colours_differ_in_grey() -> None:
 
 
 @pytest.mark.parametrize(
-    ("draw", "names"),
-    [
-        (weekly_chart, {"Week beginning", "Consents per week"}),
-        (cumulative_chart, {"Week beginning", "Consents to date"}),
-    ],
+    ("draw", "name"), [(weekly_chart, "Consents per week"), (cumulative_chart, "Consents to date")]
 )
-def test_the_axes_are_named(draw: Draw, names: set[str]) -> None:
-    assert names <= set(texts_in(drawn(draw, a_full_summary)))
+def test_the_axes_are_named(draw: Draw, name: str) -> None:
+    assert {"Week beginning", name} <= set(texts_in(drawn(draw, a_full_summary)))
 
 
 # Consents per week
@@ -192,9 +188,7 @@ def test_where_refusals_are_not_recorded_none_is_named() -> None:
     summary = a_full_summary()
     riders = tuple(replace(rider, can_decline=False) for rider in summary.riders)
 
-    assert riders_alt(replace(summary, riders=riders)).startswith(
-        "Stacked bars of the answers to 8 optional consents: agreed, not answered. Agreement"
-    )
+    assert "optional consents: agreed, not answered. Agreement" in riders_alt(replace(summary, riders=riders))
 
 
 @pytest.mark.parametrize(
