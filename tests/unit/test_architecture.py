@@ -51,7 +51,8 @@ def calls_of(path: Path) -> set[str]:
     return {call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "") for call in called}
 
 
-def test_imports_go_down_the_layers_only() -> None:
+def test_imports_go_down_the_layers_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlinter.cli._configure_logging", lambda verbose: None)  # it silences all other loggers
     assert (
         lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_logo=True, no_cache=True) == EXIT_STATUS_SUCCESS
     )

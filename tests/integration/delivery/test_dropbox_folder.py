@@ -438,7 +438,9 @@ def test_an_outage_ends_the_run_within_its_deadline(bench: Bench) -> None:
 
 def test_a_broken_network_names_the_settings_to_check(bench: Bench) -> None:
     bench.fail(Fault("reset", times=1000))
-    with pytest.raises(DeliveryUnavailableError, match=r"ConnectionError.*HTTPS_PROXY, REQUESTS_CA_BUNDLE"):
+    with pytest.raises(
+        DeliveryUnavailableError, match=r"in: ConnectionError; request none\).*HTTPS_PROXY, REQUESTS_CA_BUNDLE"
+    ):
         bench.folder().connect()
 
 

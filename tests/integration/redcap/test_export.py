@@ -538,7 +538,7 @@ def test_a_record_renamed_between_batches_is_an_error(changing: Callable[..., As
 
 
 def a_registry(records: int) -> list[Row]:
-    return [a_redcap_row(str(n), rider_a=str(n % 2)) for n in range(records)]
+    return [a_redcap_row(f"P-{n}", rider_a=str(n % 2)) for n in range(records)]
 
 
 def test_a_server_without_enough_memory_is_read_800_records_at_a_time(open_redcap: Open) -> None:
@@ -565,12 +565,16 @@ def test_an_export_that_is_too_large_is_read_in_batches(open_redcap: Open, fault
     assert [len(ids) for ids in requested_ids(redcap)] == [25, 25, 10]
 
 
-def test_batches_are_halved_until_the_server_succeeds(open_redcap: Open) -> None:
+def test_batches_are_halved_until_the_server_succeeds_and_no_record_id_is_logged(
+    open_redcap: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
     redcap = open_redcap(a_redcap_project(*a_registry(1_100)))
     redcap.server.faults.append(faults.memory_text(match="record", skip=EXPORT))
     redcap.server.faults.append(faults.memory_text(match="record", skip=2, times=2))  # after the listing of the ids
     assert export(redcap).records_received == 1_100
     assert [len(ids) for ids in requested_ids(redcap)] == [800, 400, 200, 200, 200, 200, 200, 100]
+    assert "P-" not in caplog.text
 
 
 RIDERS = [f"r{n}" for n in range(24)]

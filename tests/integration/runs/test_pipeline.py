@@ -1,6 +1,7 @@
 """Tests of the whole job: a simulated REDCap, real HTTP, counting, the real Dropbox library, a simulated Dropbox."""
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -18,10 +19,13 @@ from consent.errors import (
     LeaseLostError,
     SourceRefusedError,
 )
+from consent.reports.render import render_reports
+from consent.runs import pipeline
 from consent.runs.changes import FIRST, NOT_COMPARED
 from consent.runs.lease import KeepAlive
 from consent.runs.ledger.record import RunCounts, RunRecord
 from consent.runs.pipeline import RunResult, run_report, summarise_file
+from consent.runs.progress import Progress
 from consent.runs.request import RunRequest
 from consent.runs.services import open_services
 from consent.studies.catalog import choose_study, load_studies
@@ -113,6 +117,15 @@ def test_an_older_cutoff_is_kept_without_replacing_the_newer_report(study: Study
     assert {path: world.account.files()[path] for path in STABLE} == before
 
 
+def test_a_report_that_counts_fewer_records_than_arrived_is_not_planned(study: StudyConfig, world: DemoWorld) -> None:
+    result = run_once(study, world, request=RunRequest(dry_run=True))
+    summary = replace(result.summary, source=replace(result.summary.source, records_received=PEOPLE + 1))
+    with pytest.raises(AssertionError, match="401 records arrived, 400 were counted"):
+        pipeline._plan(
+            render_reports, summary, result.plan.report.destination, LocalFolder(Path()), KeepAlive(), Progress()
+        )
+
+
 def test_a_dry_run_writes_nothing_and_returns_its_plan(study: StudyConfig, world: DemoWorld) -> None:
     result = run_once(study, world, request=RunRequest(dry_run=True))
     assert world.account.files() == {}
@@ -139,12 +152,16 @@ def test_the_token_is_in_no_delivered_file(study: StudyConfig, world: DemoWorld)
     assert [path for path, content in files.items() if spells(readable_text(path, content), TOKEN)] == []
 
 
-def test_no_record_id_is_in_any_delivered_file(study: StudyConfig, world: DemoWorld) -> None:
+def test_no_record_id_is_in_any_delivered_file_or_log_line(
+    study: StudyConfig, world: DemoWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="consent")
     run_once(study, world)
     records = {person.record for person in people(PEOPLE, today=TODAY)}
     # The others could be counts.
     recognisable = {record for record in records if record.startswith("0") or "-" in record}
     texts = {path: readable_text(path, content) for path, content in world.account.files().items()}
+    texts["the log"] = caplog.text
     assert [(path, record) for path, text in texts.items() for record in recognisable if names_word(text, record)] == []
 
 

@@ -168,6 +168,7 @@ def test_an_extent_ends_taking_part_as_the_summary_says(extent: str, ends: str) 
         ({"left_on": "soon"}, {"withdrawal_undated"}),
         ({"left": "1", "left_on": "2023-10-02"}, set()),  # after the cut-off
         ({"left_on": "2023-09-11"}, {"withdrawal_before_consent"}),
+        ({"left_on": "2023-09-12"}, set()),  # the day of the consent
         ({"left_on": "2023-09-20", "consent_obtained": "2", "rider_a": ""}, {"withdrawal_without_consent"}),
         ({"left_on": "2023-09-20", "consent_date": ""}, {"no_date"}),  # agreed, and nobody wrote when
     ],

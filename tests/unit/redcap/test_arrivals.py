@@ -4,7 +4,7 @@ from collections import Counter
 from itertools import chain
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consent.errors import IncompleteExportError
@@ -51,6 +51,7 @@ SIZES = st.integers(min_value=1, max_value=12)
 
 @settings(deadline=None)
 @given(ROWS, SIZES)
+@example([a_row("1", "x"), a_row("1", "y")], 1)
 def test_no_batch_splits_a_record(rows: list[Row], size: int) -> None:
     records_by_batch = [{row[0] for row in batch} for batch in batches_of(rows, size)]
     assert Counter(chain.from_iterable(records_by_batch)) == Counter({row[0] for row in rows})

@@ -223,6 +223,7 @@ def test_a_file_that_cannot_be_counted_is_refused(tmp_path: Path, content: str |
         counted(a_file(tmp_path, content))
     assert why in caught.value.what
     assert caught.value.fix
+    assert caught.value.__context__ is None  # it would hold the file's bytes
 
 
 def test_a_workbook_under_another_name_is_refused(tmp_path: Path) -> None:
