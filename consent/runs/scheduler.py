@@ -60,11 +60,11 @@ def queue_due(
     An error in one study is logged, because raising it would lose the messages of the others. It is raised if there is
     no message at all.
     """
-    tasks = {study.key: partial(_due_messages, ledger, study, trigger, now, sandbox=sandbox) for study in studies}
-    tasks["unknown"] = partial(_orphaned_runs, ledger, {*tasks}, now)
+    tasks = [(study.key, partial(_due_messages, ledger, study, trigger, now, sandbox=sandbox)) for study in studies]
+    tasks.append(("unknown", partial(_orphaned_runs, ledger, {study.key for study in studies}, now)))
     messages: list[str] = []
     failed: list[Exception] = []
-    for study, task in tasks.items():
+    for study, task in tasks:
         try:
             messages += task()
         except Exception as error:
@@ -103,11 +103,11 @@ def request_run(
         is_same = record.request == wanted.request and record.sandbox == sandbox
         if record.is_open and is_same and _is_queueable(record):
             again = _queued_again(ledger, record, ledger.lease_of(study.key), now)
-            return QueuedRun(again or record, next(iter(_messages(study.key, "http", [again])), None))
+            return QueuedRun(again or record, next(iter(_messages("http", [again])), None))
     added = ledger.add(wanted)
     if added is None:
         raise RecordChangedError(f"Another run has the id {wanted.run_id}.", "Request the run again.")
-    return QueuedRun(added, _messages(study.key, "http", [added])[0])
+    return QueuedRun(added, _messages("http", [added])[0])
 
 
 def _due_messages(
@@ -125,7 +125,7 @@ def _due_messages(
         queued.append(ledger.add(scheduled))
     if step == "reopen":
         queued += [_reopened(ledger, record, now) for record in records if record.run_id == run_id]
-    return _messages(study.key, trigger, queued)
+    return _messages(trigger, queued)
 
 
 def _orphaned_runs(ledger: RunLedger, known: set[str], now: datetime) -> list[str]:
@@ -133,14 +133,14 @@ def _orphaned_runs(ledger: RunLedger, known: set[str], now: datetime) -> list[st
     records = [record for record in ledger.runs(since=now - _LOOK_BACK) if record.is_open and _is_queueable(record)]
     orphaned = [record for record in records if record.study not in known]
     queued = [_queued_again(ledger, record, ledger.lease_of(record.study), now) for record in orphaned]
-    return _messages("unknown", "timer", queued)
+    return _messages("timer", queued)
 
 
-def _messages(study: str, trigger: str, queued: Sequence[RunRecord | None]) -> list[str]:
-    run_ids = [record.run_id for record in queued if record]
-    for run_id in run_ids:
-        logger.info("event=run_queued study=%s run=%s trigger=%s", study, run_id, trigger)
-    return [message_for(run_id) for run_id in run_ids]
+def _messages(trigger: str, queued: Sequence[RunRecord | None]) -> list[str]:
+    records = [record for record in queued if record]
+    for record in records:
+        logger.info("event=run_queued study=%s run=%s trigger=%s", record.study, record.run_id, trigger)
+    return [message_for(record.run_id) for record in records]
 
 
 def _queued_again(ledger: RunLedger, record: RunRecord, lease: LeaseRecord | None, now: datetime) -> RunRecord | None:

@@ -51,6 +51,10 @@ def test_a_study_that_is_due_is_recorded_and_queued(ledger: RunLedger) -> None:
     assert (kept(ledger).state, kept(ledger).queued_at) == ("requested", NOW)
 
 
+def test_a_study_may_be_called_unknown(ledger: RunLedger) -> None:
+    assert queued(ledger, Clock(), "unknown") == ["unknown.2026-11-16"]
+
+
 def test_the_first_sight_of_a_study_is_stored(ledger: RunLedger) -> None:
     queued(ledger, Clock())
 
