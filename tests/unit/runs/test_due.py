@@ -176,14 +176,14 @@ def test_an_expired_lease_delays_nothing() -> None:
     ("finished_at", "expected"),
     [
         (NOON - MINUTE, "leave"),
-        (NOON - 6 * HOUR + SECOND, "leave"),
-        (NOON - 6 * HOUR, "reopen"),
+        (NOON - 2 * HOUR + SECOND, "leave"),
+        (NOON - 2 * HOUR, "reopen"),
         (NOON + 5 * MINUTE, "leave"),  # by a clock that is a little fast
         (NOON + 6 * MINUTE, "reopen"),  # by one that is wrong
         (None, "reopen"),
     ],
 )
-def test_a_refused_run_rests_for_six_hours(finished_at: datetime | None, expected: str) -> None:
+def test_a_refused_run_rests_for_two_hours(finished_at: datetime | None, expected: str) -> None:
     assert step(a_run(state="refused", finished_at=finished_at)) == expected
 
 
