@@ -12,6 +12,7 @@ from consent.config.checks import dropbox_sandbox_url
 from consent.config.settings import Settings
 from consent.counting.period import choose_period
 from consent.dates import utc_now
+from consent.runs.ledger.record import asked_id
 from consent.runs.ledger.store import open_ledger
 from consent.runs.pipeline import RunResult, run_report
 from consent.runs.progress import Progress
@@ -42,6 +43,7 @@ def run_now(study: StudyConfig, settings: Settings, request: RunRequest, progres
             with open_services(study, settings) as services:
                 return run_report(study, services, request, past=past, progress=progress)
         nonce = uuid.uuid4().hex
-        record = new_record(study, request, "command line", now, sandbox=sandbox, nonce=nonce[:6])
+        run_id = asked_id(study.key, now, nonce[:6])
+        record = new_record(run_id, study, request, "command line", now, sandbox=sandbox)
         perform = job(settings, ledger, progress=progress)
         return run_at_once(record, ledger, perform, now=utc_now, holder=f"command line {nonce}")

@@ -152,7 +152,6 @@ class Platform:
             ),
             worker.now(),
             sandbox=True,
-            nonce="asked",
         )
         return [asked.message] if asked.message else []
 

@@ -17,6 +17,10 @@ from consent.errors import LedgerRefusedError, RecordChangedError
 from consent.files import StoredFile
 from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.record import LeaseRecord, RunCounts, RunRecord, State, Trigger, WeekCounts
+from consent.runs.request import RunRequest
+from consent.runs.scheduler import QueuedRun, request_run
+from consent.studies.parser import parse_study
+from tests.support.builders import CONSENT, STUDY
 from tests.support.ledger_stores import Store, at_once, kept, there, with_field
 from tests.support.run_builders import MONDAY, NOW, a_report, a_run
 
@@ -400,6 +404,23 @@ class LedgerContract:
         seen = at_once(MANY, lambda number: store.open().first_seen("adults", NOW + timedelta(seconds=number)))
 
         assert set(seen) == {store.open().first_seen("adults", LATER)}
+
+    # --- requests
+
+    @pytest.mark.parametrize("before", ["nothing", "an equal run that ended"])
+    def test_equal_requests_at_once_make_one_run_with_one_message(self, store: Store, before: str) -> None:
+        study = parse_study(STUDY + CONSENT, "adults")
+
+        def request(_: int) -> QueuedRun:
+            return request_run(store.open(), study, RunRequest(dry_run=True), NOW, sandbox=False)
+
+        ended = "" if before == "nothing" else request(0).record.run_id
+        if ended:
+            store.open().write(replace(there(store.open().read(ended)), state="refused"))
+        found = at_once(MANY, request)
+
+        assert len({run.record.run_id for run in found} - {ended}) == 1
+        assert len([run for run in found if run.message]) == 1
 
     # --- rows edited by hand
 
