@@ -199,7 +199,7 @@ def test_a_run_that_lost_its_lease_writes_nothing(study: StudyConfig, world: Dem
 def test_a_report_is_compared_with_the_one_before_its_cut_off(study: StudyConfig, world: DemoWorld) -> None:
     asked: list[date | None] = []
 
-    result = run_once(study, world, past=asked.append)
+    result = run_once(study, world, past=lambda before: asked.append(before) or [])
 
     assert (asked, result.summary.changes) == ([None, TODAY], FIRST)
 
@@ -210,12 +210,12 @@ def test_without_a_run_history_a_report_is_not_compared(study: StudyConfig, worl
 
 def test_a_report_much_lower_than_the_last_is_not_delivered(study: StudyConfig, world: DemoWorld) -> None:
     with pytest.raises(ImplausibleDropError, match="from 500 as of 2026-11-16 to 400 as of 2026-11-22"):
-        run_once(study, world, past=lambda before: a_last_report(500))
+        run_once(study, world, past=lambda before: [a_last_report(500)])
     assert world.account.files() == {}
 
 
 def test_a_drop_that_a_person_accepts_is_delivered_with_remarks(study: StudyConfig, world: DemoWorld) -> None:
-    result = run_once(study, world, request=RunRequest(accept_drop=True), past=lambda before: a_last_report(500))
+    result = run_once(study, world, request=RunRequest(accept_drop=True), past=lambda before: [a_last_report(500)])
     assert (result.state, ["from 500" in remark for remark in result.remarks]) == ("delivered", [True, False])
 
 
@@ -232,7 +232,7 @@ def test_a_report_of_one_site_alone_is_not_delivered(study: StudyConfig, world: 
     project = registry(PEOPLE, today=TODAY)
     world.redcap.app = Redcap([replace(project, users=[User("consent_reports", TOKEN, group=project.groups[0])])])
     with pytest.raises(ImplausibleDropError, match="sees only that site"):
-        run_once(study, world, past=lambda before: replace(a_last_report(0), has_groups=True))
+        run_once(study, world, past=lambda before: [replace(a_last_report(0), has_groups=True)])
 
 
 def test_a_lost_response_still_ends_in_one_complete_set(study: StudyConfig, world: DemoWorld) -> None:

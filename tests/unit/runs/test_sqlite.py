@@ -1,6 +1,9 @@
 """Tests of the run history in a file: the contract, other processes, and files that cannot be used."""
 
+import contextlib
+import itertools
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -8,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from consent.errors import LedgerRefusedError, LedgerUnavailableError
 from consent.runs.ledger.serialization import instant_text
 from consent.runs.ledger.sqlite import SCHEMA_VERSION, SqliteLedger
-from tests.support.ledger_contract import INSTANT, LedgerContract, a_lease
+from tests.support.ledger_contract import INSTANT, WEEKS, LedgerContract, a_lease
 from tests.support.ledger_stores import SqliteStore
-from tests.support.run_builders import a_run
+from tests.support.run_builders import a_report, a_run
 
 
 class TestSqliteLedger(LedgerContract):
@@ -137,7 +141,76 @@ def test_a_person_can_read_the_file(store: SqliteStore) -> None:
     assert rows == [("adults.2026-11-16", "requested", "2026-11-16T13:00:00.000000Z")]
 
 
-def test_an_empty_file_that_a_process_left_behind_is_used(store: SqliteStore) -> None:
-    store.path.touch()
+def test_reading_creates_no_file(store: SqliteStore) -> None:
+    assert (store.open().runs(), store.path.exists()) == ([], False)
 
-    assert store.open().add(a_run()) is not None
+
+# --- damage
+
+
+def test_a_file_that_was_emptied_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
+    (tmp_path / "runs.sqlite").touch()
+
+    with pytest.raises(LedgerRefusedError, match="damaged"):
+        SqliteLedger(tmp_path / "runs.sqlite", wait_seconds=0).runs()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE history SET document = replace(document, '800', '700')",
+        "UPDATE history SET week_counts = NULL",
+        "UPDATE history SET key = 'adults.other'",
+        "DELETE FROM history",
+        "DELETE FROM seal",
+    ],
+)
+def test_a_history_that_another_program_changed_is_refused(store: SqliteStore, statement: str) -> None:
+    store.open().add(a_report(week_counts=WEEKS))
+    store.execute(statement)
+
+    refused(store.path, "is damaged", "compared with no earlier one")
+
+
+def all_of(ledger: SqliteLedger) -> Any:
+    """Everything that readers of a history see."""
+    studies = ("adults", "children")
+    reports = [ledger.last_report(study, sandbox=False) for study in studies]
+    return ledger.runs(), reports, [ledger.lease_of(study) for study in studies]
+
+
+@pytest.fixture(name="healthy", scope="module")
+def _healthy(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, Any]:
+    """The bytes of a history, and what it holds."""
+    ledger = SqliteLedger(tmp_path_factory.mktemp("healthy") / "runs.sqlite")
+    for number, study in itertools.product(range(30), ("adults", "children")):
+        ledger.add(a_report(run_id=f"{study}.{number}", study=study, week_counts=WEEKS))
+    ledger.put_lease(a_lease())
+    return ledger.path.read_bytes(), all_of(ledger)
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data(), kind=st.sampled_from(["bits", "end", "zeros", "swap"]))
+def test_a_damaged_file_is_refused_or_holds_everything(
+    data: st.DataObject, kind: str, healthy: tuple[bytes, Any]
+) -> None:
+    content, expected = bytearray(healthy[0]), healthy[1]
+    pages, page = len(content) // 4096, st.integers(0, len(content) // 4096 - 1)
+    first, second = 4096 * data.draw(page), 4096 * data.draw(page)
+    if kind == "bits":
+        for place in data.draw(st.lists(st.integers(0, 8 * len(content) - 1), min_size=1, max_size=8)):
+            content[place // 8] ^= 1 << place % 8
+    elif kind == "end":
+        del content[data.draw(st.integers(0, 4096 * pages - 1)) :]
+    elif kind == "zeros":
+        content[first : first + 4096] = bytes(4096)
+    else:
+        content[first : first + 4096], content[second : second + 4096] = (
+            content[second : second + 4096],
+            content[first : first + 4096],
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = SqliteLedger(Path(folder, "runs.sqlite"), wait_seconds=0)
+        ledger.path.write_bytes(content)
+        with contextlib.suppress(LedgerRefusedError):
+            assert all_of(ledger) == expected
