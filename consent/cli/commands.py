@@ -44,7 +44,7 @@ def demo(options: argparse.Namespace, screen: Screen) -> None:
     with demo_world(options.participants, today=day_in(study.time_zone, utc_now())) as world, screen.watching():
         with open_services(study, Settings(world.settings)) as services:
             # The registry is new each time, so its report is the first.
-            result = run_report(study, services, past=lambda before: None, progress=screen)
+            result = run_report(study, services, past=lambda before: (), progress=screen)
         screen.stage("Copying the delivered files")
         output, delivered = LocalFolder(options.output), world.account.files()
         try:

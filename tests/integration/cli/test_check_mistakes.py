@@ -146,7 +146,7 @@ def run(world: CheckWorld) -> RunResult:
     settings = world.settings()
     study = choose_study(load_studies(settings), None)
     with closing(open_ledger(settings, default="sqlite")) as ledger:
-        past = partial(ledger.last_report, study.key, sandbox=True)
+        past = partial(ledger.last_reports, study.key, sandbox=True)
         with open_services(study, settings, sleep=lambda seconds: None) as services:
             return run_report(study, services, past=past)
 
