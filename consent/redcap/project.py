@@ -55,18 +55,20 @@ def expected_project(study: StudyConfig, about: dict[str, str]) -> int:
 
 
 def describe_project(client: RedcapClient, about: dict[str, str], study: StudyConfig | None = None) -> Project:
-    """Request the project's fields and events, as a run of the study needs them.
+    """Request the project's fields, events and what the token may read of repeats, as a run of the study needs them.
 
-    Without a study, also request what the token may read of repeats and groups.
+    Without a study, also request what the token may read of groups.
     """
     needed, optional = {"metadata": "data dictionary"}, []
     if study and any(ref.is_checkbox for _, ref in named_fields(study)):
         needed["exportFieldNames"] = "list of export columns"
     if about.get("is_longitudinal") == "1":
         needed["formEventMapping"] = "list of events"
+    repeats = about.get("has_repeating_instruments_or_events")
+    if repeats == "1" or (repeats is None and not study):
+        optional.append("repeatingFormsEvents")
     if not study:
-        nothing_repeats = about.get("has_repeating_instruments_or_events") == "0"
-        optional = ["dag"] if nothing_repeats else ["repeatingFormsEvents", "dag"]
+        optional.append("dag")
     responses = {content: _rows(client, content, name) for content, name in needed.items()}
     for content in optional:
         with contextlib.suppress(SourceRefusedError):  # the right is missing; or nothing repeats, on an old server

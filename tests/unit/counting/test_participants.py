@@ -22,6 +22,7 @@ SECOND_FORM = CONSENT.replace("consent_date", "v2_date").replace("consent_obtain
 CHECKBOX = CONSENT.replace('"consent_obtained"', '"choices(7)"').replace('["2"]', "[]")
 CHECKBOX_RIDER = RIDER.replace('"rider_a"', '"extras(7)"')
 TWO_FORMS = a_study(consents=CONSENT + SECOND_FORM)
+RIDER_FIELDS = (FieldRef("rider_a"),)
 IN_EVENTS = a_study(consents=CONSENT + 'events = ["start", "year_1"]\n')
 CERTIFIED = a_study(consents=CONSENT + 'form_complete = "consent_complete"\n')
 
@@ -264,13 +265,13 @@ def test_consents_of_one_day_are_sorted_by_event_then_instance(
     [({0, 1}, "declined"), ({0}, "agreed"), ({1}, "declined"), (set(), "not_offered")],
 )
 def test_a_rider_comes_from_the_latest_consent_whose_form_offers_it(offering: set[int], answer: str) -> None:
-    column_map = a_column_map(TWO_FORMS, offered_by={"rider a": frozenset(offering)})
+    column_map = a_column_map(TWO_FORMS, offered_by={"rider a": dict.fromkeys(offering, RIDER_FIELDS)})
     rows = [a_row(v2_date="", v2_obtained=""), of_form_2("2023-09-20", rider_a="0")]
     assert the_one(*rows, counting=a_counting(TWO_FORMS, column_map=column_map)).riders == (answer,)
 
 
 def test_a_rider_of_a_form_without_agreement_is_not_offered() -> None:
-    column_map = a_column_map(TWO_FORMS, offered_by={"rider a": frozenset({1})})
+    column_map = a_column_map(TWO_FORMS, offered_by={"rider a": {1: RIDER_FIELDS}})
     rows = [a_row(v2_date="", v2_obtained=""), of_form_2("2023-09-20", "2", rider_a="1")]
     assert the_one(*rows, counting=a_counting(TWO_FORMS, column_map=column_map)).riders == ("not_offered",)
 
@@ -394,7 +395,7 @@ def test_quality_codes_of_one_consent(values: dict[str, str], codes: set[str]) -
 
 @pytest.mark.parametrize(("form", "codes"), [(0, set()), (1, {"rider_without_consent"})])
 def test_a_rider_agreed_to_on_a_form_without_it_is_reviewed(form: int, codes: set[str]) -> None:
-    column_map = a_column_map(TWO_FORMS, offered_by={"rider a": frozenset({form})})
+    column_map = a_column_map(TWO_FORMS, offered_by={"rider a": {form: RIDER_FIELDS}})
     row = a_row(v2_date="", v2_obtained="")
     assert the_one(row, counting=a_counting(TWO_FORMS, column_map=column_map)).quality == codes
 
@@ -419,7 +420,7 @@ def test_a_rider_on_the_consent_form_is_not_read_from_unsigned_rows() -> None:
         a_row(redcap_event_name="e1", rider_a=""),
         a_row(redcap_event_name="e2", rider_a="1", consent_date="", consent_obtained=""),
     ]
-    on_the_form = a_counting(column_map=a_column_map(a_study(), separate_riders=frozenset()))
+    on_the_form = a_counting(column_map=a_column_map(a_study(), separate_fields={"rider a": ()}))
     assert the_one(*rows, counting=on_the_form).riders == ("not_answered",)
 
 

@@ -90,7 +90,7 @@ def test_riders_are_optional() -> None:
     ],
 )
 def test_a_field_may_be_one_option_of_a_checkbox(written: str, meant: FieldRef) -> None:
-    assert a_study(riders=with_value("field", f'"{written}"', RIDER)).riders[0].field == meant
+    assert a_study(riders=with_value("field", f'"{written}"', RIDER)).riders[0].fields == (meant,)
 
 
 @pytest.mark.parametrize(("written", "meant"), [("/", "/"), ("/Reports/Weekly/", "/Reports/Weekly")])
