@@ -81,7 +81,7 @@ def _consent(table: TomlTable) -> model.ConsentForm:
     form = model.ConsentForm(
         date=(date := table.field_name("date")),
         decision=model.FieldRef(date) if agreed_when else model.FieldRef(*table.field_ref("decision")),
-        agreed=(agreed_when,) if agreed_when else table.texts("agreed", at_least_one=True),
+        agreed=(codes := table.texts("agreed", at_least_one=not agreed_when)) or (agreed_when,),
         declined=table.texts("declined"),
         pending=table.texts("pending"),
         pending_text=table.texts("pending_text"),
@@ -90,7 +90,7 @@ def _consent(table: TomlTable) -> model.ConsentForm:
         agreed_when=agreed_when,
         where=_where(table),
     )
-    if agreed_when and (table.has("decision") or table.texts("agreed") or form.declined or form.pending):
+    if agreed_when and (table.has("decision") or codes or form.declined or form.pending):
         fix = "Remove it, or remove decision and the codes of agreed, declined and pending."
         table.add_problem("agreed_when", "it takes the place of a decision, and there is one", fix)
     if agreed_when == "complete" and not form.form_complete:

@@ -438,3 +438,71 @@ def test_an_instance_beyond_all_numbers_is_read_as_none() -> None:
 def test_every_consent_has_quality_codes_not_only_the_decisive_one() -> None:
     rows = [on_day("2023-09-12", instance="1"), on_day("", instance="2"), on_day("soon", instance="3")]
     assert the_one(*rows).quality == {"no_date", "unreadable_date"}
+
+
+# One form for several consents, and forms without a decision
+
+SEVERAL = a_study(
+    consents=CONSENT + 'where = { which = ["main"] }\n',
+    riders=RIDER.replace('"rider_a"', '"consent_obtained"').replace('"0"', '"2"') + 'where = { which = ["blood"] }\n',
+)
+
+
+def signed_for(which: str, day: str = "2023-09-12", decision: str = "1", *, record: str = "1") -> dict[str, str]:
+    """A repeat of the form that holds every consent."""
+    return on_day(day, decision=decision, instance="1") | {RECORD: record, "which": which}
+
+
+def test_only_the_rows_that_where_selects_are_consents() -> None:
+    rows = [
+        *(signed_for("main"), signed_for("blood", "2023-09-20")),
+        *(signed_for("main", record="2"), signed_for("puncture", decision="2", record="2")),
+        *(signed_for("main", decision="2", record="3"), signed_for("blood", record="3")),
+        signed_for("blood", record="4"),
+    ]
+    found = the_participants(rows, a_counting(SEVERAL))
+    assert {record: (one.kind, one.taking_part, one.riders, {*one.quality}) for record, one in found.items()} == {
+        "1": ("consented", True, ("agreed",), set()),
+        "2": ("consented", True, ("not_answered",), set()),
+        "3": ("declined", False, ("",), {"rider_without_consent"}),
+        "4": ("pending", False, ("",), {"rider_without_consent"}),
+    }
+
+
+@pytest.mark.parametrize(
+    ("agreed_when", "values", "expected"),
+    [
+        ("dated", {}, ("consented", "")),
+        ("dated", {"consent_date": ""}, ("pending", "not_started")),
+        ("dated", {"consent_date": "Consent not completed"}, ("pending", "open")),
+        ("dated", {"consent_date": "soon"}, ("not_counted", "unreadable_date")),
+        ("complete", {"consent_complete": "2"}, ("consented", "")),
+        ("complete", {"consent_complete": "1"}, ("pending", "open")),
+        ("complete", {"consent_complete": "0", "consent_date": ""}, ("pending", "not_started")),
+        ("complete", {"consent_complete": "2", "consent_date": ""}, ("not_counted", "no_date")),
+    ],
+)
+def test_a_date_or_a_status_takes_the_place_of_a_decision(
+    agreed_when: str, values: dict[str, str], expected: tuple[str, str]
+) -> None:
+    form = f'[[consent]]\ndate = "consent_date"\nagreed_when = "{agreed_when}"\n'
+    status = 'form_complete = "consent_complete"\n' if agreed_when == "complete" else ""
+    study = a_study(consents=form + status + 'pending_text = ["Consent not completed"]\n')
+    assert class_of(a_row(consent_obtained="2", **values), counting=a_counting(study)) == expected
+
+
+@pytest.mark.parametrize(
+    ("answers", "answer"),
+    [(("1", ""), "agreed"), (("", "0"), "declined"), (("1", "0"), "declined"), (("7", "1"), "agreed")],
+)
+def test_of_the_fields_of_one_rider_a_refusal_counts_before_an_agreement(answers: tuple[str, str], answer: str) -> None:
+    study = a_study(riders=RIDER.replace('"rider_a"', '["rider_a", "rider_fr"]'))
+    row = a_row(rider_a=answers[0], rider_fr=answers[1])
+    assert the_one(row, counting=a_counting(study)).riders == (answer,)
+
+
+def test_a_rider_on_the_row_beside_a_repeating_form_is_read_there() -> None:
+    column_map = a_column_map(TWO_FORMS)
+    repeat = of_form_2("2023-09-20") | {INSTRUMENT: "v2", INSTANCE: "1", EVENT: ""}
+    rows = [a_row(v2_date="", v2_obtained="", rider_a="0"), repeat]
+    assert the_one(*rows, counting=a_counting(TWO_FORMS, column_map=column_map)).riders == ("declined",)
