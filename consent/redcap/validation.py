@@ -39,6 +39,14 @@ def find_mismatches(study: StudyConfig, project: Project) -> Iterator[Problem]:
             yield from find_dead_codes(study.version.field, rider.offered_in, project, f"riders[{n}].offered_in")
 
 
+def forms_that_share_rows(study: StudyConfig, project: Project) -> set[str]:
+    """Return the forms whose fields must stand on one row: those of the consents, their version and selected rows."""
+    selecting = {f"riders[{n}].field" for n, rider in enumerate(study.riders, 1) if rider.where}
+    named = (ref for key, ref in named_fields(study) if key.startswith(("consent[", "version.")) or key in selecting)
+    filters = (each.field for rider in study.riders for each in rider.where)
+    return {project.form_of(ref.field) for ref in (*named, *filters)}
+
+
 def _row_problems(study: StudyConfig, project: Project) -> Iterator[Problem]:
     """Yield the fields that must stand on one row and never do, and those that no row holds."""
     for key, ref in named_fields(study):
@@ -50,7 +58,7 @@ def _row_problems(study: StudyConfig, project: Project) -> Iterator[Problem]:
         rows = _shared_rows([form.decision.field, form.date, *(each.field.field for each in form.where)], project)
         if form.events:
             rows = {(event, repeated) for event, repeated in rows if event in form.events}
-        if not rows and all(map(project.places_of, (form.decision.field, form.date))):
+        if not rows and {*form.events} <= {*project.events} and project.places_of(form.decision.field):
             yield _apart(f"consent[{n}]", form, project)
         rows_of_consents |= rows
     for n, rider in enumerate(study.riders, 1):
