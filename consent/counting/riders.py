@@ -6,6 +6,7 @@ import numpy as np
 
 from consent.counting.columns import Array, is_one_of
 from consent.counting.consents import Batch, answers_of, holds_consent, latest_consents
+from consent.redcap.arrivals import EVENT
 from consent.studies.model import FieldRef, Rider
 
 AGREED, DECLINED, NOT_ANSWERED, NOT_OFFERED = "agreed", "declined", "not_answered", "not_offered"
@@ -18,14 +19,29 @@ def answer_riders(batch: Batch) -> dict[str, Array]:
     The answer comes from the latest agreed consent whose form and version have the rider. A later consent without the
     rider changes nothing. If the study file names versions (``offered_in``), a blank version is none of them.
     """
-    latest: dict[tuple[tuple[int, ...], tuple[str, ...]], Array] = {}
+    column_map = batch.counting.column_map
+    latest: dict[tuple[tuple[int, ...], tuple[str, ...], frozenset[str] | None], Array] = {}
     answers = {}
     for rider in batch.counting.study.riders:
-        offers = (tuple(batch.counting.column_map.offered_by[rider.key]), rider.offered_in)
+        offers = (tuple(column_map.offered_by[rider.key]), rider.offered_in, column_map.rider_events.get(rider.key))
         if offers not in latest:
-            latest[offers] = latest_consents(batch.consents[has_rider(rider, batch)], batch.size)
+            latest[offers] = latest_offering(rider, batch)
         answers[rider.key] = _answers(rider, latest[offers], batch)
     return answers
+
+
+def latest_offering(rider: Rider, batch: Batch) -> Array:
+    """Return the position of each participant's latest agreed consent that has the rider; -1 for none.
+
+    If the rider is on a form of its own, that is the latest one in an event with that form, where there is any.
+    """
+    offering = batch.consents[has_rider(rider, batch)]
+    latest = latest_consents(offering, batch.size)
+    if events := batch.counting.column_map.rider_events.get(rider.key):
+        in_event = np.isin(batch.rows[EVENT].to_numpy()[offering["row"].to_numpy()], [*events])
+        beside = latest_consents(offering[in_event], batch.size)
+        latest = np.where(beside >= 0, beside, latest)
+    return latest
 
 
 def has_rider(rider: Rider, batch: Batch) -> Array:

@@ -1,7 +1,7 @@
 """What to request from a REDCap project for one study, and how to read the response."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from consent.errors import DictionaryError
 from consent.redcap.arrivals import EVENT, GROUP, INSTANCE, INSTRUMENT, RECORD, RowShape
@@ -21,6 +21,8 @@ class ColumnMap:
     offered_by: Mapping[str, Mapping[int, tuple[FieldRef, ...]]]
     separate_fields: Mapping[str, tuple[FieldRef, ...]]  # of each rider: on no consent form; they may have other rows
     timestamps: frozenset[str]  # the date fields that are survey timestamps, in the server's time zone
+    # for each rider, the events whose consents can have its answer on their row; absent where every event may
+    rider_events: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def plan_export(study: StudyConfig, project: Project) -> ExportPlan:
             offered_by={rider.key: _offering_forms(rider, study, project) for rider in study.riders},
             separate_fields={rider.key: _separate_fields(rider, study, project) for rider in study.riders},
             timestamps=timestamps,
+            rider_events={rider.key: events for rider in study.riders if (events := _events_of(rider, study, project))},
         ),
         fields=tuple(fields),
         listing_fields=(project.record_id, *(f"{form}{COMPLETE}" for form in forms)),
@@ -86,6 +89,13 @@ def _offering_forms(rider: Rider, study: StudyConfig, project: Project) -> dict[
             form = project.form_of(consent.decision.field)
             fields[n] = (*(ref for ref in rider.fields if project.form_of(ref.field) == form), *fields[n])
     return fields if elsewhere else {n: refs for n, refs in fields.items() if refs}
+
+
+def _events_of(rider: Rider, study: StudyConfig, project: Project) -> frozenset[str]:
+    """Return the events of a rider on forms of its own; none where it selects rows, or is on a consent form."""
+    if rider.where or _separate_fields(rider, study, project) != rider.fields:
+        return frozenset()
+    return frozenset(event for ref in rider.fields for event, _ in project.places_of(ref.field))
 
 
 def _separate_fields(rider: Rider, study: StudyConfig, project: Project) -> tuple[FieldRef, ...]:

@@ -230,6 +230,7 @@ def odd_countings(draw: st.DrawFn, studies: Sequence[StudyConfig] = STUDIES) -> 
         separate_fields={
             rider.key: rider.fields if rider.where or draw(st.booleans()) else () for rider in study.riders
         },
+        rider_events={one.key: frozenset({"year_1"}) for one in study.riders if not one.where and draw(st.booleans())},
         offered_by={
             rider.key: dict.fromkeys(draw(forms), () if rider.where else rider.fields) for rider in study.riders
         },

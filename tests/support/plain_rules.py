@@ -193,7 +193,8 @@ def answer_to(rider: Rider, agreed: list[PlainConsent], rows: list[Row], countin
     offering = [consent for consent in agreed if has_rider(rider, consent, counting)]
     if not offering:
         return "not_offered"
-    latest = offering[-1]
+    events = counting.column_map.rider_events.get(rider.key, ())
+    latest = ([consent for consent in offering if consent.row[EVENT] in events] or offering)[-1]
     fields = counting.column_map.offered_by[rider.key][latest.form]
     answer = answer_in(rider, fields, latest.row) or (latest.beside and answer_in(rider, fields, latest.beside)) or ""
     answer = answer or answer_elsewhere(rider, rows, counting)

@@ -506,3 +506,9 @@ def test_a_rider_on_the_row_beside_a_repeating_form_is_read_there() -> None:
     repeat = of_form_2("2023-09-20") | {INSTRUMENT: "v2", INSTANCE: "1", EVENT: ""}
     rows = [a_row(v2_date="", v2_obtained="", rider_a="0"), repeat]
     assert the_one(*rows, counting=a_counting(TWO_FORMS, column_map=column_map)).riders == ("declined",)
+
+
+def test_a_consent_in_an_event_without_the_riders_form_does_not_hide_its_answer() -> None:
+    column_map = a_column_map(a_study(), rider_events={"rider a": frozenset({"start"})})
+    rows = [on_day("2023-09-12", event="start", rider_a="1"), on_day("2023-09-20", event="year_1", rider_a="")]
+    assert the_one(*rows, counting=a_counting(column_map=column_map)).riders == ("agreed",)

@@ -443,3 +443,10 @@ def test_a_rider_on_several_forms_is_read_from_the_form_of_the_consent() -> None
         0: (FieldRef("rider_a"), extra_field), 1: (FieldRef("rider_v2"), extra_field)
     }  # fmt: skip
     assert column_map.separate_fields["rider a"] == (extra_field,)
+
+
+def test_the_events_of_a_rider_on_its_own_form_are_known() -> None:
+    events = {"start_arm_1": ("enrolment", "consent", "riders"), "year_1_arm_1": ("consent",)}
+    own_form = a_project(a_line("rider_a", "riders", "yesno"), events=events)
+    assert plan_of(own_form).column_map.rider_events == {"rider a": {"start_arm_1"}}
+    assert plan_of(a_project(events=events)).column_map.rider_events == {}
