@@ -113,7 +113,7 @@ def _consent_column(batch: Batch, participants: pd.DataFrame, old: OldReading) -
 
 
 def _rider_column(rider: Rider, batch: Batch, participants: pd.DataFrame, old: OldReading) -> _Column:
-    agreed = np.any([is_one_of(batch.values(ref), rider.agreed) for ref in rider.fields], axis=0)
+    agreed = is_one_of(batch.values(rider.fields[0]), rider.agreed)
     now = _weeks_now(participants, batch)
     faults = _faults(batch, participants)
     faults = np.where((faults == "") & ~_offered(rider, batch), NOT_OFFERED, faults)
