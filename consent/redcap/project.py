@@ -55,11 +55,13 @@ def expected_project(study: StudyConfig, about: dict[str, str]) -> int:
     return int(number)
 
 
-def describe_project(client: RedcapClient, about: dict[str, str], study: StudyConfig | None = None) -> Project:
+def describe_project(
+    client: RedcapClient, about: dict[str, str], study: StudyConfig | None = None, *, with_repeats: bool = False
+) -> Project:
     """Request the project's fields and events, as a run of the study needs them.
 
-    Also request what the token may read of repeats: for a study only if fields on different forms must share a row.
-    Without a study, also request what it may read of groups.
+    Also request what the token may read of repeats: for a study only if fields on different forms must share a row, or
+    ``with_repeats``. Without a study, also request what it may read of groups.
     """
     needed = {"metadata": "data dictionary"}
     if study and any(ref.is_checkbox for _, ref in named_fields(study)):
@@ -72,8 +74,8 @@ def describe_project(client: RedcapClient, about: dict[str, str], study: StudyCo
     if study is None:
         optional = ["dag"] if has_repeats == "0" else ["repeatingFormsEvents", "dag"]
     else:
-        mixed = has_repeats == "1" and len(forms_that_share_rows(study, project)) > 1
-        optional = ["repeatingFormsEvents"] if mixed else []
+        matter = with_repeats or len(forms_that_share_rows(study, project)) > 1
+        optional = ["repeatingFormsEvents"] if matter and has_repeats == "1" else []
     for content in optional:
         with contextlib.suppress(SourceRefusedError):  # the right is missing; or nothing repeats, on an old server
             responses[content] = client.rows(content)
