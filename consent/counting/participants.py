@@ -188,8 +188,9 @@ def _quality(batch: Batch, withdrawals: WithdrawalArrays, sites: Array | None) -
     flags = {code: batch.with_consent(concerned) for code, concerned in quality_of_consents(batch).items()}
     flags["rider_without_consent"] = np.zeros(batch.size, dtype=bool)
     for rider in batch.counting.study.riders:
-        flags["rider_without_consent"] |= batch.with_row(agreed_without_consent(rider, batch))
-        flags["unknown_code"] |= batch.with_row(unknown_answers(rider, batch))
+        for ref in rider.fields:
+            flags["rider_without_consent"] |= batch.with_row(agreed_without_consent(rider, ref, batch))
+            flags["unknown_code"] |= batch.with_row(unknown_answers(rider, ref, batch))
     if sites is not None and batch.counting.study.sites:
         flags["unknown_code"] |= unknown_sites(sites, batch.counting.study.sites)
     for code, concerned in withdrawals.quality.items():

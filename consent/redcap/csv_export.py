@@ -45,8 +45,11 @@ def csv_column_map(study: StudyConfig, record_id: str) -> ColumnMap:
         columns=columns,
         missing_codes=frozenset(),
         event_order=(),
-        offered_by={rider.key: frozenset(range(len(study.consents))) for rider in study.riders},
-        separate_riders=frozenset(rider.key for rider in study.riders),
+        offered_by={
+            rider.key: dict.fromkeys(range(len(study.consents)), () if rider.where else rider.fields)
+            for rider in study.riders
+        },
+        separate_fields={rider.key: rider.fields for rider in study.riders},
         timestamps=frozenset(
             ref.field for key, ref in named_fields(study) if key.endswith(".date") and ref.field.endswith(TIMESTAMP)
         ),

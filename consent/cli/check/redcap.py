@@ -19,7 +19,7 @@ from consent.redcap.dictionary import Project
 from consent.redcap.export import try_export
 from consent.redcap.export_plan import ExportPlan, plan_export
 from consent.redcap.project import describe_project, expected_project
-from consent.redcap.validation import find_dead_codes, find_mismatches
+from consent.redcap.validation import find_dead_codes, find_mismatches, find_mixed_forms
 from consent.runs.ledger.record import RunRecord
 from consent.runs.plausibility import allowed_drop
 from consent.studies.model import FieldRef, StudyConfig, named_fields
@@ -95,7 +95,7 @@ def _check_project(client: RedcapClient, study: StudyConfig, findings: FindingCo
             "The study file has no project_id, so a token of any project would be accepted.",
             f"If this is the right project, add project_id = {number} under [redcap].",
         )
-    return findings.attempt(lambda: describe_project(client, about, study))
+    return findings.attempt(lambda: describe_project(client, about, study, with_repeats=True))
 
 
 def _check_dictionary(study: StudyConfig, project: Project, findings: FindingCollector) -> bool:
@@ -114,6 +114,8 @@ def _check_dictionary(study: StudyConfig, project: Project, findings: FindingCol
         counted = f"{len(fields)} fields, {sum(len(answers) for *_, answers in codes)} option codes"
         named = f", events: {', '.join(events)}" if events else ""
         findings.ok(f"The study file fits the data dictionary: {counted}{named}.")
+    for warning in find_mixed_forms(study, project):
+        findings.warning(warning.what, warning.fix)
     names = dict.fromkeys([project.record_id, *fields])
     identifiers = [name for name in names if (field := project.field(name)) and field.is_identifier]
     if identifiers:
@@ -132,8 +134,9 @@ def _codes(study: StudyConfig) -> Iterator[tuple[str, FieldRef, tuple[str, ...]]
         for answer, codes in (("agreed", form.agreed), ("declined", form.declined), ("pending", form.pending)):
             yield f"consent[{n}].{answer}", form.decision, codes
     for n, rider in enumerate(study.riders, 1):
-        yield f"riders[{n}].agreed", rider.field, rider.agreed
-        yield f"riders[{n}].declined", rider.field, rider.declined
+        for ref in rider.fields:
+            yield f"riders[{n}].agreed", ref, rider.agreed
+            yield f"riders[{n}].declined", ref, rider.declined
 
 
 def _check_rights(

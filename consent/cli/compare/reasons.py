@@ -12,9 +12,9 @@ import pandas as pd
 
 from consent.cli.compare.old_pipeline import CONSENT, NOWHERE, Cell, OldReading, read_by_old_rule
 from consent.counting.columns import Array, is_one_of
-from consent.counting.consents import CONSENTED, STATES, Batch, Counting, latest_consents
+from consent.counting.consents import CONSENTED, STATES, Batch, Counting
 from consent.counting.participants import LEFT_OUT, OUTSIDE, build_participants
-from consent.counting.riders import AGREED, has_rider
+from consent.counting.riders import AGREED, has_rider, latest_offering
 from consent.counting.tally import Tally, tally_participants
 from consent.reports.wording import REASONS
 from consent.studies.model import Rider
@@ -113,11 +113,11 @@ def _consent_column(batch: Batch, participants: pd.DataFrame, old: OldReading) -
 
 
 def _rider_column(rider: Rider, batch: Batch, participants: pd.DataFrame, old: OldReading) -> _Column:
-    agreed = is_one_of(batch.values(rider.field), rider.agreed)
+    agreed = is_one_of(batch.values(rider.fields[0]), rider.agreed)
     now = _weeks_now(participants, batch)
     faults = _faults(batch, participants)
     faults = np.where((faults == "") & ~_offered(rider, batch), NOT_OFFERED, faults)
-    latest = latest_consents(batch.consents[has_rider(rider, batch)], batch.size)
+    latest = latest_offering(rider, batch)
     missed = _why_missed(latest, _forms_with_same_date(batch), old.has_one[rider.key], batch)
     return _Column(
         name=rider.key,

@@ -10,7 +10,7 @@ from consent.cli.check.redcap import check_user
 from consent.cli.write_test import TEST_FILE_NAME
 from sandbox.dropbox.app import Dropbox
 from sandbox.dropbox.faults import server_error
-from sandbox.redcap.app import User
+from sandbox.redcap.app import Field, User
 from sandbox.server import Fault
 from tests.support.builders import TOKEN, a_redcap_row
 from tests.support.check_mistakes import delivering_to, with_field
@@ -111,6 +111,14 @@ def test_a_code_without_an_option_is_reported_once(world: CheckWorld) -> None:
 def test_a_field_that_is_marked_as_an_identifier_is_a_warning(world: CheckWorld) -> None:
     with_field(world, "consent_date", identifier=True)
     assert states_of(world, "as identifiers in REDCap: consent_date.") == ["warning"]
+
+
+def test_a_repeating_form_with_another_choice_is_a_warning(world: CheckWorld) -> None:
+    world.project.fields = (*world.project.fields, Field("which", "consent", "dropdown", choices="1, Main | 2, Blood"))
+    world.project.repeating_forms = {(None, "consent")}
+    world.project.rows = [a_redcap_row(instrument="consent", instance=1)]
+    (finding,) = found(world.check(), "the form 'consent' repeats and has other choices: which")
+    assert finding.state == "warning"
 
 
 def test_records_are_not_checked_if_the_study_file_does_not_fit(world: CheckWorld) -> None:
