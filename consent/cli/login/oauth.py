@@ -45,7 +45,7 @@ class Authorisation:
             token = _refresh_token(self._flow.finish(code))
         except requests.HTTPError as error:
             token = _error_from_response(error.response)
-        except (requests.RequestException, ValueError, KeyError, TypeError, AttributeError):
+        except (requests.RequestException, ValueError, RecursionError, KeyError, TypeError, AttributeError):
             token = _unreachable("Dropbox could not be reached, or another server answered in its place.")
         if isinstance(token, ConsentReportError):
             raise token  # not in `except`: there it would carry the library's error, which holds the code
@@ -69,7 +69,7 @@ def _error_from_response(response: "requests.Response") -> ConsentReportError | 
     if response.status_code != 400:
         return _unreachable(f"Dropbox, or a server in its place, returned HTTP status {response.status_code}.")
     name = ""
-    with contextlib.suppress(ValueError, KeyError, TypeError):
+    with contextlib.suppress(ValueError, RecursionError, KeyError, TypeError):
         name = response.json()["error"]
     if name == "invalid_grant":
         return None
