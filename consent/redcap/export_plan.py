@@ -31,6 +31,7 @@ class ExportPlan:
     fields: tuple[str, ...]
     listing_fields: tuple[str, ...]
     survey_fields: bool
+    needs_plain_ids: bool = False  # records are left out by id, and REDCap may hash an id marked as an identifier
 
 
 def plan_export(study: StudyConfig, project: Project) -> ExportPlan:
@@ -56,7 +57,7 @@ def plan_export(study: StudyConfig, project: Project) -> ExportPlan:
         shape=RowShape(record_id=project.record_id, values=value_columns(study, columns), structure=structure),
         column_map=ColumnMap(
             columns=columns,
-            missing_codes=project.missing_codes,
+            missing_codes=project.missing_codes | {*study.redcap.missing_codes},
             event_order=project.events,
             offered_by={key: on_forms or all_forms for key, on_forms in rider_forms.items()},
             separate_riders=frozenset(key for key, on_forms in rider_forms.items() if not on_forms),
@@ -65,6 +66,7 @@ def plan_export(study: StudyConfig, project: Project) -> ExportPlan:
         fields=tuple(fields),
         listing_fields=(project.record_id, *(f"{form}{COMPLETE}" for form in forms)),
         survey_fields=bool(surveys),
+        needs_plain_ids=project.fields[0].is_identifier and any(rule.id_pattern for rule in study.leave_out),
     )
 
 
