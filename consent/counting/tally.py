@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from consent.counting.consents import CONSENTED, DECLINED
-from consent.counting.participants import LEFT_OUT, NOT_COUNTED, OUTSIDE, TAKING_PART
+from consent.counting.participants import EXCLUDED, NOT_COUNTED, TAKING_PART
 from consent.counting.riders import AGREED
 from consent.redcap.csv_export import unusable_file
 
@@ -95,7 +95,7 @@ def _tally_columns(participants: pd.DataFrame, *columns: str) -> Counter[Any]:
 def _tally_sites(participants: pd.DataFrame) -> Counter[tuple[str, str]]:
     classes, sites = participants["participant_class"].to_numpy(), participants["site"].to_numpy()
     counted = {
-        PARTICIPANTS: ~np.isin(classes, (LEFT_OUT, OUTSIDE)),
+        PARTICIPANTS: ~np.isin(classes, EXCLUDED),
         CONSENTED: classes == CONSENTED,
         TAKING_PART: participants["taking_part"].to_numpy(),
         RECENT: participants["recent"].to_numpy(),

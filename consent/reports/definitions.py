@@ -56,6 +56,8 @@ def _days(study: StudyConfig) -> str:
 
 def _people(study: StudyConfig) -> str:
     text = ["A participant is one REDCap record."]
+    if study.redcap.double_data_entry:
+        text.append("Working copies of double data entry (ids ending in --1 or --2) are none, and counted separately.")
     if study.only:
         text.append(
             f"Only records with {code_names(study.only.codes)} in {field_name(study.only.field)} are in the study."
@@ -77,6 +79,8 @@ def _form(form: ConsentForm, study: StudyConfig) -> str:
     if form.declined:
         text.append(f"{code_names(form.declined).capitalize()} means declined.")
     waiting = ["blank", *([code_names(form.pending)] if form.pending else []), "a missing-data code of the project"]
+    if study.redcap.missing_codes:
+        waiting[-1] += f" ({either(study.redcap.missing_codes)} among them)"
     text.append(f"Pending means {either(waiting)}.")
     text.append(f"The date is field {form.date}, read as YYYY-MM-DD (or the date part of a date and time).")
     if form.date.endswith("_timestamp"):

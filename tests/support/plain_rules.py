@@ -40,6 +40,8 @@ def classify_one(record: str, rows: list[Row], counting: Counting) -> PlainParti
     """Apply every rule to the rows of one participant."""
     study, no_answers = counting.study, ("",) * len(counting.study.riders)
     nothing = optional_of([], [], "", False, PlainWithdrawal(), counting)
+    if re.search(r".--[12]$", record):
+        return PlainParticipant("working_copy", riders=no_answers, optional=nothing)
     for rule in study.leave_out:
         if is_left_out(rule, record, rows):
             return PlainParticipant("left_out", rule.reason, riders=no_answers, optional=nothing)

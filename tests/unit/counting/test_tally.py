@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consent.counting.consents import Counting
+from consent.counting.participants import EXCLUDED
 from consent.counting.tally import Tally
 from consent.redcap.arrivals import RECORD
 from tests.support.builders import a_row, tally_of
@@ -51,7 +52,7 @@ def plain_optional(participants: list[PlainParticipant]) -> dict[str, Any]:
     counts: dict[str, Any] = {}
     optional = [who.optional for who in participants]
     if "site" in optional[0]:
-        inside = [who for who in participants if who.kind not in ("left_out", "outside")]
+        inside = [who for who in participants if who.kind not in EXCLUDED]
         counted = {
             "participants": inside,
             "consented": [who for who in inside if who.kind == "consented"],
