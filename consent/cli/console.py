@@ -168,6 +168,8 @@ def _participants(summary: ConsentSummary) -> Iterator[_Row]:
     yield from (("Left out", n, reason) for reason, n in summary.left_out.items())
     if summary.study.only:
         yield "Outside", summary.outside, "not in this study"
+    if summary.working_copies:
+        yield "Copies", summary.working_copies, "working copies of double data entry, not counted"
 
 
 def _riders(summary: ConsentSummary) -> Iterator[_Row]:

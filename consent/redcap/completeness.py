@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from consent.errors import IncompleteExportError
+from consent.errors import IncompleteExportError, SourceRefusedError
 from consent.redcap.arrivals import ReceivedRows, Row, RowShape, find_missing, sort_hashes
 from consent.redcap.client import Parameter, RedcapClient
 from consent.redcap.error_mapping import RUN_AGAIN
@@ -28,6 +28,11 @@ def list_rows(client: RedcapClient, plan: ExportPlan) -> ReceivedRows:
     if not listed.rows:
         what = "REDCap lists no record at all; a busy server also does this by mistake."
         raise IncompleteExportError(what, "Run again. If the project is empty, there is nothing to report yet.")
+    if listed.hashed_ids and plan.needs_plain_ids:
+        raise SourceRefusedError(
+            "REDCap hashes the record ids (each is 32 hexadecimal digits), so no id_pattern of the study file fits.",
+            "Ask for the export right 'Full Data Set' for the token's user, or leave these records out by a field.",
+        )
     return listed
 
 

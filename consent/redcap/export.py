@@ -67,7 +67,7 @@ def export_registry(
     except TooLargeError as error:
         logger.warning("event=redcap_export_in_batches %s", log_text(error))
         part, in_batches = _read_in_batches(reader, list_ids(client, plan)), True
-    ensure_no_repeated_rows(part.received, "REDCap's export")
+    ensure_no_repeated_rows(part.received)
     accepted = check_complete(client, plan, listed, part.received, in_batches=in_batches)
     return Exported(part.counts, accepted.record_count, part.received.record_count, part.has_groups)
 

@@ -143,6 +143,10 @@ def _option_problem(ref: FieldRef, field: ProjectField, project: Project) -> Pro
         return Problem(f"The checkbox '{ref.field}' has no option '{ref.code}'.", f"Options now: {', '.join(options)}.")
     if ref not in project.checkbox_columns:
         return Problem(f"REDCap exports no column for '{ref}'.", "Ask the REDCap administrator.")
+    column = project.checkbox_columns[ref]
+    if shared := [other for other, name in project.checkbox_columns.items() if name == column and other != ref]:
+        what = f"REDCap exports '{ref}' and '{shared[0]}' as one column, {column}."
+        return Problem(what, "Give one of these options another code in REDCap.")
     return None
 
 

@@ -12,7 +12,9 @@ from consent.cli.check.context import CheckContext, ResolvedAccess
 from consent.cli.check.findings import FindingCollector
 from consent.config.credentials import Secret
 from consent.config.settings import LOOPBACK_HOSTS, Network
+from consent.counting.summarise import MERGE_COPIES
 from consent.errors import ConsentReportError
+from consent.redcap.arrivals import is_working_copy
 from consent.redcap.client import RedcapClient
 from consent.redcap.completeness import list_ids, list_rows, split_ids
 from consent.redcap.dictionary import Project
@@ -194,7 +196,13 @@ def _check_records(
     if listed is None:
         return
     _check_number(listed.record_count, last, study.max_drop, findings)
-    has_groups = findings.attempt(lambda: try_export(client, plan, split_ids([list_ids(client, plan)[0]])))
+    bundles = findings.attempt(lambda: list_ids(client, plan))
+    if not bundles:
+        return
+    if study.redcap.double_data_entry and (copies := sum(map(is_working_copy, split_ids(bundles)))):
+        what = f"{copies:,} records are named like working copies of double data entry (X--1, X--2): not counted."
+        findings.warning(what, MERGE_COPIES)
+    has_groups = findings.attempt(lambda: try_export(client, plan, split_ids(bundles[:1])))
     if has_groups is None:
         return
     findings.ok(f"All {len(plan.shape.columns)} columns arrive (tested with a few records, which were not kept).")

@@ -121,6 +121,14 @@ def test_a_repeating_form_with_another_choice_is_a_warning(world: CheckWorld) ->
     assert finding.state == "warning"
 
 
+@pytest.mark.parametrize(("key", "n"), [("", 1), ("double_data_entry = false\n", 0)])
+def test_working_copies_of_double_data_entry_are_a_warning(key: str, n: int, world: CheckWorld) -> None:
+    world.project.rows = [a_redcap_row(record) for record in ("1", "1--1", "1--2")]
+    world.change_study("project_id = 14\n", f"project_id = 14\n{key}")
+    warnings = found(world.check(), "2 records are named like working copies")
+    assert [finding.state for finding in warnings] == ["warning"] * n
+
+
 def test_records_are_not_checked_if_the_study_file_does_not_fit(world: CheckWorld) -> None:
     with_field(world, "rider_a", name="rider_b")
     assert states_of(world, "Records were not checked") == ["unknown"]

@@ -1,11 +1,14 @@
 """Tests of the export: a complete registry or an error, with a simulated REDCap that loses a part of it."""
 
 import gc
+import hashlib
 import json
 import logging
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -711,3 +714,19 @@ def test_a_timestamp_counts_on_its_day_in_the_studys_time_zone(open_redcap: Open
 def test_a_form_that_is_not_a_survey_has_no_timestamp(open_redcap: Open) -> None:
     with pytest.raises(SourceRefusedError, match=r"column consent_timestamp\. .* not a survey has no timestamp"):
         export(open_redcap(), a_study(consents=SURVEY_CONSENT))
+
+
+LEAVE_OUT = '[[leave_out]]\nreason = "test record"\nid_pattern = "TEST.*"\n'
+
+
+@pytest.mark.parametrize(
+    ("is_identifier", "more", "is_refused"), [(True, LEAVE_OUT, True), (False, LEAVE_OUT, False), (True, "", False)]
+)
+def test_a_study_that_leaves_records_out_by_id_needs_ids_that_are_not_hashed(
+    is_identifier: bool, more: str, is_refused: bool, open_redcap: Open
+) -> None:
+    fields = [replace(REDCAP_FIELDS[0], identifier=is_identifier), *REDCAP_FIELDS[1:]]
+    hashed = [a_redcap_row(hashlib.md5(name.encode()).hexdigest()) for name in ("1", "TEST-1")]
+    asked = open_redcap(a_redcap_project(*hashed, fields=fields))
+    with pytest.raises(SourceRefusedError, match="hashes the record ids") if is_refused else nullcontext():
+        export(asked, a_study(more=more))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from consent.errors import IncompleteExportError
+from consent.errors import IncompleteExportError, SourceDataError
 from consent.redcap.arrivals import (
     EVENT,
     INSTANCE,
@@ -23,7 +23,7 @@ from consent.redcap.arrivals import (
 )
 
 STRUCTURE = (EVENT, INSTRUMENT, INSTANCE)
-SIMILAR_IDS = ["1", "01", "001", " 1", "1 ", "1-1", "11", "1e5", "100000", "a", "A", "é", "e\u0301", "a,b", 'a"b', ""]
+SIMILAR_IDS = ["1", "01", "001", " 1", "1 ", "1-1", "11", "1e5", "100000", "a", "A", "é", "e\u0301", "a,b", 'a"b']
 
 
 def a_row(record: str = "1", event: str = "", instrument: str = "", instance: str = "", *values: str) -> Row:
@@ -81,6 +81,22 @@ def test_a_batch_is_yielded_before_the_next_rows_are_read() -> None:
     assert next(rows) == a_row("3")
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\t"])
+def test_a_blank_record_id_is_refused_with_its_row(blank: str) -> None:
+    with pytest.raises(SourceDataError, match="REDCap's export cannot be counted: row 4 has no record id"):
+        ReceivedRows.of([a_row("1"), a_row("1", "x"), a_row(blank)])
+
+
+@pytest.mark.parametrize(
+    ("ids", "are_hashed"),
+    [(["0123456789abcdef" * 2, "F" * 32], True), (["F" * 32, "1"], False), (["F" * 33], False), (["G" * 32], False)],
+)
+def test_hashed_ids_are_recognised_if_all_are_hashed(ids: list[str], are_hashed: bool) -> None:
+    received = ReceivedRows.of([a_row(ids[0])])
+    received.add(ReceivedRows.of(map(a_row, ids[1:])))
+    assert received.hashed_ids == are_hashed
+
+
 def test_similar_ids_are_different_records() -> None:
     assert ReceivedRows.of(map(a_row, SIMILAR_IDS)).record_count == len(SIMILAR_IDS)
 
@@ -111,19 +127,19 @@ def test_a_record_id_with_damaged_letters_has_a_hash() -> None:
 
 def test_a_repeated_row_is_an_error_without_its_record_id() -> None:
     with pytest.raises(IncompleteExportError, match=r"holds 1 row more than once") as caught:
-        ensure_no_repeated_rows(ReceivedRows.of([a_row("CANARY"), a_row("CANARY"), a_row("2")]), "The export")
+        ensure_no_repeated_rows(ReceivedRows.of([a_row("CANARY"), a_row("CANARY"), a_row("2")]))
     assert "CANARY" not in str(caught.value)
 
 
 def test_rows_received_once_are_no_error() -> None:
-    ensure_no_repeated_rows(ReceivedRows.of([a_row("1", "x"), a_row("1", "y"), a_row("2")]), "The export")
+    ensure_no_repeated_rows(ReceivedRows.of([a_row("1", "x"), a_row("1", "y"), a_row("2")]))
 
 
 def test_a_row_of_two_responses_is_repeated() -> None:
     received = ReceivedRows.of([a_row("1")])
     received.add(ReceivedRows.of([a_row("1")]))
     with pytest.raises(IncompleteExportError, match="holds 1 row more than once"):
-        ensure_no_repeated_rows(received, "The export")
+        ensure_no_repeated_rows(received)
 
 
 def test_received_rows_keep_no_record_id() -> None:
