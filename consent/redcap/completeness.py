@@ -18,7 +18,7 @@ from consent.redcap.export_plan import ExportPlan
 T = TypeVar("T")
 
 BUNDLE = 25  # ids that are kept, and requested, together
-FEW_RECORDS, FEW_OF_SMALL, FEW_OF_LARGE = 5, 0.1, 0.02  # may be added or deleted during an export
+FEW_RECORDS, FEW_OF_SMALL, FEW_OF_LARGE = 5, 0.1, 0.02  # may be added or deleted during a run
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class CompletenessCheck:
     - It holds exactly the rows of the listing before it. A lost or doubled record would be a difference, unless another
       record takes over its old name, or gave up its new one, during this export. An export in batches lasts long
       enough for that, so it always needs the second case.
-    - A second listing explains every difference: a few rows were only added, or only deleted.
+    - A second listing explains every difference: a few rows were added, and none is gone.
     """
 
     client: RedcapClient
@@ -138,11 +138,11 @@ def _doubt_of_changes(before: ReceivedRows, received: ReceivedRows, after: Recei
     if lost := int(np.isin(missing, sort_hashes(after.rows)).sum()):
         return f"REDCap lists {len(before.rows):,} rows, but {lost:,} of them did not arrive."
     deleted, added = len(find_missing(before.rows, after.rows)), len(find_missing(after.rows, before.rows))
-    if max(deleted, added) > _few_rows(before):
-        what = f"{max(deleted, added):,} of {len(before.rows):,} rows changed during the export"
-        return f"{what}, so its responses may be incomplete."
-    if deleted and added:
-        return "Rows were deleted and others added during the export, so a renamed record may be missing or doubled."
+    if deleted:
+        what = f"{deleted:,} of {len(before.rows):,} rows were deleted or renamed during the export"
+        return f"{what}, so a record may be missing or counted twice."
+    if added > _few_rows(before):
+        return f"{added:,} rows were added to {len(before.rows):,} during the export, so it may be incomplete."
     return ""
 
 
@@ -152,7 +152,7 @@ def _in_neither(received: Hashes, before: Hashes, after: Hashes) -> npt.NDArray[
 
 
 def _few_rows(listed: ReceivedRows) -> int:
-    """The rows of so few records that people may have added or deleted them during an export."""
+    """The rows of so few records that people may have added or deleted them during a run."""
     records = listed.record_count
     few = max(1, min(FEW_RECORDS, records * FEW_OF_SMALL), records * FEW_OF_LARGE)
     return math.ceil(few * len(listed.rows) / records)
