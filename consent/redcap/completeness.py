@@ -94,9 +94,9 @@ class CompletenessCheck:
     A renamed record has its old name in a listing before the rename, and its new name in a listing after it. An export
     meanwhile may hold it under both names or under neither. So an export is believed in two cases:
 
-    - It holds exactly the rows of the listing before it. A lost or doubled record would be a difference, unless another
-      record takes over its old name, or gave up its new one, during this export. An export in batches lasts long
-      enough for that, so it always needs the second case.
+    - It holds exactly the rows of the listing before it. A lost or doubled record is then a difference, unless another
+      record took over its old name, or gave up its new one, in these seconds. An export in batches takes minutes, so
+      this case is not enough for it.
     - A second listing explains every difference: a few rows were added, and none is gone.
     """
 

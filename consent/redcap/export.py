@@ -81,7 +81,7 @@ def export_registry(
         logger.warning("event=redcap_export_doubted attempt=%d what=%s", number, doubt)
     hours = f"from {started:%H:%M} to {now():%H:%M} ({started.tzinfo})"
     raise IncompleteExportError(
-        f"{doubt} This was so in {MAX_EXPORTS} exports, {hours}.",
+        f"{doubt} It was tried {MAX_EXPORTS} times, {hours}.",
         "Run again at an hour when nobody works in REDCap, such as the evening. If it fails again, show this message "
         "to the REDCap administrator.",
     )

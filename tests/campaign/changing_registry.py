@@ -1,8 +1,8 @@
 """A registry that people change while it is read, and what may be counted of each person in it.
 
-A response is made record by record, in the order of the ids. Meanwhile people add, delete, rename and edit records, move
-them to another group, or put the token's user into a group. So one response may hold a renamed record under both of its
-names, or under neither.
+A response is made record by record, in the order of the ids. Meanwhile people add, delete, rename and edit records,
+move them to another group, or put the token's user into a group. So one response may hold a renamed record under both
+of its names, or under neither.
 """
 
 import random

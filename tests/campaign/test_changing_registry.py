@@ -69,7 +69,7 @@ def test_nine_in_ten_registries_that_change_for_a_moment_are_reported(played: Pl
 
 
 def test_every_registry_at_rest_is_reported_correctly(redcap_server: Server) -> None:
-    assert play(redcap_server, export_now, calm=True) == dict.fromkeys(SEEDS, [])
+    assert play(redcap_server, export_now, calm=True) == {seed: [] for seed in SEEDS}
 
 
 def test_the_earlier_rule_is_wrong_about_somebody_in_many_registries(redcap_server: Server) -> None:
