@@ -543,6 +543,11 @@ def test_listings_that_were_short_at_first_are_no_error(open_redcap: Open) -> No
     assert export(redcap).counts == counts_of(everybody)
 
 
+def test_an_export_during_which_many_records_are_added_is_repeated(changing: Callable[..., Asking]) -> None:
+    before, meanwhile, after = (people(*map(str, range(records))) for records in (10, 11, 180))
+    assert export(changing(before, meanwhile, after)).counts == counts_of(after)
+
+
 def test_a_server_may_never_list_repeats_without_a_status(open_redcap: Open) -> None:
     redcap = open_redcap(KINDS["repeating form"])
     without_repeats = changed_responses(
@@ -611,7 +616,7 @@ def test_a_record_renamed_between_batches_is_counted_once(changing: Callable[...
 
 def test_a_record_that_takes_over_a_name_between_batches_is_counted_once(changing: Callable[..., Asking]) -> None:
     """The rows received are those listed before: the renamed record's first name, and its second one."""
-    redcap = in_batches(changing, MANY, MANY[1:])
+    redcap = changing(*[people(*MANY)] * 4, people(*MANY[1:]), switches=LITTLE_MEMORY)
     assert export(redcap).counts == counts_of(people(*MANY[1:]))
 
 
