@@ -9,7 +9,7 @@ import re
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from typing import TypeAlias
 
@@ -27,6 +27,7 @@ RECORD = "record"  # a batch's first column: the record id, under any name in th
 EVENT, INSTRUMENT, INSTANCE = "redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance"
 GROUP, SURVEY = "redcap_data_access_group", "redcap_survey_identifier"
 BATCH_ROWS = 10_000
+BATCH_CHARACTERS = 5_000_000  # a field may hold a whole letter; an ordinary batch is below
 
 _HASHED = re.compile(r"[0-9a-fA-F]{32}")  # how REDCap writes record ids for a user who may not see them
 
@@ -120,29 +121,45 @@ def is_working_copy(record: str) -> bool:
 
 
 def record_batches(
-    rows: Iterable[Row], received: ReceivedRows, *, split: frozenset[int] = frozenset(), size: int = BATCH_ROWS
+    rows: Iterable[Row],
+    received: ReceivedRows,
+    *,
+    split: frozenset[int] = frozenset(),
+    size: int = BATCH_ROWS,
+    characters: int = BATCH_CHARACTERS,
 ) -> Iterator[list[Row]]:
-    """Yield batches of about ``size`` rows in the order received, never splitting a record; ``received`` collects them.
+    """Yield batches in the order received, never splitting a record; ``received`` collects their rows.
 
-    split: hashes of records whose rows are not adjacent; they are gathered and yielded at the end.
+    split: hashes of records whose rows are not adjacent; they are gathered and yielded at the end. size, characters:
+    a batch is complete when it has so many rows, or values of so many characters in total.
     """
     batch: list[Row] = []
+    length = 0
     gathered: dict[str, list[Row]] = {}
-    for record, group in groupby(rows, key=itemgetter(0)):
-        together = list(group)
-        if split and hash_of(record) in split:
-            gathered.setdefault(record, []).extend(together)
-            continue
+    for together in chain(_whole_records(rows, split, gathered), _emptied(gathered)):
         received.add_record(together)
         batch += together
-        if len(batch) >= size:
+        length += sum(len("".join(row)) for row in together)
+        if len(batch) >= size or length >= characters:
             yield batch
-            batch = []
-    for together in gathered.values():
-        received.add_record(together)
-        batch += together
+            batch, length = [], 0
     if batch:
         yield batch
+
+
+def _whole_records(rows: Iterable[Row], split: frozenset[int], gathered: dict[str, list[Row]]) -> Iterator[list[Row]]:
+    """Yield the adjacent rows of each record; those of a split record go into ``gathered``."""
+    for record, group in groupby(rows, key=itemgetter(0)):
+        if split and hash_of(record) in split:
+            gathered.setdefault(record, []).extend(group)
+        else:
+            yield list(group)
+
+
+def _emptied(gathered: dict[str, list[Row]]) -> Iterator[list[Row]]:
+    """Yield the gathered records in order, and release each."""
+    while gathered:
+        yield gathered.pop(next(iter(gathered)))
 
 
 def frame_of(rows: list[Row], shape: RowShape) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -94,7 +95,10 @@ def run_report(
     project = inspect_project(services.redcap, study)
     progress.stage("Exporting records")
     count = _counter(Counting(study, project.plan.column_map, period))
-    exported = export_registry(services.redcap, project.plan, count, Tally(), progress.records)
+    zone = ZoneInfo(study.time_zone)
+    exported = export_registry(
+        services.redcap, project.plan, count, Tally(), progress.records, lambda: services.now().astimezone(zone)
+    )
 
     ensure_dates_meet_decisions(exported.counts)
     summary = _summarise_export(study, period, project, exported, sandbox=services.sandbox)

@@ -33,7 +33,7 @@ from consent.studies.model import FieldRef, LeaveOut, RowFilter, StudyConfig
 from sandbox.demo import DemoWorld, demo_world
 from sandbox.people import TOKEN, expected_counts, people, registry
 from sandbox.redcap.app import Redcap, User
-from sandbox.redcap.faults import login_page, without_record
+from sandbox.redcap.faults import duplicated_row, login_page
 from sandbox.server import Fault
 from tests.support.readable_text import names_word, readable_text, spells
 from tests.support.run_builders import a_report
@@ -168,7 +168,7 @@ def test_no_record_id_is_in_any_delivered_file_or_log_line(
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        pytest.param(without_record(3), IncompleteExportError, id="a record missing"),
+        pytest.param(duplicated_row(3), IncompleteExportError, id="a row twice"),
         pytest.param(login_page(match="version"), SourceRefusedError, id="a sign-in page"),
         pytest.param(Fault("answer", match="record", skip=1, status=403), SourceRefusedError, id="refused"),
     ],

@@ -70,6 +70,18 @@ def test_a_listed_row_that_was_not_received_is_missing(listed: list[Row], receiv
     assert set(missing.tolist()) == {hash_of(*row) for row in {*listed} - {*received}}
 
 
+@settings(deadline=None)
+@given(ROWS, st.integers(min_value=1, max_value=40), st.booleans())
+def test_a_batch_has_no_more_characters_than_allowed_before_its_last_record(
+    rows: list[Row], characters: int, apart: bool
+) -> None:
+    split = frozenset(hash_of(row[0]) for row in rows) if apart else frozenset()
+    batches = record_batches(rows if apart else sorted(rows), ReceivedRows(), split=split, characters=characters)
+    for batch in batches:
+        without_last = [row for row in batch if row[0] != batch[-1][0]]
+        assert sum(len("".join(row)) for row in without_last) < characters
+
+
 def test_gathered_rows_of_a_record_keep_their_order() -> None:
     rows = [a_row("1", "x"), a_row("2"), a_row("1", "y"), a_row("3"), a_row("1", "z")]
     assert batches_of(rows, 100) == [[rows[1], rows[3], rows[0], rows[2], rows[4]]]
