@@ -5,6 +5,7 @@ The file is valid TOML. It lacks only what a person must fill in.
 
 import json
 import textwrap
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from string import Template
 
@@ -121,8 +122,8 @@ def study_text(project: Project, candidates: Mapping[str, Candidates]) -> str:
 
 def _more_of_consent(project: Project, decisions: Candidates) -> Iterator[str]:
     if decisions.listed:
-        status = f"{decisions.listed[0].form}{COMPLETE}"
-        yield f'# form_complete = "{status}"    ## without certification, an e-consent is pending'
+        status = _toml(f"{decisions.listed[0].form}{COMPLETE}")
+        yield f"# form_complete = {status}    ## without certification, an e-consent is pending"
     if project.events:
         yield f"# events = [{', '.join(map(_toml, project.events))}]    ## only rows of these events"
     if project.repeating:
@@ -178,5 +179,12 @@ def _comment(text: str) -> list[str]:
 
 
 def _toml(text: str) -> str:
-    """Return a basic string; its escapes are those of JSON and one more. https://toml.io/en/v1.0.0#string"""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """Return a basic string in one line of visible characters. https://toml.io/en/v1.0.0#string"""
+    return '"' + "".join(mark if mark.isprintable() and mark not in '"\\' else _escape(mark) for mark in text) + '"'
+
+
+def _escape(mark: str) -> str:
+    if ord(mark) > 0xFFFF:
+        return f"\\U{ord(mark):08x}"
+    is_half = unicodedata.category(mark) == "Cs"  # half of a character, which TOML does not allow
+    return "\\ufffd" if is_half else json.dumps(mark)[1:-1]
