@@ -121,7 +121,7 @@ class Screen(Progress):
             rows = ((code, n, REASONS[code]) for code, n in summary.quality.items())
             self._section("Records to review", _plain_table(rows))
         self.out.print()
-        self.say(*_deliveries(result))
+        self.say(*map(printable, _deliveries(result)))
         for note in (*summary.notes, *result.remarks):
             self.out.print(f"Note: {printable(note)}", markup=False)
         self.out.print()
