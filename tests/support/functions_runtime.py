@@ -43,15 +43,14 @@ class RunningApp:
         return self._call(http_call(name, "POST", url, body=body))
 
     def get(
-        self,
-        name: str,
-        url: str,
-        query: Mapping[str, str] | None = None,
-        params: Mapping[str, str] | None = None,
-        method: str = "GET",
+        self, name: str, url: str, query: Mapping[str, str] | None = None, params: Mapping[str, str] | None = None
     ) -> Invocation:
-        """Send a GET or HEAD request to an HTTP function, with its query and route parameters."""
-        return self._call(http_call(name, method, url, query=query, params=params))
+        """Send a GET request to an HTTP function, with its query and route parameters."""
+        return self._call(http_call(name, "GET", url, query=query, params=params))
+
+    def head(self, name: str, url: str) -> Invocation:
+        """Send a HEAD request to an HTTP function."""
+        return self._call(http_call(name, "HEAD", url))
 
     def deliver(self, name: str, message: str, dequeue_count: int = 1) -> Invocation:
         """Deliver a queue message to a function, for the first or the n-th time."""

@@ -131,9 +131,7 @@ def test_only_a_survey_about_consent_offers_its_timestamp(surveys: bool, names: 
 @pytest.mark.parametrize(
     ("part", "field"),
     [
-        ("sites", a_field("hospital", "dropdown")),
         ("versions", a_field("form_version")),
-        ("withdrawal_flags", a_field("withdrew", "yesno")),
         ("withdrawal_dates", a_field("withdrawn_on", validation="date_ymd")),
         ("withdrawal_extents", a_field("extent", "radio", form="withdrawal")),
     ],

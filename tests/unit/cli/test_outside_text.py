@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -55,34 +56,19 @@ def with_attacks(test: Callable[..., None]) -> Callable[..., None]:
     return given(text=st.text(marks, min_size=1))(test)
 
 
-# --- the study file of ``init``
-
-
-def odd_project(text: str) -> Project:
-    """Return a project in which everything that a person may write is this text, with candidates for every part."""
-    kinds = ("radio", "checkbox", "yesno", "text")
-    names = [f"{word}_{kind}" for word in ("consent", "site", "version", "withdrawn") for kind in kinds]
-    choices = ((text, text), ("1", text))
-    fields = [ProjectField(name, text, name.split("_")[1], text, choices, text, text) for name in (*names, "a_b")]
-    return Project(
-        (ProjectField("record_id", text, "text"), *fields, ProjectField(text, text, text)),
-        title=text,
-        forms_by_event={text: (text,)},
-        repeating=frozenset({(text, text)}),
-        groups=((text, text),),
-    )
-
-
 @with_attacks
 def test_no_text_of_a_project_is_active_in_its_study_file_and_each_candidate_is_a_line_of_toml(text: str) -> None:
-    project = odd_project(text)
+    kinds = ("radio", "checkbox", "yesno", "text")
+    names = [f"{word}_{kind}" for word in ("consent", "site", "version", "withdrawn", "other") for kind in kinds]
+    choices = ((text, text), ("1", text))
+    fields = [ProjectField(name, text, name.split("_")[1], text, choices, text, text) for name in names]
+    places: dict[str, Any] = {"repeating": frozenset({(text, text)}), "groups": choices, "title": text}
+    ends = ProjectField("record_id", text, "text"), ProjectField(text, text, text)
+    project = Project((ends[0], *fields, ends[1]), forms_by_event={text: (text,)}, **places)
     written = study_text(project, study_candidates(project))
     assert tomllib.loads(written) == EMPTY
     found = [tomllib.loads(line[2:]) for line in written.splitlines() if line.startswith("# ")]
     assert {"events": [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")]} in found
-
-
-# --- the terminal
 
 
 @pytest.fixture(name="result", scope="module")
@@ -90,14 +76,10 @@ def _result(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     return result_of(tmp_path_factory.mktemp("result"), riders=1)
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 def printed(show: Callable[[Console], None]) -> str:
     """Return what a wide terminal without colours receives."""
-    screen = Terminal()
+    screen = io.StringIO()
+    screen.isatty = lambda: True  # type: ignore[method-assign]
     show(Console(file=screen, width=10_000, highlight=False, markup=False, emoji=False, color_system=None))
     return screen.getvalue()
 
@@ -107,62 +89,49 @@ def a_review(text: str) -> Review:
     return Review(replace(a_study(), title=text), date(2026, 11, 16), 60, Worklist((entry,)))
 
 
-def printed_lists(result: RunResult, text: str) -> list[str]:
-    """Return the lists that hold this text in every cell from outside."""
+def lists_of(result: RunResult, text: str) -> list[str]:
+    """Return the printed lists with this text in every cell from outside."""
     study, compared = replace(a_study(), title=text), a_comparison(a_row("1"))
     number = replace(compared.totals[0], column=text, week=date(2023, 9, 11), data_changed=1)
     comparison = replace(compared, study=study, totals=(number,), numbers=(number,))
     summary = replace(result.summary, study=study, left_out={text: 1}, notes=(text,))
-    run = replace(result, summary=summary, place=text, remarks=(text,))
-    shows: tuple[Callable[[Console], None], ...] = (
-        lambda out: output_review(a_review(text), None, out, as_json=False),
-        lambda out: show_comparison(comparison, out),
-        lambda out: Screen(out).report(run),
-        lambda out: show_runs([a_run(study=text)], out),
-    )
-    return [printed(show) for show in shows]
+    return [
+        printed(lambda out: output_review(a_review(text), None, out, as_json=False)),
+        printed(lambda out: show_comparison(comparison, out)),
+        printed(lambda out: Screen(out).report(replace(result, summary=summary, place=text, remarks=(text,)))),
+        printed(lambda out: show_runs([a_run(study=text)], out)),
+    ]
 
 
-def printed_messages(text: str) -> list[str]:
-    """Return the messages and the CSV that hold this text; they may have several lines."""
+def messages_of(text: str) -> list[str]:
+    """Return the printed messages, and the CSV, with this text; it may be several lines."""
     finding = Finding(subject="REDCap", state="problem", what=text, fix=text)
-    shows: tuple[Callable[[Console], None], ...] = (
-        lambda out: output_review(a_review(text), STDOUT, out, as_json=False),
-        lambda out: show_runs([a_run("failed", what=text, fix=text)], out),
-        lambda out: show_checkup(Checkup((finding,)), out, None),
-        lambda out: Screen(out, out).problem(text),
-        lambda out: Screen(out).say(text),
-        lambda out: Prompts(out).say(text),
-    )
-    return [printed(show) for show in shows]
+    return [
+        printed(lambda out: output_review(a_review(text), STDOUT, out, as_json=False)),
+        printed(lambda out: show_runs([a_run("failed", what=text, fix=text)], out)),
+        printed(lambda out: show_checkup(Checkup((finding,)), out, None)),
+        printed(lambda out: Screen(out, out).problem(text)),
+        printed(lambda out: Screen(out).say(text)),
+        printed(lambda out: Prompts(out).say(text)),
+    ]
 
 
 @with_attacks
 def test_a_terminal_receives_no_control_sequence_and_no_line_of_a_cell(result: RunResult, text: str) -> None:
-    lists = printed_lists(result, text)
-    received = "".join([*lists, *printed_messages(text)])
-    assert [mark for mark in received if not mark.isprintable() and mark != "\n"] == []
-    assert [one.count("\n") for one in lists] == [one.count("\n") for one in printed_lists(result, "x")]
-
-
-@with_attacks
-def test_json_is_printed_without_control_sequences_and_means_the_same(text: str) -> None:
-    with contextlib.redirect_stdout(io.StringIO()) as out:
+    with contextlib.redirect_stdout(io.StringIO()) as document:
         print_json({"what": text})
-    assert json.loads(out.getvalue()) == {"what": text}
-    assert [mark for mark in out.getvalue() if not mark.isprintable() and mark != "\n"] == []
-
-
-# --- the page
+    lists = lists_of(result, text)
+    printed_text = "".join([*lists, *messages_of(text), document.getvalue()])
+    assert {mark for mark in printed_text if not mark.isprintable()} == {"\n"}
+    assert json.loads(document.getvalue()) == {"what": text}
+    assert [one.count("\n") for one in lists] == [one.count("\n") for one in lists_of(result, "x")]
 
 
 @with_attacks
 def test_a_page_has_the_same_tags_and_attributes_with_any_text(text: str) -> None:
     pages = []
     for each in (text, "x"):
-        overview = a_late_overview(runs=(a_page_run("failed", reason=each, what=each, fix=each),))
-        study = replace(overview.study, title=each, contact=each, time_zone="America/Toronto")
-        assert overview.report is not None
-        report = replace(overview.report, redcap_version=each, remarks=(each,))
-        pages.append(Reader(study_page(replace(overview, study=study, report=report))))
+        usual = a_late_overview(runs=(a_page_run("failed", reason=each, what=each, fix=each),))
+        study, report = replace(usual.study, title=each, contact=each), replace(usual.before, remarks=(each,))
+        pages.append(Reader(study_page(replace(usual, study=study, report=report))))
     assert (pages[0].tags, pages[0].attributes) == (pages[1].tags, pages[1].attributes)

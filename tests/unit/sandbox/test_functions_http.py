@@ -1,6 +1,5 @@
 """Tests of which requests the local host passes to a function: none of a web page of another server."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
@@ -13,66 +12,43 @@ from sandbox.server import Request
 
 HTTP = {"name": "req", "type": "httpTrigger", "direction": "IN", "authLevel": "FUNCTION", "route": "runs"}
 TIMER = {"name": "timer", "type": "timerTrigger", "direction": "IN", "schedule": "0 0 0 1 1 *"}
-OWN = {"host": "localhost:7071"}
-JSON = {"content-type": "application/json; charset=utf-8"}
-ROUTES = pytest.mark.parametrize(("path", "accepted"), [("/api/runs", 200), ("/admin/functions/tick", 202)])
-
-
-def status_of(path: str, headers: Mapping[str, str], method: str = "POST") -> int:
-    """Return the status of a request to an app of one route and one timer."""
-    rules = HostRules("api", timedelta(minutes=1), QueueRules())
-    plan = plan_app({"start": [HTTP], "tick": [TIMER]}, rules, {})
-    done = Invocation("1", None, Answer(200, {}, b""), [], {})
-    app = FunctionsHttp(plan, lambda _call: done, lambda name: Call(name, {}))
-    return app.answer(Request(method, path, "", {**OWN, **JSON, **headers}, b"{}")).status
-
-
-@ROUTES
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {},
-        {"host": "127.0.0.1:7071"},
-        {"host": "[::1]:7071"},
-        {"host": "LOCALHOST"},
-        {"origin": "http://localhost:7071", "sec-fetch-site": "same-origin"},
-        {"origin": "http://127.0.0.1:7071"},
-    ],
-    ids=str,
+USUAL = {"host": "localhost:7071", "content-type": "application/json; charset=utf-8"}
+OWN = (
+    {},
+    {"host": "127.0.0.1:7071"},
+    {"host": "[::1]:7071"},
+    {"host": "LOCALHOST"},
+    {"origin": "http://localhost:7071", "sec-fetch-site": "same-origin"},
+    {"origin": "http://127.0.0.1:7071"},
 )
-def test_a_request_of_this_computer_is_accepted(path: str, accepted: int, headers: dict[str, str]) -> None:
-    assert status_of(path, headers) == accepted
-
-
-@ROUTES
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"host": "rebound.example.org:7071"},
-        {"host": "localhost.example.org"},
-        {"host": "example.org@localhost"},
-        {"host": ""},
-        {"origin": "https://example.org"},
-        {"origin": "null"},
-        {"origin": ""},
-        {"origin": "https://localhost:7071"},
-        {"origin": "http://localhost:3000"},
-        {"origin": "http://localhost:7071.example.org"},
-        {"sec-fetch-site": "cross-site"},
-        {"sec-fetch-site": "same-site"},
-    ],
-    ids=str,
+HOSTS = ("rebound.example.org:7071", "localhost.example.org", "example.org@localhost", "127.0.0.1.example.org:7071", "")
+ORIGINS = (
+    "https://example.org",
+    "null",
+    "",
+    "https://localhost:7071",
+    "http://localhost:3000",
+    "http://localhost:7071.a",
 )
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_request_of_another_servers_page_is_refused(
-    path: str, accepted: int, method: str, headers: dict[str, str]
+FOREIGN = (
+    *({"host": host} for host in HOSTS),
+    *({"origin": origin} for origin in ORIGINS),
+    *({"sec-fetch-site": site} for site in ("cross-site", "same-site")),
+)
+TYPES = ("", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain; application/json")
+CASES = [
+    *(("POST", headers, {200, 202}) for headers in OWN),
+    *((method, headers, {403}) for method in ("GET", "POST") for headers in FOREIGN),
+    *(("POST", {"content-type": kind}, {415}) for kind in TYPES),
+]
+
+
+@pytest.mark.parametrize("path", ["/api/runs", "/admin/functions/tick"])
+@pytest.mark.parametrize(("method", "headers", "statuses"), CASES)
+def test_only_json_and_only_pages_of_this_host_start_a_function(
+    path: str, method: str, headers: dict[str, str], statuses: set[int]
 ) -> None:
-    assert status_of(path, headers, method) == 403
-
-
-@ROUTES
-@pytest.mark.parametrize(
-    "kind", ["", "text/plain", "application/x-www-form-urlencoded", "text/plain; application/json"]
-)
-def test_only_json_can_be_posted(path: str, accepted: int, kind: str) -> None:
-    assert status_of(path, {"content-type": kind}) == 415
+    plan = plan_app({"start": [HTTP], "tick": [TIMER]}, HostRules("api", timedelta(minutes=1), QueueRules()), {})
+    done = Invocation("1", None, Answer(200, {}, b""), [])
+    app = FunctionsHttp(plan, lambda _call: done, lambda name: Call(name, {}))
+    assert app.answer(Request(method, path, "", {**USUAL, **headers}, b"{}")).status in statuses
