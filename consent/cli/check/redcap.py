@@ -4,6 +4,7 @@ Only reads. Record ids are read to count them, and a few rows to see that every 
 """
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -118,6 +119,7 @@ def _check_dictionary(study: StudyConfig, project: Project, findings: FindingCol
         findings.ok(f"The study file fits the data dictionary: {counted}{named}.")
     for warning in find_mixed_forms(study, project):
         findings.warning(warning.what, warning.fix)
+    _check_dates(study, project, findings)
     names = dict.fromkeys([project.record_id, *fields])
     identifiers = [name for name in names if (field := project.field(name)) and field.is_identifier]
     if identifiers:
@@ -128,6 +130,19 @@ def _check_dictionary(study: StudyConfig, project: Project, findings: FindingCol
     else:
         findings.ok("No exported field is marked as an identifier.")
     return not problems
+
+
+def _check_dates(study: StudyConfig, project: Project, findings: FindingCollector) -> None:
+    """Warn of dates in UTC, as of the action tags @NOW-UTC and @TODAY-UTC: their day may not be the study's."""
+    dates = dict.fromkeys(ref.field for key, ref in named_fields(study) if key.endswith(".date"))
+    annotations = {name: found.annotation for name in dates if (found := project.field(name))}
+    in_utc = [name for name, text in annotations.items() if re.search(r"(?<![^\W_])UTC(?![^\W_])", text)]
+    if in_utc and study.time_zone not in ("UTC", "Etc/UTC"):
+        findings.warning(
+            f"These dates are in UTC by their field annotation in REDCap: {', '.join(in_utc)}. Near midnight they are "
+            f"another day than in {study.time_zone}, and may be counted in another week.",
+            "Have the action tag replaced by @TODAY or @NOW, the local time of whoever fills in the form.",
+        )
 
 
 def _codes(study: StudyConfig) -> Iterator[tuple[str, FieldRef, tuple[str, ...]]]:

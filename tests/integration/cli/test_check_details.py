@@ -108,6 +108,21 @@ def test_a_code_without_an_option_is_reported_once(world: CheckWorld) -> None:
     assert states_of(world, "riders[1].agreed") == ["problem"]
 
 
+@pytest.mark.parametrize(
+    ("annotation", "states"),
+    [
+        ("@TODAY-UTC", ["warning"]),
+        ("@HIDDEN @NOW_UTC", ["warning"]),
+        ("entered in UTC, not local time", ["warning"]),
+        ("@TODAY", []),
+        ("@SETVALUE='OUTCOME'", []),
+    ],
+)
+def test_a_date_of_consent_in_utc_is_a_warning(world: CheckWorld, annotation: str, states: list[str]) -> None:
+    with_field(world, "consent_date", annotation=annotation)
+    assert states_of(world, "are in UTC by their field annotation in REDCap: consent_date.") == states
+
+
 def test_a_field_that_is_marked_as_an_identifier_is_a_warning(world: CheckWorld) -> None:
     with_field(world, "consent_date", identifier=True)
     assert states_of(world, "as identifiers in REDCap: consent_date.") == ["warning"]
