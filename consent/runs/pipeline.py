@@ -104,7 +104,7 @@ def run_report(
     summary = _summarise_export(study, period, project, exported, sandbox=services.sandbox)
     summary = replace(summary, changes=compare(summary, past(period.cutoff)) if past else NOT_COMPARED)
     drop = check_drop(summary, exported.has_groups, last, accept_drop=request.accept_drop) if past else ()
-    remarks = (*drop, *_remarks(summary, exported.counts))
+    remarks = (*drop, *map(str, project.warnings), *_remarks(summary, exported.counts))
 
     destination = _destination(study, period, sandbox=services.sandbox)
     plan = _plan(render, summary, destination, services.folder, lease, progress)

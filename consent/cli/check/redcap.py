@@ -98,7 +98,7 @@ def _check_project(client: RedcapClient, study: StudyConfig, findings: FindingCo
             "The study file has no project_id, so a token of any project would be accepted.",
             f"If this is the right project, add project_id = {number} under [redcap].",
         )
-    return findings.attempt(lambda: describe_project(client, about, study, with_repeats=True))
+    return findings.attempt(lambda: describe_project(client, about, study))
 
 
 def _check_dictionary(study: StudyConfig, project: Project, findings: FindingCollector) -> bool:

@@ -132,7 +132,7 @@ def test_a_repeating_form_with_another_choice_is_a_warning(world: CheckWorld) ->
     world.project.fields = (*world.project.fields, Field("which", "consent", "dropdown", choices="1, Main | 2, Blood"))
     world.project.repeating_forms = {(None, "consent")}
     world.project.rows = [a_redcap_row(instrument="consent", instance=1)]
-    (finding,) = found(world.check(), "the form 'consent' repeats and has other choices: which")
+    (finding,) = found(world.check(), "several rows of the form 'consent', which has other choices: which")
     assert finding.state == "warning"
 
 
