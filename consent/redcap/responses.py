@@ -43,8 +43,10 @@ def _objects(pieces: Iterable[bytes], headers: Mapping[str, str], make: Callable
         row_ahead = _ROW_AHEAD.match(buffer, position)
         if row_ahead and row_ahead[1] == separator:
             with contextlib.suppress(json.JSONDecodeError, RecursionError):  # the row is not complete yet
-                row, position = _DECODER.raw_decode(buffer, row_ahead.end())
-                separator = ","
+                row, end_of_row = _DECODER.raw_decode(buffer, row_ahead.end())
+                if buffer.count('":', row_ahead.end(), end_of_row) != len(row):  # a nested object, or a name twice
+                    _ensure_distinct_names(buffer, row_ahead.end())
+                position, separator = end_of_row, ","
                 yield make(row)
                 continue
         elif end := _END.match(buffer, position):
@@ -63,6 +65,7 @@ def read_object(pieces: Iterable[bytes], headers: Mapping[str, str]) -> dict[str
     text, found, end = beginning(pieces).strip(BLANK), None, 0
     with contextlib.suppress(ValueError, RecursionError):
         found, end = _DECODER.raw_decode(text)
+        _ensure_distinct_names(text)
     if not end and text.startswith("{") and _is_json(headers):
         raise _truncated()
     if not (isinstance(found, dict) and end == len(text) and _is_json(headers)) or error_text(text) is not None:
@@ -130,6 +133,18 @@ def _flat(row: dict[str, Any]) -> dict[str, str]:
                 raise _not_rows()
             row[name] = "" if value is None else str(value)
     return row
+
+
+def _ensure_distinct_names(text: str, start: int = 0) -> None:
+    """Raise SourceDataError if the object has a name twice: json would keep the last value."""
+
+    def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(found := dict(pairs)) == len(pairs):
+            return found
+        what = "A row of REDCap's response has one column twice, so which of the values is right is not known."
+        raise SourceDataError(what, "Ask the REDCap administrator whether two options of a checkbox share a column.")
+
+    json.JSONDecoder(object_pairs_hook=distinct).raw_decode(text, start)
 
 
 def _not_rows() -> SourceDataError:

@@ -252,7 +252,13 @@ class LedgerContract:
 
     @pytest.mark.parametrize(
         ("study", "expected"),
-        [("adults", ["adults.1"]), ("it's", ["it's.1"]), ("nobody", []), (None, ["it's.1", "adults.1"])],
+        [
+            ("adults", ["adults.1"]),
+            ("it's", ["it's.1"]),
+            ("nobody", []),
+            ("\0\ud800", []),
+            (None, ["it's.1", "adults.1"]),
+        ],
     )
     def test_runs_are_listed_by_study(self, ledger: RunLedger, study: str | None, expected: list[str]) -> None:
         ledger.add(a_run(run_id="adults.1", study="adults"))

@@ -21,8 +21,7 @@ REPORTED: frozenset[State] = frozenset({"delivered", "unchanged"})
 LEASE_LENGTH = timedelta(minutes=10)
 CLOCK_DIFFERENCE = timedelta(minutes=5)  # the most that the clocks of two machines may differ
 
-_STUDY = r"[a-z0-9][a-z0-9_-]*"
-_RUN_ID = re.compile(rf"{_STUDY}\.[A-Za-z0-9-]+")
+_RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]*\.[A-Za-z0-9-]+")
 
 
 @dataclass(frozen=True)
@@ -159,11 +158,6 @@ def repeated_id(request: RunRequest, previous: str, *, sandbox: bool) -> str:
 def is_run_id(text: str) -> bool:
     """Whether a text has the form of a run's id."""
     return len(text) <= 200 and _RUN_ID.fullmatch(text) is not None
-
-
-def is_study_key(text: str) -> bool:
-    """Whether a text has the form of a study's key."""
-    return len(text) <= 200 and re.fullmatch(_STUDY, text) is not None
 
 
 def study_of(run_id: str) -> str:

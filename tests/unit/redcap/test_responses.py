@@ -152,6 +152,19 @@ def test_only_a_list_that_is_declared_as_json_is_data(body: bytes, headers: dict
         rows_of(body, headers=headers)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b'[{"a":"1"},{"a":"1","b":"","a":"2"}]', b'[{"a":"1","a":"1"}]', b'[{"a" : "1", "a" : "2"}]'],
+)
+def test_a_row_with_one_column_twice_is_refused(body: bytes) -> None:
+    with pytest.raises(SourceDataError, match="has one column twice"):
+        rows_of(body)
+
+
+def test_text_like_a_second_column_is_a_value() -> None:
+    assert rows_of(b'[{"a":"b\\":","b":""}]') == [{"a": 'b":', "b": ""}]
+
+
 def test_a_row_without_end_does_not_fill_the_memory() -> None:
     with pytest.raises(SourceDataError, match="not a list of rows"):
         rows_of(b'[{"a":"', *[b"x" * 1_000_000] * 9)
