@@ -156,11 +156,6 @@ class LedgerContract:
         assert ledger.add(a_run(trigger="catch_up")) is None
         assert ledger.runs()[0].trigger == "monday"
 
-    def test_of_many_that_add_the_same_record_at_once_one_does(self, store: Store) -> None:
-        added = at_once(MANY, lambda _: store.open().add(a_run()))
-
-        assert len([record for record in added if record is not None]) == 1
-
     @pytest.mark.parametrize("run_id", [RUN_ID, "adults.lease", "", "..", "it's.x", "adults.a/b", "adults.a\nb"])
     def test_a_missing_record_is_none(self, ledger: RunLedger, run_id: str) -> None:
         ledger.add(a_run(run_id="adults.other"))

@@ -14,12 +14,12 @@ from consent.app.http_api import parse_run_request
 from consent.cli.compare.old_pipeline import parse_old_report
 from consent.cli.login.settings_files import update_settings_file
 from consent.config.settings import Settings, read_settings
-from consent.errors import ConsentReportError
+from consent.errors import ConfigurationError, ConsentReportError
 from consent.redcap.project import read_dictionary
 from consent.runs.due import awaited_monday, late
 from consent.runs.ledger.sqlite import SqliteLedger
 from consent.runs.scheduler import run_id_in
-from consent.studies.catalog import Studies, load_studies, load_study_file
+from consent.studies.catalog import Studies, choose_study, load_studies, load_study_file
 from tests.support.builders import CONSENT, RIDER, STUDY, a_study
 from tests.support.run_builders import NOW
 
@@ -150,5 +150,11 @@ def test_no_single_file_stops_the_other_studies(tmp_path: Path, name: str, make:
     studies = load_studies(Settings({"CONSENT_STUDIES": str(tmp_path)}))
 
     assert [study.key for study in studies.usable] == ["good"]
-    ((key, error),) = studies.failed.items()
-    assert (key, key in str(error)) == ("".join(mark if mark.isprintable() else "?" for mark in Path(name).stem), True)
+    (key,) = studies.failed
+    with pytest.raises(ConfigurationError) as caught:
+        choose_study(studies, key)
+    assert (caught.value.__context__, caught.value.__cause__) == (None, None)  # which would hold the file's text
+    assert (key, key in str(caught.value)) == (
+        "".join(mark if mark.isprintable() else "?" for mark in Path(name).stem),
+        True,
+    )

@@ -163,11 +163,6 @@ def test_a_study_reports_from_its_first_day_on(after: int, expected: str) -> Non
     assert next_step(study, [], None, NOON, sandbox=False) == expected
 
 
-@pytest.mark.parametrize("run_id", [OWN_ID, "a-study.asked"])
-def test_a_study_with_a_run_in_progress_is_left_alone(run_id: str) -> None:
-    assert step(a_run(state="failed"), lease=a_lease(MINUTE, run_id)) == "leave"
-
-
 def test_an_expired_lease_delays_nothing() -> None:
     assert step(lease=a_lease(-SECOND)) == "record"
 

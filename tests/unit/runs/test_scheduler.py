@@ -178,30 +178,21 @@ STUDIES = st.builds(
     st.sampled_from(["America/Toronto", "Asia/Kathmandu", "Australia/Adelaide", "Pacific/Kiritimati"]),
     st.times().map(lambda at: at.replace(second=0, microsecond=0)),
 )
-LENGTHS = st.timedeltas(timedelta(0), LONGEST_RUN)
 
 
 @settings(deadline=None, max_examples=20)
-@given(STUDIES, LENGTHS)
-def test_one_refusal_makes_no_report_late(study: StudyConfig, length: timedelta) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        outcomes: Iterator[State] = iter(["refused", "delivered"])
-        started, was_late = a_day(SqliteLedger(Path(folder, "runs.sqlite")), study, outcomes, length)
-
-    assert (len(started), was_late) == (2, False)
-
-
-@settings(deadline=None, max_examples=20)
-@given(STUDIES, LENGTHS)
-def test_a_permanent_refusal_makes_the_report_late_and_rests_before_each_retry(
+@given(STUDIES, st.timedeltas(timedelta(0), LONGEST_RUN))
+def test_one_refusal_makes_no_report_late_but_a_permanent_one_does_and_rests_before_each_retry(
     study: StudyConfig, length: timedelta
 ) -> None:
+    once: Iterator[State] = iter(["refused", "delivered"])
+    always: Iterator[State] = itertools.repeat("refused")
     with tempfile.TemporaryDirectory() as folder:
-        outcomes: Iterator[State] = itertools.repeat("refused")
-        started, was_late = a_day(SqliteLedger(Path(folder, "runs.sqlite")), study, outcomes, length)
+        ledgers = [SqliteLedger(Path(folder, name)) for name in ("once", "always")]
+        healed, refused = (a_day(ledgers[n], study, outcomes, length) for n, outcomes in enumerate((once, always)))
 
-    assert was_late
-    assert min(after - before for before, after in itertools.pairwise(started)) >= length + REST_AFTER_REFUSAL
+    assert (len(healed[0]), healed[1], refused[1]) == (2, False, True)
+    assert all(after - before >= length + REST_AFTER_REFUSAL for before, after in itertools.pairwise(refused[0]))
 
 
 # A request

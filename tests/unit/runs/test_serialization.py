@@ -5,17 +5,15 @@ import zlib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from consent.errors import LedgerRefusedError
-from consent.runs.ledger.record import LeaseRecord, RunRecord
+from consent.runs.ledger.record import RunRecord
 from consent.runs.ledger.serialization import read_row, row_of
 from tests.support.ledger_contract import WEEKS
 from tests.support.run_builders import a_report
 
 ROW: dict[str, Any] = dict(row_of(a_report(week_counts=WEEKS)))
-HOSTILE_JSON = st.sampled_from(["[" * 100_000, "9" * 5000, '{"a":' * 100_000, "null", "[]", "{}", "{", "\ud800", "NaN"])
+NO_DOCUMENTS = [None, 7, b"{", "[" * 100_000, "9" * 5000, '{"a":' * 100_000, "null", "[]", "{}", "{", "\ud800", "NaN"]
 
 
 def refused(**changes: Any) -> None:
@@ -52,8 +50,6 @@ def test_damaged_weekly_counts_are_refused(packed: Any) -> None:
     refused(week_counts=packed)
 
 
-@settings(deadline=None)
-@given(st.none() | st.integers() | st.text() | st.binary() | HOSTILE_JSON, st.sampled_from([RunRecord, LeaseRecord]))
-def test_a_document_that_is_none_is_refused(document: Any, kind: type) -> None:
-    with pytest.raises(LedgerRefusedError):
-        read_row(kind, {**ROW, "document": document}, "The row")
+@pytest.mark.parametrize("document", NO_DOCUMENTS, ids=lambda document: str(document)[:9])
+def test_a_document_that_is_none_is_refused(document: Any) -> None:
+    refused(document=document)
