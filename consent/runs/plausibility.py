@@ -42,7 +42,7 @@ def check_drop(
     """
     last = next(iter(reports), None)
     vanished = _vanished_groups(has_groups, last)
-    drops = _drops(summary, _still_valid(reports))
+    drops = _drops(summary, comparable_reports(reports))
     large = [text for text, is_large in drops if is_large]
     if (vanished or large) and not accept_drop:
         raise _refusal(summary, vanished, large, last)
@@ -54,6 +54,14 @@ def check_drop(
 def allowed_drop(before: int, max_drop: float) -> int:
     """Return the largest drop from this number that is delivered (0.29 of 100 is 29, which floats get wrong)."""
     return max(SMALL_DROP, math.floor(Fraction(str(max_drop)) * before))
+
+
+def comparable_reports(reports: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return the reports of the last 26 Mondays that have any, back to the last that a person accepted."""
+    mondays = sorted({report.monday for report in reports}, reverse=True)[:REPORTS_COMPARED]
+    recent = [report for report in reports if report.monday in mondays]
+    accepted = next((n for n, report in enumerate(recent, 1) if report.accept_drop), len(recent))
+    return recent[:accepted]
 
 
 def _refusal(
@@ -77,14 +85,6 @@ def _vanished_groups(has_groups: bool, last: RunRecord | None) -> tuple[str, ...
         f"REDCap no longer sends the data access groups that it sent for the report as of {last.cutoff}. Either the "
         "token's user was put into a group and sees only that site, or the project no longer has groups.",
     )
-
-
-def _still_valid(reports: Sequence[RunRecord]) -> list[RunRecord]:
-    """Return the reports of the last 26 Mondays that have any, back to the last that a person accepted."""
-    mondays = sorted({report.monday for report in reports}, reverse=True)[:REPORTS_COMPARED]
-    recent = [report for report in reports if report.monday in mondays]
-    accepted = next((n for n, report in enumerate(recent, 1) if report.accept_drop), len(recent))
-    return recent[:accepted]
 
 
 def _drops(summary: ConsentSummary, reports: Sequence[RunRecord]) -> list[tuple[str, bool]]:

@@ -154,7 +154,4 @@ def test_no_single_file_stops_the_other_studies(tmp_path: Path, name: str, make:
     with pytest.raises(ConfigurationError) as caught:
         choose_study(studies, key)
     assert (caught.value.__context__, caught.value.__cause__) == (None, None)  # which would hold the file's text
-    assert (key, key in str(caught.value)) == (
-        "".join(mark if mark.isprintable() else "?" for mark in Path(name).stem),
-        True,
-    )
+    assert (key in str(caught.value), key.isprintable()) == (True, True)

@@ -54,7 +54,7 @@ class SqliteLedger(RunLedger):
 
     def ensure_writable(self) -> None:
         """Check the access rights without creating the file; raises LedgerRefusedError."""
-        folder = next(each for each in self.path.parents if os.path.lexists(each))
+        folder = self._existing_folder()
         places = [folder, self.path] if os.path.lexists(self.path) else [folder]
         effective = os.access in os.supports_effective_ids  # on Linux, of the account that the process now runs as
         if not folder.is_dir() or not all(os.access(place, os.W_OK, effective_ids=effective) for place in places):
@@ -84,6 +84,8 @@ class SqliteLedger(RunLedger):
     def _read(self) -> _Rows:
         """Return every row; nothing, and create no file, before the first write."""
         if not os.path.lexists(self.path):
+            if not self._existing_folder().is_dir():
+                raise _no_access(self.path, None)
             return {}
         with self._transaction("BEGIN") as connection:
             return _sealed_rows(connection, self.path)
@@ -122,6 +124,9 @@ class SqliteLedger(RunLedger):
         except OSError as error:
             problem = _no_access(self.path, error.strerror)
         raise problem
+
+    def _existing_folder(self) -> Path:
+        return next(each for each in self.path.parents if os.path.lexists(each))
 
     def _make_file(self) -> bool:
         """Create the file, for this user only; return whether this call did."""
