@@ -163,7 +163,7 @@ def _not_a_row(rest: str, texts: Iterator[str], why: int) -> Exception:
 
 
 def _ensure_end(rest: str, texts: Iterator[str]) -> None:
-    while not (rest := rest.strip()):
+    while not (rest := rest.lstrip()):
         if (more := next(texts, None)) is None:
             return
         rest = more
@@ -190,10 +190,11 @@ def _ensure_text(row: dict[str, str]) -> dict[str, str]:
     raise _damaged("half of a surrogate pair")
 
 
-def _repaired(found: Any) -> Any:
+def _repaired(found: dict[str, T]) -> dict[str, T]:
     """Replace each half of a surrogate pair, which is not a character: no number depends on it."""
     text = json.dumps(found, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return json.loads(text)
+    repaired: dict[str, T] = json.loads(text)
+    return repaired
 
 
 def _not_rows() -> SourceDataError:
