@@ -1,4 +1,4 @@
-"""Limits of an HTTP response: no redirect is followed, a deadline ends it, and Retry-After delays the next request."""
+"""HTTP sessions that follow no redirect, and whose responses end at a deadline."""
 
 import contextlib
 import http.client
@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
-from functools import cache
 from typing import Any
 
 import requests
@@ -18,7 +17,6 @@ from requests.adapters import HTTPAdapter
 
 from consent.dates import utc_now
 
-_LONGEST_WAIT = 1e9  # seconds: longer than any run
 _deadline = ContextVar("deadline", default=math.inf)
 
 
@@ -36,14 +34,14 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
-    """Return the seconds that a server asks to wait for, 0 if it does not."""
+    """Return the seconds that a server asks to wait for, or 0; the names of ``headers`` may be in lower case."""
     wanted = headers.get("retry-after", "").strip()
     if re.fullmatch("[0-9]+", wanted):
-        return min(float(wanted), _LONGEST_WAIT)
+        return float(wanted)
     with contextlib.suppress(ValueError, TypeError, IndexError, OverflowError):  # not a date
         sent = headers.get("date")  # by the server's own clock
         until = parsedate_to_datetime(wanted) - (parsedate_to_datetime(sent) if sent else utc_now())
-        return min(max(0.0, until.total_seconds()), _LONGEST_WAIT)
+        return max(0.0, until.total_seconds())
     return 0.0
 
 
@@ -68,22 +66,17 @@ class DeadlineAdapter(HTTPAdapter):
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
         pool: Any = super().get_connection_with_tls_context(*args, **options)
-        pool.ConnectionCls = _with_deadline(type(pool).ConnectionCls)
+        pool.ConnectionCls = type("Connection", (type(pool).ConnectionCls,), {"response_class": _Response})
         return pool
-
-
-@cache
-def _with_deadline(connection: type) -> type:
-    return type(connection.__name__, (connection,), {"response_class": _Response})
 
 
 class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
-        self.fp = io.BufferedReader(_UntilDeadline(self.fp.detach(), sock))
+        self.fp = io.BufferedReader(_Reader(self.fp.detach(), sock))
 
 
-class _UntilDeadline(io.RawIOBase):
+class _Reader(io.RawIOBase):
     """Reads from a socket, each time with no more than the time that is left."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
@@ -96,8 +89,7 @@ class _UntilDeadline(io.RawIOBase):
         left = _deadline.get() - time.monotonic()
         if left <= 0:
             raise TimeoutError("timed out")
-        own = self._sock.gettimeout()
-        if left < (math.inf if own is None else own):
+        if left < (self._sock.gettimeout() or math.inf):
             self._sock.settimeout(left)
         return self._raw.readinto(buffer)
 

@@ -13,15 +13,8 @@ import requests
 from consent.config.credentials import Secret
 from consent.config.http_limits import retry_after, time_limit
 from consent.errors import ConsentReportError, SourceRefusedError, SourceUnavailableError, log_text
+from consent.redcap import responses
 from consent.redcap.error_mapping import OverloadedError, TooLargeError, TransientError, error_from_response
-from consent.redcap.responses import (
-    beginning,
-    read_nested_rows,
-    read_object,
-    read_rows,
-    read_small_rows,
-    read_version,
-)
 
 T = TypeVar("T")
 Parameter = str | int | Sequence[str]
@@ -41,8 +34,7 @@ logger = logging.getLogger(__name__)
 class RedcapClient:
     """A client of one REDCap project.
 
-    ``keep_alive`` is called before each attempt and for each piece of a response; its exception ends the run. The wait
-    before an attempt is the one that REDCap requests (Retry-After), if the run's time allows it.
+    ``keep_alive`` is called before each attempt and for each piece of a response; its exception ends the run.
     """
 
     url: str
@@ -63,7 +55,7 @@ class RedcapClient:
 
     def rows(self, content: str, **parameters: Parameter) -> list[dict[str, str]]:
         """Return all rows of a small response, such as the data dictionary."""
-        return self._send(content, read_small_rows, parameters)
+        return self._send(content, responses.read_small_rows, parameters)
 
     def read_rows(
         self,
@@ -79,19 +71,19 @@ class RedcapClient:
         returned only for a complete response. A ``heavy`` request, which may be too large for the server, is not
         repeated unchanged after a TooLargeError.
         """
-        return self._send(content, lambda body, head: consume(read_rows(body, head)), parameters, heavy=heavy)
+        return self._send(content, lambda body, head: consume(responses.read_rows(body, head)), parameters, heavy=heavy)
 
     def project(self) -> dict[str, str]:
         """Return REDCap's description of the token's project."""
-        return self._send("project", read_object)
+        return self._send("project", responses.read_object)
 
     def users(self) -> list[dict[str, Any]]:
         """Return the project's users and their rights; the token needs the *User Rights* privilege."""
-        return self._send("user", read_nested_rows)
+        return self._send("user", responses.read_nested_rows)
 
     def version(self) -> str:
         """Return REDCap's version, such as ``16.1.3``; a first request that detects web pages and wrong addresses."""
-        return self._send("version", read_version)
+        return self._send("version", responses.read_version)
 
     def _send(
         self, content: str, read: Read[T], parameters: Mapping[str, Parameter] | None = None, *, heavy: bool = False
@@ -105,7 +97,7 @@ class RedcapClient:
                     raise
                 self._wait = max(wait, self._wait)
                 details = (content, attempt, self._wait, log_text(failure))
-                logger.warning("event=redcap_retry content=%s attempt=%d wait=%d %s", *details)
+                logger.warning("event=redcap_retry content=%s attempt=%d wait=%.0f %s", *details)
         raise AssertionError("the last attempt returns or raises")
 
     def _attempt(self, form: Mapping[str, str], read: Read[T]) -> T:
@@ -128,7 +120,7 @@ class RedcapClient:
                 body = self._within_limit(response.iter_content(PIECE))
                 if (status := response.status_code) != 200:
                     self._wait = max(PAUSE, retry_after(head))
-                    start = "" if 300 <= status < 400 else beginning(_until_broken(body))
+                    start = "" if 300 <= status < 400 else responses.beginning(_until_broken(body))
                     raise error_from_response(status, head, start)
                 result = read(body, head)
                 seconds = self.clock() - started

@@ -90,11 +90,7 @@ _NO_MEMORY: _Cause = (
 _SLOW: _Cause = (OverloadedError, "REDCap took too long to respond", _LATER)
 _EMPTY: _Cause = (OverloadedError, "REDCap sent an empty response", RUN_AGAIN)
 _DOWN: _Cause = (TransientError, "REDCap is not working at the moment", _LATER)
-_BUSY: _Cause = (
-    TransientError,
-    "REDCap's server received too many requests",
-    "Try again later. If it happens again, ask the REDCap administrator how many are allowed.",
-)
+_BUSY: _Cause = (TransientError, "REDCap's server received too many requests", _LATER)
 _NO_DATABASE: _Cause = (TransientError, "REDCap cannot reach its database", _LATER)
 _ERROR_PAGE: _Cause = (TransientError, "REDCap sent an error page", _LATER)
 _PHP_MESSAGE: _Cause = (
@@ -128,49 +124,36 @@ def error_from_response(status: int, headers: Mapping[str, str], text: str) -> C
         return DictionaryError([problem], f"The study file does not match REDCap (HTTP {status}):")
     if cause is _NO_RIGHT and (rights := dict.fromkeys(_RIGHT.findall(message or ""))):
         cause = (*_NO_RIGHT[:2], f"Ask for the right {' and '.join(map(repr, rights))} in the project.")
-    return _error(cause, status)
-
-
-def error_within(text: str) -> ConsentReportError | None:
-    """Return the error for a message of the server within its data; None for any other text.
-
-    Memory or time can run out after the first rows were sent; PHP writes other messages anywhere.
-    """
-    cause = _limit_in(text.lower()) or (_PHP_MESSAGE if _PHP_TEXT.search(text.lower()) else None)
-    return cause and _error(cause, 200)
-
-
-def _error(cause: _Cause, status: int) -> ConsentReportError:
     kind, what, fix = cause
     return kind(f"{what} (HTTP {status}).", fix)
 
 
+def error_within(text: str) -> ConsentReportError | None:
+    """Return the error for a message of PHP or about memory, which may stand anywhere in the data; None without one."""
+    is_message = _cause(200, text.lower(), None) in (_NO_MEMORY, _SLOW, _PHP_MESSAGE)
+    return error_from_response(200, {}, text) if is_message else None
+
+
 def _cause(status: int, lowered: str, message: str | None) -> _Cause:
-    if status in (400, 401, 403) and message and "privileges" in lowered and _RIGHT.search(message):
-        return _NO_RIGHT
-    if status in (401, 403):
+    if status in (401, 403) and (message is None or "privileges" not in lowered):
         return _BLOCKED if message is None else _BAD_TOKEN
     if status in _BY_STATUS:
         return _BY_STATUS[status]
-    if limit := _limit_in(lowered):
-        return limit
+    if found := [cause for words, cause in _TOO_LARGE.items() if words in lowered]:
+        return found[0]
     if status in (200, 500) and not lowered.strip():  # also sent by a server that ran out of memory
         return _EMPTY
     if status in _SERVER_FAILURES or status >= 500:
         return _SERVER_FAILURES.get(status, _DOWN)
-    if status == 200 and (found := [part for part in _FAILURES_WITH_STATUS_200 if part in lowered]):
-        return _FAILURES_WITH_STATUS_200[found[0]]
+    if status == 200 and (found := [cause for words, cause in _FAILURES_WITH_STATUS_200.items() if words in lowered]):
+        return found[0]
     if message is None and ("<html" in lowered or "<!doctype" in lowered):
         return _WEB_PAGE
     if message is None and not 400 <= status < 500:
         return _PHP_MESSAGE if _PHP_TEXT.search(lowered) else _NOT_DATA
     if "no longer exists because it was deleted" in lowered:
         return _DELETED
-    return _NO_RIGHT if "insufficient user privileges" in lowered else _REFUSED
-
-
-def _limit_in(lowered: str) -> _Cause | None:
-    return next((cause for words, cause in _TOO_LARGE.items() if words in lowered), None)
+    return _NO_RIGHT if "privileges" in lowered else _REFUSED
 
 
 def _redirect(headers: Mapping[str, str]) -> _Cause:

@@ -8,19 +8,12 @@ import contextlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from consent.errors import SourceDataError
-from consent.redcap.error_mapping import (
-    BLANK,
-    RUN_AGAIN,
-    TransientError,
-    error_from_response,
-    error_text,
-    error_within,
-)
+from consent.redcap.error_mapping import BLANK, RUN_AGAIN, TransientError, error_from_response, error_within
 
-T = TypeVar("T")
+Row = dict[str, Any]
 
 LONGEST_OBJECT = 8_000_000  # characters; one row of even a 10,000-field project is far below
 SMALL_RESPONSE = 200_000  # bytes
@@ -28,7 +21,7 @@ _DECODER = json.JSONDecoder(parse_int=str)  # a number is text like any other va
 _ROW_AHEAD = re.compile(r"[ \t\r\n]*+(,?)[ \t\r\n]*+(?=\{)")
 _END = re.compile(r"[ \t\r\n]*+\]")
 _CUT = re.compile(r"[ \t\r\n]*+|u[0-9a-fA-F]{0,4}|-|\.|[eE][-+]?|t(?:ru?)?|f(?:a(?:ls?)?)?|n(?:ul?)?")
-_GOES_ON, _DAMAGED, _TOO_DEEP = -1, -2, -3
+_GOES_ON, _DAMAGED = -1, -2
 
 
 def read_rows(pieces: Iterable[bytes], headers: Mapping[str, str]) -> Iterator[dict[str, str]]:
@@ -37,22 +30,20 @@ def read_rows(pieces: Iterable[bytes], headers: Mapping[str, str]) -> Iterator[d
     Use the rows only after the last one was received: a truncated body raises TransientError instead of ending, and
     any body other than one array of flat objects raises an error. The names of ``headers`` are in lower case.
     """
-    return _objects(pieces, headers, _flat, _ensure_text)
+    return map(_flat, _objects(pieces, headers, _ensure_text))
 
 
 def read_small_rows(pieces: Iterable[bytes], headers: Mapping[str, str]) -> list[dict[str, str]]:
-    """Read a small array of flat objects, such as the data dictionary, repairing the characters of its labels."""
-    return list(_objects(pieces, headers, _flat, _repaired))
+    """Read a small array of flat objects, such as the data dictionary, and repair its labels."""
+    return [_flat(row) for row in read_nested_rows(pieces, headers)]
 
 
-def read_nested_rows(pieces: Iterable[bytes], headers: Mapping[str, str]) -> list[dict[str, Any]]:
+def read_nested_rows(pieces: Iterable[bytes], headers: Mapping[str, str]) -> list[Row]:
     """Read a small array whose values may be objects, such as ``user``; numbers become text."""
-    return list(_objects(pieces, headers, dict, _repaired))
+    return list(_objects(pieces, headers, _repaired))
 
 
-def _objects(
-    pieces: Iterable[bytes], headers: Mapping[str, str], make: Callable[[dict[str, Any]], T], check: Callable[[T], T]
-) -> Iterator[T]:
+def _objects(pieces: Iterable[bytes], headers: Mapping[str, str], check: Callable[[Row], Row]) -> Iterator[Row]:
     texts = _decoded(pieces)
     buffer, position, separator = _opening(texts, headers), 0, ""
     has_surrogates = _has_surrogates(buffer)
@@ -62,39 +53,37 @@ def _objects(
             found, end = _object_at(buffer, row_ahead.end())
             if found is not None:
                 position, separator = end, ","
-                yield check(make(found)) if has_surrogates else make(found)
+                yield check(found) if has_surrogates else found
                 continue
-            if end != _GOES_ON:
-                raise _not_a_row(buffer[position:], texts, end)
+            if end == _DAMAGED:
+                raise error_within(_collect(buffer[position:], texts)) or _damaged("invalid JSON")
         elif end_of_list := _END.match(buffer, position):
             return _ensure_end(buffer[end_of_list.end() :], texts)
         elif buffer[position:].strip(" \t\r\n,"):
-            raise _not_a_row(buffer[position:], texts, _TOO_DEEP)
+            raise error_within(_collect(buffer[position:], texts)) or _not_rows()
         buffer, position = _extended(buffer[position:].lstrip(" \t\r\n"), texts), 0
         has_surrogates = _has_surrogates(buffer)
 
 
-def _object_at(text: str, start: int) -> tuple[dict[str, Any] | None, int]:
-    """Return the object that starts here and where it ends, or None and why it cannot be read."""
+def _object_at(text: str, start: int) -> tuple[Row | None, int]:
+    """Return the object that starts here and where it ends; None and why if it is not whole."""
     try:
         return _DECODER.raw_decode(text, start)
     except json.JSONDecodeError as error:
         goes_on = error.msg.startswith("Unterminated") or _CUT.fullmatch(text, error.pos)
         return None, _GOES_ON if goes_on else _DAMAGED
     except RecursionError:
-        return None, _TOO_DEEP
+        return None, _DAMAGED
 
 
 def _extended(text: str, texts: Iterator[str]) -> str:
     """Return the text and at least as much again: so all attempts at one row take time in proportion to its length."""
     if len(text) > LONGEST_OBJECT:
         raise _not_rows()
-    parts, missing = [text], max(1, len(text))
-    for part in texts:
+    parts, added = [text], 0
+    while added <= len(text) and (part := next(texts, None)) is not None:
         parts.append(part)
-        missing -= len(part)
-        if missing <= 0:
-            break
+        added += len(part)
     if len(parts) == 1:
         raise error_within(text) or _truncated()
     return "".join(parts)
@@ -103,13 +92,11 @@ def _extended(text: str, texts: Iterator[str]) -> str:
 def read_object(pieces: Iterable[bytes], headers: Mapping[str, str]) -> dict[str, str]:
     """Read a response of exactly one JSON object, such as ``project``, with every value as text."""
     text, found, end = beginning(pieces).strip(BLANK), None, 0
-    if text.startswith("{") and _is_json(headers) and error_text(text) is None:
+    if text.startswith("{") and _is_json(headers):
         found, end = _object_at(text, 0)
-        if end == _GOES_ON:
-            raise error_within(text) or _truncated()
         if found is None:
-            raise _not_a_row(text, iter(()), end)
-    if found is None or end != len(text):
+            raise error_within(text) or (_truncated() if end == _GOES_ON else _damaged("invalid JSON"))
+    if found is None or end != len(text) or "error" in found:
         raise error_from_response(200, headers, text)
     return _repaired(_flat(found))
 
@@ -158,19 +145,12 @@ def _collect(text: str, texts: Iterator[str]) -> str:
     return text
 
 
-def _not_a_row(rest: str, texts: Iterator[str], why: int) -> Exception:
-    return error_within(_collect(rest, texts)) or (_damaged("invalid JSON") if why == _DAMAGED else _not_rows())
-
-
 def _ensure_end(rest: str, texts: Iterator[str]) -> None:
-    while not (rest := rest.lstrip()):
-        if (more := next(texts, None)) is None:
-            return
-        rest = more
-    raise error_within(_collect(rest, texts)) or _not_rows()
+    if rest.strip() or (rest := next((text for text in texts if text.strip()), "")):
+        raise error_within(_collect(rest, texts)) or _not_rows()
 
 
-def _flat(row: dict[str, Any]) -> dict[str, str]:
+def _flat(row: Row) -> dict[str, str]:
     for name, value in row.items():
         if not isinstance(value, str):
             if isinstance(value, dict | list | bool | float):
@@ -183,17 +163,17 @@ def _has_surrogates(text: str) -> bool:
     return "\\ud" in text or "\\uD" in text  # an emoji, as a pair of them, or a damaged one
 
 
-def _ensure_text(row: dict[str, str]) -> dict[str, str]:
+def _ensure_text(row: Row) -> Row:
     with contextlib.suppress(UnicodeEncodeError):
-        "".join([*row, *row.values()]).encode()
+        "".join([*row, *map(str, row.values())]).encode()
         return row
     raise _damaged("half of a surrogate pair")
 
 
-def _repaired(found: dict[str, T]) -> dict[str, T]:
+def _repaired(found: Row) -> Row:
     """Replace each half of a surrogate pair, which is not a character: no number depends on it."""
     text = json.dumps(found, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    repaired: dict[str, T] = json.loads(text)
+    repaired: Row = json.loads(text)
     return repaired
 
 
