@@ -29,8 +29,7 @@ from consent.errors import (
     SourceUnavailableError,
 )
 from consent.redcap.client import PAUSE, WAITS, RedcapClient
-from consent.redcap.error_mapping import TooLargeError, TransientError
-from consent.redcap.responses import read_object, read_rows
+from consent.redcap.error_mapping import TooLargeError
 from sandbox.redcap import faults
 from sandbox.redcap.app import Project, Redcap, Switches
 from sandbox.redcap.formats import CONTENT_TYPES
@@ -407,18 +406,6 @@ def unnoticed_places(redcap: Asking, ask: Callable[[Asking], object], kind: str)
 def test_a_response_truncated_anywhere_is_noticed(open_redcap: Open, content: str, kind: str) -> None:
     redcap = open_redcap(longitudinal(), switches=Switches(escape_unicode=False))
     assert unnoticed_places(redcap, REQUESTS[content], kind) == []
-
-
-@pytest.mark.parametrize("content", [name for name in REQUESTS if name != "version"])
-def test_no_beginning_of_a_real_response_is_accepted(open_redcap: Open, content: str) -> None:
-    redcap = open_redcap(longitudinal(), switches=Switches(escape_unicode=False))
-    REQUESTS[content](redcap)
-    body, accepted = last_body(redcap), []
-    for end in range(len(body)):
-        with suppress(TransientError):
-            answer = [body[:end]], {"content-type": CONTENT_TYPES["json"]}
-            accepted.append(read_object(*answer) if content == "project" else list(read_rows(*answer)))
-    assert accepted == []
 
 
 def test_a_version_truncated_anywhere_is_noticed(redcap: Asking) -> None:

@@ -70,16 +70,6 @@ def test_rows_do_not_depend_on_the_pieces_of_the_body(
     assert rows_of(*in_pieces(dumped(rows, escaped, spread), places)) == rows
 
 
-@settings(deadline=None)
-@given(FLAT_ROWS, st.booleans(), st.booleans(), PLACES, st.integers(min_value=0))
-def test_a_truncated_body_is_a_transient_failure(
-    rows: list[dict[str, str]], escaped: bool, spread: bool, places: list[int], end: int
-) -> None:
-    body = dumped(rows, escaped, spread)
-    with pytest.raises(TransientError, match=r"truncated|empty response"):
-        rows_of(*in_pieces(body[: end % len(body)], places))
-
-
 BODIES = {
     read_rows: r'[ {"a":"\"\\\/\u00e9\ud83d\ude00é","b":-12,"c":null} ,' "\n" r'{"a":"x","b":3,"c":"\n"}]',
     read_nested_rows: r'[{"a":{"b":[true,false,-1.5e+3]},"c":[]},{"a":{}}]',
@@ -112,15 +102,8 @@ def test_a_damaged_character_is_named_wherever_it_stands(damage: bytes, size: in
     for place in IN_TEXT:
         with pytest.raises(SourceDataError, match="damaged character"):
             rows_of(*pieces_of(ROWS[:place] + damage + ROWS[place:], size))
-
-
-@pytest.mark.parametrize(
-    ("body", "read"),
-    [(rb'{"project_id":14,"title":"%s"}', read_object), (rb'[{"title":"%s"}]', read_small_rows)],
-)
-def test_a_damaged_character_of_a_description_is_named(body: bytes, read: Callable[..., Any]) -> None:
     with pytest.raises(SourceDataError, match="damaged character"):
-        read([body % b"B\x0b"], JSON)
+        read_object([b'{"project_id":14,"project_title":"A', damage, b'"}'], JSON)
 
 
 LONE = [r"\ud83d", r"x\udE00", r"\uDE00\ud83d", r"\ud83d\\ude00"]
@@ -136,14 +119,9 @@ def test_half_of_a_surrogate_pair_in_a_record_is_a_damaged_character(body: str, 
 @pytest.mark.parametrize("lone", LONE)
 def test_half_of_a_surrogate_pair_in_a_label_is_replaced(lone: str) -> None:
     body = f'{{"label":"A{lone}"}}'.encode()
-    labels = [read_object([body], JSON), *read_small_rows([b"[", body, b"]"], JSON)]
-    labels += read_nested_rows([b"[", body, b"]"], JSON)
-    assert all(found["label"].encode().startswith(b"A") and "\ufffd" in found["label"] for found in labels)
-
-
-@pytest.mark.parametrize("pair", [r"\ud83d\ude00", r"\\ud83d", r"\uD83D\uDE00"])
-def test_a_whole_surrogate_pair_is_a_character(pair: str) -> None:
-    assert rows_of(f'[{{"":""}},{{"a":"{pair}"}}]'.encode()) == [{"": ""}, {"a": json.loads(f'"{pair}"')}]
+    for found in [read_object([body], JSON), *read_small_rows([b"[", body, b"]"], JSON)]:
+        assert found["label"].encode().startswith(b"A")
+        assert "\ufffd" in found["label"]
 
 
 PHP = {
@@ -198,7 +176,9 @@ def test_any_body_gives_rows_or_an_error(body: bytes, places: list[int]) -> None
         ('"001"', "001"),
         ("3", "3"),
         ("null", ""),
-        (r'"\u00e9"', "é"),
+        (r'"\u00e9\uD83D\ude00"', "é😀"),
+        (r'"\\ud83d"', r"\ud83d"),
+        ("7" * 5_000, "7" * 5_000),
         ('"1e5"', "1e5"),
     ],
 )
@@ -288,10 +268,6 @@ def test_deep_nesting_is_an_error_of_the_data(read: Callable[..., Any], start: b
     assert isinstance(error_from_response(400, JSON, body.decode()), SourceRefusedError)
 
 
-def test_an_integer_of_5000_digits_is_text() -> None:
-    assert rows_of(b'[{"a":' + b"7" * 5_000 + b"}]") == [{"a": "7" * 5_000}]
-
-
 def test_the_error_about_invalid_text_holds_none_of_it() -> None:
     with pytest.raises(SourceDataError, match="invalid UTF-8") as caught:
         rows_of(f'[{{"a":"{CANARY}'.encode() + b'\xff"}]')
@@ -328,8 +304,6 @@ def test_the_error_about_invalid_text_holds_none_of_it() -> None:
         (500, "", OverloadedError, "empty response"),
         (500, OTHER, TransientError, "not working at the moment"),
         (500, json.dumps({"error": MEMORY_TEXT}), TooLargeError, "too little memory"),
-        (502, LOGIN, TransientError, "not working at the moment"),
-        (503, LOGIN, TransientError, "not working at the moment"),
         (504, LOGIN, OverloadedError, "took too long"),
     ],
 )
