@@ -82,6 +82,7 @@ def test_requests_stay_far_below_600_a_minute(redcap: Asking) -> None:
 # Retries
 
 
+CHUNKED = {**JSON, "Transfer-Encoding": "chunked"}
 TRANSIENT: dict[str, MakeFault] = {
     "connection reset": lambda n: Fault("reset", times=n),
     "response lost": lambda n: Fault("lost", times=n),
@@ -90,6 +91,7 @@ TRANSIENT: dict[str, MakeFault] = {
     "503": lambda n: faults.ban_page(503, b"<html>Maintenance</html>", times=n),
     "database down": lambda n: faults.database_down(times=n),
     "429": lambda n: faults.busy(429, "", times=n),
+    "malformed chunk": lambda n: Fault("answer", status=200, headers=CHUNKED, body=b"-10\r\n[]\r\n", times=n),
     "529": lambda n: faults.busy(529, "soon", times=n),
 }
 SLOW: dict[str, MakeFault] = {
