@@ -180,9 +180,7 @@ def test_a_report_that_shrank_is_refused_with_both_numbers(
     assert (world.account.files(), (tmp_path / "out").exists()) == ({}, False)
 
 
-def test_a_drop_that_a_person_accepts_is_delivered_and_later_reports_are_compared_with_it(
-    world: DemoWorld, tmp_path: Path, ledger: SqliteLedger
-) -> None:
+def test_a_drop_that_a_person_accepts_is_delivered(world: DemoWorld, tmp_path: Path, ledger: SqliteLedger) -> None:
     deliver_before(tmp_path, world, 90)
     to_folder = ["--accept-drop", "--to", str(tmp_path / "out")]
     runs = [main(["run", "--settings", str(tmp_path), *AS_OF, *more]) for more in (to_folder, ["--accept-drop"], [])]
