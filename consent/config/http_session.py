@@ -1,5 +1,11 @@
-"""Open HTTP sessions for REDCap, Dropbox and Azure, with the configured proxies and certificates."""
+"""Open HTTP sessions for REDCap, Dropbox and Azure, with the configured proxies and certificates.
 
+Also says which responses are transient, and how long a server asks to wait.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -10,6 +16,26 @@ from consent.errors import Problem, SettingsError
 
 if TYPE_CHECKING:
     import requests
+
+
+def is_transient(status: int) -> bool:
+    """Return whether the same request may succeed later."""
+    return status in (408, 425, 429) or (500 <= status <= 599 and status != 501)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that a Retry-After header asks for, as a number or a date; None without a readable one.
+
+    headers: with names in any case, as ``requests`` has them, or in lower case.
+    """
+    text = (headers.get("retry-after") or "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text)
+    try:
+        instant = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(0.0, (instant.replace(tzinfo=instant.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
 def usable_network(settings: Settings) -> Network:

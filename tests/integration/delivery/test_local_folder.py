@@ -97,7 +97,7 @@ def test_a_delivery_leaves_nothing_but_the_report(tmp_path: Path) -> None:
 
 
 def test_stat_returns_the_hash_and_size_of_a_stored_file(tmp_path: Path) -> None:
-    stored = a_folder(tmp_path).put("/sub/a.csv", b"1,2\n", replace=True)
+    stored = a_folder(tmp_path).put("/sub/a.csv", b"1,2\n", replaces=None)
     assert a_folder(tmp_path).stat("/sub/a.csv") == stored == StoredFile("/sub/a.csv", content_hash(b"1,2\n"), 4, "")
     assert a_folder(tmp_path).list_folder("/") == ("sub",)
 
@@ -108,14 +108,14 @@ def test_a_missing_file_is_none_and_a_missing_folder_is_empty(tmp_path: Path) ->
 
 
 def test_adding_the_same_bytes_again_succeeds(tmp_path: Path) -> None:
-    first = a_folder(tmp_path).put("/a.csv", b"1", replace=False)
-    assert a_folder(tmp_path).put("/a.csv", b"1", replace=False) == first
+    first = a_folder(tmp_path).put("/a.csv", b"1", replaces=None)
+    assert a_folder(tmp_path).put("/a.csv", b"1", replaces=None) == first
 
 
 def test_adding_other_bytes_is_refused_and_changes_nothing(tmp_path: Path) -> None:
-    a_folder(tmp_path).put("/a.csv", b"1", replace=False)
+    a_folder(tmp_path).put("/a.csv", b"1", replaces=None)
     with pytest.raises(DeliveryRefusedError, match=r"A different file already exists at '/a.csv'"):
-        a_folder(tmp_path).put("/a.csv", b"2", replace=False)
+        a_folder(tmp_path).put("/a.csv", b"2", replaces=None)
     assert contents(tmp_path) == {"a.csv": b"1"}
 
 
@@ -132,7 +132,7 @@ def test_staged_files_change_and_list_nothing_and_are_discarded(tmp_path: Path) 
 def test_put_stores_its_own_bytes_in_place_of_the_staged_ones(tmp_path: Path) -> None:
     folder = a_folder(tmp_path)
     folder.stage({"/a.csv": b"draft"})
-    folder.put("/a.csv", b"final", replace=True)
+    folder.put("/a.csv", b"final", replaces=None)
     assert contents(tmp_path) == {"a.csv": b"final"}
 
 
@@ -162,7 +162,7 @@ def test_a_refused_run_leaves_the_staged_files_of_the_other_run(tmp_path: Path) 
 def test_a_waiting_run_continues_when_the_other_ends(tmp_path: Path) -> None:
     other = a_folder(tmp_path)
     other.stage({"/a.csv": b"another run's"})
-    a_folder(tmp_path, lambda seconds: other.discard_staged()).put("/a.csv", b"mine", replace=True)
+    a_folder(tmp_path, lambda seconds: other.discard_staged()).put("/a.csv", b"mine", replaces=None)
     assert contents(tmp_path) == {"a.csv": b"mine"}
 
 
@@ -211,13 +211,13 @@ def test_a_file_in_place_of_a_folder_is_refused(tmp_path: Path, root: str) -> No
 @pytest.mark.not_windows
 def test_a_folder_without_write_permission_is_refused(closed_folder: Path) -> None:
     with pytest.raises(DeliveryRefusedError, match="this account may not read or write there"):
-        a_folder(closed_folder).put("/a.csv", b"1", replace=True)
+        a_folder(closed_folder).put("/a.csv", b"1", replaces=None)
 
 
 @pytest.mark.parametrize("path", ["/../a.csv", "/sub/../a.csv", "/./a.csv"])
 def test_a_path_outside_the_folder_is_refused(tmp_path: Path, path: str) -> None:
     with pytest.raises(DeliveryRefusedError, match="is outside the folder"):
-        a_folder(tmp_path / "reports").put(path, b"1", replace=True)
+        a_folder(tmp_path / "reports").put(path, b"1", replaces=None)
 
 
 @pytest.mark.not_windows  # links need a privilege there
@@ -225,7 +225,7 @@ def test_a_link_to_a_place_outside_the_folder_is_refused(tmp_path: Path) -> None
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "data").symlink_to(tmp_path)
     with pytest.raises(DeliveryRefusedError, match="is outside the folder"):
-        a_folder(tmp_path / "reports").put("/data/a.csv", b"1", replace=True)
+        a_folder(tmp_path / "reports").put("/data/a.csv", b"1", replaces=None)
 
 
 def test_a_stored_file_that_differs_from_what_was_written_is_an_error(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_a_stored_file_that_differs_from_what_was_written_is_an_error(tmp_path: 
     folder.stage({"/a.csv": b"mine"})
     (tmp_path / ".a.csv.consent-part").write_bytes(b"another run's")
     with pytest.raises(DeliveryUnverifiedError, match=r"does not match what was written: '/a.csv'"):
-        folder.put("/a.csv", b"mine", replace=True)
+        folder.put("/a.csv", b"mine", replaces=None)
 
 
 ON_A_FULL_DISK = """
