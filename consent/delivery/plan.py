@@ -135,9 +135,11 @@ def deliver(
             folder.stage({step.path: step.target.content for step in stable})
         for done, step in enumerate(writes, start=1):
             before_write()
-            if step in stable[:1] and _newer_cutoff(plan.report.destination, folder):
-                state, shown = "archived", plan.archive
-                break
+            if step in stable[:1]:
+                if _newer_cutoff(plan.report.destination, folder):
+                    state, shown = "archived", plan.archive
+                    break
+                _ensure_not_overtaken(plan, folder)
             content = plan.report.manifest(stored) if step.target.is_manifest else step.target.content
             stored[step.path] = folder.put(step.path, content, replaces=plan.existing.get(step.path))
             progress(done, len(writes), step.path)
@@ -154,6 +156,13 @@ def changed_error(path: str) -> DeliveryUnverifiedError:
         f"'{path}' was changed by another run or a person during this delivery.",
         "Let only one machine deliver this study. Then run again.",
     )
+
+
+def _ensure_not_overtaken(plan: DeliveryPlan, folder: Folder) -> None:
+    """Raise before any stable file is written if another run finished a delivery after the plan was made."""
+    manifest = plan.stable[-1].path
+    if folder.stat(manifest) != plan.existing.get(manifest):
+        raise changed_error(manifest)
 
 
 def _final_state(archive: Sequence[Step], stable: Sequence[Step]) -> State:

@@ -180,12 +180,13 @@ def test_a_listing_that_dropbox_resets_starts_again(bench: Bench) -> None:
     assert folder.list_folder("/A") == ("a", "b")
 
 
-@pytest.mark.parametrize(("replacing", "mode"), [(True, "overwrite"), (False, "add")])
-def test_an_upload_sends_its_hash_and_mode_and_allows_no_other_name(bench: Bench, replacing: bool, mode: str) -> None:
-    bench.folder().put("/Consent.csv", b"a", replace=replacing)
-    sent = bench.arguments()
-    assert (sent["mode"], sent["content_hash"]) == ({".tag": mode}, content_hash(b"a"))
-    assert (sent.get("autorename", False), sent.get("strict_conflict", False)) == (False, False)
+def test_an_upload_sends_its_hash_and_the_revision_it_replaces_and_allows_no_other_name(bench: Bench) -> None:
+    first = bench.folder().put("/Consent.csv", b"a", replaces=None)
+    bench.folder().put("/Consent.csv", b"b", replaces=first)
+    added, updated = bench.arguments(0), bench.arguments(1)
+    assert (added["mode"], added["content_hash"]) == ({".tag": "add"}, content_hash(b"a"))
+    assert (updated["mode"], updated["content_hash"]) == ({".tag": "update", "update": first.rev}, content_hash(b"b"))
+    assert {sent.get(name, False) for sent in (added, updated) for name in ("autorename", "strict_conflict")} == {False}
 
 
 @pytest.mark.parametrize("content", [None, b"", "text"], ids=["none", "empty", "text"])
@@ -200,11 +201,35 @@ def test_adding_the_same_bytes_again_makes_no_new_revision(bench: Bench) -> None
     assert bench.folder().put("/Consent.csv", b"a", replaces=None) == first
 
 
-def test_adding_other_bytes_is_refused_and_changes_nothing(bench: Bench) -> None:
-    bench.folder().put("/Consent.csv", b"a", replaces=None)
-    with pytest.raises(DeliveryRefusedError, match="a different file already exists there"):
-        bench.folder().put("/Consent.csv", b"b", replaces=None)
-    assert bench.dropbox.revisions("/Consent.csv") == [b"a"]
+def test_a_file_that_another_run_wrote_is_not_replaced(bench: Bench) -> None:
+    planned = bench.folder().put("/Consent.csv", b"a", replaces=None)
+    bench.folder().put("/Consent.csv", b"b", replaces=planned)
+    for replaces in (None, planned):
+        with pytest.raises(DeliveryUnverifiedError, match="was changed by another run or a person"):
+            bench.folder().put("/Consent.csv", b"c", replaces=replaces)
+    assert bench.dropbox.revisions("/Consent.csv") == [b"a", b"b"]
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_request_that_arrives_late_replaces_no_newer_file(bench: Bench, deleted: bool) -> None:
+    planned = bench.folder().put("/Consent.csv", b"old", replaces=None)
+    bench.fail(Fault("late", "files/upload", times=1000))
+    with pytest.raises(DeliveryUnavailableError):
+        bench.folder().put("/Consent.csv", b"late", replaces=planned)
+    bench.fail()
+    if deleted:
+        bench.dropbox.account.tree.delete("/Consent.csv")
+    bench.folder().put("/Consent.csv", b"new", replaces=planned)
+    bench.server.handle_late()
+    assert bench.dropbox.files() == {"/Consent.csv": b"new"}
+
+
+def test_a_stored_replacement_counts_even_if_its_repetition_conflicts(bench: Bench) -> None:
+    planned = bench.folder().put("/Consent.csv", b"old", replaces=None)
+    conflict = replace(refused(409, upload_error("conflict", "file")), times=1)
+    bench.fail(Fault("lost", "files/upload"), Fault("reset", "files/get_metadata"), conflict)
+    bench.folder().put("/Consent.csv", b"new", replaces=planned)
+    assert bench.dropbox.revisions("/Consent.csv") == [b"old", b"new"]
 
 
 @pytest.mark.parametrize(
@@ -318,6 +343,7 @@ NOT_DONE = [
     pytest.param(answered(409, body=b'{"error": {".tag": "content_hash_mismatch"}}'), id="bytes damaged in transit"),
     pytest.param(answered(429, headers={"Retry-After": "soon"}, body=b""), id="429 with an unreadable wait"),
     pytest.param(answered(404), id="404 without an error"),
+    *(pytest.param(answered(status), id=f"status {status}") for status in (408, 425, 502, 504, 520)),
     pytest.param(
         answered(401, body=b'{"error": {".tag": "expired_access_token"}}', times=2), id="new token refused as expired"
     ),
@@ -368,9 +394,9 @@ def test_a_new_file_that_is_not_listed_yet_is_sent_again_with_the_same_bytes(ben
 
 
 def test_an_old_file_under_the_stable_name_is_not_taken_for_the_new_one(bench: Bench) -> None:
-    bench.folder().put("/Consent.csv", b"old", replaces=None)
+    old = bench.folder().put("/Consent.csv", b"old", replaces=None)
     bench.fail(Fault("reset", "files/upload"))
-    bench.folder().put("/Consent.csv", b"new", replaces=None)
+    bench.folder().put("/Consent.csv", b"new", replaces=old)
     assert bench.dropbox.revisions("/Consent.csv") == [b"old", b"new"]
 
 
@@ -407,6 +433,9 @@ def test_a_failing_search_for_a_lost_upload_does_not_end_the_run(bench: Bench) -
         pytest.param(lock_contention_409(), 1, id="other writers, 409"),
         pytest.param(answered(429, headers={"Content-Type": "text/plain"}, body=b""), 5, id="429 without a body"),
         pytest.param(server_error(match="files/upload"), 1, id="service down"),
+        pytest.param(answered(503, headers={"Retry-After": "20"}), 20, id="503 with a time"),
+        pytest.param(answered(425, headers={"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}), 1, id="425 with a date"),
+        pytest.param(answered(429, headers=JSON | {"Retry-After": "15"}), 15, id="429 with a time in its head only"),
     ],
 )
 def test_we_wait_as_long_as_dropbox_asks_and_the_sdk_does_not(bench: Bench, fault: Fault, waited: float) -> None:
@@ -539,10 +568,19 @@ def test_a_disconnected_app_stops_the_run_before_any_write(bench: Bench) -> None
     assert bench.routes() == ["oauth2/token"]
 
 
-@pytest.mark.parametrize("name", ["app_key", "app_secret"])
-def test_a_wrong_app_key_or_secret_stops_the_run(bench: Bench, name: str) -> None:
-    with pytest.raises(DeliveryRefusedError, match="Check DROPBOX_KEY and DROPBOX_SECRET"):
-        bench.folder(**{name: Secret(name, "another")}).connect()
+@pytest.mark.parametrize("headers", [JSON, {"Content-Type": "application/json; charset=utf-8"}, HTML])
+@pytest.mark.parametrize("status", [400, 401])
+def test_a_wrong_app_key_or_secret_stops_the_run(bench: Bench, status: int, headers: Mapping[str, str]) -> None:
+    body = b'{"error": "invalid_client", "error_description": "Invalid client_id or client_secret"}'
+    bench.fail(answered(status, "oauth2/token", headers=headers, body=body))
+    with pytest.raises(DeliveryRefusedError, match=r"app key or app secret is wrong.*DROPBOX_KEY and DROPBOX_SECRET"):
+        bench.folder().connect()
+
+
+def test_a_proxy_that_passes_no_uploads_on_stops_the_run(bench: Bench) -> None:
+    bench.fail(answered(501))
+    with pytest.raises(DeliveryRefusedError, match=r"HTTP status 501.*HTTPS_PROXY"):
+        bench.folder().put("/a.csv", b"a", replaces=None)
 
 
 def test_a_sign_in_without_a_permission_stops_the_run_and_names_it(bench: Bench) -> None:
@@ -647,6 +685,12 @@ def test_a_stored_file_is_logged_with_path_revision_hash_and_request(
 def test_a_report_is_uploaded_archive_first_and_each_manifest_after_its_files(bench: Bench) -> None:
     bench.deliver()
     assert [path for path, _ in bench.uploads()] == REPORT_PATHS
+
+
+def test_the_final_look_is_repeated_while_dropbox_shows_an_older_state(bench: Bench) -> None:
+    bench.dropbox.account.lag = 2
+    assert bench.deliver().state == "delivered"
+    assert bench.time.sleeps == [1, 2] * 3
 
 
 def test_a_current_report_is_not_uploaded_again(bench: Bench) -> None:

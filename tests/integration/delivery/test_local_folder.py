@@ -1,6 +1,7 @@
 """Tests of the local folder on a real disk: files in use, a full disk, wrong folders, and leftovers."""
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -32,10 +33,6 @@ def a_folder(
     root: Path, sleep: Callable[[float], None] = lambda seconds: None, *, clock: Callable[[], float] = time.time
 ) -> LocalFolder:
     return LocalFolder(root, sleep=sleep, clock=clock)
-
-
-def a_minute_from_now() -> float:
-    return time.time() + 61
 
 
 def delivered(root: Path, files: tuple[ReportFile, ...] = REPORT, folder: LocalFolder | None = None) -> str:
@@ -112,11 +109,25 @@ def test_adding_the_same_bytes_again_succeeds(tmp_path: Path) -> None:
     assert a_folder(tmp_path).put("/a.csv", b"1", replaces=None) == first
 
 
-def test_adding_other_bytes_is_refused_and_changes_nothing(tmp_path: Path) -> None:
-    a_folder(tmp_path).put("/a.csv", b"1", replaces=None)
-    with pytest.raises(DeliveryRefusedError, match=r"A different file already exists at '/a.csv'"):
-        a_folder(tmp_path).put("/a.csv", b"2", replaces=None)
-    assert contents(tmp_path) == {"a.csv": b"1"}
+def test_a_file_changed_after_the_plan_is_not_replaced(tmp_path: Path) -> None:
+    planned = a_folder(tmp_path).put("/a.csv", b"1", replaces=None)
+    a_folder(tmp_path).put("/a.csv", b"2", replaces=planned)
+    for replaces in (None, planned):
+        with pytest.raises(DeliveryUnverifiedError, match=r"'/a.csv' was changed by another run or a person"):
+            a_folder(tmp_path).put("/a.csv", b"3", replaces=replaces)
+    with pytest.raises(DeliveryUnverifiedError):
+        a_folder(tmp_path).confirm([planned])
+    assert contents(tmp_path) == {"a.csv": b"2"}
+
+
+@pytest.mark.not_windows  # it cannot open a folder
+def test_the_folders_of_a_new_file_are_synced_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    a_folder(tmp_path).put("/new/data/a.csv", b"1", replaces=None)
+    folders = (tmp_path, tmp_path / "new", tmp_path / "new" / "data")
+    assert {folder.stat().st_ino for folder in folders} <= {*synced}
+    assert synced[-1] == folders[-1].stat().st_ino
 
 
 def test_staged_files_change_and_list_nothing_and_are_discarded(tmp_path: Path) -> None:
@@ -136,9 +147,10 @@ def test_put_stores_its_own_bytes_in_place_of_the_staged_ones(tmp_path: Path) ->
     assert contents(tmp_path) == {"a.csv": b"final"}
 
 
-def test_a_staged_file_of_a_killed_run_is_replaced_after_a_minute(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [61, -61], ids=["a minute old", "dated ahead of the clock"])
+def test_a_staged_file_of_a_killed_run_is_replaced(tmp_path: Path, seconds: int) -> None:
     a_folder(tmp_path).stage({"/Consent.csv": b"of a killed run"})
-    delivered(tmp_path, folder=a_folder(tmp_path, clock=a_minute_from_now))
+    delivered(tmp_path, folder=a_folder(tmp_path, clock=lambda: time.time() + seconds))
     assert [path for path in contents(tmp_path) if "part" in path] == []
 
 
