@@ -3,9 +3,9 @@
 The archive is written first and the manifest under the stable names last, so a partial report is always recognisable.
 The next run completes an interrupted delivery.
 
-Runs on several machines need no lock in the folder. A file is replaced only if it still has the planned revision, and a
-delivery succeeds only if all stable files match at its end. Two different sets need different manifests, so of two runs
-with one plan at most one writes its manifest; the other run fails, and its retry plans anew.
+Machines with separate run histories need no lock in the folder. A run replaces a file only in its planned revision, and
+nothing if another run replaced the manifest since it began. Two sets have two manifests, so of two runs at most one
+replaces the manifest. It succeeds only if all stable files match at the end. The other run fails; its retry plans anew.
 """
 
 import re
@@ -160,7 +160,7 @@ def changed_error(path: str) -> DeliveryUnverifiedError:
 
 def _ensure_not_overtaken(plan: DeliveryPlan, folder: Folder) -> None:
     """Raise before any stable file is written if another run finished a delivery after the plan was made."""
-    manifest = plan.stable[-1].path
+    manifest = plan.report.destination.manifest_path
     if folder.stat(manifest) != plan.existing.get(manifest):
         raise changed_error(manifest)
 
