@@ -46,7 +46,7 @@ class Platform:
         self, case: Case, study: StudyConfig, clock: VirtualClock, execute: Execute, workers: Sequence[Worker]
     ) -> None:
         self._case, self._study, self._clock, self._execute = case, study, clock, execute
-        self.workers, self._machines = workers[:2], (workers[0], *workers[2:])
+        self.workers, self.machines = workers[:2], (workers[0], *workers[2:])
         self.chance = random.Random(case.seed)
         self.queue = SimulatedQueue(self.chance, case.duplicated)
         self.poison = SimulatedQueue(self.chance, duplicates=False)
@@ -80,7 +80,7 @@ class Platform:
         """Let a worker of its machine handle a message, then do what the platform does with the message."""
         self.count_attempt(message)
         try:
-            self._execute(message.text, self._machines[1] if message.elsewhere else worker)
+            self._execute(message.text, self.machines[1] if message.elsewhere else worker)
         except ConsentReportError as error:
             self._note(error)
             self._retry_or_poison(message)
@@ -144,7 +144,7 @@ class Platform:
     def _due(self, trigger: Trigger) -> list[tuple[str, bool]]:
         """Return the messages that are due at each machine, and whether it is the other one."""
         due: list[tuple[str, bool]] = []
-        for elsewhere, worker in enumerate([self.anybody, *self._machines[1:]]):
+        for elsewhere, worker in enumerate([self.anybody, *self.machines[1:]]):
             texts = queue_due(worker.ledger, [self._study], trigger=trigger, now=worker.now(), sandbox=True)
             due += [(text, bool(elsewhere)) for text in texts]
         return due
@@ -174,7 +174,7 @@ class Platform:
                 self.poison.send(given_up.text, self._clock.now(), elsewhere=given_up.elsewhere)
 
     def _give_up(self, message: Message) -> None:
-        worker = self._machines[1] if message.elsewhere else self.anybody
+        worker = self.machines[1] if message.elsewhere else self.anybody
         try:
             mark_failed(message.text, worker.ledger, now=worker.now)
             self.poison.done(message)

@@ -61,7 +61,7 @@ class World:
         self.reader = Reader(self.study.title, self.registry)
         self.platform = Platform(case, self.study, self.clock, execute, self._workers(opened))
         direct = _closing(open_ledger(bench.direct, default="table"), opened)
-        self._histories = [direct, *(worker.ledger for worker in self.platform.workers[2:])]
+        self._histories = [direct, *(worker.ledger for worker in self.platform.machines[1:])]
         self._monday = MONDAY
         self._outages: list[Outage] = []
         self._faults: list[tuple[Fault, int]] = []
