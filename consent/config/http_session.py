@@ -1,11 +1,5 @@
-"""Open HTTP sessions for REDCap, Dropbox and Azure, with the configured proxies and certificates.
+"""Open HTTP sessions for REDCap, Dropbox and Azure, with the configured proxies and certificates."""
 
-Also says which responses are transient, and how long a server asks to wait.
-"""
-
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,26 +12,6 @@ if TYPE_CHECKING:
     import requests
 
 
-def is_transient(status: int) -> bool:
-    """Return whether the same request may succeed later."""
-    return status in (408, 425, 429) or (500 <= status <= 599 and status != 501)
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a Retry-After header asks for, as a number or a date; None without a readable one.
-
-    headers: with names in any case, as ``requests`` has them, or in lower case.
-    """
-    text = (headers.get("retry-after") or "").strip()
-    if text.isascii() and text.isdecimal():
-        return float(text)
-    try:
-        instant = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max(0.0, (instant.replace(tzinfo=instant.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
-
-
 def usable_network(settings: Settings) -> Network:
     """Return the network settings; raises SettingsError if one of them cannot be used."""
     network = settings.network
@@ -48,15 +22,15 @@ def usable_network(settings: Settings) -> Network:
 def new_session(network: Network, *urls: str) -> "requests.Session":
     """Open a session for these addresses; the caller closes it.
 
-    Addresses on this machine, or named in NO_PROXY, are reached without a proxy.
+    Addresses on this machine, or named in NO_PROXY, are reached without a proxy. Redirects are not followed.
     Raises SettingsError if the certificate file does not exist or a proxy is not an address.
     """
-    import requests
+    from consent.config.http_limits import NoRedirectSession
 
     if network.ca_bundle and not Path(network.ca_bundle).exists():
         what = f"REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) names a file that does not exist: {network.ca_bundle}."
         raise SettingsError([Problem(what, "Correct or remove it.")])
-    session = requests.Session()
+    session = NoRedirectSession()
     session.trust_env = False  # a .netrc entry would replace the token, REQUESTS_CA_BUNDLE the explicit `verify`
     session.verify = network.ca_bundle or True
     session.proxies = _proxies(network, urls)

@@ -4,6 +4,7 @@ A consent is one row with a decision, or with a date for a decision that is stil
 several. ``participants.py`` derives the participant's class from them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,9 +13,9 @@ import pandas as pd
 
 from consent.counting.columns import Array, days_of, event_ranks, flags_for, instances, is_one_of, stripped
 from consent.counting.period import ReportPeriod
-from consent.redcap.arrivals import EVENT, RECORD
+from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT, RECORD
 from consent.redcap.export_plan import ColumnMap
-from consent.studies.model import NOT_COMPLETED, ConsentForm, FieldRef, StudyConfig
+from consent.studies.model import NOT_COMPLETED, ConsentForm, FieldRef, RowFilter, StudyConfig
 
 CONSENTED, DECLINED, OPEN = "consented", "declined", "open"
 NOT_COUNTED_REASONS = ("unknown_code", "no_date", "unreadable_date", "before_start", "future_date", "after_cutoff")
@@ -74,7 +75,7 @@ class Batch:
         consents["event"] = event_ranks(self.rows, self.counting.column_map)[at]
         consents["instance"] = instances(self.rows)[at]
         if version := self.counting.study.version:
-            consents["version"] = self.stripped(version.field)[at]
+            consents["version"] = self.beside_repeats(self.stripped(version.field))[at]
         return consents.sort_values(["participant", "event", "form", "instance", "row"], ignore_index=True)
 
     def values(self, ref: FieldRef) -> Array:
@@ -86,6 +87,29 @@ class Batch:
         if ref is None:
             return np.full(len(self.rows), "", dtype=object)
         return stripped(self.values(ref), self.counting.column_map)
+
+    def selected(self, filters: Iterable[RowFilter]) -> Array:
+        """Flag the rows that every filter selects."""
+        flags = np.ones(len(self.rows), dtype=bool)
+        for each in filters:
+            flags &= is_one_of(self.values(each.field), each.codes)
+        return flags
+
+    def beside_repeats(self, cells: Array) -> Array:
+        """Fill the blanks on rows of a repeating form from the record's row beside them, in the same event.
+
+        Such a row holds the fields of its form only. Those of the event's other forms stand once, on another row.
+        """
+        repeats = self.rows[INSTRUMENT].to_numpy() != ""
+        empty = np.flatnonzero(repeats & (cells == ""))
+        once = np.flatnonzero(~repeats & (self.rows[INSTANCE].to_numpy() == "") & (cells != ""))
+        if not len(empty) or not len(once):
+            return cells
+        events = self.rows[EVENT].to_numpy()
+        beside = {(self.numbers[row], events[row]): cells[row] for row in once}
+        filled = cells.copy()
+        filled[empty] = [beside.get((self.numbers[row], events[row]), "") for row in empty]
+        return filled
 
     def with_row(self, chosen: Array) -> Array:
         """Flag the participants that have a chosen row (one flag per row)."""
@@ -119,8 +143,8 @@ def latest_consents(consents: pd.DataFrame, size: int) -> Array:
 
 def holds_consent(form: ConsentForm, batch: Batch) -> Array:
     """Flag the rows that hold a consent of this form, in any event."""
-    held: Array = (answers_of(form.decision, batch) != "") | (_date_texts(form, batch) != "")
-    return held
+    held: Array = (decisions_of(form, batch) != "") | (_date_texts(form, batch) != "")
+    return held & batch.selected(form.where)
 
 
 def _consents_on(form: ConsentForm, number: int, batch: Batch) -> pd.DataFrame:
@@ -128,7 +152,7 @@ def _consents_on(form: ConsentForm, number: int, batch: Batch) -> pd.DataFrame:
     if form.events:
         held &= np.isin(batch.rows[EVENT].to_numpy(), form.events)
     at = np.flatnonzero(held)
-    decision = answers_of(form.decision, batch)[at]
+    decision = decisions_of(form, batch)[at]
     date_text = stripped(_date_texts(form, batch)[at], counting.column_map)
     certified = np.ones(len(at), dtype=bool)
     if form.form_complete:
@@ -184,12 +208,24 @@ def _date_texts(form: ConsentForm, batch: Batch) -> Array:
     dates = batch.values(FieldRef(form.date))
     for other in batch.counting.study.consents:
         if other.date == form.date and other is not form:
-            dates = np.where(~_undecided(other, batch) & _undecided(form, batch), "", dates)
+            others = batch.selected(other.where) & ~_undecided(other, batch)
+            dates = np.where(others & _undecided(form, batch), "", dates)
     return dates
 
 
 def _undecided(form: ConsentForm, batch: Batch) -> Array:
-    return is_one_of(answers_of(form.decision, batch), ("", *form.pending, *batch.counting.column_map.missing_codes))
+    return is_one_of(decisions_of(form, batch), ("", *form.pending, *batch.counting.column_map.missing_codes))
+
+
+def decisions_of(form: ConsentForm, batch: Batch) -> Array:
+    """Return the code of the decision on each row; on a form without one its only code, or blank."""
+    if not form.agreed_when:
+        return answers_of(form.decision, batch)
+    if form.agreed_when == "complete" and form.form_complete:
+        agreed = batch.values(FieldRef(form.form_complete)) == "2"
+    else:
+        agreed = ~is_one_of(batch.stripped(FieldRef(form.date)), ("", *form.pending_text, NOT_COMPLETED))
+    return np.where(agreed, form.agreed[0], "").astype(object)
 
 
 def answers_of(ref: FieldRef, batch: Batch) -> Array:

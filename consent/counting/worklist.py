@@ -90,9 +90,10 @@ def _of_consents(batch: Batch) -> Iterator[_Finding]:
 
 def _of_riders(batch: Batch) -> Iterator[_Finding]:
     for rider in batch.counting.study.riders:
-        without = np.flatnonzero(agreed_without_consent(rider, batch))
-        yield _Finding("rider_without_consent", str(rider.field), without)
-        yield _Finding("unknown_code", str(rider.field), np.flatnonzero(unknown_answers(rider, batch)))
+        for ref in rider.fields:
+            without = np.flatnonzero(agreed_without_consent(rider, ref, batch))
+            yield _Finding("rider_without_consent", str(ref), without)
+            yield _Finding("unknown_code", str(ref), np.flatnonzero(unknown_answers(rider, ref, batch)))
 
 
 def _of_withdrawals(batch: Batch) -> Iterator[_Finding]:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from consent.config.http_session import is_transient, retry_after
+from consent.config.http_limits import retry_after
 
 if TYPE_CHECKING:
     import requests
@@ -80,9 +80,9 @@ def classify(error: Exception, response: "requests.Response | None") -> ApiFailu
     from dropbox import exceptions as sdk
 
     status = 0 if response is None else response.status_code
-    if response is not None and is_transient(status):
+    if response is not None and (status in (408, 425, 429) or status in range(500, 600)) and status != 501:
         return _transient_failure(error, response)
-    if response is not None and _is_invalid_client(response):
+    if response is not None and _is_invalid_client(error, response):
         return ApiFailure("refused", *INVALID_CLIENT)
     if status == 501:
         return ApiFailure("refused", "HTTP status 501", "Check whether a proxy answered (HTTPS_PROXY).")
@@ -100,18 +100,21 @@ def classify(error: Exception, response: "requests.Response | None") -> ApiFailu
     return ApiFailure("unknown", type(error).__name__)
 
 
-def _is_invalid_client(response: "requests.Response") -> bool:
+def _is_invalid_client(error: Exception, response: "requests.Response") -> bool:
     """Whether the token endpoint refused the app; for status 401 the SDK's error does not show it."""
-    at_token_endpoint = response.request.path_url == "/oauth2/token"
-    return at_token_endpoint and response.status_code in (400, 401) and "invalid_client" in response.text
+    import requests
+
+    if response.request.path_url != "/oauth2/token" or isinstance(error, requests.RequestException):  # or no whole body
+        return False
+    return response.status_code in (400, 401) and "invalid_client" in response.text
 
 
 def _transient_failure(error: Exception, response: "requests.Response") -> ApiFailure:
     asked = retry_after(response.headers)
     if response.status_code != 429:
-        return ApiFailure("unknown", f"HTTP status {response.status_code}", seconds=asked or 0)
-    waits = [float(wait) for wait in (asked, getattr(error, "backoff", None)) if wait is not None]
-    return ApiFailure("wait", "too many requests", seconds=max(waits, default=_DEFAULT_WAIT_SECONDS))
+        return ApiFailure("unknown", f"HTTP status {response.status_code}", seconds=asked)
+    seconds = max(asked, float(getattr(error, "backoff", None) or 0)) or _DEFAULT_WAIT_SECONDS
+    return ApiFailure("wait", "too many requests", seconds=seconds)
 
 
 def _route_failure(error: "sdk.ApiError") -> ApiFailure:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from consent.config.credentials import Secret
+from consent.config.http_limits import time_limit
 from consent.delivery.dropbox_errors import ApiFailure, classify, failure_types
 from consent.delivery.plan import changed_error
 from consent.delivery.report_set import ensure_content
@@ -161,7 +162,7 @@ class DropboxFolder:
             raise self._timeout_error("slow responses")
         self._response = None
         try:
-            with self._timed():
+            with self._timed(), time_limit(self._seconds_left):
                 return action()
         except failure_types() as error:
             return classify(error, self._response)

@@ -106,6 +106,17 @@ class Project:
         """Return whether a name is an instrument's status (COMPLETE) or survey time (TIMESTAMP), and not a field."""
         return self.field(name) is None and name.endswith(ending) and name.removesuffix(ending) in self.forms
 
+    def places_of(self, name: str) -> frozenset[tuple[str, str]]:
+        """Return the kinds of rows that hold a field, as (event, form).
+
+        The event is empty in a classic project. The form is empty unless it repeats there: such a row holds its fields
+        only. The record id is on every row.
+        """
+        forms, repeating = (self.forms if name == self.record_id else (self.form_of(name),)), self.repeating or ()
+        events = self.forms_by_event.items() if self.events else (("", self.forms),)
+        found = ((event, form) for event, held in events for form in forms if form in held)
+        return frozenset((event, form if (event, form) in repeating else "") for event, form in found)
+
     def options_of(self, ref: FieldRef) -> tuple[str, ...] | None:
         """Return the codes that a field can hold now; None where it has no options."""
         if ref.is_checkbox:

@@ -1,13 +1,13 @@
 """What to request from a REDCap project for one study, and how to read the response."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from consent.errors import DictionaryError
 from consent.redcap.arrivals import EVENT, GROUP, INSTANCE, INSTRUMENT, RECORD, RowShape
 from consent.redcap.dictionary import COMPLETE, TIMESTAMP, Project
 from consent.redcap.validation import find_mismatches
-from consent.studies.model import FieldRef, StudyConfig, named_fields
+from consent.studies.model import FieldRef, Rider, StudyConfig, named_fields
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,12 @@ class ColumnMap:
     columns: Mapping[FieldRef, str]  # the export column of each field or checkbox option that the study uses
     missing_codes: frozenset[str]  # they mean "no answer" in any field
     event_order: tuple[str, ...]  # unique event names, first to last; empty where unknown
-    offered_by: Mapping[str, frozenset[int]]  # for each rider, the positions of the consent forms that offer it
-    separate_riders: frozenset[str]  # on no consent form; their answers may be on rows without a consent
+    # for each rider, the positions of the consent forms that offer it, each with the rider's fields for such a consent
+    offered_by: Mapping[str, Mapping[int, tuple[FieldRef, ...]]]
+    separate_fields: Mapping[str, tuple[FieldRef, ...]]  # of each rider: on no consent form; they may have other rows
     timestamps: frozenset[str]  # the date fields that are survey timestamps, in the server's time zone
+    # for each rider, the events whose consents can have its answer on their row; absent where every event may
+    rider_events: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class ExportPlan:
     fields: tuple[str, ...]
     listing_fields: tuple[str, ...]
     survey_fields: bool
+    needs_plain_ids: bool = False  # records are left out by id, and REDCap may hash an id marked as an identifier
 
 
 def plan_export(study: StudyConfig, project: Project) -> ExportPlan:
@@ -49,22 +53,22 @@ def plan_export(study: StudyConfig, project: Project) -> ExportPlan:
     # are blank only with its status, so the export requests every status that the listing requests.
     with_status = forms if project.has_repeats else surveys
     fields = dict.fromkeys([project.record_id, *named, *(f"{form}{COMPLETE}" for form in with_status)])
-    # A consent form offers the riders on it; every consent form offers a rider that is on no consent form.
-    rider_forms, all_forms = _rider_forms(study, project), frozenset(range(len(study.consents)))
     structure = ((EVENT,) if project.events else ()) + ((INSTRUMENT, INSTANCE) if project.has_repeats else ())
     return ExportPlan(
         shape=RowShape(record_id=project.record_id, values=value_columns(study, columns), structure=structure),
         column_map=ColumnMap(
             columns=columns,
-            missing_codes=project.missing_codes,
+            missing_codes=project.missing_codes | {*study.redcap.missing_codes},
             event_order=project.events,
-            offered_by={key: on_forms or all_forms for key, on_forms in rider_forms.items()},
-            separate_riders=frozenset(key for key, on_forms in rider_forms.items() if not on_forms),
+            offered_by={rider.key: _offering_forms(rider, study, project) for rider in study.riders},
+            separate_fields={rider.key: _separate_fields(rider, study, project) for rider in study.riders},
             timestamps=timestamps,
+            rider_events={rider.key: events for rider in study.riders if (events := _events_of(rider, study, project))},
         ),
         fields=tuple(fields),
         listing_fields=(project.record_id, *(f"{form}{COMPLETE}" for form in forms)),
         survey_fields=bool(surveys),
+        needs_plain_ids=project.fields[0].is_identifier and any(rule.id_pattern for rule in study.leave_out),
     )
 
 
@@ -78,8 +82,25 @@ def _column_of(ref: FieldRef, project: Project) -> str:
     return RECORD if ref.field == project.record_id else project.checkbox_columns.get(ref, ref.field)
 
 
-def _rider_forms(study: StudyConfig, project: Project) -> dict[str, frozenset[int]]:
-    """The positions of the consent forms that each rider's field is on."""
-    forms = [project.form_of(consent.decision.field) for consent in study.consents]
-    form_of = {rider.key: project.form_of(rider.field.field) for rider in study.riders}
-    return {key: frozenset(n for n, form in enumerate(forms) if form == own) for key, own in form_of.items()}
+def _offering_forms(rider: Rider, study: StudyConfig, project: Project) -> dict[int, tuple[FieldRef, ...]]:
+    """Return the consent forms that a rider is on; every consent form offers a rider that is also on other forms."""
+    elsewhere = _separate_fields(rider, study, project)
+    fields = dict.fromkeys(range(len(study.consents)), () if rider.where else elsewhere)
+    if not rider.where:
+        for n, consent in enumerate(study.consents):
+            form = project.form_of(consent.decision.field)
+            fields[n] = (*(ref for ref in rider.fields if project.form_of(ref.field) == form), *fields[n])
+    return fields if elsewhere else {n: refs for n, refs in fields.items() if refs}
+
+
+def _events_of(rider: Rider, study: StudyConfig, project: Project) -> frozenset[str]:
+    """Return the events of a rider on forms of its own; none where it selects rows, or is on a consent form."""
+    if rider.where or _separate_fields(rider, study, project) != rider.fields:
+        return frozenset()
+    return frozenset(event for ref in rider.fields for event, _ in project.places_of(ref.field))
+
+
+def _separate_fields(rider: Rider, study: StudyConfig, project: Project) -> tuple[FieldRef, ...]:
+    """Return the fields on no consent form, or all fields of a rider that selects rows of its own."""
+    forms = {project.form_of(consent.decision.field) for consent in study.consents}
+    return tuple(ref for ref in rider.fields if rider.where or project.form_of(ref.field) not in forms)

@@ -6,17 +6,20 @@ from collections.abc import Iterable, Iterator
 from consent.errors import Problem
 from consent.redcap.arrivals import RECORD
 from consent.redcap.dictionary import COMPLETE, TIMESTAMP, Project, ProjectField
-from consent.studies.model import ConsentForm, FieldRef, Rider, StudyConfig, WithdrawalRules, named_fields
+from consent.studies.model import ConsentForm, FieldRef, Rider, RowFilter, StudyConfig, WithdrawalRules, named_fields
 
 _SINGLE_ANSWER = ("sites.by", "version.field", "withdrawal.extent")
 _NEW_CODE = "If the option was re-coded, correct the study file."
 
 
 def find_mismatches(study: StudyConfig, project: Project) -> Iterator[Problem]:
-    """Yield everything in the study file that the project does not have, or codes differently."""
-    for key, ref in named_fields(study):
-        if problem := _field_problem(ref, key, project):
-            yield Problem(f"{key}: {problem.what}", problem.fix)
+    """Yield everything in the study file that the project does not have, codes differently or never has on one row."""
+    unusable = [
+        Problem(f"{key}: {problem.what}", problem.fix)
+        for key, ref in named_fields(study)
+        if (problem := _field_problem(ref, key, project))
+    ]
+    yield from unusable or _row_problems(study, project)
     for n, form in enumerate(study.consents, 1):
         yield from _form_problems(form, f"consent[{n}]", project)
     for n, rider in enumerate(study.riders, 1):
@@ -34,6 +37,72 @@ def find_mismatches(study: StudyConfig, project: Project) -> Iterator[Problem]:
         yield from find_dead_codes(study.version.field, study.version.accepted, project, "version.accepted")
         for n, rider in enumerate(study.riders, 1):
             yield from find_dead_codes(study.version.field, rider.offered_in, project, f"riders[{n}].offered_in")
+
+
+def forms_that_share_rows(study: StudyConfig, project: Project) -> set[str]:
+    """Return the forms whose fields must stand on one row: those of the consents, their version and selected rows."""
+    selecting = {f"riders[{n}].field" for n, rider in enumerate(study.riders, 1) if rider.where}
+    named = (ref for key, ref in named_fields(study) if key.startswith(("consent[", "version.")) or key in selecting)
+    filters = (each.field for rider in study.riders for each in rider.where)
+    return {project.form_of(ref.field) for ref in (*named, *filters)}
+
+
+def _row_problems(study: StudyConfig, project: Project) -> Iterator[Problem]:
+    """Yield the fields that must stand on one row and never do, and those that no row holds."""
+    for key, ref in named_fields(study):
+        if not project.places_of(ref.field):
+            what = f"{key}: the form '{project.form_of(ref.field)}' of '{ref}' is in no event."
+            yield Problem(what, "In REDCap, assign the form to an event, or name another field.")
+    rows_of_consents: set[tuple[str, str]] = set()
+    for n, form in enumerate(study.consents, 1):
+        rows = _shared_rows([form.decision.field, form.date, *(each.field.field for each in form.where)], project)
+        if form.events:
+            rows = {(event, repeated) for event, repeated in rows if event in form.events}
+        if not rows and {*form.events} <= {*project.events} and project.places_of(form.decision.field):
+            yield _apart(f"consent[{n}]", form, project)
+        rows_of_consents |= rows
+    for n, rider in enumerate(study.riders, 1):
+        for ref in rider.fields if rider.where else ():
+            if not _shared_rows([ref.field, *(each.field.field for each in rider.where)], project):
+                what = f"riders[{n}].where: no row of the project holds '{ref}' and the fields of where."
+                yield Problem(what, "Name fields of the same form.")
+    if study.version and rows_of_consents:
+        # A form that repeats holds its fields only; the others of its event stand once, on the row beside it.
+        readable = rows_of_consents | {(event, "") for event, _ in rows_of_consents}
+        if not readable & project.places_of(study.version.field.field):
+            what = f"version.field: '{study.version.field}' is never on the row of a consent, nor beside it."
+            yield Problem(what, "Name a field on the consent form, or on another form of the same event.")
+
+
+def find_mixed_forms(study: StudyConfig, project: Project) -> Iterator[Problem]:
+    """Yield the forms that repeat and may hold several consents, where the study file does not say which rows count."""
+    named = {ref.field for _, ref in named_fields(study)}
+    for n, consent in enumerate(study.consents, 1):
+        form, repeating = project.form_of(consent.decision.field), project.repeating
+        choices = [each for each in project.fields if each.form == form and each.type in ("dropdown", "radio")]
+        others = [each.name for each in choices if each.name not in named]
+        repeats = project.has_repeats if repeating is None else any(repeated == form for _, repeated in repeating)
+        if others and repeats and not consent.where:
+            yield Problem(
+                f"consent[{n}]: a record may have several rows of the form '{form}', which has other choices: "
+                f"{', '.join(others)}.",
+                f'If one says which consent a row is, add where = {{ {others[0]} = ["..."] }} with its codes. If none '
+                "does, list all codes of one.",
+            )
+
+
+def _shared_rows(names: Iterable[str], project: Project) -> set[tuple[str, str]]:
+    return set(frozenset.intersection(*map(project.places_of, names)))
+
+
+def _apart(key: str, form: ConsentForm, project: Project) -> Problem:
+    fields = dict.fromkeys([form.decision.field, form.date, *(each.field.field for each in form.where)])
+    where = f" of the events {', '.join(form.events)}" if form.events else ""
+    on = ", ".join(f"{name} (form {project.form_of(name)})" for name in fields)
+    return Problem(
+        f"{key}: no row{where} holds all of these: {on}.",
+        "They are on forms of different events, or on a form that repeats. Name fields of the same form.",
+    )
 
 
 def find_dead_codes(ref: FieldRef | None, codes: Iterable[str], project: Project, key: str) -> Iterator[Problem]:
@@ -77,12 +146,16 @@ def _option_problem(ref: FieldRef, field: ProjectField, project: Project) -> Pro
         return Problem(f"The checkbox '{ref.field}' has no option '{ref.code}'.", f"Options now: {', '.join(options)}.")
     if ref not in project.checkbox_columns:
         return Problem(f"REDCap exports no column for '{ref}'.", "Ask the REDCap administrator.")
+    column = project.checkbox_columns[ref]
+    if shared := [other for other, name in project.checkbox_columns.items() if name == column and other != ref]:
+        what = f"REDCap exports '{ref}' and '{shared[0]}' as one column, {column}."
+        return Problem(what, "Give one of these options another code in REDCap.")
     return None
 
 
 def _form_problems(form: ConsentForm, key: str, project: Project) -> Iterator[Problem]:
     live = project.options_of(form.decision)
-    if live is not None:
+    if live is not None and not form.agreed_when:
         known, fix = (*form.agreed, *form.declined, *form.pending), "Add it to agreed, declined or pending."
         yield from _find_new_codes(form.decision, known, live, f"{key}.decision", fix)
         yield from _ensure_live(form.decision, form.agreed, live, f"{key}.agreed")
@@ -91,6 +164,7 @@ def _form_problems(form: ConsentForm, key: str, project: Project) -> Iterator[Pr
         what = f"{key}.form_complete: '{form.form_complete}' is not the status of the decision's form."
         yield Problem(what, f"Write '{status}'.")
     yield from _date_problems(form.date, f"{key}.date", project)
+    yield from _filter_problems(form.where, f"{key}.where", project)
     for event in form.events:
         if event not in project.events:
             events = ", ".join(project.events) or "none, the project is not longitudinal"
@@ -98,12 +172,19 @@ def _form_problems(form: ConsentForm, key: str, project: Project) -> Iterator[Pr
 
 
 def _rider_problems(rider: Rider, key: str, project: Project) -> Iterator[Problem]:
-    live = project.options_of(rider.field)
-    if live is None:
-        return
-    yield from _ensure_live(rider.field, rider.agreed, live, f"{key}.agreed")
-    if rider.declined and {*live} - {*rider.agreed, *rider.declined}:
-        yield from _ensure_live(rider.field, rider.declined, live, f"{key}.declined")
+    yield from _filter_problems(rider.where, f"{key}.where", project)
+    for ref in rider.fields:
+        live = project.options_of(ref)
+        if live is None:
+            continue
+        yield from _ensure_live(ref, rider.agreed, live, f"{key}.agreed")
+        if rider.declined and {*live} - {*rider.agreed, *rider.declined}:
+            yield from _ensure_live(ref, rider.declined, live, f"{key}.declined")
+
+
+def _filter_problems(filters: Iterable[RowFilter], key: str, project: Project) -> Iterator[Problem]:
+    for each in filters:
+        yield from find_dead_codes(each.field, each.codes, project, key)
 
 
 def _withdrawal_problems(rules: WithdrawalRules, project: Project) -> Iterator[Problem]:

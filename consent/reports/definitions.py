@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from consent.dates import WEEK, long_day, short_day, weekday_of
 from consent.reports.optional_definitions import optional_rules
-from consent.reports.wording import RECORDS_TO_REVIEW, UNUSABLE_DATE, code_names, either, field_name
+from consent.reports.wording import RECORDS_TO_REVIEW, UNUSABLE_DATE, code_names, either, field_name, rows_where
 from consent.studies.model import NOT_COMPLETED, ConsentForm, StudyConfig
 
 
@@ -56,6 +56,8 @@ def _days(study: StudyConfig) -> str:
 
 def _people(study: StudyConfig) -> str:
     text = ["A participant is one REDCap record."]
+    if study.redcap.double_data_entry:
+        text.append("Working copies of double data entry (ids ending in --1 or --2) are none, and counted separately.")
     if study.only:
         text.append(
             f"Only records with {code_names(study.only.codes)} in {field_name(study.only.field)} are in the study."
@@ -73,11 +75,7 @@ def _people(study: StudyConfig) -> str:
 
 
 def _form(form: ConsentForm, study: StudyConfig) -> str:
-    text = [f"The decision is {field_name(form.decision)}: {code_names(form.agreed)} means agreed."]
-    if form.declined:
-        text.append(f"{code_names(form.declined).capitalize()} means declined.")
-    waiting = ["blank", *([code_names(form.pending)] if form.pending else []), "a missing-data code of the project"]
-    text.append(f"Pending means {either(waiting)}.")
+    text = [*_answer(form, study)]
     text.append(f"The date is field {form.date}, read as YYYY-MM-DD (or the date part of a date and time).")
     if form.date.endswith("_timestamp"):
         text.append(f"A survey timestamp is converted from the server's time zone, {study.redcap.time_zone}.")
@@ -85,9 +83,25 @@ def _form(form: ConsentForm, study: StudyConfig) -> str:
         text.append(f"An agreement is still pending while its date says {either(texts)}.")
     if form.events:
         text.append(f"The form counts only on rows of the event {either(form.events)}.")
+    if form.where:
+        text.append(f"The form counts only on rows where {rows_where(form.where)}.")
     if form.form_complete:
         text.append(f"An agreement is pending until {form.form_complete} is 2 (complete).")
     return " ".join(text)
+
+
+def _answer(form: ConsentForm, study: StudyConfig) -> Iterator[str]:
+    if form.agreed_when:
+        sign = "its date is filled in" if form.agreed_when == "dated" else f"{form.form_complete} is 2 (complete)"
+        yield f"The form has no yes or no: it means agreed once {sign}. It records no refusals."
+        return
+    yield f"The decision is {field_name(form.decision)}: {code_names(form.agreed)} means agreed."
+    if form.declined:
+        yield f"{code_names(form.declined).capitalize()} means declined."
+    waiting = ["blank", *([code_names(form.pending)] if form.pending else []), "a missing-data code of the project"]
+    if study.redcap.missing_codes:
+        waiting[-1] += f" ({either(study.redcap.missing_codes)} among them)"
+    yield f"Pending means {either(waiting)}."
 
 
 def _pending_texts(form: ConsentForm) -> list[str]:
@@ -107,6 +121,8 @@ def _decision(study: StudyConfig) -> str:
         "agreed: consented, on its date.",
     ]
     text = "A consent is one row with a decision. The first of these that applies decides; a date alone never does:"
+    if any(form.agreed_when for form in study.consents):
+        text = "A consent is one row with a decision, or with a date on a form without one. The first of these decides:"
     return "\n".join([text, *(f"{n}. {step}" for n, step in enumerate(steps, 1))])
 
 

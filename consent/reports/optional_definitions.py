@@ -5,7 +5,7 @@ from datetime import date
 
 from consent.counting.period import FEWEST_RATE_WEEKS, RATE_WEEKS, RECENT_WEEKS
 from consent.dates import short_day
-from consent.reports.wording import UNUSABLE_DATE, code_names, either, field_name
+from consent.reports.wording import UNUSABLE_DATE, code_names, either, field_name, rows_where
 from consent.studies.model import AccrualGoals, Rider, SiteRules, StudyConfig, VersionRules, WithdrawalRules
 
 
@@ -28,7 +28,7 @@ def optional_rules(study: StudyConfig) -> Iterator[tuple[str, str]]:
 def _riders(riders: Sequence[Rider]) -> str:
     text = (
         "An optional consent (rider) counts only for consented participants, in the week of their consent. The answer "
-        "is on the latest agreed consent that offers it. A rider on a form or event of its own has the last "
+        "is on the latest agreed consent that offers it. A rider on a form, event or rows of its own has the last "
         "answer given there. Not answered means blank or any other code. Not offered means that no agreed form has it. "
         "Uptake: share who agreed among those offered it (agreed, declined or not answered)."
     )
@@ -36,19 +36,24 @@ def _riders(riders: Sequence[Rider]) -> str:
         f"{code_names(rider.agreed)} means agreed{f', {code_names(rider.declined)} declined' if rider.declined else ''}"
         for rider in riders
     ]
+    if any(len(rider.fields) > 1 for rider in riders):
+        text += " Where fields of one rider differ, a refusal counts before an agreement."
     shared = len(riders) > 1 and len(set(meanings)) == 1
     lines = [text, f"In each of them {meanings[0]}."] if shared else [text]
     for rider, meaning in zip(riders, meanings, strict=True):
         name = rider.key if rider.label == rider.key else f"{rider.key} ({rider.label})"
         means = "" if shared else f", {meaning}"
         offered = f"; only form version {either(rider.offered_in)} has it" if rider.offered_in else ""
-        lines.append(f"{name}: {field_name(rider.field)}{means}{offered}.")
+        fields = " or ".join(map(field_name, rider.fields))
+        rows = f", only on rows where {rows_where(rider.where)}" if rider.where else ""
+        lines.append(f"{name}: {fields}{means}{rows}{offered}.")
     return "\n".join(lines)
 
 
 def _versions(rules: VersionRules) -> str:
     return (
-        f"The form version is {field_name(rules.field)} on the latest agreed consent. Accepted: "
+        f"The form version is {field_name(rules.field)} on the latest agreed consent. Where that is a repeat of a "
+        "form without this field, it is read from the record's row beside it, in the same event. Accepted: "
         f"{either(rules.accepted)}. Participants still taking part on any other version are due to consent "
         "again. A blank version has a line of its own and is not due."
     )

@@ -8,7 +8,7 @@ from consent.counting.summary import RiderCount
 from consent.dates import short_day
 from consent.reports.headline import signed
 from consent.reports.model import Cell, Change, Share
-from consent.studies.model import FieldRef
+from consent.studies.model import FieldRef, RowFilter
 
 NO_NUMBER = "–"
 """Shown where there is no number, such as a share of nobody."""
@@ -41,6 +41,11 @@ REASONS = {
 def field_name(ref: FieldRef) -> str:
     """``field consent_obtained``, or one option of a checkbox."""
     return f"field {ref}" if ref.code is None else f"option {ref.code} of checkbox {ref.field} (1 ticked, 0 not)"
+
+
+def rows_where(filters: Sequence[RowFilter]) -> str:
+    """``field which_consent has code 1``, for a rule that counts some rows only."""
+    return " and ".join(f"{field_name(each.field)} has {code_names(each.codes)}" for each in filters)
 
 
 def code_names(values: Sequence[str]) -> str:

@@ -25,8 +25,20 @@ class FieldRef:
 
 
 @dataclass(frozen=True)
+class RowFilter:
+    """Selects the rows where a field has one of the codes."""
+
+    field: FieldRef
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ConsentForm:
-    """A consent form: the fields of its decision and date, and the meaning of the decision's codes."""
+    """A consent form: the fields of its decision and date, and the meaning of the decision's codes.
+
+    agreed_when: ``dated`` or ``complete`` for a form without a decision: agreed once it has a date, or once its status
+    is 2. ``decision`` is then the date field, and ``agreed`` holds this word. where: every filter must select the row.
+    """
 
     date: str
     decision: FieldRef
@@ -36,18 +48,24 @@ class ConsentForm:
     pending_text: tuple[str, ...]
     events: tuple[str, ...]
     form_complete: str | None
+    agreed_when: str = ""
+    where: tuple[RowFilter, ...] = ()
 
 
 @dataclass(frozen=True)
 class Rider:
-    """An optional consent (rider); ``offered_in`` lists the form versions that have it, empty for all of them."""
+    """An optional consent (rider); several ``fields`` ask the same question on different forms.
+
+    offered_in: the form versions that have it, empty for all of them. where: every filter must select the row.
+    """
 
     key: str
     label: str
-    field: FieldRef
+    fields: tuple[FieldRef, ...]
     agreed: tuple[str, ...]
     declined: tuple[str, ...]
     offered_in: tuple[str, ...] = ()
+    where: tuple[RowFilter, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,14 +76,6 @@ class LeaveOut:
     field: FieldRef | None
     codes: tuple[str, ...]
     id_pattern: str | None
-
-
-@dataclass(frozen=True)
-class Only:
-    """Records to count; all others are outside the study."""
-
-    field: FieldRef
-    codes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -128,6 +138,8 @@ class RedcapSource:
     project_id: int | None
     time_zone: str
     allow_http: bool
+    missing_codes: tuple[str, ...] = ()  # missing-data codes, beside those that REDCap reports
+    double_data_entry: bool = True  # records named X--1 and X--2 are working copies, not participants
 
 
 @dataclass(frozen=True)
@@ -151,7 +163,7 @@ class StudyConfig:
     consents: tuple[ConsentForm, ...]
     riders: tuple[Rider, ...]
     leave_out: tuple[LeaveOut, ...]
-    only: Only | None
+    only: RowFilter | None  # the records to count; all others are outside the study
     withdrawal: WithdrawalRules | None
     sites: SiteRules | None
     version: VersionRules | None
@@ -166,11 +178,14 @@ def named_fields(study: StudyConfig) -> Iterator[tuple[str, FieldRef]]:
     """Yield every field that the study file names, with its key there."""
     for n, form in enumerate(study.consents, 1):
         yield f"consent[{n}].date", FieldRef(form.date)
-        yield f"consent[{n}].decision", form.decision
+        if not form.agreed_when:
+            yield f"consent[{n}].decision", form.decision
         if form.form_complete:
             yield f"consent[{n}].form_complete", FieldRef(form.form_complete)
+        yield from ((f"consent[{n}].where", each.field) for each in form.where)
     for n, rider in enumerate(study.riders, 1):
-        yield f"riders[{n}].field", rider.field
+        yield from ((f"riders[{n}].field", ref) for ref in rider.fields)
+        yield from ((f"riders[{n}].where", each.field) for each in rider.where)
     optional = {f"leave_out[{n}].field": rule.field for n, rule in enumerate(study.leave_out, 1)}
     if study.only:
         optional["only.field"] = study.only.field

@@ -46,7 +46,7 @@ def _study(table: TomlTable, key: str, sha256: str) -> model.StudyConfig:
         consents=tuple(map(_consent, table.tables("consent", at_least_one=True))),
         riders=tuple(map(_rider, table.tables("riders"))),
         leave_out=tuple(map(_leave_out, table.tables("leave_out"))),
-        only=model.Only(*_coded_field(table.table("only"))) if table.has("only") else None,
+        only=model.RowFilter(*_coded_field(table.table("only"))) if table.has("only") else None,
         withdrawal=_withdrawal(table.table("withdrawal")) if table.has("withdrawal") else None,
         sites=_sites(table.table("sites")) if table.has("sites") else None,
         version=_version(table.table("version")) if table.has("version") else None,
@@ -57,7 +57,10 @@ def _study(table: TomlTable, key: str, sha256: str) -> model.StudyConfig:
         sha256=sha256,
     )
     table.ensure_distinct(riders=tuple(rider.key.casefold() for rider in study.riders))
-    table.ensure_distinct(consent=tuple(f"{form.decision} on {form.date}" for form in study.consents))
+    if wrong := sorted({*study.redcap.missing_codes} & {code for form in study.consents for code in form.agreed}):
+        fix = "Remove it here or there: a missing-data code is no answer."
+        table.add_problem("redcap.missing_codes", f"'{wrong[0]}' also means agreed", fix)
+    table.ensure_distinct(consent=tuple(map(_identity, study.consents)))
     for n, rider in enumerate(study.riders, 1):
         if rider.offered_in and not study.version:
             fix = "Add [version]: its field holds the version that was signed."
@@ -73,20 +76,31 @@ def _redcap(table: TomlTable, study_zone: str) -> model.RedcapSource:
         project_id=table.optional(table.positive_number, "project_id"),
         time_zone=table.optional(table.zone, "time_zone") or study_zone,
         allow_http=table.boolean("allow_http", default=False),
+        missing_codes=table.texts("missing_codes"),
+        double_data_entry=table.boolean("double_data_entry", default=True),
     )
 
 
 def _consent(table: TomlTable) -> model.ConsentForm:
+    agreed_when = table.one_of("agreed_when", ("dated", "complete")) if table.has("agreed_when") else ""
     form = model.ConsentForm(
-        date=table.field_name("date"),
-        decision=model.FieldRef(*table.field_ref("decision")),
-        agreed=table.texts("agreed", at_least_one=True),
+        date=(date := table.field_name("date")),
+        decision=model.FieldRef(date) if agreed_when else model.FieldRef(*table.field_ref("decision")),
+        agreed=(codes := table.texts("agreed", at_least_one=not agreed_when)) or (agreed_when,),
         declined=table.texts("declined"),
         pending=table.texts("pending"),
         pending_text=table.texts("pending_text"),
         events=table.texts("events"),
         form_complete=table.optional(table.field_name, "form_complete"),
+        agreed_when=agreed_when,
+        where=_where(table),
     )
+    if agreed_when and (table.has("decision") or codes or form.declined or form.pending):
+        fix = "Remove it, or remove decision and the codes of agreed, declined and pending."
+        table.add_problem("agreed_when", "it takes the place of a decision, and there is one", fix)
+    if agreed_when == "complete" and not form.form_complete:
+        fix = 'Name the status of the form, such as form_complete = "consent_complete".'
+        table.add_problem("agreed_when", "there is no form_complete", fix)
     table.ensure_distinct(agreed=form.agreed, declined=form.declined, pending=form.pending)
     if form.decision.is_checkbox:
         table.ensure_checkbox_codes("agreed", form.agreed, "1")
@@ -95,15 +109,30 @@ def _consent(table: TomlTable) -> model.ConsentForm:
     return form
 
 
+def _identity(form: model.ConsentForm) -> str:
+    """Return what tells a consent form from the others of a study."""
+    rows = "".join(f" where {each.field} is {' or '.join(each.codes)}" for each in form.where)
+    return f"{form.decision} on {form.date}{rows}"
+
+
+def _where(table: TomlTable) -> tuple[model.RowFilter, ...]:
+    filters = tuple(model.RowFilter(model.FieldRef(*ref), codes) for ref, codes in table.codes_by_field("where"))
+    for each in filters:
+        if each.field.is_checkbox:
+            table.ensure_checkbox_codes("where", each.codes, "1")
+    return filters
+
+
 def _rider(table: TomlTable) -> model.Rider:
     key = table.label("key")
     rider = model.Rider(
         key=key,
         label=table.label("label", default=key),
-        field=model.FieldRef(*table.field_ref("field")),
+        fields=tuple(model.FieldRef(*ref) for ref in table.field_refs("field")),
         agreed=table.texts("agreed", at_least_one=True),
         declined=table.texts("declined"),
         offered_in=table.texts("offered_in", at_least_one=True) if table.has("offered_in") else (),
+        where=_where(table),
     )
     if key.casefold() in ("period", "consent"):
         table.add_problem("key", f"'{key}' is the name of another column in the report", "Choose another key.")

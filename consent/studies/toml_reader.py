@@ -175,12 +175,36 @@ class TomlTable:
 
     def field_ref(self, key: str) -> tuple[str, str | None]:
         """Read a field name, with the code of a checkbox option if one is given."""
-        value = self.text(key)
+        return self._field_ref(key, self.text(key))
+
+    def field_refs(self, key: str) -> list[tuple[str, str | None]]:
+        """Read one field, or a list of different fields."""
+        if not isinstance(self._values.get(key), list):
+            return [self.field_ref(key)]
+        names = self.texts(key, at_least_one=True)
+        self.ensure_distinct(**{key: names})
+        return [self._field_ref(key, name) for name in names]
+
+    def codes_by_field(self, key: str) -> list[tuple[tuple[str, str | None], tuple[str, ...]]]:
+        """Read a table of fields, each with its list of codes."""
+        table = self.table(key, default={})
+        if self.has(key) and not table._values:
+            self.add_problem(key, "it names no field", 'Write { field = ["1"] }, or leave it out.')
+        return [(table._field_ref(name, name), table.texts(name, at_least_one=True)) for name in table._values]
+
+    def _field_ref(self, key: str, value: str) -> tuple[str, str | None]:
         match = re.fullmatch(rf"({_FIELD})(?:\(([^()]+)\))?", value)
         if value and match is None:
             fix = 'Use the variable name, or "field(code)" for one option of a checkbox.'
             self.add_problem(key, f"'{value}' is not a REDCap field name", fix)
         return (match[1], match[2]) if match else (value, None)
+
+    def one_of(self, key: str, known: tuple[str, ...]) -> str:
+        value = self.text(key)
+        if value not in known:
+            self.add_problem(key, f"'{value}' is not a known word", f"Use one of: {', '.join(known)}.")
+            return known[0]
+        return value
 
     def ensure_distinct(self, **lists: tuple[str, ...]) -> None:
         counts = Counter(entry for entries in lists.values() for entry in entries)

@@ -82,6 +82,35 @@ target = 3
 code = "south"
 opened = 2023-09-11
 """
+SELECTED = """
+[[consent]]
+date = "consent_date"
+decision = "consent_obtained"
+agreed = ["1"]
+declined = ["2"]
+pending = ["0"]
+where = { which = ["main"] }
+[[consent]]
+date = "e_consent_timestamp"
+agreed_when = "complete"
+form_complete = "e_consent_complete"
+[[consent]]
+date = "consent_date"
+agreed_when = "dated"
+pending_text = ["Consent not completed"]
+where = { which = ["paper", "old"] }
+[[riders]]
+key = "rider a"
+field = ["rider_a", "rider_c"]
+agreed = ["1"]
+declined = ["0"]
+[[riders]]
+key = "rider b"
+field = "consent_obtained"
+agreed = ["1"]
+declined = ["2"]
+where = { which = ["extra"], "rider_b(2)" = ["1"] }
+"""
 WITHDRAWN_BY_DATE = """
 [withdrawal]
 date = "withdrawal_timestamp"
@@ -96,7 +125,9 @@ PLAIN_STUDY = a_study()
 ODD_STUDY = a_study(more=ODD + EXCLUSIONS, consents="", riders="")
 FULL_STUDY = a_study(more=ODD + VERSIONED_RIDER + EXCLUSIONS + PARTS + SITES.format(by="site"), consents="", riders="")
 GROUPED_STUDY = a_study(more=SERVER_ZONE + CONSENT + RIDER + WITHDRAWN_BY_DATE, consents="", riders="")
-STUDIES = (PLAIN_STUDY, ODD_STUDY, FULL_STUDY, FULL_STUDY, GROUPED_STUDY)
+SELECTED_STUDY = a_study(more=SERVER_ZONE + SELECTED + PARTS, consents="", riders="")
+COMPARABLE = (PLAIN_STUDY, ODD_STUDY, FULL_STUDY, FULL_STUDY, GROUPED_STUDY)
+STUDIES = (*COMPARABLE, SELECTED_STUDY)
 
 DAYS = ("2023-09-10", "2023-09-11", "2023-09-12", "2023-09-17", "2023-09-18", "2023-09-20", "2023-09-24", "2023-09-25")
 LATE_DAYS = ("2023-09-30", "2023-10-01", "2023-10-02", "2023-10-05", "2023-10-06", "2203-09-12", "0203-09-12")
@@ -113,7 +144,8 @@ TIMESTAMPS = (
     "2023-10-02 03:00:00",
     "2023-10-06 12:00:00",
 )
-RECORDS = ("1", "01", "1-1", "2", "10", "A b", "T1", "XT")
+RECORDS = ("1", "01", "1-1", "2", "10", "A b", "--1", "T1", "XT")
+WORKING_COPIES = ("1--1", "T1--2")
 ROW_NAMES = (
     ("", "", ""),
     ("enrolment", "", ""),
@@ -141,6 +173,7 @@ _consent_values = st.fixed_dictionaries(
         "version": st.sampled_from(("", "1.0", "2.0", " 2.0 ", "3.0", "-99")),
         "cohort": st.sampled_from(("ibd",) * 6 + ("", "control")),
         "moved": st.sampled_from(("",) * 20 + ("0", "2")),
+        "which": st.sampled_from(("main", "main", "main", "extra", "paper", "old", "")),
         "rider_a": _answers,
         "rider_b___2": st.sampled_from(("", "0", "1")),
         "rider_c": _answers,
@@ -162,7 +195,7 @@ _nothing = st.just({"e_choices___1": "0", "e_consent_complete": "0", "cohort": "
 def a_blank_row(record: str, name: tuple[str, str, str]) -> dict[str, str]:
     """A row without values."""
     values = ("consent_date", "consent_obtained", "e_consent_timestamp", "e_choices___1", "e_consent_complete")
-    others = ("rider_a", "rider_b___2", "rider_c", "moved", "cohort", "version", "site", "extent", "withdrawn")
+    others = ("rider_a", "rider_b___2", "rider_c", "moved", "which", "cohort", "version", "site", "extent", "withdrawn")
     dates = ("withdrawn_on", "withdrawal_timestamp")
     structure = dict(zip((EVENT, INSTRUMENT, INSTANCE), name, strict=True))
     return {RECORD: record, **structure, **dict.fromkeys((*values, *others, *dates, GROUP), "")}
@@ -182,8 +215,10 @@ def odd_rows_of(draw: st.DrawFn, record: str) -> list[dict[str, str]]:
 @st.composite
 def odd_rows(draw: st.DrawFn) -> list[dict[str, str]]:
     """The rows of a small registry, grouped by record."""
-    records = draw(st.lists(st.sampled_from(RECORDS), min_size=1, max_size=5, unique=True))
-    return [row for record in records for row in draw(odd_rows_of(record))]
+    records = draw(st.lists(st.sampled_from(RECORDS + WORKING_COPIES), min_size=1, max_size=5, unique=True))
+    rows = [row for record in records for row in draw(odd_rows_of(record))]
+    has_copies = not {*WORKING_COPIES}.isdisjoint(records)  # which are no registry without another record
+    return [*rows, a_blank_row("merged", ROW_NAMES[0])] if has_copies else rows
 
 
 @st.composite
@@ -191,13 +226,18 @@ def odd_countings(draw: st.DrawFn, studies: Sequence[StudyConfig] = STUDIES) -> 
     """A way to count them, with a random description of the project and a random cut-off."""
     study: StudyConfig = draw(st.sampled_from(studies))
     everyone = range(len(study.consents))
-    forms = st.sampled_from([frozenset(everyone), *(frozenset({n}) for n in everyone), frozenset()])
+    forms = st.sampled_from([(*everyone,), *((n,) for n in everyone), ()])
     column_map = a_column_map(
         study,
         missing_codes=draw(st.sampled_from((frozenset(), frozenset({"-99"})))),
         event_order=draw(st.sampled_from(((), ("year_1", "enrolment"), ("enrolment", "year_1")))),
-        separate_riders=frozenset(rider.key for rider in study.riders if draw(st.booleans())),
-        offered_by={rider.key: draw(forms) for rider in study.riders},
+        separate_fields={
+            rider.key: rider.fields if rider.where or draw(st.booleans()) else () for rider in study.riders
+        },
+        rider_events={one.key: frozenset({"year_1"}) for one in study.riders if not one.where and draw(st.booleans())},
+        offered_by={
+            rider.key: dict.fromkeys(draw(forms), () if rider.where else rider.fields) for rider in study.riders
+        },
     )
     cutoff = draw(st.sampled_from(("2023-10-01", "2023-10-01", "2023-09-20", "2023-09-11")))
     return a_counting(study, a_period(cutoff, exported_on=draw(st.sampled_from((cutoff, "2023-10-05")))), column_map)

@@ -17,9 +17,12 @@ from tests.support.plain_values import (
     PlainParticipant,
     PlainWithdrawal,
     Row,
+    answer_in,
     day_named,
     in_order,
+    is_chosen,
     place_of,
+    row_beside,
     text_in,
     ticked,
     value_of,
@@ -40,6 +43,8 @@ def classify_one(record: str, rows: list[Row], counting: Counting) -> PlainParti
     """Apply every rule to the rows of one participant."""
     study, no_answers = counting.study, ("",) * len(counting.study.riders)
     nothing = optional_of([], [], "", False, PlainWithdrawal(), counting)
+    if re.search(r".--[12]$", record):
+        return PlainParticipant("working_copy", riders=no_answers, optional=nothing)
     for rule in study.leave_out:
         if is_left_out(rule, record, rows):
             return PlainParticipant("left_out", rule.reason, riders=no_answers, optional=nothing)
@@ -85,12 +90,23 @@ def consents_of(rows: list[Row], counting: Counting) -> list[PlainConsent]:
 
 def has_consent(form: ConsentForm, row: Row) -> bool:
     """Whether a row holds a decision of this form, or a date for a pending one."""
-    return bool(ticked(form.decision, row)) or bool(row[form.date])
+    is_complete = form.agreed_when == "complete" and is_certified(form, row)
+    return is_chosen(form.where, row) and bool(ticked(form.decision, row) or row[form.date] or is_complete)
+
+
+def decision_in(form: ConsentForm, row: Row, counting: Counting) -> str:
+    """Return the code of the decision; a form without one is decided by its date or its status."""
+    if form.agreed_when == "complete":
+        return "complete" if is_certified(form, row) else ""
+    if form.agreed_when == "dated":
+        is_dated = text_in(FieldRef(form.date), row, counting) and not has_pending_text(form, row)
+        return "dated" if is_dated else ""
+    return ticked(form.decision, row)
 
 
 def read_consent(form: ConsentForm, number: int, row: Row, rows: list[Row], counting: Counting) -> PlainConsent:
     """Read what one row says by itself."""
-    says_agreed, certified = ticked(form.decision, row) in form.agreed, is_certified(form, row)
+    says_agreed, certified = decision_in(form, row, counting) in form.agreed, is_certified(form, row)
     event, instance = place_of(row, rows, counting)
     return PlainConsent(
         verdict=verdict_of(form, row, counting),
@@ -101,6 +117,7 @@ def read_consent(form: ConsentForm, number: int, row: Row, rows: list[Row], coun
         form=number,
         place=(event, number, instance),
         row=row,
+        beside=row_beside(row, rows),
     )
 
 
@@ -117,7 +134,7 @@ def has_pending_text(form: ConsentForm, row: Row) -> bool:
 def verdict_of(form: ConsentForm, row: Row, counting: Counting) -> str:
     """Return the first rule that matches."""
     missing, period = counting.column_map.missing_codes, counting.period
-    decision, date_text = ticked(form.decision, row), row[form.date].strip()
+    decision, date_text = decision_in(form, row, counting), row[form.date].strip()
     day = day_named(date_text, form.date, counting)
     if decision in form.declined:
         return "declined"
@@ -178,10 +195,12 @@ def answer_to(rider: Rider, agreed: list[PlainConsent], rows: list[Row], countin
     offering = [consent for consent in agreed if has_rider(rider, consent, counting)]
     if not offering:
         return "not_offered"
-    answer = ticked(rider.field, offering[-1].row)
-    if answer == "" and rider.key in counting.column_map.separate_riders:
-        answer = answer_elsewhere(rider, rows, counting)
-    if rider.field.is_checkbox and answer == "":
+    events = counting.column_map.rider_events.get(rider.key, ())
+    latest = ([consent for consent in offering if consent.row[EVENT] in events] or offering)[-1]
+    fields = counting.column_map.offered_by[rider.key][latest.form]
+    answer = answer_in(rider, fields, latest.row) or (latest.beside and answer_in(rider, fields, latest.beside)) or ""
+    answer = answer or answer_elsewhere(rider, rows, counting)
+    if rider.fields[0].is_checkbox and answer == "":
         answer = "0"
     if answer in rider.agreed:
         return "agreed"
@@ -196,14 +215,18 @@ def has_rider(rider: Rider, consent: PlainConsent, counting: Counting) -> bool:
 
 def version_of(consent: PlainConsent, counting: Counting) -> str:
     """Return the form version that was signed."""
-    return text_in(counting.study.version and counting.study.version.field, consent.row, counting)
+    field = counting.study.version and counting.study.version.field
+    beside = consent.beside and text_in(field, consent.beside, counting)
+    return text_in(field, consent.row, counting) or beside or ""
 
 
 def answer_elsewhere(rider: Rider, rows: list[Row], counting: Counting) -> str:
-    """Return the last answer on rows without any consent: a rider may have its own form or event."""
-    others = [row for row in rows if not any(has_consent(form, row) for form in counting.study.consents)]
-    answered = [row for row in others if ticked(rider.field, row)]
-    return value_of(rider.field, max(answered, key=lambda row: place_of(row, rows, counting))) if answered else ""
+    """Return the last answer on the rows that the rider selects, else on rows without any consent."""
+    fields = counting.column_map.separate_fields[rider.key]
+    forms = () if rider.where else counting.study.consents
+    others = [row for row in rows if is_chosen(rider.where, row) and not any(has_consent(form, row) for form in forms)]
+    answered = [row for row in others if answer_in(rider, fields, row)]
+    return answer_in(rider, fields, max(answered, key=lambda row: place_of(row, rows, counting))) if answered else ""
 
 
 # Withdrawals
@@ -268,6 +291,9 @@ def optional_of(
     study, consented = counting.study, kind == "consented"
     agreed = in_order(consent for consent in consents if consent.verdict == "consented")
     found: dict[str, Any] = {}
+    for n, form in enumerate(study.consents):
+        if form.where or form.events:
+            found[f"form:{n}"] = any(consent.form == n for consent in consents)
     if study.sites:
         last = [week for week in counting.period.weeks if week.complete][-4:]
         day = agreed[0].day if consented else None
@@ -349,7 +375,7 @@ def quality_of(
     unknown = (
         (site not in ("", *listed))
         or any(text_in(extent, row, counting) not in ("", *extents) for row in rows)
-        or any(is_unknown(rider, value_of(rider.field, row), counting) for rider in study.riders for row in rows)
+        or any(is_unknown(rider, row, counting) for rider in study.riders for row in rows)
     )
     tests = {
         "agreed_but_open": any(consent.agreed_but_open for consent in consents),
@@ -364,13 +390,15 @@ def quality_of(
     return frozenset(verdicts | {code for code, holds in tests.items() if holds})
 
 
-def is_unknown(rider: Rider, answer: str, counting: Counting) -> bool:
-    """Whether the study file does not list this answer; 0 is always known."""
-    return answer not in ("", "0", *rider.agreed, *rider.declined, *counting.column_map.missing_codes)
+def is_unknown(rider: Rider, row: Row, counting: Counting) -> bool:
+    """Whether the study file does not list an answer in this row; 0 is always known."""
+    known = ("", "0", *rider.agreed, *rider.declined, *counting.column_map.missing_codes)
+    return is_chosen(rider.where, row) and any(value_of(ref, row) not in known for ref in rider.fields)
 
 
 def is_agreed_without(rider: Rider, consents: list[PlainConsent], rows: list[Row], counting: Counting) -> bool:
     """Whether a rider was agreed to without any agreement on a form, and version of it, that has it."""
-    if not any(value_of(rider.field, row) in rider.agreed for row in rows):
+    chosen = [row for row in rows if is_chosen(rider.where, row)]
+    if not any(value_of(ref, row) in rider.agreed for row in chosen for ref in rider.fields):
         return False
     return not any(consent.says_agreed and has_rider(rider, consent, counting) for consent in consents)

@@ -11,8 +11,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from consent.counting.consents import Counting
-from consent.redcap.arrivals import EVENT, INSTANCE
-from consent.studies.model import FieldRef
+from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT
+from consent.studies.model import FieldRef, Rider, RowFilter
 
 Row = Mapping[str, str]
 
@@ -31,6 +31,7 @@ class PlainConsent:
     form: int
     place: tuple[int, int, int]
     row: Row
+    beside: Row | None  # for a repeat of a form: the record's row of that event that does not repeat
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,24 @@ def ticked(ref: FieldRef, row: Row) -> str:
     """Return a field's value in a row; an unticked box is no answer, because an untouched form has it too."""
     value = value_of(ref, row)
     return "" if ref.is_checkbox and value == "0" else value
+
+
+def is_chosen(filters: Iterable[RowFilter], row: Row) -> bool:
+    """Whether every filter selects the row."""
+    return all(value_of(each.field, row) in each.codes for each in filters)
+
+
+def answer_in(rider: Rider, fields: Iterable[FieldRef], row: Row) -> str:
+    """Return what a row answers: a refusal in any of the fields, else an agreement, else the first answer."""
+    answers = [answer for ref in fields if (answer := ticked(ref, row))]
+    decided = [answer for codes in (rider.declined, rider.agreed) for answer in answers if answer in codes]
+    return next(iter([*decided, *answers]), "")
+
+
+def row_beside(row: Row, rows: Iterable[Row]) -> Row | None:
+    """Return the row beside a repeat of a form: of the same event, and not repeated."""
+    once = (other for other in rows if (other[EVENT], other[INSTRUMENT], other[INSTANCE]) == (row[EVENT], "", ""))
+    return next(once, None) if row[INSTRUMENT] else None
 
 
 def text_in(ref: FieldRef | None, row: Row, counting: Counting) -> str:

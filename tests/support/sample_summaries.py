@@ -23,7 +23,7 @@ from consent.studies.model import (
     FieldRef,
     LeaveOut,
     ListedSite,
-    Only,
+    RowFilter,
     SiteRules,
     StudyConfig,
     VersionRules,
@@ -93,12 +93,14 @@ def an_odd_summary() -> ConsentSummary:
         riders=tuple(riders),
         title="Συναινέσεις & 同意 #1",
         leave_out=(replace(_TEST_RECORDS, reason="<test> & =1+1 δοκιμή"),),
-        only=Only(FieldRef("cohort"), ("ibd",)),
+        only=RowFilter(FieldRef("cohort"), ("ibd",)),
     )
     others = {kind: n for n, kind in enumerate(_others_as_of(cutoff), 1)}
     summary = _summary_of(study, weeks, others, cutoff=cutoff, exported_on=cutoff + timedelta(days=2), leaving=4)
     notes = ("From a file: completeness was not checked.", "=1+1 <b>& 同意")
-    return _since_last_week(replace(summary, notes=notes), rules={"counting version": "an earlier one"})
+    source = replace(summary.source, records_received=summary.everyone + 7, records_listed=summary.everyone + 7)
+    summary = replace(summary, notes=notes, working_copies=7, source=source)
+    return _since_last_week(summary, rules={"counting version": "an earlier one"})
 
 
 @cache
@@ -205,7 +207,7 @@ def _consenting(n: int, day: date, study: StudyConfig, period: ReportPeriod, lea
     """Somebody who consented: one in ``leaving`` has withdrawn, and one in a hundred refused later."""
     person, version = _a_person(f"P{n}", n, study), _SIGNED[n % len(_SIGNED)]
     answers = {
-        rider.field.field: _answer(n, UPTAKE[at % len(UPTAKE)]) if version in ACCEPTED or not _is_new(at) else ""
+        rider.fields[0].field: _answer(n, UPTAKE[at % len(UPTAKE)]) if version in ACCEPTED or not _is_new(at) else ""
         for at, rider in enumerate(study.riders)
     }
     agreed = {"consent_date": f"{day}", "consent_obtained": "1", "form_version": version}

@@ -85,6 +85,7 @@ def compare_files(
     as_of: the last day counted; by default the last day of the old report's last week, or today. Raises CutoffError if
     that day is in another week or in the future, and SourceDataError or ConfigurationError for an unusable file.
     """
+    _ensure_comparable(study)
     try:
         report = parse_old_report(old.read_bytes(), old.name, study)
     except OSError as error:
@@ -97,6 +98,16 @@ def compare_files(
     counts, _ = count_file(export, study, count, BothCounts())
     ensure_raw_values(counts.tally, export)
     return build_comparison(report, counts, study, period)
+
+
+def _ensure_comparable(study: StudyConfig) -> None:
+    """Make sure that the old pipeline could count by this study file: one field a column, on any row."""
+    several = [rider for rider in study.riders if len(rider.fields) > 1 or rider.where]
+    if several or any(form.where or form.agreed_when for form in study.consents):
+        what = (
+            "The study file uses where, agreed_when or several fields of a rider. The old pipeline had none of these."
+        )
+        raise ConfigurationError(what, "Compare with a study file that names the fields of the old pipeline.")
 
 
 def _period(report: OldReport, study: StudyConfig, now: datetime, as_of: date | None) -> ReportPeriod:

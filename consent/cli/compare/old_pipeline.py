@@ -126,7 +126,7 @@ def read_by_old_rule(batch: Batch) -> OldReading:
     days = np.array([_day(text) for text in dates], dtype="datetime64[D]")
     weeks = (days - np.datetime64(period.start)).astype("int64") // 7
     counted = ~blank & ~np.isnat(days) & (weeks >= 0) & (weeks < len(period.weeks))
-    fields = {CONSENT: study.consents[0].decision, **{rider.key: rider.field for rider in study.riders}}
+    fields = {CONSENT: study.consents[0].decision, **{rider.key: rider.fields[0] for rider in study.riders}}
     return OldReading(
         weeks=np.where(counted, weeks, NOWHERE),
         unreadable=~blank & np.isnat(days),

@@ -45,9 +45,8 @@ class StudyConditions:
             for code, condition in _CONSENT_CONDITIONS:
                 yield code, partial(self._of_consent, condition, form)
         for rider in self.study.riders:
-            known = () if rider.field.is_checkbox else ("0", *rider.agreed, *rider.declined)
             yield "rider_without_consent", partial(self._rider_without_consent, rider)
-            yield "unknown_code", partial(self.cells.unknown, self.cells.cell(rider.field), known)
+            yield "unknown_code", partial(self._unknown_answer, rider)
         if self.study.sites and self.study.sites.listed:
             yield "unknown_code", partial(self._unknown_site, self.study.sites)
         if rules := self.study.withdrawal:
@@ -66,20 +65,32 @@ class StudyConditions:
 
     def _of_consent(self, condition: "Callable[[_ConsentRow], str]", form: ConsentForm) -> str:
         events = self.cells.events_of(form.decision.field, form.events) if form.events else ("",)
-        return either(*(condition(_ConsentRow(form, self.cells, self.study, event)) for event in events))
+        rows = [(condition(_ConsentRow(form, self.cells, self.study, event)), event) for event in events]
+        return either(*(both(found, self.cells.selected(form.where, event)) for found, event in rows if found))
 
     def _rider_without_consent(self, rider: Rider) -> str:
         """Agreed to a rider, but to no form (and version, if the rider names any) that has it."""
-        yes = either(*(is_one_of(cell, rider.agreed) for cell in self.cells.in_all_events(rider.field)))
+        yes = either(
+            *(
+                both(is_one_of(self.cells.cell(ref, event), rider.agreed), self.cells.selected(rider.where, event))
+                for ref in rider.fields
+                for event in self.cells.events_of(ref.field)
+            )
+        )
         offering = (self.study.consents[number] for number in sorted(self.column_map.offered_by[rider.key]))
         return both(yes, *(self._never_agreed(form, rider.offered_in) for form in offering))
+
+    def _unknown_answer(self, rider: Rider) -> str:
+        known = ("0", *rider.agreed, *rider.declined)
+        unknown = (self.cells.unknown(self.cells.cell(ref), known) for ref in rider.fields if not ref.is_checkbox)
+        return both(either(*unknown), self.cells.selected(rider.where))
 
     def _never_agreed(self, form: ConsentForm, versions: tuple[str, ...] = ()) -> str:
         rules, conditions = self.study.version, []
         for event in self.cells.events_of(form.decision.field, form.events):
-            no = is_none_of(self.cells.cell(form.decision, event), form.agreed)
+            row = _ConsentRow(form, self.cells, self.study, event)
             other = is_none_of(self.cells.cell(rules.field, event), versions) if rules and versions else ""
-            conditions.append(either(no, other))
+            conditions.append(either(row.not_agreed, other, self.cells.not_selected(form.where, event)))
         return both(*conditions)
 
     def _unknown_site(self, rules: SiteRules) -> str:
@@ -127,7 +138,26 @@ class _ConsentRow:
     @property
     def agreed(self) -> str:
         """Agreed, and certified if the form requires it."""
-        return both(is_one_of(self._decision(self.form), self.form.agreed), self._status("= '2'"))
+        return both(self._decided, self._status("= '2'"))
+
+    @property
+    def _decided(self) -> str:
+        """Agreed by the decision, or by the date or the status in its place."""
+        match self.form.agreed_when:
+            case "dated":
+                return is_none_of(self.date.text, (*self.cells.blanks, *self.form.pending_text))
+            case "complete":
+                return self._status("= '2'")
+        return is_one_of(self._decision(self.form), self.form.agreed)
+
+    @property
+    def not_agreed(self) -> str:
+        match self.form.agreed_when:
+            case "dated":
+                return is_one_of(self.date.text, (*self.cells.blanks, *self.form.pending_text))
+            case "complete":
+                return self._status("<> '2'")
+        return is_none_of(self._decision(self.form), self.form.agreed)
 
     @property
     def _days_in_study(self) -> str:
@@ -140,6 +170,8 @@ class _ConsentRow:
         return f"{self.cells.cell(self.form.form_complete, self.event)} {test}" if self.form.form_complete else ""
 
     def _waiting(self, form: ConsentForm) -> str:
+        if form.agreed_when:
+            return _ConsentRow(form, self.cells, self.study, self.event).not_agreed
         unticked = ("0",) if form.decision.is_checkbox else ()  # an unticked box is no answer
         return is_one_of(self._decision(form), (*self.cells.blanks, *unticked, *form.pending))
 
@@ -149,7 +181,7 @@ class _ConsentRow:
 
     def unknown_code(self) -> str:
         form = self.form
-        known = () if form.decision.is_checkbox else (*form.agreed, *form.declined, *form.pending)
+        known = () if form.decision.is_checkbox or form.agreed_when else (*form.agreed, *form.declined, *form.pending)
         return self.cells.unknown(self._decision(form), known)
 
     def before_start(self) -> str:
@@ -172,19 +204,22 @@ class _ConsentRow:
 
     def agreed_but_open(self) -> str:
         """Agreed, and the date field holds a text for a pending consent."""
-        return both(self.agreed, is_one_of(self.date.text, self.form.pending_text)) if self.form.pending_text else ""
+        if self.form.agreed_when == "dated" or not self.form.pending_text:
+            return ""
+        return both(self.agreed, is_one_of(self.date.text, self.form.pending_text))
 
     def dated_but_pending(self) -> str:
         """A date without a decision on this form or another form with the same date, or a yes without certification."""
+        if self.form.agreed_when == "dated" and not self.form.form_complete:
+            return ""
         waiting = both(*(self._waiting(form) for form in self.study.consents if form.date == self.form.date))
         uncertified = self._status("<> '2'")
-        yes = is_one_of(self._decision(self.form), self.form.agreed)
-        return both(either(waiting, both(yes, uncertified) if uncertified else ""), self.date.readable)
+        return both(either(waiting, both(self._decided, uncertified) if uncertified else ""), self.date.readable)
 
 
 _CONSENT_CONDITIONS: tuple[tuple[str, Callable[[_ConsentRow], str]], ...] = (
     ("unknown_code", _ConsentRow.unknown_code),
-    ("no_date", lambda row: both(row.agreed, row.date.blank)),
+    ("no_date", lambda row: "" if row.form.agreed_when == "dated" else both(row.agreed, row.date.blank)),
     ("unreadable_date", _ConsentRow.unreadable_date),
     ("unreadable_date", _ConsentRow.impossible_date),
     ("before_start", _ConsentRow.before_start),

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from consent.redcap.dictionary import Project, ProjectField
-from consent.studies.model import FieldRef
+from consent.studies.model import FieldRef, RowFilter
 
 _DATE_LENGTHS = (10, 16, 19)  # of 2023-09-12, with 09:30, with 09:30:00
 
@@ -75,6 +75,13 @@ class RuleCells:
     def cell(self, ref: FieldRef | str, event: str = "") -> str:
         """Return the cell of a field or checkbox option in an event; "" is the event of the evaluated row."""
         return f"[{event}][{ref}]" if event else f"[{ref}]"
+
+    def selected(self, filters: Iterable[RowFilter], event: str = "") -> str:
+        """Return the condition that every filter selects the row; "" without filters."""
+        return both(*(is_one_of(self.cell(each.field, event), each.codes) for each in filters))
+
+    def not_selected(self, filters: Iterable[RowFilter], event: str = "") -> str:
+        return either(*(is_none_of(self.cell(each.field, event), each.codes) for each in filters))
 
     def in_all_events(self, ref: FieldRef) -> list[str]:
         return [self.cell(ref, event) for event in self.events_of(ref.field)]

@@ -71,7 +71,7 @@ def test_the_completed_file_counts_as_the_packaged_one(world: DemoWorld, tmp_pat
     (form,) = study.consents
     assert (form.date, str(form.decision)) == ("summary_consent_date", "consent_obtained")
     assert (form.agreed, form.pending) == (("1",), ("0",))
-    assert [(rider.key, str(rider.field)) for rider in study.riders] == [("rider a", "summary_event_a")]
+    assert [(rider.key, str(rider.fields[0])) for rider in study.riders] == [("rider a", "summary_event_a")]
 
 
 def test_the_file_has_the_project_number_and_the_sites(world: DemoWorld, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from sandbox.people import TOKEN as PEOPLES_TOKEN
 from sandbox.people import registry
 from sandbox.redcap.app import Field, Project, Row
 from sandbox.returning_people import returning_registry
-from tests.support.builders import CONSENT, REDCAP_FIELDS, Asking, Open, a_redcap_project, a_redcap_row, a_study
+from tests.support.builders import CONSENT, REDCAP_FIELDS, RIDER, Asking, Open, a_redcap_project, a_redcap_row, a_study
 from tests.support.redcap_logic_reader import is_true
 
 TODAY = date(2023, 10, 1)
@@ -196,6 +196,34 @@ def test_no_rule_lists_a_correct_record(open_redcap: Open, values: dict[str, Any
 def test_two_forms_that_share_a_date_are_separate(open_redcap: Open, values: dict[str, Any], codes: set[str]) -> None:
     project = a_project(a_redcap_row("1", rider_a="", **values))
     found, _ = compared(open_redcap(project), a_study(consents=CONSENT + SECOND_FORM))
+    assert set(found) == codes
+
+
+SELECTED = CONSENT + 'where = { version = ["2"] }\n'
+DATED = '[[consent]]\ndate = "consent_date"\nagreed_when = "dated"\npending_text = ["Consent not completed"]\n'
+COMPLETE = '[[consent]]\ndate = "consent_date"\nagreed_when = "complete"\nform_complete = "consent_complete"\n'
+WHERE_BOX = RIDER + 'where = { "rider_b(x)" = ["1"] }\n'
+
+
+@pytest.mark.parametrize(
+    ("study", "values", "codes"),
+    [
+        ({"consents": SELECTED}, {"version": "2", "consent_date": ""}, {"no_date"}),
+        ({"consents": SELECTED}, {"version": "1", "consent_date": "", "rider_a": ""}, set()),
+        ({"consents": SELECTED}, {"version": "1"}, {"rider_without_consent"}),
+        ({"consents": DATED}, {"consent_date": "2023-10-02"}, {"future_date"}),
+        ({"consents": DATED}, {"consent_date": ""}, {"rider_without_consent"}),
+        ({"consents": COMPLETE}, {"consent_date": ""}, {"no_date"}),
+        ({"consents": COMPLETE}, {"consent_complete": "0", "rider_a": ""}, {"dated_but_pending"}),
+        ({"riders": WHERE_BOX}, {"rider_a": "7", "rider_b___x": "1"}, {"unknown_code"}),
+        ({"riders": WHERE_BOX}, {"rider_a": "7", "rider_b___x": "0"}, set()),
+        ({"riders": RIDER.replace('"rider_a"', '["rider_a", "moved"]')}, {"moved": "7"}, {"unknown_code"}),
+    ],
+)
+def test_the_rules_follow_selected_rows_and_forms_without_a_decision(
+    open_redcap: Open, study: dict[str, str], values: dict[str, Any], codes: set[str]
+) -> None:
+    found, _ = compared(open_redcap(a_project(a_redcap_row("1", **values))), a_study(**study))
     assert set(found) == codes
 
 

@@ -12,8 +12,9 @@ from consent.cli.compare.comparison import Comparison, compare_files
 from consent.cli.compare.output import show_comparison
 from consent.cli.main import main
 from consent.errors import ConfigurationError, CutoffError, SourceDataError
+from consent.studies.model import StudyConfig
 from consent.studies.parser import parse_study
-from tests.support.builders import CONSENT, RIDER, STUDY
+from tests.support.builders import CONSENT, RIDER, STUDY, a_study
 
 RIDER_B = RIDER.replace("rider a", "rider b").replace("rider_a", "rider_b")
 APART = """
@@ -192,3 +193,18 @@ def test_an_export_of_labels_is_an_error(planted: Path) -> None:
     (planted / "export.csv").write_text(f"{header}\n1,,,ibd,2023-09-12,Yes,Yes,Yes\n", encoding="utf-8")
     with pytest.raises(SourceDataError, match=r"export\.csv"):
         comparison_of(planted)
+
+
+@pytest.mark.parametrize(
+    "study",
+    [
+        a_study(consents=CONSENT + 'where = { which = ["1"] }\n'),
+        a_study(consents='[[consent]]\ndate = "consent_date"\nagreed_when = "dated"\n'),
+        a_study(riders=RIDER.replace('"rider_a"', '["rider_a", "rider_b"]')),
+        a_study(riders=RIDER + 'where = { which = ["1"] }\n'),
+    ],
+    ids=["where", "agreed_when", "several fields", "where of a rider"],
+)
+def test_a_study_that_the_old_pipeline_could_not_count_is_refused(study: StudyConfig, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError):
+        compare_files(tmp_path / "old.csv", tmp_path / "export.csv", study, now=datetime(2026, 11, 28, tzinfo=UTC))

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 
 from consent.counting.consents import Counting
 from consent.counting.summary import ConsentSummary, VersionCount
-from consent.redcap.arrivals import INSTANCE
+from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT, RECORD
 from tests.support.builders import RIDER, a_counting, a_row, a_study, participants_of, summary_of
 from tests.support.odd_registries import FULL_STUDY, odd_countings, odd_rows
 
@@ -134,3 +134,21 @@ def test_uptake_is_the_share_of_those_offered_the_rider() -> None:
 )
 def test_a_rider_agreed_to_on_a_version_without_it_is_reviewed(rows: Rows, codes: dict[str, int]) -> None:
     assert summary_by_version(*rows).quality == codes
+
+
+@pytest.mark.parametrize(
+    ("beside", "version"),
+    [
+        ({}, "2.0"),
+        ({EVENT: "another"}, ""),
+        ({INSTRUMENT: "other", INSTANCE: "1"}, ""),
+        ({RECORD: "2"}, ""),
+    ],
+)
+def test_a_consent_on_a_repeating_form_has_the_version_of_the_row_beside_it(
+    beside: dict[str, str], version: str
+) -> None:
+    consent = signed("") | {INSTRUMENT: "consent", INSTANCE: "1", EVENT: "start"}
+    base = dict.fromkeys(consent, "") | {RECORD: "1", EVENT: "start", "version": "2.0"} | beside
+    participants = participants_of(consent, base, counting=a_counting(a_study(riders=IN_TWO, more=VERSION)))
+    assert participants.loc["1", "version"] == version

@@ -22,6 +22,7 @@ SECOND_FORM = CONSENT.replace("consent_date", "v2_date").replace("consent_obtain
 CHECKBOX = CONSENT.replace('"consent_obtained"', '"choices(7)"').replace('["2"]', "[]")
 CHECKBOX_RIDER = RIDER.replace('"rider_a"', '"extras(7)"')
 TWO_FORMS = a_study(consents=CONSENT + SECOND_FORM)
+RIDER_FIELDS = (FieldRef("rider_a"),)
 IN_EVENTS = a_study(consents=CONSENT + 'events = ["start", "year_1"]\n')
 CERTIFIED = a_study(consents=CONSENT + 'form_complete = "consent_complete"\n')
 
@@ -264,13 +265,13 @@ def test_consents_of_one_day_are_sorted_by_event_then_instance(
     [({0, 1}, "declined"), ({0}, "agreed"), ({1}, "declined"), (set(), "not_offered")],
 )
 def test_a_rider_comes_from_the_latest_consent_whose_form_offers_it(offering: set[int], answer: str) -> None:
-    column_map = a_column_map(TWO_FORMS, offered_by={"rider a": frozenset(offering)})
+    column_map = a_column_map(TWO_FORMS, offered_by={"rider a": dict.fromkeys(offering, RIDER_FIELDS)})
     rows = [a_row(v2_date="", v2_obtained=""), of_form_2("2023-09-20", rider_a="0")]
     assert the_one(*rows, counting=a_counting(TWO_FORMS, column_map=column_map)).riders == (answer,)
 
 
 def test_a_rider_of_a_form_without_agreement_is_not_offered() -> None:
-    column_map = a_column_map(TWO_FORMS, offered_by={"rider a": frozenset({1})})
+    column_map = a_column_map(TWO_FORMS, offered_by={"rider a": {1: RIDER_FIELDS}})
     rows = [a_row(v2_date="", v2_obtained=""), of_form_2("2023-09-20", "2", rider_a="1")]
     assert the_one(*rows, counting=a_counting(TWO_FORMS, column_map=column_map)).riders == ("not_offered",)
 
@@ -355,6 +356,19 @@ def test_left_out_comes_before_outside() -> None:
     assert class_of(a_row("TEST", cohort="", moved=""), counting=counting) == ("left_out", "test record")
 
 
+def test_working_copies_of_double_data_entry_are_no_participants() -> None:
+    copies, others = ("1--1", "A 7--2", "1--1--2", "TEST--1"), ("--1", "1--3", "1--11", "1-1", "1--1 ")
+    rows = [a_row(record, moved="", cohort="both") for record in (*copies, *others)]
+    found = the_participants(rows, a_counting(a_study(more=LEAVE_OUT + ONLY)))
+    assert {record for record, who in found.items() if who.kind == "working_copy"} == {*copies}
+    assert {found[record].kind for record in others} == {"consented"}
+
+
+def test_a_study_may_have_people_who_are_named_like_working_copies() -> None:
+    study = a_study(consents="double_data_entry = false" + CONSENT)
+    assert class_of(a_row("1--1"), counting=a_counting(study)) == ("consented", "")
+
+
 def test_records_left_out_are_nothing_else() -> None:
     row = a_row("TEST", moved="", rider_a="7", consent_obtained="9")
     left_out = the_one(row, counting=a_counting(a_study(more=LEAVE_OUT)))
@@ -394,7 +408,7 @@ def test_quality_codes_of_one_consent(values: dict[str, str], codes: set[str]) -
 
 @pytest.mark.parametrize(("form", "codes"), [(0, set()), (1, {"rider_without_consent"})])
 def test_a_rider_agreed_to_on_a_form_without_it_is_reviewed(form: int, codes: set[str]) -> None:
-    column_map = a_column_map(TWO_FORMS, offered_by={"rider a": frozenset({form})})
+    column_map = a_column_map(TWO_FORMS, offered_by={"rider a": {form: RIDER_FIELDS}})
     row = a_row(v2_date="", v2_obtained="")
     assert the_one(row, counting=a_counting(TWO_FORMS, column_map=column_map)).quality == codes
 
@@ -419,7 +433,7 @@ def test_a_rider_on_the_consent_form_is_not_read_from_unsigned_rows() -> None:
         a_row(redcap_event_name="e1", rider_a=""),
         a_row(redcap_event_name="e2", rider_a="1", consent_date="", consent_obtained=""),
     ]
-    on_the_form = a_counting(column_map=a_column_map(a_study(), separate_riders=frozenset()))
+    on_the_form = a_counting(column_map=a_column_map(a_study(), separate_fields={"rider a": ()}))
     assert the_one(*rows, counting=on_the_form).riders == ("not_answered",)
 
 
@@ -437,3 +451,77 @@ def test_an_instance_beyond_all_numbers_is_read_as_none() -> None:
 def test_every_consent_has_quality_codes_not_only_the_decisive_one() -> None:
     rows = [on_day("2023-09-12", instance="1"), on_day("", instance="2"), on_day("soon", instance="3")]
     assert the_one(*rows).quality == {"no_date", "unreadable_date"}
+
+
+# One form for several consents, and forms without a decision
+
+SEVERAL = a_study(
+    consents=CONSENT + 'where = { which = ["main"] }\n',
+    riders=RIDER.replace('"rider_a"', '"consent_obtained"').replace('"0"', '"2"') + 'where = { which = ["blood"] }\n',
+)
+
+
+def signed_for(which: str, day: str = "2023-09-12", decision: str = "1", *, record: str = "1") -> dict[str, str]:
+    """A repeat of the form that holds every consent."""
+    return on_day(day, decision=decision, instance="1") | {RECORD: record, "which": which}
+
+
+def test_only_the_rows_that_where_selects_are_consents() -> None:
+    rows = [
+        *(signed_for("main"), signed_for("blood", "2023-09-20")),
+        *(signed_for("main", record="2"), signed_for("puncture", decision="2", record="2")),
+        *(signed_for("main", decision="2", record="3"), signed_for("blood", record="3")),
+        signed_for("blood", record="4"),
+    ]
+    found = the_participants(rows, a_counting(SEVERAL))
+    assert {record: (one.kind, one.taking_part, one.riders, {*one.quality}) for record, one in found.items()} == {
+        "1": ("consented", True, ("agreed",), set()),
+        "2": ("consented", True, ("not_answered",), set()),
+        "3": ("declined", False, ("",), {"rider_without_consent"}),
+        "4": ("pending", False, ("",), {"rider_without_consent"}),
+    }
+
+
+@pytest.mark.parametrize(
+    ("agreed_when", "values", "expected"),
+    [
+        ("dated", {}, ("consented", "")),
+        ("dated", {"consent_date": ""}, ("pending", "not_started")),
+        ("dated", {"consent_date": "Consent not completed"}, ("pending", "open")),
+        ("dated", {"consent_date": "soon"}, ("not_counted", "unreadable_date")),
+        ("complete", {"consent_complete": "2"}, ("consented", "")),
+        ("complete", {"consent_complete": "1"}, ("pending", "open")),
+        ("complete", {"consent_complete": "0", "consent_date": ""}, ("pending", "not_started")),
+        ("complete", {"consent_complete": "2", "consent_date": ""}, ("not_counted", "no_date")),
+    ],
+)
+def test_a_date_or_a_status_takes_the_place_of_a_decision(
+    agreed_when: str, values: dict[str, str], expected: tuple[str, str]
+) -> None:
+    form = f'[[consent]]\ndate = "consent_date"\nagreed_when = "{agreed_when}"\n'
+    status = 'form_complete = "consent_complete"\n' if agreed_when == "complete" else ""
+    study = a_study(consents=form + status + 'pending_text = ["Consent not completed"]\n')
+    assert class_of(a_row(consent_obtained="2", **values), counting=a_counting(study)) == expected
+
+
+@pytest.mark.parametrize(
+    ("answers", "answer"),
+    [(("1", ""), "agreed"), (("", "0"), "declined"), (("1", "0"), "declined"), (("7", "1"), "agreed")],
+)
+def test_of_the_fields_of_one_rider_a_refusal_counts_before_an_agreement(answers: tuple[str, str], answer: str) -> None:
+    study = a_study(riders=RIDER.replace('"rider_a"', '["rider_a", "rider_fr"]'))
+    row = a_row(rider_a=answers[0], rider_fr=answers[1])
+    assert the_one(row, counting=a_counting(study)).riders == (answer,)
+
+
+def test_a_rider_on_the_row_beside_a_repeating_form_is_read_there() -> None:
+    column_map = a_column_map(TWO_FORMS)
+    repeat = of_form_2("2023-09-20") | {INSTRUMENT: "v2", INSTANCE: "1", EVENT: ""}
+    rows = [a_row(v2_date="", v2_obtained="", rider_a="0"), repeat]
+    assert the_one(*rows, counting=a_counting(TWO_FORMS, column_map=column_map)).riders == ("declined",)
+
+
+def test_a_consent_in_an_event_without_the_riders_form_does_not_hide_its_answer() -> None:
+    column_map = a_column_map(a_study(), rider_events={"rider a": frozenset({"start"})})
+    rows = [on_day("2023-09-12", event="start", rider_a="1"), on_day("2023-09-20", event="year_1", rider_a="")]
+    assert the_one(*rows, counting=a_counting(column_map=column_map)).riders == ("agreed",)

@@ -1,6 +1,7 @@
 """Tests of planning an export: what is requested, and every mismatch between study file and project is named."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from consent.errors import DictionaryError
 from consent.redcap.arrivals import EVENT, GROUP, INSTANCE, INSTRUMENT, RECORD
 from consent.redcap.dictionary import Line, Project, parse_project
 from consent.redcap.export_plan import ExportPlan, plan_export
+from consent.redcap.validation import find_mixed_forms
 from consent.studies.model import FieldRef
 from tests.support.builders import CONSENT, RIDER, a_study
 
@@ -35,16 +37,22 @@ def a_project(
     without: str = "",
     columns: Mapping[str, str] | None = None,
     events: Mapping[str, tuple[str, ...]] | None = None,
+    repeating: Iterable[tuple[str, str]] = (),
     **says: str,
 ) -> Project:
-    """A classic project that fits ``a_study()``; ``more`` adds or replaces fields, ``columns`` are of options."""
+    """A classic project that fits ``a_study()``; ``more`` adds or replaces fields, ``columns`` are of options.
+
+    repeating: (event, form); the event is empty in a classic project, the form where a whole event repeats.
+    """
     lines = {**DICTIONARY, **{line["field_name"]: line for line in more}}
     lines.pop(without, None)
     about = {"is_longitudinal": "1" if events else "0", "has_repeating_instruments_or_events": "0", **says}
+    repeats = [{"event_name": event, "form_name": form} for event, form in repeating]
     return parse_project(
         about,
         {
             "metadata": list(lines.values()),
+            **({"repeatingFormsEvents": repeats} if repeats else {}),
             "exportFieldNames": [
                 {"original_field_name": "rider_box", "choice_value": code, "export_field_name": name}
                 for code, name in (columns or {}).items()
@@ -146,12 +154,14 @@ def test_a_rider_on_a_consent_form_is_offered_by_that_form() -> None:
     project = a_project(a_line("date_v2", "v2"), a_line("obtained_v2", "v2", "yesno"))
     newer = newer.replace('declined = ["2"]\npending = ["0"]', 'declined = ["0"]')
     column_map = plan_of(project, consents=CONSENT + newer).column_map
-    assert (column_map.offered_by, column_map.separate_riders) == ({"rider a": {0}}, set())
+    assert column_map.offered_by == {"rider a": {0: (FieldRef("rider_a"),)}}
+    assert column_map.separate_fields == {"rider a": ()}
 
 
 def test_a_rider_on_a_form_of_its_own_is_offered_by_every_consent_form() -> None:
     column_map = plan_of(a_project(a_line("rider_a", "riders", "yesno"))).column_map
-    assert (column_map.offered_by, column_map.separate_riders) == ({"rider a": {0}}, {"rider a"})
+    assert column_map.offered_by == {"rider a": {0: (FieldRef("rider_a"),)}}
+    assert column_map.separate_fields == {"rider a": (FieldRef("rider_a"),)}
 
 
 def test_repeat_columns_are_not_required_where_an_old_server_does_not_report_repeats() -> None:
@@ -217,6 +227,17 @@ BOX = a_line("rider_box", kind="checkbox", choices="1, Samples | 2, Data")
 )
 def test_a_field_or_option_that_does_not_fit_is_named(field: Line, riders: str, problem: str) -> None:
     assert problem in problems_of(a_project(field), riders=riders)
+
+
+def test_an_option_that_shares_its_column_is_no_answer_to_count() -> None:
+    project = a_project(BOX, columns={"1": "rider_box___1", "2": "rider_box___1"})
+    assert "exports 'rider_box(1)' and 'rider_box(2)' as one column" in problems_of(
+        project, riders=BOX_RIDER.format(code="1")
+    )
+
+
+def test_options_that_share_a_column_do_not_matter_unless_they_are_used() -> None:
+    plan_export(a_study(), a_project(BOX, columns={"1": "rider_box___1", "2": "rider_box___1"}))
 
 
 def test_a_riders_no_that_is_no_longer_an_option_is_no_mismatch() -> None:
@@ -327,3 +348,116 @@ def test_a_version_or_site_in_a_text_field_may_have_any_code() -> None:
 
 def test_ends_and_labels_may_share_the_extents_between_them() -> None:
     assert plan_of(a_project(*LEAVING), more=WITHDRAWAL + 'ends = ["9"]\n' + LABELS)
+
+
+# Fields that must stand on one row
+
+DATE_APART, DECISION_APART = a_line("consent_date", "enrolment"), a_line("consent_obtained", "icf", "radio", "1,|2,|0,")
+STATUS = 'form_complete = "consent_complete"\n'
+CHOICE = a_line("which", kind="dropdown", choices="main, Main study | blood, Blood")
+WHERE = 'where = { which = ["main"] }\n'
+TWO_EVENTS = {"screening_arm_1": ("enrolment",), "consent_arm_1": ("consent", "icf")}
+A_REPEAT = {"repeating": [("", "consent")], "has_repeating_instruments_or_events": "1"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "project", "study", "problem"),
+    [
+        ((DATE_APART,), A_REPEAT, {}, "consent[1]: no row holds all of these: consent_obtained (form consent), "),
+        ((DATE_APART, DECISION_APART), {"repeating": [("", "icf")]}, {}, "consent[1]: no row holds all of these"),
+        ((DATE_APART,), {"events": TWO_EVENTS}, {}, "consent_date (form enrolment)"),
+        (
+            (),
+            {"events": TWO_EVENTS},
+            {"consents": CONSENT + 'events = ["screening_arm_1"]\n'},
+            "of the events",
+        ),
+        ((a_line("which", "enrolment"),), A_REPEAT, {"consents": CONSENT + WHERE}, "which (form enrolment)"),
+        ((a_line("rider_a", "icf"), CHOICE), A_REPEAT, {"riders": RIDER + WHERE}, "riders[1].where: no row"),
+        (
+            (a_line("version", "icf"),),
+            {"repeating": [("", "icf")]},
+            {"more": VERSION},
+            "version.field: ",
+        ),
+        (
+            (a_line("version", "enrolment"),),
+            {"events": TWO_EVENTS},
+            {"more": VERSION},
+            "version.field: ",
+        ),
+        (
+            (a_line("rider_a", "later"),),
+            {"events": TWO_EVENTS},
+            {},
+            "riders[1].field: the form",
+        ),
+    ],
+)
+def test_fields_that_never_share_a_row_are_named(
+    lines: tuple[Line, ...], project: dict[str, Any], study: dict[str, str], problem: str
+) -> None:
+    assert problem in problems_of(a_project(*lines, **project), **study)
+
+
+@pytest.mark.parametrize(
+    ("lines", "project", "study"),
+    [
+        ((DATE_APART, DECISION_APART), {}, {}),
+        ((DATE_APART,), {"events": {"one_arm_1": ("enrolment", "consent")}}, {}),
+        ((DATE_APART,), {"events": {"one_arm_1": ("enrolment", "consent")}, "repeating": [("one_arm_1", "")]}, {}),
+        ((DATE_APART,), {"events": TWO_EVENTS | {"again_arm_1": ("consent", "enrolment")}}, {}),
+        ((DATE_APART, DECISION_APART), {"has_repeating_instruments_or_events": "1"}, {}),  # without the right to know
+        ((a_line("version", "enrolment"),), A_REPEAT, {"more": VERSION}),
+        ((a_line("rider_a", "enrolment", "yesno"),), A_REPEAT, {}),
+        ((CHOICE,), A_REPEAT, {"consents": CONSENT + STATUS + WHERE}),
+    ],
+)
+def test_fields_that_may_share_a_row_are_accepted(
+    lines: tuple[Line, ...], project: dict[str, Any], study: dict[str, str]
+) -> None:
+    assert plan_of(a_project(*lines, **project), **study)
+
+
+@pytest.mark.parametrize(("key", "study"), [("consent[1].where", "consents"), ("riders[1].where", "riders")])
+def test_a_code_of_where_that_the_field_cannot_have_is_named(key: str, study: str) -> None:
+    text = (CONSENT if study == "consents" else RIDER) + 'where = { which = ["main", "bloods"] }\n'
+    assert f"{key}: 'which' has no option 'bloods'" in problems_of(a_project(CHOICE), **{study: text})
+
+
+@pytest.mark.parametrize(
+    ("where", "project", "warned"),
+    [("", A_REPEAT, ["consent[1]"]), (WHERE, A_REPEAT, []), ("", {}, [])],
+    ids=["no where", "where", "nothing repeats"],
+)
+def test_a_repeating_form_that_may_hold_several_consents_is_warned_of(
+    where: str, project: dict[str, Any], warned: list[str]
+) -> None:
+    warnings = find_mixed_forms(a_study(consents=CONSENT + where), a_project(CHOICE, **project))
+    assert [warning.what.partition(":")[0] for warning in warnings] == warned
+
+
+def test_a_form_without_a_decision_has_no_codes_to_check() -> None:
+    dated = '[[consent]]\ndate = "consent_date"\nagreed_when = "complete"\n' + STATUS
+    assert plan_of(a_project(), consents=dated).fields == ("record_id", "consent_date", "consent_complete", "rider_a")
+
+
+def test_a_rider_on_several_forms_is_read_from_the_form_of_the_consent() -> None:
+    newer = CONSENT.replace("consent_date", "date_v2").replace("consent_obtained", "obtained_v2")
+    newer = newer.replace('declined = ["2"]\npending = ["0"]', 'declined = ["0"]')
+    lines = (a_line("date_v2", "v2"), a_line("obtained_v2", "v2", "yesno"), a_line("rider_v2", "v2", "yesno"))
+    extra = a_line("rider_extra", "extra", "yesno")
+    rider = RIDER.replace('"rider_a"', '["rider_a", "rider_v2", "rider_extra"]')
+    column_map = plan_of(a_project(*lines, extra), consents=CONSENT + newer, riders=rider).column_map
+    extra_field = FieldRef("rider_extra")
+    assert column_map.offered_by["rider a"] == {
+        0: (FieldRef("rider_a"), extra_field), 1: (FieldRef("rider_v2"), extra_field)
+    }  # fmt: skip
+    assert column_map.separate_fields["rider a"] == (extra_field,)
+
+
+def test_the_events_of_a_rider_on_its_own_form_are_known() -> None:
+    events = {"start_arm_1": ("enrolment", "consent", "riders"), "year_1_arm_1": ("consent",)}
+    own_form = a_project(a_line("rider_a", "riders", "yesno"), events=events)
+    assert plan_of(own_form).column_map.rider_events == {"rider a": {"start_arm_1"}}
+    assert plan_of(a_project(events=events)).column_map.rider_events == {}

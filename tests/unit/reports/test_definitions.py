@@ -32,6 +32,13 @@ form_complete = "adult_complete"
 date = "parent_date"
 decision = "parent_decision(yes)"
 agreed = ["1"]
+[consent.where]
+which = ["c1"]
+"kinds(c2)" = ["1"]
+[[consent]]
+date = "paper_on"
+agreed_when = "dated"
+form_complete = "paper_complete"
 [[riders]]
 key = "rider a"
 label = "Storage of blood"
@@ -43,6 +50,11 @@ offered_in = ["v2", "v3"]
 key = "rider b"
 field = "sharing(abroad)"
 agreed = ["1"]
+[[riders]]
+key = "rider c"
+field = ["scan_en", "scan_fr"]
+agreed = ["1"]
+where = { which = ["c3"] }
 [[leave_out]]
 reason = "test record"
 id_pattern = "TEST-.*"
@@ -90,6 +102,10 @@ NAMED = [
     "event enrolment_arm_1 or visit_arm_2",
     "adult_complete is 2",
     "option yes of checkbox parent_decision",
+    "only on rows where field which has code c1 and option c2 of checkbox kinds (1 ticked, 0 not) has code 1.",
+    "it means agreed once its date is filled in. It records no refusals.",
+    "rider c: field scan_en or field scan_fr, code 1 means agreed, only on rows where field which has code c3.",
+    "Where fields of one rider differ, a refusal counts before an agreement.",
     "rider a (Storage of blood): field blood, code b1 means agreed, code b2 declined",
     "only form version v2 or v3 has it",
     "test record: the whole record id matches the pattern TEST-.*",
@@ -118,6 +134,8 @@ def with_one_value_changed() -> Iterator[str]:
         other = f"{value}1" if value.replace(".", "").isdigit() else f"x{value}"
         if key == "time_zone":
             other = "Asia/Tokyo"
+        elif key == "agreed_when":
+            other = "complete"
         elif re.fullmatch(r"\d{4}-\d\d-\d\d", value):
             other = f"{int(value[:4]) - 1}{value[4:]}"
         if key not in NO_RULES and value != "1":  # a checkbox can hold no other code
@@ -140,7 +158,7 @@ def test_every_changed_rule_changes_the_text() -> None:
 
     changed = list(with_one_value_changed())
     assert [text for text in changed if said_of(text) == printed] == []
-    assert len(changed) == 53
+    assert len(changed) == 61
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from consent.studies.model import (
     DeliveryTarget,
     FieldRef,
     ListedSite,
+    RowFilter,
     SiteRules,
     StudyConfig,
     WithdrawalRules,
@@ -27,7 +28,8 @@ from tests.support.builders import CONSENT, RIDER, STUDY, a_counting, a_study, s
 
 OBRI = (Path(next(iter(consent.studies.__path__))) / "obri-ibd.toml").read_text(encoding="utf-8")
 USUAL = STUDY + CONSENT + RIDER
-RIDER_B = RIDER.replace("rider a", "rider b")
+RIDER_B = RIDER.replace("rider a", "rider b").replace('"rider_a"', "'rider_b'")
+DATED = "[[consent]]\ndate = 'signed_on'\nagreed_when = 'dated'\n"
 VERSION = '[version]\nfield = "form_version"\naccepted = ["2.0"]\n'
 TOKEN = "9A81268476645C4E5F03428B8AC3AA7B"
 
@@ -77,6 +79,24 @@ def test_defaults() -> None:
     assert (study.withdrawal, study.sites, study.version, study.accrual) == (None, None, None, None)
 
 
+def test_a_form_without_a_decision_is_agreed_by_its_date_or_status() -> None:
+    status = DATED.replace("dated", "complete").replace("signed_on", "other_on") + "form_complete = 'icf_complete'\n"
+    dated, complete = a_study(consents=DATED + status).consents
+    assert (dated.agreed_when, dated.decision, dated.agreed) == ("dated", FieldRef("signed_on"), ("dated",))
+    assert (complete.agreed_when, complete.agreed) == ("complete", ("complete",))
+
+
+def test_one_form_may_hold_several_consents() -> None:
+    both = CONSENT + "where = { which = ['1'], 'kinds(a)' = ['1'] }\n" + CONSENT + "where = { which = ['2'] }\n"
+    study = a_study(consents=both)
+    assert study.consents[0].where == (RowFilter(FieldRef("which"), ("1",)), RowFilter(FieldRef("kinds", "a"), ("1",)))
+
+
+def test_a_rider_may_be_asked_on_several_forms() -> None:
+    study = a_study(riders=with_value("field", "['q_en', 'q_fr(1)']", RIDER))
+    assert study.riders[0].fields == (FieldRef("q_en"), FieldRef("q_fr", "1"))
+
+
 def test_riders_are_optional() -> None:
     assert parse_study(STUDY + CONSENT, "a-study").riders == ()
 
@@ -90,7 +110,7 @@ def test_riders_are_optional() -> None:
     ],
 )
 def test_a_field_may_be_one_option_of_a_checkbox(written: str, meant: FieldRef) -> None:
-    assert a_study(riders=with_value("field", f'"{written}"', RIDER)).riders[0].field == meant
+    assert a_study(riders=with_value("field", f'"{written}"', RIDER)).riders[0].fields == (meant,)
 
 
 @pytest.mark.parametrize(("written", "meant"), [("/", "/"), ("/Reports/Weekly/", "/Reports/Weekly")])
@@ -261,6 +281,18 @@ def test_an_unknown_key_is_a_problem(more: str, key: str) -> None:
         ("[sites]\n[[sites.site]]\ncode = '1'", "sites.by"),
         ("[sites]\nby = 'site'\nsite = ['1']", "sites.site"),
         ("[sites]\nby = 'site'" + 2 * "\n[[sites.site]]\ncode = '1'", "sites.site"),
+        (DATED + "decision = 'd'\nagreed = ['1']", "consent[2].agreed_when"),
+        (DATED + "pending = ['0']", "consent[2].agreed_when"),
+        (DATED.replace("dated", "signed"), "consent[2].agreed_when"),
+        (DATED.replace("dated", "complete"), "consent[2].agreed_when"),
+        (DATED + "where = {}", "consent[2].where"),
+        (DATED + "where = { which = [] }", "consent[2].where.which"),
+        (DATED + "where = { which = '1' }", "consent[2].where.which"),
+        (DATED + "where = { Which = ['1'] }", "consent[2].where.Which"),
+        (DATED + "where = { 'which(1)' = ['0'] }", "consent[2].where"),
+        (RIDER_B.replace("'rider_b'", "['rider_b', 'rider_b']"), "riders[2].field"),
+        (RIDER_B.replace("'rider_b'", "[]"), "riders[2].field"),
+        (RIDER_B.replace("'rider_b'", "['rider_b', 'No']"), "riders[2].field"),
         ("[version]\nfield = 'version'", "version.accepted"),
         ("[version]\nfield = 'version'\naccepted = ['2', '2']", "version.accepted"),
         ("[accrual]", "accrual.target"),
