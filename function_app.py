@@ -113,7 +113,7 @@ def start_run(req: func.HttpRequest, message: func.Out[str], context: func.Conte
     """Record and queue a run; return the address of its status."""
     from consent.app import handlers
 
-    queued = handlers.start_run(req.get_body(), read_settings(), utc_now(), nonce=context.invocation_id[:6])
+    queued = handlers.start_run(req.get_body(), read_settings(), utc_now())
     if queued.message is not None:
         message.set(queued.message)
     headers, document = accepted(queued.record)

@@ -64,16 +64,13 @@ def log_late_reports(settings: Settings, now: datetime) -> tuple[str, ...]:
     return keys
 
 
-def start_run(body: bytes, settings: Settings, now: datetime, nonce: str) -> QueuedRun:
-    """Record a run that was requested over HTTP; ``nonce`` distinguishes runs requested within one second.
-
-    nonce: distinguishes runs requested within one second. Raises BadRequestError, CutoffError or UnknownStudyError.
-    """
+def start_run(body: bytes, settings: Settings, now: datetime) -> QueuedRun:
+    """Record a run that was requested over HTTP; raises BadRequestError, CutoffError or UnknownStudyError."""
     wanted = parse_run_request(body)
     study = choose_study(load_studies(settings), wanted.study)
     choose_period(start=study.start_date, time_zone=study.time_zone, now=now, as_of=wanted.as_of)
     with _open_ledger(settings) as ledger:
-        return request_run(ledger, study, wanted, now, sandbox=_is_sandbox(settings), nonce=nonce)
+        return request_run(ledger, study, wanted, now, sandbox=_is_sandbox(settings))
 
 
 def list_runs(parameters: Mapping[str, str], settings: Settings, now: datetime) -> dict[str, Any]:

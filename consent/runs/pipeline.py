@@ -5,7 +5,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -38,8 +38,8 @@ from consent.runs.services import Services
 from consent.studies.model import StudyConfig
 
 Render = Callable[[ConsentSummary], tuple[ReportFile, ...]]
-PastReport = Callable[[date | None], RunRecord | None]
-"""Finds the run of the newest delivered report, or of the newest with an earlier cut-off than that day."""
+PastReports = Callable[[date | None], Sequence[RunRecord]]
+"""Finds the runs of the delivered reports, newest first, or of those with an earlier cut-off than that day."""
 State = Literal["delivered", "unchanged", "archived", "planned", "written"]
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def run_report(
     services: Services,
     request: RunRequest | None = None,
     *,
-    past: PastReport | None = None,
+    past: PastReports | None = None,
     lease: KeepAlive | None = None,
     progress: Progress | None = None,
     render: Render = render_reports,
@@ -81,14 +81,14 @@ def run_report(
     """Export, count and deliver one report.
 
     Args:
-        past: finds the delivered reports that this one is compared with; None compares it with none.
+        past: finds the delivered reports that this one is compared with; None compares it with none, and says so.
         lease: renewed at every step and before every write; an error that it raises ends the run.
         render: turns the summary into the files to deliver.
 
     Raises ConsentReportError: nothing was delivered, or only part of the report.
     """
     request, lease, progress = request or RunRequest(), lease or KeepAlive(), progress or Progress()
-    started, last = time.monotonic(), past and past(None)
+    started, reports = time.monotonic(), past(None) if past else ()
     period = choose_period(start=study.start_date, time_zone=study.time_zone, now=services.now(), as_of=request.as_of)
 
     progress.stage("Inspecting the REDCap project")
@@ -104,8 +104,9 @@ def run_report(
 
     ensure_dates_meet_decisions(exported.counts)
     summary = _summarise_export(study, period, project, exported, sandbox=services.sandbox)
-    summary = replace(summary, changes=compare(summary, past(period.cutoff)) if past else NOT_COMPARED)
-    drop = check_drop(summary, exported.has_groups, last, accept_drop=request.accept_drop) if past else ()
+    earlier = past(period.cutoff) if past else ()
+    summary = replace(summary, changes=compare(summary, next(iter(earlier), None)) if past else NOT_COMPARED)
+    drop = check_drop(summary, exported.has_groups, reports, accept_drop=request.accept_drop)
     remarks = (*drop, *map(str, project.warnings), *_remarks(summary, exported.counts))
 
     plan = _plan(render, summary, destination, services.folder, lease, progress)

@@ -160,7 +160,6 @@ class Platform:
             ),
             worker.now(),
             sandbox=True,
-            nonce="asked",
         )
         return [asked.message] if asked.message else []
 

@@ -46,7 +46,7 @@ class Authorisation:
             token = _refresh_token(self._flow.finish(code))
         except requests.HTTPError as error:
             token = _error_from_response(error.response)
-        except (requests.RequestException, ValueError, KeyError, TypeError, AttributeError):
+        except (requests.RequestException, ValueError, RecursionError, KeyError, TypeError, AttributeError):
             token = _unreachable("Dropbox could not be reached, or another server answered in its place.")
         if isinstance(token, ConsentReportError):
             raise token  # not in `except`: there it would carry the library's error, which holds the code
@@ -68,7 +68,7 @@ def _refresh_token(granted: Any) -> Secret | ConsentReportError:
 def _error_from_response(response: "requests.Response") -> ConsentReportError | None:
     """Return the error of a response, or None if the code is not accepted."""
     name = ""
-    with contextlib.suppress(ValueError, KeyError, TypeError):
+    with contextlib.suppress(ValueError, RecursionError, KeyError, TypeError):
         name = response.json()["error"]
     if name == "invalid_client" and response.status_code in (400, 401):
         reason, fix = INVALID_CLIENT

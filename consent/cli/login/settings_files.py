@@ -29,7 +29,7 @@ def update_settings_file(path: Path, values: Mapping[str, str]) -> tuple[str, ..
     except OSError as error:
         fix = "Close the program that has it open, or check the rights of its folder."
         failure = ConfigurationError(f"{path} cannot be written: {error.strerror}.", fix)
-    except ValueError:
+    except (ValueError, RecursionError):
         failure = ConfigurationError(f"{path} is not a valid settings file.", "Correct it, or move it away.")
     raise failure  # not in `except`: there it would carry an error that holds the file's text
 

@@ -160,7 +160,14 @@ class TableLedger(RunLedger):
             return ask(self._client)
         except AzureError as error:
             return _failure(error)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError):  # the library cannot read the response
+        except (
+            AttributeError,
+            LookupError,
+            TypeError,
+            ValueError,
+            OverflowError,
+            RecursionError,
+        ):  # the library cannot read the response
             return _Failure(status=200)
 
     def _explained(self, failure: _Failure) -> ConsentReportError:
