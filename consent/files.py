@@ -1,7 +1,9 @@
 """Report files: their names, paths and content hash, and the JSON form of a value."""
 
+import contextlib
 import errno
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -82,6 +84,17 @@ def content_hash(content: bytes) -> str:
     """
     blocks = (content[start : start + _BLOCK] for start in range(0, len(content), _BLOCK))
     return hashlib.sha256(b"".join(hashlib.sha256(block).digest() for block in blocks)).hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Write a folder's entries to the disk if its file system can, so that a new name survives a power failure."""
+    if os.name == "posix":  # Windows cannot open a folder
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def to_json(value: Any) -> Any:

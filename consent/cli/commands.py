@@ -50,7 +50,7 @@ def demo(options: argparse.Namespace, screen: Screen) -> None:
         try:
             output.stage(delivered)
             for path, content in delivered.items():
-                output.put(path, content, replace=True)
+                output.put(path, content, replaces=output.stat(path))
         finally:
             output.discard_staged()
     _print_result(replace(result, place=f"{result.place}, copied to {options.output}"), screen, options)

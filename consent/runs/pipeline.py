@@ -20,7 +20,7 @@ from consent.counting.period import ReportPeriod, choose_period
 from consent.counting.summarise import MERGE_COPIES, summarise
 from consent.counting.summary import ConsentSummary, Source
 from consent.counting.tally import Tally, ensure_dates_meet_decisions, ensure_raw_values, tally_participants
-from consent.delivery.plan import Delivery, DeliveryPlan, Folder, deliver, plan_delivery
+from consent.delivery.plan import Delivery, DeliveryPlan, Folder, changed_error, deliver, plan_delivery
 from consent.delivery.report_set import Destination, ReportSet
 from consent.files import ReportFile, to_json
 from consent.redcap.csv_export import count_file
@@ -93,6 +93,8 @@ def run_report(
 
     progress.stage("Inspecting the REDCap project")
     project = inspect_project(services.redcap, study)
+    destination = _destination(study, period, sandbox=services.sandbox)
+    manifest = services.folder.stat(destination.manifest_path)
     progress.stage("Exporting records")
     count = _counter(Counting(study, project.plan.column_map, period))
     zone = ZoneInfo(study.time_zone)
@@ -107,8 +109,9 @@ def run_report(
     drop = check_drop(summary, exported.has_groups, reports, accept_drop=request.accept_drop)
     remarks = (*drop, *map(str, project.warnings), *_remarks(summary, exported.counts))
 
-    destination = _destination(study, period, sandbox=services.sandbox)
     plan = _plan(render, summary, destination, services.folder, lease, progress)
+    if plan.state == "delivered" and plan.existing.get(destination.manifest_path) != manifest:
+        raise changed_error(destination.manifest_path)  # by a run whose export may be newer
     delivery = None if request.dry_run else _apply(plan, services.folder, lease, progress)
 
     state: State = delivery.state if delivery else "planned"

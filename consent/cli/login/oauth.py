@@ -8,7 +8,8 @@ https://developers.dropbox.com/oauth-guide
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from consent.config.credentials import DROPBOX_KEY, DROPBOX_TOKEN, Secret
+from consent.config.credentials import DROPBOX_TOKEN, Secret
+from consent.delivery.dropbox_errors import INVALID_CLIENT
 from consent.errors import ConsentReportError, DeliveryRefusedError, DeliveryUnavailableError, Problem, SettingsError
 
 if TYPE_CHECKING:
@@ -66,16 +67,16 @@ def _refresh_token(granted: Any) -> Secret | ConsentReportError:
 
 def _error_from_response(response: "requests.Response") -> ConsentReportError | None:
     """Return the error of a response, or None if the code is not accepted."""
-    if response.status_code != 400:
-        return _unreachable(f"Dropbox, or a server in its place, returned HTTP status {response.status_code}.")
     name = ""
     with contextlib.suppress(ValueError, RecursionError, KeyError, TypeError):
         name = response.json()["error"]
+    if name == "invalid_client" and response.status_code in (400, 401):
+        reason, fix = INVALID_CLIENT
+        return SettingsError([Problem(f"Dropbox refused the sign-in: {reason}.", f"{fix} Both are at {APP_CONSOLE}.")])
+    if response.status_code != 400:
+        return _unreachable(f"Dropbox, or a server in its place, returned HTTP status {response.status_code}.")
     if name == "invalid_grant":
         return None
-    if name == "invalid_client":
-        what = f"Dropbox does not accept the app key in {DROPBOX_KEY}."
-        return SettingsError([Problem(what, f"Copy it from {APP_CONSOLE}.")])
     return DeliveryRefusedError("Dropbox rejected this sign-in (HTTP status 400).", "Start it again.")
 
 

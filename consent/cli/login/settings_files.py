@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from consent.errors import ConfigurationError
+from consent.files import sync_folder
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _GIT_TIMEOUT = 10  # seconds
@@ -73,6 +74,7 @@ def _replacing(path: Path) -> Iterator[Path]:
         if mode is not None:
             copy.chmod(mode)
         copy.replace(path)
+        sync_folder(path.parent)
     except BaseException:
         copy.unlink(missing_ok=True)
         raise

@@ -14,6 +14,7 @@ from consent.config.settings import Settings
 from consent.delivery.local_folder import LocalFolder
 from consent.errors import (
     ConsentReportError,
+    DeliveryUnverifiedError,
     ImplausibleDropError,
     IncompleteExportError,
     LeaseLostError,
@@ -115,6 +116,17 @@ def test_an_older_cutoff_is_kept_without_replacing_the_newer_report(study: Study
     before = {path: world.account.files()[path] for path in STABLE}
     assert run_once(study, world, request=RunRequest(as_of=date(2026, 11, 16))).state == "archived"
     assert {path: world.account.files()[path] for path in STABLE} == before
+
+
+def test_a_report_that_another_run_delivered_meanwhile_is_not_replaced(study: StudyConfig, world: DemoWorld) -> None:
+    class Overtaken(Progress):
+        def stage(self, name: str) -> None:
+            if name == "Exporting records":
+                assert run_once(study, world, request=RunRequest(as_of=date(2026, 11, 16))).state == "delivered"
+
+    with pytest.raises(DeliveryUnverifiedError, match=r"manifest\.json' was changed by another run"):
+        run_once(study, world, progress=Overtaken())
+    assert run_once(study, world).state == "delivered"
 
 
 def test_a_report_that_counts_fewer_records_than_arrived_is_not_planned(study: StudyConfig, world: DemoWorld) -> None:
