@@ -8,18 +8,14 @@ from consent.counting.recruitment import Accrual, RenewalRow
 from consent.counting.summary import ConsentSummary, RiderCount, SiteCount, VersionCount, Withdrawals
 from consent.dates import date_range, short_day
 from consent.reports.model import Cell, ChartKind, Column, Medium, Row, Section, Share, Table, columns_of
-from consent.reports.wording import NO_NUMBER, REFUSALS_NOT_RECORDED, rider_name
+from consent.reports.wording import NO_NUMBER, REFUSALS_NOT_RECORDED
 
 RIDERS, SITES = "Riders", "Sites"
 
 
 def optional_sections(summary: ConsentSummary) -> Iterator[Section]:
-    """Yield what the study file configures."""
+    """Yield what else the study file configures."""
     accrual = summary.accrual
-    if summary.riders:
-        yield _riders(summary.riders)
-    if summary.sites:
-        yield _sites(summary.sites, summary)
     if summary.versions:
         yield _versions(summary.versions, summary.reconsent_due)
     if summary.withdrawals:
@@ -30,35 +26,37 @@ def optional_sections(summary: ConsentSummary) -> Iterator[Section]:
         yield _renewal(summary.renewal, accrual.approval_date)
 
 
-def _riders(riders: tuple[RiderCount, ...]) -> Section:
+def riders_section(riders: tuple[RiderCount, ...]) -> Section:
+    """Return every answer to each optional consent."""
     rows: list[Row] = [
         (
-            rider_name(rider),
+            rider.label,
             rider.agreed,
             rider.declined if rider.can_decline else NO_NUMBER,
             rider.not_answered,
             rider.not_offered,
             rider.offered,
             NO_NUMBER if rider.uptake is None else Share(rider.uptake),
+            None if rider.key == rider.label else rider.key,
         )
         for rider in riders
     ]
     answers = columns_of("Optional consent", "Agreed", "Declined", "Not answered", "Not offered")
-    recorded = all(rider.can_decline for rider in riders)
+    recorded, workbook = all(rider.can_decline for rider in riders), Medium.WORKBOOK
     return Section(
         "Optional consents (riders)",
         (
             "Answers of those who consented. Uptake: share who agreed among those offered it.",
             *(() if recorded else (REFUSALS_NOT_RECORDED,)),
         ),
-        Table((*answers, Column("Offered", only=Medium.WORKBOOK), Column("Uptake")), rows),
+        Table((*answers, Column("Offered", only=workbook), Column("Uptake"), Column("Key", only=workbook)), rows),
         ChartKind.RIDERS,
         sheet=RIDERS,
     )
 
 
-def _sites(counts: tuple[SiteCount, ...], summary: ConsentSummary) -> Section:
-    """The people of each site, which add up to everybody."""
+def sites_section(counts: tuple[SiteCount, ...], summary: ConsentSummary) -> Section:
+    """Return the people of each site, which add up to everybody."""
     workbook, by_group = Medium.WORKBOOK, summary.study.sites is not None and summary.study.sites.by is None
     complete = [week for week in summary.weeks if week.complete][-RECENT_WEEKS:]
     days = date_range(complete[0].first_day, complete[-1].last_day) if complete else "none yet"
