@@ -51,7 +51,7 @@ def summarise(
         quality={code: n for code in QUALITY_CODES if (n := tally.quality[code])},
         source=source,
         notes=notes,
-        sites=_sites(tally, study.sites) if study.sites else None,
+        sites=_sites(tally, study.sites, len(weeks)) if study.sites else None,
         versions=_versions(tally, study.version) if study.version else None,
         withdrawals=_withdrawals(tally, study.withdrawal) if study.withdrawal else None,
         accrual=measure_accrual(tally, study.accrual, complete, period.cutoff) if study.accrual else None,
@@ -72,10 +72,11 @@ def _rider(rider: Rider, tally: Tally) -> RiderCount:
     return RiderCount(rider.key, rider.label, **answers, can_decline=bool(rider.declined))
 
 
-def _sites(tally: Tally, rules: SiteRules) -> tuple[SiteCount, ...]:
+def _sites(tally: Tally, rules: SiteRules, weeks: int) -> tuple[SiteCount, ...]:
     def count(site: ListedSite) -> SiteCount:
         counts = (tally.sites[site.code, what] for what in SITE_COUNTS)
-        return SiteCount(site.code, site.label, site.target, site.opened, *counts)
+        by_week = tuple(tally.site_weeks[site.code, week] for week in range(weeks))
+        return SiteCount(site.code, site.label, site.target, site.opened, *counts, weeks=by_week)
 
     others = sorted({code for code, _ in tally.sites} - {*(site.code for site in rules.listed), ""})
     unlisted = [ListedSite(code, code, None, None) for code in others]

@@ -72,12 +72,16 @@ class RiderCount:
 
 @dataclass(frozen=True)
 class SiteCount(ListedSite):
-    """The participants of one site; "" for no site. ``recent``: consents in the last complete weeks."""
+    """The participants of one site; "" for no site.
+
+    recent: consents in the last complete weeks. weeks: consents in each week of the report, oldest first.
+    """
 
     participants: int
     consented: int
     taking_part: int
     recent: int
+    weeks: tuple[int, ...]
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,18 @@
 """The sections that only some studies have: riders, sites, form versions, withdrawals, recruitment, renewal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 
-from consent.counting.period import RATE_WEEKS, RECENT_WEEKS
+from consent.counting.period import DRAWN_WEEKS, RATE_WEEKS, RECENT_WEEKS, Week
 from consent.counting.recruitment import Accrual, RenewalRow
 from consent.counting.summary import ConsentSummary, RiderCount, SiteCount, VersionCount, Withdrawals
 from consent.dates import date_range, short_day
 from consent.reports.model import Cell, ChartKind, Column, Medium, Row, Section, Share, Table, columns_of
 from consent.reports.wording import NO_NUMBER, REFUSALS_NOT_RECORDED
 
-RIDERS, SITES = "Riders", "Sites"
+RIDERS, SITES, SITE_WEEKS = "Riders", "Sites", "Site weeks"
+TREND = f"Trend, {DRAWN_WEEKS} weeks"
+"""The heading of the column where the workbook draws a small line."""
 
 
 def optional_sections(summary: ConsentSummary) -> Iterator[Section]:
@@ -37,19 +39,23 @@ def riders_section(riders: tuple[RiderCount, ...]) -> Section:
             rider.not_offered,
             rider.offered,
             NO_NUMBER if rider.uptake is None else Share(rider.uptake),
+            "",
             None if rider.key == rider.label else rider.key,
         )
         for rider in riders
     ]
     answers = columns_of("Optional consent", "Agreed", "Declined", "Not answered", "Not offered")
     recorded, workbook = all(rider.can_decline for rider in riders), Medium.WORKBOOK
+    trend = [Column(TREND, only=workbook)]
     return Section(
         "Optional consents (riders)",
         (
             "Answers of those who consented. Uptake: share who agreed among those offered it.",
             *(() if recorded else (REFUSALS_NOT_RECORDED,)),
         ),
-        Table((*answers, Column("Offered", only=workbook), Column("Uptake"), Column("Key", only=workbook)), rows),
+        Table(
+            (*answers, Column("Offered", only=workbook), Column("Uptake"), *trend, Column("Key", only=workbook)), rows
+        ),
         ChartKind.RIDERS,
         sheet=RIDERS,
     )
@@ -67,15 +73,16 @@ def sites_section(counts: tuple[SiteCount, ...], summary: ConsentSummary) -> Sec
     columns = (
         *(Column("Site"), Column("Code", only=workbook), Column("Open from"), *columns_of("Participants", "Consented")),
         *(Column("Target"), Column("Share of target", only=workbook), Column("Still\ntaking part"), Column(*recent)),
+        Column(TREND, only=workbook),
     )
     rows: list[Row] = []
     for site in counts:
         share = Share(site.consented / site.target) if site.target else None
-        people = (site.participants, site.consented, site.target, share, site.taking_part, site.recent)
+        people = (site.participants, site.consented, site.target, share, site.taking_part, site.recent, "")
         rows.append((site.label, site.code, site.opened, *people))
     total = (
         *("All sites", None, None, sum(site.participants for site in counts), sum(site.consented for site in counts)),
-        *(None, None, sum(site.taking_part for site in counts), sum(site.recent for site in counts)),
+        *(None, None, sum(site.taking_part for site in counts), sum(site.recent for site in counts), None),
     )
     note = ("A site is the data access group that a record is in now.",) if by_group else ()
     return Section(
@@ -84,6 +91,14 @@ def sites_section(counts: tuple[SiteCount, ...], summary: ConsentSummary) -> Sec
         Table(columns, (*rows, total), totals=(-1,)),
         sheet=SITES,
     )
+
+
+def site_weeks_section(counts: tuple[SiteCount, ...], weeks: Sequence[Week]) -> Section:
+    """Return the consents of each site in each week, for the workbook."""
+    rows: list[Row] = [(week.first_day, *(site.weeks[n] for site in counts)) for n, week in enumerate(weeks)]
+    rows.append(("Total", *(site.consented for site in counts)))
+    table = Table(columns_of("First day", *(site.label for site in counts)), rows, (-1,), newest_first=True)
+    return Section("Consents per week", ("Consents of each site.",), table, sheet=SITE_WEEKS, only=Medium.WORKBOOK)
 
 
 def _versions(counts: tuple[VersionCount, ...], reconsent_due: int) -> Section:

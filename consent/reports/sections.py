@@ -9,7 +9,7 @@ from consent.dates import short_day
 from consent.reports.charts import AVERAGE, goal_lines, planned_total, weekly_averages
 from consent.reports.headline import days_of, progress
 from consent.reports.model import Change, ChartKind, Column, Medium, Row, Section, Shape, Share, Table, columns_of
-from consent.reports.optional_sections import optional_sections, riders_section, sites_section
+from consent.reports.optional_sections import optional_sections, riders_section, site_weeks_section, sites_section
 from consent.reports.wording import NO_NUMBER, REASONS, RECORDS_TO_REVIEW, SMALL_COUNTS_MARK
 from consent.studies.fingerprints import changed_rules_sentence
 from consent.version import __version__
@@ -48,6 +48,7 @@ def sections(summary: ConsentSummary) -> Iterator[Section]:
         yield _shares(summary.riders)
     if summary.sites:
         yield sites_section(summary.sites, summary)
+        yield site_weeks_section(summary.sites, summary.weeks)
     yield _review(summary)
     yield _classes(summary)
     if summary.riders:
