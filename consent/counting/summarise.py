@@ -1,11 +1,12 @@
 """Summarise the counts as the numbers of one report."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from consent.counting.consents import CONSENTED, DECLINED, NOT_COUNTED_REASONS
 from consent.counting.participants import LEFT_OUT, NOT_COUNTED, NOT_STARTED, OUTSIDE, PENDING, QUALITY_CODES
 from consent.counting.period import ReportPeriod, Week
-from consent.counting.recruitment import measure_accrual, renewal_table
+from consent.counting.projection import Projection, project
+from consent.counting.recruitment import Accrual, measure_accrual, renewal_table
 from consent.counting.riders import ANSWERS
 from consent.counting.summary import (
     ConsentSummary,
@@ -18,7 +19,7 @@ from consent.counting.summary import (
     Withdrawals,
 )
 from consent.counting.tally import SITE_COUNTS, Tally
-from consent.studies.model import ListedSite, Rider, SiteRules, StudyConfig, VersionRules, WithdrawalRules
+from consent.studies.model import AccrualGoals, ListedSite, Rider, SiteRules, StudyConfig, VersionRules, WithdrawalRules
 
 NO_SITE = "(no site)"
 
@@ -32,7 +33,7 @@ def summarise(
     reason of the study file.
     """
     weeks = _weeks(tally, study, period)
-    complete = [week.consented for week in weeks if week.complete]
+    accrual, projection = _recruitment(tally, study.accrual, weeks, period)
     return ConsentSummary(
         study=study,
         period=period,
@@ -54,7 +55,8 @@ def summarise(
         sites=_sites(tally, study.sites, len(weeks)) if study.sites else None,
         versions=_versions(tally, study.version) if study.version else None,
         withdrawals=_withdrawals(tally, study.withdrawal) if study.withdrawal else None,
-        accrual=measure_accrual(tally, study.accrual, complete, period.cutoff) if study.accrual else None,
+        accrual=accrual,
+        projection=projection,
         renewal=renewal_table(tally, study) if study.accrual and study.accrual.approval_date else None,
     )
 
@@ -65,6 +67,19 @@ def _weeks(tally: Tally, study: StudyConfig, period: ReportPeriod) -> tuple[Week
         return WeekCount(**asdict(week), consented=tally.weeks[number], riders=riders)
 
     return tuple(count(number, week) for number, week in enumerate(period.weeks))
+
+
+def _recruitment(
+    tally: Tally, goals: AccrualGoals | None, weeks: tuple[WeekCount, ...], period: ReportPeriod
+) -> tuple[Accrual | None, Projection | None]:
+    if goals is None:
+        return None, None
+    complete = [week.consented for week in weeks if week.complete]
+    accrual = measure_accrual(tally, goals, complete, period.cutoff)
+    if goals.target is None:
+        return accrual, None
+    projection, because = project(complete, tally.classes[CONSENTED, ""], goals.target, period)
+    return replace(accrual, no_projection_because=because), projection
 
 
 def _rider(rider: Rider, tally: Tally) -> RiderCount:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from consent.counting.period import ReportPeriod, Week, WeekChange
+from consent.counting.projection import Projection
 from consent.counting.recruitment import Accrual, RenewalRow
 from consent.studies.model import ListedSite, StudyConfig
 
@@ -144,6 +145,7 @@ class ConsentSummary:
     versions: tuple[VersionCount, ...] | None = None
     withdrawals: Withdrawals | None = None
     accrual: Accrual | None = None
+    projection: Projection | None = None
     renewal: tuple[RenewalRow, ...] | None = None
     changes: Changes | None = None
 
