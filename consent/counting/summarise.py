@@ -89,9 +89,9 @@ def _rider(rider: Rider, tally: Tally) -> RiderCount:
 
 def _sites(tally: Tally, rules: SiteRules, weeks: int) -> tuple[SiteCount, ...]:
     def count(site: ListedSite) -> SiteCount:
-        counts = (tally.sites[site.code, what] for what in SITE_COUNTS)
+        counts = {what: tally.sites[site.code, what] for what in SITE_COUNTS}
         by_week = tuple(tally.site_weeks[site.code, week] for week in range(weeks))
-        return SiteCount(site.code, site.label, site.target, site.opened, *counts, weeks=by_week)
+        return SiteCount(site.code, site.label, site.target, site.opened, **counts, weeks=by_week)
 
     others = sorted({code for code, _ in tally.sites} - {*(site.code for site in rules.listed), ""})
     unlisted = [ListedSite(code, code, None, None) for code in others]

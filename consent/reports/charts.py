@@ -10,6 +10,7 @@ from itertools import accumulate
 from math import ceil
 
 from consent.counting.period import DRAWN_WEEKS, RATE_WEEKS, average_per_week
+from consent.counting.projection import Projection
 from consent.counting.summary import ConsentSummary, WeekCount
 from consent.dates import WEEK, date_range, short_day
 from consent.reports.headline import progress
@@ -17,7 +18,7 @@ from consent.reports.wording import share_words
 
 BLUE, ORANGE, PALE, INK = "#0072B2", "#E69F00", "#DDDDDD", "#333333"
 
-WIDTH, HEIGHT, TEXT_SIZE = 249.0, 140.0, 9.5
+WIDTH, HEIGHT, TEXT_SIZE = 249.0, 152.0, 9.5
 """Points: half the width of the text on a page, and the size of all text in a chart."""
 
 AVERAGE = f"{RATE_WEEKS}-week average"
@@ -26,6 +27,7 @@ _LETTER = 0.52 * TEXT_SIZE  # points: at least the mean width of a letter, and t
 _MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
 _TICK_ROOM = 26.0  # points from one month to the next, for ``2026``
 _FEWEST_DAYS = 8 * WEEK.days
+_YEAR = timedelta(days=365)
 _KEY_LINE, _AXIS_TEXT = 13.0, 25.0  # points: the height of a line of the key, and of the texts below an axis
 MARK = 15.0
 """Points: the width of a mark in the key, with the gap to its text."""
@@ -107,14 +109,14 @@ def planned_total(summary: ConsentSummary, day: date) -> float | None:
 
 
 def goal_lines(summary: ConsentSummary) -> list[tuple[str, int]]:
-    """Return the target and the approved number, where configured.
+    """Return the target, if it has no date and so no planned line, and the approved number, where configured.
 
     The approved number is compared with everyone who agreed, whom the chart does not show, so its label counts them.
     """
     accrual = summary.accrual
     if accrual is None:
         return []
-    target = [] if accrual.target is None else [(f"Target {accrual.target:,}", accrual.target)]
+    target = [(f"Target {accrual.target:,}", accrual.target)] if accrual.target and not accrual.target_date else []
     if accrual.approved is None:
         return target
     return [*target, (f"Approved {accrual.approved:,} ({accrual.agreed:,} agreed, dated or not)", accrual.approved)]
@@ -146,31 +148,45 @@ def weekly_plot(summary: ConsentSummary) -> Plot:
 
 
 def total_plot(summary: ConsentSummary) -> Plot:
-    """Return the line of all consents to date, beside the planned line and the approved number."""
-    weeks, period, accrual = summary.weeks, summary.period, summary.accrual
+    """Return the line of all consents to date, beside what is planned, projected and approved."""
+    weeks, period, accrual, projection = summary.weeks, summary.period, summary.accrual, summary.projection
     days = [period.start, *(min(week.last_day, period.cutoff) + timedelta(days=1) for week in weeks)]
     totals = list(accumulate((week.consented for week in weeks), initial=0))
-    goals = {}
-    if accrual and accrual.target:
-        goals["planned"] = (accrual.target, f"{'planned to' if accrual.target_date else 'target'} {accrual.target:,}")
-    if accrual and accrual.approved:
-        goals["approved"] = (accrual.approved, f"approved {accrual.approved:,} ({accrual.agreed:,} agreed)")
-    last_day = max(days[-1], (accrual and accrual.target_date) or days[-1])
-    highest = max(totals[-1], *(number for number, _ in goals.values()), 0)
-    keys = _keys({look: text for look, (_, text) in goals.items()})
-    scale = _Scale((period.start, last_day), highest, keys, room=5 + len(f"{totals[-1]:,}") * _LETTER)
-    paths = [
-        Path(look, ((scale.left, scale.y(number)), (scale.right, scale.y(number))))
-        for look, (number, _) in goals.items()
-    ]
-    if accrual and accrual.target and accrual.target_date:
-        reached = (scale.x(accrual.target_date), scale.y(accrual.target))
-        paths[0] = Path("planned", ((scale.left, scale.bottom), reached, (scale.right, reached[1])))
+    target, target_date = (accrual.target, accrual.target_date) if accrual else (None, None)
+    approved = accrual.approved if accrual else None
+    last_days, texts = [days[-1], target_date or days[-1]], {}
+    if target:
+        texts["planned"] = f"{'planned to' if target_date else 'target'} {target:,}"
+    if projection:
+        texts["projected"] = "projected, 80% range"
+        last_days.append(min(projection.latest or date.max, projection.middle + _YEAR))
+    if accrual and approved:
+        texts["approved"] = f"approved {approved:,} ({accrual.agreed:,} agreed)"
+    room = 5 + len(f"{totals[-1]:,}") * _LETTER
+    scale = _Scale((period.start, max(last_days)), max(totals[-1], target or 0, approved or 0), _keys(texts), room)
+    paths = _projected(projection, target, scale, max(last_days)) if projection and target else []
+    if target:
+        reached = (scale.x(target_date), scale.y(target)) if target_date else (scale.left, scale.y(target))
+        before = [(scale.left, scale.bottom)] if target_date else []
+        paths.append(Path("planned", (*before, reached, (scale.right, scale.y(target)))))
+    if approved:
+        paths.append(Path("approved", ((scale.left, scale.y(approved)), (scale.right, scale.y(approved)))))
     points = [(scale.x(day), scale.y(total)) for day, total in zip(days, totals, strict=True)]
     complete = sum(week.complete for week in weeks) + 1
     paths += [Path("total", tuple(points[:complete])), Path("running total", tuple(points[complete - 1 :]))]
     (x, y), text = points[-1], f"{totals[-1]:,}"
-    return scale.plot((), paths, [Label((x + 5, min(y + (10 if goals else 3), scale.bottom - 3)), text)])
+    return scale.plot((), paths, [Label((x + 5, min(y + (10 if texts else 3), scale.bottom - 3)), text)])
+
+
+def _projected(projection: Projection, target: int, scale: "_Scale", last_day: date) -> list[Path]:
+    """Return the area between the ends of the range, and its middle; nothing is shown above the target."""
+    fan = [point for point in projection.fan if point.day < last_day]
+    days = [scale.x(point.day + timedelta(days=1)) for point in fan]
+    low, middle, high = (
+        [(x, scale.y(min(total, target))) for x, total in zip(days, totals, strict=True)]
+        for totals in zip(*((point.low, point.middle, point.high) for point in fan), strict=True)
+    )
+    return [Path("projected", (*high, *reversed(low))), Path("projected middle", tuple(middle))] if fan else []
 
 
 class _Scale:
@@ -258,10 +274,12 @@ def cumulative_alt(summary: ConsentSummary) -> str:
     first, cutoff, accrual = summary.weeks[0].first_day, summary.period.cutoff, summary.accrual
     number = summary.participants.consented
     lines = [f"Line of all consents from 0 on {short_day(first)} to {number:,} on {short_day(cutoff)}."]
-    planned = bool(accrual and accrual.target and accrual.target_date)
-    if accrual and accrual.target_date and accrual.target:
+    if accrual and accrual.target and accrual.target_date:
         lines.append(f"Planned line from 0 to {accrual.target:,} on {short_day(accrual.target_date)}.")
-    goals = [label for label, number in goal_lines(summary) if not (planned and label.startswith("Target"))]
+    if summary.projection:
+        until = f"to {short_day(summary.projection.latest)}" if summary.projection.latest else "to beyond ten years"
+        lines.append(f"The projection reaches the target from {short_day(summary.projection.earliest)} {until}.")
+    goals = [label for label, _ in goal_lines(summary)]
     return " ".join([*lines, *([f"Level lines: {', '.join(goals)}."] if goals else [])])
 
 

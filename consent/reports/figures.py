@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from itertools import islice
 
 from consent.counting.period import RATE_WEEKS
@@ -34,6 +35,11 @@ def figures(summary: ConsentSummary) -> tuple[Figure, ...]:
     )
 
 
+def month_of(day: date) -> str:
+    """Return ``Nov 2026``."""
+    return short_day(day).partition(" ")[2]
+
+
 def _new(summary: ConsentSummary) -> Figure:
     complete = [week for week in summary.weeks if week.complete]
     if not complete:
@@ -53,6 +59,10 @@ def _recruitment(summary: ConsentSummary, accrual: Accrual) -> Iterator[Figure]:
         weeks = min(RATE_WEEKS, sum(week.complete for week in summary.weeks))
         compared = accrual.no_rate_because or "" if needed is None else f"{needed:,.1f} per week needed"
         yield Figure(f"{recent:,.1f}", f"per week ({weeks}-week average)", compared)
+    if projected := summary.projection:
+        latest = month_of(projected.latest) if projected.latest else "beyond ten years"
+        between = f"projected; 80% range {month_of(projected.earliest)} to {latest}"
+        yield Figure(month_of(projected.middle), "target expected", between)
     if accrual.approved:
         agreed = f"{accrual.agreed:,} have agreed, dated or not"
         yield Figure(share_words(accrual.agreed / accrual.approved), f"of the {accrual.approved:,} approved", agreed)

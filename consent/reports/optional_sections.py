@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from consent.counting.period import DRAWN_WEEKS, RATE_WEEKS, RECENT_WEEKS, Week
+from consent.counting.projection import Projection
 from consent.counting.recruitment import Accrual, RenewalRow
 from consent.counting.summary import ConsentSummary, RiderCount, SiteCount, VersionCount, Withdrawals
 from consent.dates import date_range, short_day
 from consent.reports.model import Cell, ChartKind, Column, Medium, Row, Section, Share, Table, columns_of
 from consent.reports.wording import NO_NUMBER, REFUSALS_NOT_RECORDED
 
-RIDERS, SITES, SITE_WEEKS = "Riders", "Sites", "Site weeks"
+RIDERS, SITES, SITE_WEEKS, PROJECTION = "Riders", "Sites", "Site weeks", "Projection"
 TREND = f"Trend, {DRAWN_WEEKS} weeks"
 """The heading of the column where the workbook draws a small line."""
 
@@ -23,7 +24,9 @@ def optional_sections(summary: ConsentSummary) -> Iterator[Section]:
     if summary.withdrawals:
         yield _withdrawals(summary.withdrawals)
     if accrual:
-        yield _recruitment(accrual, summary.participants.consented)
+        yield _recruitment(accrual, summary.projection, summary.participants.consented)
+    if summary.projection:
+        yield _projection(summary.projection)
     if summary.renewal and accrual and accrual.approval_date:
         yield _renewal(summary.renewal, accrual.approval_date)
 
@@ -128,7 +131,7 @@ def _withdrawals(withdrawals: Withdrawals) -> Section:
     return Section("Withdrawals", ("Those who withdrew still count as consented.",), table, narrow=True)
 
 
-def _recruitment(accrual: Accrual, consented: int) -> Section:
+def _recruitment(accrual: Accrual, projection: Projection | None, consented: int) -> Section:
     """Recruitment beside its target and the approved number; a line without a value is absent."""
     recent, needed = accrual.recent_per_week, accrual.needed_per_week
     values: dict[str, Cell] = {
@@ -139,6 +142,9 @@ def _recruitment(accrual: Accrual, consented: int) -> Section:
         "Consents per week needed to reach the target by its date": accrual.no_rate_because
         if needed is None
         else needed,
+        "Target reached, projected": projection.middle if projection else accrual.no_projection_because,
+        "– earliest (10% probability)": projection.earliest if projection else None,
+        "– latest (90% probability)": (projection.latest or "beyond ten years") if projection else None,
         "Agreed, dated or not": accrual.agreed,
         "Approved by the ethics board": accrual.approved,
         "Last approved on": accrual.approval_date,
@@ -146,6 +152,14 @@ def _recruitment(accrual: Accrual, consented: int) -> Section:
     known = [(name, value) for name, value in values.items() if value is not None]
     warning = (accrual.warning,) if accrual.warning else ()
     return Section("Recruitment", warning, Table(columns_of("Measure", "Number"), known), narrow=True)
+
+
+def _projection(projection: Projection) -> Section:
+    """The projected totals that the chart shows as an area, for the workbook."""
+    rows: list[Row] = [(point.day, point.low, point.middle, point.high) for point in projection.fan]
+    columns = columns_of("Day", "10% have fewer", "Middle", "10% have more")
+    sentence = "Projected totals at the end of each week, up to the target."
+    return Section(PROJECTION, (sentence,), Table(columns, rows), sheet=PROJECTION, only=Medium.WORKBOOK)
 
 
 def _renewal(rows: tuple[RenewalRow, ...], approved_on: date) -> Section:

@@ -7,18 +7,27 @@ from consent.reports.charts import BLUE, HEIGHT, INK, MARK, ORANGE, PALE, TEXT_S
 FONT = "Source Sans 3"
 """It is bundled with the templates."""
 
-_HATCHED = "url(#hatched)"
+_FULL, _HATCHED = f'fill="{BLUE}"', 'fill="url(#hatched)"'
 _HATCH = (
     '<pattern id="hatched" width="3" height="3" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
     f'<rect width="3" height="3" fill="white"/><rect width="1.2" height="3" fill="{BLUE}"/></pattern>'
 )
+
+
+def _stroke(colour: str, width: float, dashes: str = "") -> str:
+    return f'fill="none" stroke="{colour}" stroke-width="{width}"' + (f' stroke-dasharray="{dashes}"' if dashes else "")
+
+
 _LOOKS = {
-    "average": f'stroke="{ORANGE}" stroke-width="1.8"',
-    "planned": f'stroke="{INK}" stroke-width="1" stroke-dasharray="5 3"',
-    "approved": f'stroke="{INK}" stroke-width="1" stroke-dasharray="1.5 2"',
-    "total": f'stroke="{BLUE}" stroke-width="2"',
-    "running total": f'stroke="{BLUE}" stroke-width="2" stroke-dasharray="1.5 1.5"',
+    "average": _stroke(ORANGE, 1.8),
+    "planned": _stroke(INK, 1, "5 3"),
+    "projected": f'fill="{ORANGE}" fill-opacity="0.35"',
+    "projected middle": _stroke(ORANGE, 1.2),
+    "approved": _stroke(INK, 1, "1.5 2"),
+    "total": _stroke(BLUE, 2),
+    "running total": _stroke(BLUE, 2, "1.5 1.5"),
 }
+_GRID, _AXIS = _stroke(PALE, 0.6), _stroke(INK, 0.8)
 
 
 def to_svg(plot: Plot) -> str:
@@ -32,25 +41,25 @@ def to_svg(plot: Plot) -> str:
 
 def _shapes(plot: Plot) -> Iterator[str]:
     for tick in plot.counts:
-        yield _line(((plot.left, tick.at), (plot.right, tick.at)), f'stroke="{PALE}" stroke-width="0.6"')
+        yield _line(((plot.left, tick.at), (plot.right, tick.at)), _GRID)
         yield _text(Label((plot.left - 4, tick.at + 3.2), tick.text, "end"))
     for bar in plot.bars:
-        yield _rectangle((bar.left, bar.top), bar.width, bar.height, BLUE if bar.complete else _HATCHED)
+        yield _rectangle((bar.left, bar.top), bar.width, bar.height, _FULL if bar.complete else _HATCHED)
     for path in plot.paths:
         yield _path(path)
-    yield _line(((plot.left, plot.bottom), (plot.right, plot.bottom)), f'stroke="{INK}" stroke-width="0.8"')
+    yield _line(((plot.left, plot.bottom), (plot.right, plot.bottom)), _AXIS)
     for tick in plot.months:
-        yield _line(((tick.at, plot.bottom), (tick.at, plot.bottom + 3)), f'stroke="{INK}" stroke-width="0.8"')
+        yield _line(((tick.at, plot.bottom), (tick.at, plot.bottom + 3)), _AXIS)
         for text, down in ((tick.text, 12.5), (tick.below, 23.5)):
             yield from [_text(Label((tick.at, plot.bottom + down), text, "middle"))] if text else []
     for label in plot.labels:
         yield _text(label)
     for look, label in plot.keys:
         left, middle = label.at[0] - MARK, label.at[1] - 3.2
-        if look in _LOOKS:
-            yield _path(Path(look, ((left, middle), (label.at[0] - 3, middle))))
+        if look in ("projected", "running bar"):
+            yield _rectangle((left, middle - 4), MARK - 5, 8, _LOOKS.get(look, _HATCHED))
         else:
-            yield _rectangle((left + 2, middle - 4), 8, 8, _HATCHED)
+            yield _path(Path(look, ((left, middle), (label.at[0] - 4, middle))))
         yield _text(label)
 
 
@@ -60,12 +69,12 @@ def _path(path: Path) -> str:
 
 def _line(points: tuple[Point, ...], look: str) -> str:
     places = " ".join(f"{x:.2f},{y:.2f}" for x, y in points)
-    return f'<polyline points="{places}" fill="none" {look}/>'
+    return f'<polyline points="{places}" {look}/>'
 
 
-def _rectangle(corner: Point, width: float, height: float, fill: str) -> str:
+def _rectangle(corner: Point, width: float, height: float, look: str) -> str:
     x, y = corner
-    return f'<rect x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}" fill="{fill}"/>'
+    return f'<rect x="{x:.2f}" y="{y:.2f}" width="{width:.2f}" height="{height:.2f}" {look}/>'
 
 
 def _text(label: Label) -> str:

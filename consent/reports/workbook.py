@@ -16,7 +16,7 @@ from consent.files import ReportFile
 from consent.reports.definitions import definitions
 from consent.reports.headline import headline
 from consent.reports.model import SUMMARY, Medium, Section, Table, columns_of
-from consent.reports.optional_sections import RIDERS, SITE_WEEKS, SITES
+from consent.reports.optional_sections import PROJECTION, RIDERS, SITE_WEEKS, SITES
 from consent.reports.sections import WEEKS, marks, provenance, sections
 from consent.reports.workbook_charts import add_charts, add_trends
 from consent.reports.workbook_looks import Layout, formats_of, in_margin, printable
@@ -30,6 +30,7 @@ _LAYOUTS = {
     RIDERS: Layout(one_page=True),
     SITES: Layout(landscape=True),
     SITE_WEEKS: Layout(landscape=True),
+    PROJECTION: Layout(landscape=True),
     DEFINITIONS: Layout(widest=550),
 }
 _OPTIONS = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}

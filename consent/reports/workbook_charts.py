@@ -34,7 +34,6 @@ from consent.reports.workbook_looks import printable
 from consent.reports.workbook_writer import CHART_SIZE, PlacedTable, SheetWriter
 
 _MOVE_ONLY = 2  # a chart moves with its cells and keeps its size
-_EDGE = {"border": {"color": INK, "width": 0.5}}
 _HATCH = {"pattern": "wide_upward_diagonal", "fg_color": INK}
 _ANSWERS: dict[str, dict[str, Any]] = {
     "Agreed": {"fill": {"color": BLUE}},
@@ -73,13 +72,13 @@ def add_trends(sheets: Mapping[str, SheetWriter]) -> None:
 
 def _weekly(workbook: Workbook, weeks: PlacedTable, summary: ConsentSummary) -> Chart:
     drawn = drawn_weeks(summary)[::-1]
-    running = {"pattern": {**_HATCH, "bg_color": "white"}, **_EDGE}
+    running = {"pattern": {**_HATCH, "bg_color": "white"}}
     points = [None if week.complete else running for week in drawn]
     cells = _cells(WEEKS, weeks, CONSENTS, FIRST_DAY, last=len(drawn))
     chart = workbook.add_chart({"type": "column"})
-    chart.add_series({**cells, "fill": {"color": BLUE}, **_EDGE, "gap": 30, "points": points})
+    chart.add_series({**cells, "fill": {"color": BLUE}, "gap": 30, "points": points})
     chart.set_x_axis(_week_axis(len(drawn)))
-    chart.set_y_axis(_count_axis("Consents per week", max(week.consented for week in drawn)))
+    chart.set_y_axis(_count_axis(max(week.consented for week in drawn)))
     chart.set_legend({"none": True})
     if any(mean is not None for mean in weekly_averages(summary)):
         line = workbook.add_chart({"type": "line"})
@@ -106,7 +105,7 @@ def _cumulative(workbook: Workbook, weeks: PlacedTable, summary: ConsentSummary)
         chart.add_series({**_cells(WEEKS, weeks, label, FIRST_DAY), "line": line, "marker": {"type": "none"}})
     chart.set_x_axis(_week_axis(len(points)))
     highest = max([summary.participants.consented, *(number for _, number in goals)])
-    chart.set_y_axis(_count_axis("Consents to date", highest))
+    chart.set_y_axis(_count_axis(highest))
     chart.set_legend({"position": "top"} if lines else {"none": True})
     _finish(chart, "Consents to date")
     return chart
@@ -117,9 +116,10 @@ def _riders(workbook: Workbook, riders: PlacedTable, summary: ConsentSummary) ->
     for heading, look in _ANSWERS.items():
         if heading.lower() in answers_shown(summary):
             cells = _cells(RIDERS, riders, heading, riders.table.columns[0].heading)
-            chart.add_series({**cells, **look, **_EDGE, "gap": 40})
-    axis = _count_axis("Consented participants who were offered it", max(rider.offered for rider in summary.riders))
+            chart.add_series({**cells, **look, "gap": 40})
+    axis = _count_axis(max(rider.offered for rider in summary.riders))
     chart.set_y_axis({"reverse": True, "interval_unit": 1})
+    axis["name"] = "Consented participants who were offered it"
     chart.set_x_axis({**axis, "label_position": "high", "major_tick_mark": "none", "line": {"none": True}})
     chart.set_legend({"position": "top"})
     _finish(chart, "Answers to each optional consent (rider)", (900, 140 + 30 * len(summary.riders)))
@@ -145,11 +145,11 @@ def _week_axis(number: int) -> dict[str, Any]:
     return {"name": "Week beginning", "num_format": "d mmm yy", "text_axis": True, **unit, **newest_first}
 
 
-def _count_axis(name: str, peak: int) -> dict[str, Any]:
+def _count_axis(peak: int) -> dict[str, Any]:
     """Return an axis of whole numbers from 0; Excel itself would use halves for small counts."""
     few = {"max": max(4, peak + 1), "major_unit": 1 if peak < 8 else 2} if peak < 16 else {}
     lines = {"major_gridlines": {"visible": True, "line": {"color": PALE, "width": 0.5}}}
-    return {"name": name, "num_format": "#,##0", "min": 0, **few, **lines}
+    return {"num_format": "#,##0", "min": 0, **few, **lines}
 
 
 def _finish(chart: Chart, title: str, size: tuple[int, int] = CHART_SIZE) -> None:
