@@ -179,7 +179,11 @@ def _riders(summary: ConsentSummary) -> Iterator[_Row]:
 
 
 def _plain_table(rows: Iterable[_Row]) -> Table:
-    columns = (Column(max_width=LONGEST_NAME, overflow="fold"), Column(justify="right", no_wrap=True), Column(overflow="fold"))
+    columns = (
+        Column(max_width=LONGEST_NAME, overflow="fold"),
+        Column(justify="right", no_wrap=True),
+        Column(overflow="fold"),
+    )
     table = Table(*columns, box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     for name, n, text in rows:
         table.add_row(name, f"{n:,}", text, style="bold" if name == "Total" else None)

@@ -60,9 +60,10 @@ def _recruitment(summary: ConsentSummary, accrual: Accrual) -> Iterator[Figure]:
         compared = accrual.no_rate_because or "" if needed is None else f"{needed:,.1f} per week needed"
         yield Figure(f"{recent:,.1f}", f"per week ({weeks}-week average)", compared)
     if projected := summary.projection:
-        latest = month_of(projected.latest) if projected.latest else "beyond ten years"
-        between = f"projected; 80% range {month_of(projected.earliest)} to {latest}"
-        yield Figure(month_of(projected.middle), "target expected", between)
+        latest = month_of(projected.latest) if projected.latest else "more than ten years"
+        yield Figure(
+            month_of(projected.middle), "target expected", f"80% range {month_of(projected.earliest)}–{latest}"
+        )
     if accrual.approved:
         agreed = f"{accrual.agreed:,} have agreed, dated or not"
         yield Figure(share_words(accrual.agreed / accrual.approved), f"of the {accrual.approved:,} approved", agreed)
