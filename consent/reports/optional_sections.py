@@ -137,6 +137,7 @@ def _recruitment(accrual: Accrual, projection: Projection | None, consented: int
     values: dict[str, Cell] = {
         "Consented": consented,
         "Target": accrual.target,
+        "Share of target": Share(consented / accrual.target) if accrual.target else None,
         "Target date": accrual.target_date,
         f"Consents per week (last {RATE_WEEKS} complete weeks at most)": "too few weeks" if recent is None else recent,
         "Consents per week needed to reach the target by its date": accrual.no_rate_because

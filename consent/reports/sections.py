@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import date
 from itertools import accumulate
 
+from consent.counting.period import RATE_WEEKS, average_per_week
 from consent.counting.summary import Changes, ConsentSummary, RiderCount, WeekCount
 from consent.dates import short_day
 from consent.reports.charts import AVERAGE, goal_lines, planned_total, weekly_averages
@@ -59,11 +60,14 @@ def sections(summary: ConsentSummary) -> Iterator[Section]:
 
 
 def _glance(summary: ConsentSummary) -> Section:
-    shown = [week for week in summary.weeks if week.complete][-1:] + [w for w in summary.weeks if not w.complete]
+    complete = [week for week in summary.weeks if week.complete]
+    running = [week for week in summary.weeks if not week.complete]
+    average = average_per_week([week.consented for week in complete])
     rows: list[Row] = [
         ("Consented", summary.participants.consented),
         ("Still taking part", summary.taking_part),
-        *((f"Week of {_week(week, summary)}", week.consented) for week in shown),
+        *((f"Week of {_week(week, summary)}", week.consented) for week in (*complete[-2:], *running)),
+        *([] if average is None else [(f"Average of the last {min(RATE_WEEKS, len(complete))} complete weeks", average)]),
     ]
     return Section("At a glance", table=Table(columns_of("", "Participants"), rows), only=Medium.WORKBOOK)
 
