@@ -67,7 +67,7 @@ def _glance(summary: ConsentSummary) -> Section:
         ("Consented", summary.participants.consented),
         ("Still taking part", summary.taking_part),
         *((f"Week of {_week(week, summary)}", week.consented) for week in (*complete[-2:], *running)),
-        *([] if average is None else [(f"Average of the last {min(RATE_WEEKS, len(complete))} complete weeks", average)]),
+        *([] if average is None else [(f"Average of {min(RATE_WEEKS, len(complete))} complete weeks", average)]),
     ]
     return Section("At a glance", table=Table(columns_of("", "Participants"), rows), only=Medium.WORKBOOK)
 
