@@ -49,7 +49,7 @@ NAMES = {
     "Chinese": CHINESE_LABELS * 2,
     "none": (),
 }
-FOOT = 50  # points from the bottom of a page: below is its foot
+FOOT, MARGIN = 50, 45  # points from the bottom and from the sides of a page
 HARD_TO_PRINT = (
     *("ไทย", "हिन्दी", "\U0001f600", "\ue000", "\uffff", "a\0b", "a\x1bb", "\ud800", "\u202eabc", "a\nb", "\t", ""),
     "x" * 5000,
@@ -235,6 +235,7 @@ class Picture:
     """A report with riders of these names; each page as the texts that are printed on it, without its foot."""
 
     summary: ConsentSummary
+    width: float
     height: float
     pages: list[list[Printed]]
 
@@ -244,7 +245,7 @@ def picture_of(labels: tuple[str, ...]) -> Picture:
     summary = a_full_summary(labels)
     pages = read(summary).reader.pages
     bodies = [[text for text in printed_on(page) if text.bottom > FOOT] for page in pages]
-    return Picture(summary, float(pages[0].mediabox.height), bodies)
+    return Picture(summary, float(pages[0].mediabox.width), float(pages[0].mediabox.height), bodies)
 
 
 @pytest.fixture(name="picture", params=NAMES)
@@ -252,10 +253,11 @@ def _picture(request: pytest.FixtureRequest) -> Picture:
     return picture_of(NAMES[request.param])
 
 
-def test_no_two_texts_overlap(picture: Picture) -> None:
+def test_no_two_texts_overlap_and_none_is_in_the_margin(picture: Picture) -> None:
     pairs = (pair for page in picture.pages for pair in combinations(page, 2))
 
     assert [(one.text, other.text) for one, other in pairs if one.overlaps(other)] == []
+    assert max(text.right for page in picture.pages for text in page) < picture.width - MARGIN
 
 
 def test_each_week_is_printed_on_one_line(picture: Picture) -> None:
