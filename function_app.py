@@ -148,7 +148,7 @@ def report(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     return func.HttpResponse(html, mimetype="text/html", charset="utf-8", headers=headers)
 
 
-@app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@app.route(route="health", methods=["GET", "HEAD"], auth_level=func.AuthLevel.ANONYMOUS)
 def health(req: func.HttpRequest) -> func.HttpResponse:
     """Return 200 if every report is on time, else 503; without details, because no key is needed."""
     return _response(200, {"status": "ok"}) if _is_healthy() else _response(503, {"status": "late"})
@@ -176,5 +176,5 @@ def _text_of(msg: func.QueueMessage) -> str:
 def _response(
     status: int, document: dict[str, typing.Any], kind: str = JSON, headers: Mapping[str, str] | None = None
 ) -> func.HttpResponse:
-    all_headers = {"Cache-Control": "no-store", **(headers or {})}
+    all_headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **(headers or {})}
     return func.HttpResponse(json.dumps(document), status_code=status, mimetype=kind, headers=all_headers)

@@ -5,6 +5,7 @@ The server listens on 127.0.0.1 only, and keeps all requests for tests that coun
 """
 
 import contextlib
+import io
 import os
 import socket
 import struct
@@ -60,6 +61,7 @@ class Fault:
         ``cut``     send only the first ``at`` bytes of the body, then break the connection
         ``trim``    send only the first ``at`` bytes of the body, as a complete response
         ``change``  send ``change(body)`` in place of the body
+        ``drip``    after the first ``at`` bytes of the response, head included, send a byte every ``seconds``
     """
 
     kind: str
@@ -198,7 +200,19 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(whole[: fault.at])
             self.wfile.flush()
             return self._reset()
+        if fault.kind == "drip":
+            return self._drip(response, request, fault)
         return self._send(response, request)
+
+    def _drip(self, response: Response, request: Request, fault: Fault) -> None:
+        connection, self.wfile = self.wfile, io.BytesIO()
+        self._send(response, request)
+        whole, self.wfile = self.wfile.getvalue(), connection
+        self.wfile.write(whole[: fault.at])
+        for byte in whole[fault.at :]:
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            time.sleep(fault.seconds)
 
     def _head(self, response: Response, more: dict[str, str]) -> None:
         self.send_response(response.status)

@@ -1,10 +1,12 @@
 """Print in the terminal: progress and messages on stderr, the result of a run and the run history on stdout.
 
-Colours and progress bars appear only in a terminal.
+Colours and progress bars appear only in a terminal. Text from outside, such as a label, a record id or a file name, is
+printed by ``printable``: it may hold the terminal's control sequences.
 """
 
 import json
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,9 +34,23 @@ LONGEST_NAME = 28  # a longer name is wrapped
 _Row = tuple[str, int, str]
 
 
+def printable(text: str, kept: str = "") -> str:
+    """Return a text with an escape such as ``\\x1b`` for each control, invisible or line-breaking character.
+
+    kept: characters to keep, such as the line ends of our own text.
+    """
+    return "".join(mark if mark.isprintable() or mark in kept else _visible(mark) for mark in text)
+
+
+def _visible(mark: str) -> str:
+    return " " if unicodedata.category(mark) == "Zs" else repr(mark)[1:-1]
+
+
 def print_json(value: object) -> None:
-    """Print a value as JSON on stdout."""
-    sys.stdout.write(json.dumps(to_json(value), ensure_ascii=False, indent=2) + "\n")
+    """Print a value as JSON on stdout; what is not printable is escaped."""
+    text = json.dumps(to_json(value), ensure_ascii=False, indent=2)
+    marks = (mark if mark.isprintable() or mark == "\n" else json.dumps(mark)[1:-1] for mark in text)
+    sys.stdout.write("".join(marks) + "\n")
 
 
 class Screen(Progress):
@@ -51,7 +67,7 @@ class Screen(Progress):
         if not self.messages.is_terminal:
             yield
             return
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn())
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(20), MofNCompleteColumn())
         try:
             with ProgressBar(*columns, console=self.messages, transient=True) as self._progress:
                 yield
@@ -81,21 +97,21 @@ class Screen(Progress):
 
     def problem(self, message: str) -> None:
         """Print what went wrong, on stderr."""
-        self.messages.print(Text(message, style="bold red"), soft_wrap=True)
+        self.messages.print(Text(printable(message, "\n"), style="bold red"), soft_wrap=True)
 
     def say(self, *lines: str) -> None:
         """Print lines of the result, unwrapped."""
         for line in lines:
-            self.out.print(line, soft_wrap=True)
+            self.out.print(printable(line, "\n"), soft_wrap=True)
 
     def report(self, result: RunResult) -> None:
         """Print the headline, the last weeks, the totals, the records to review, the files and a closing sentence."""
         summary = result.summary
         period, width = summary.period, self.out.width
         days = f"as of {short_day(period.cutoff)} (exported {short_day(period.exported_on)})"
-        self.out.print(Text(f"\n{summary.study.title}, {days}", style="bold"))
+        self.out.print(Text(f"\n{printable(summary.study.title)}, {days}", style="bold"))
         for sentence in headline(summary):
-            self.out.print(Text(sentence))
+            self.out.print(Text(printable(sentence)))
         self._section("Weeks", _weeks_table(summary, width))
         if marked := progress(summary.weeks[-1], period):
             self.out.print(f"* {marked}")
@@ -107,11 +123,11 @@ class Screen(Progress):
             rows = ((code, n, REASONS[code]) for code, n in summary.quality.items())
             self._section("Records to review", _plain_table(rows))
         self.out.print()
-        self.say(*_deliveries(result))
+        self.say(*map(printable, _deliveries(result)))
         for note in (*summary.notes, *result.remarks):
-            self.out.print(f"Note: {note}", markup=False)
+            self.out.print(f"Note: {printable(note)}", markup=False)
         self.out.print()
-        self.out.print(Text(closing_sentence(result), style="bold"), soft_wrap=not self.out.is_terminal)
+        self.out.print(Text(printable(closing_sentence(result)), style="bold"), soft_wrap=not self.out.is_terminal)
 
     def _section(self, heading: str, table: Table) -> None:
         self.out.print(Text(f"\n{heading}", style="bold"), table, sep="\n")
@@ -138,7 +154,7 @@ def closing_sentence(result: RunResult) -> str:
 
 def _rider_widths(summary: ConsentSummary, width: int) -> list[int]:
     """Return the widths of the riders' columns in the table of weeks; none if they do not all fit unbroken."""
-    widths = [max(map(cell_len, (f"{rider.agreed:,}", *rider.label.split()))) for rider in summary.riders]
+    widths = [max(map(cell_len, (f"{rider.agreed:,}", *printable(rider.label).split()))) for rider in summary.riders]
     return widths if WEEK_COLUMNS + sum(widths) + len(widths) <= width else []
 
 
@@ -146,7 +162,7 @@ def _weeks_table(summary: ConsentSummary, width: int) -> Table:
     widths = _rider_widths(summary, width)
     riders = summary.riders if widths else ()
     columns = [Column("Week", no_wrap=True), Column("Consents", justify="right", no_wrap=True)]
-    columns += [Column(r.label, justify="right", width=n) for r, n in zip(riders, widths, strict=True)]
+    columns += [Column(printable(r.label), justify="right", width=n) for r, n in zip(riders, widths, strict=True)]
     table = Table(*columns, box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for week in summary.weeks[-LAST_WEEKS:]:
         counts = (f"{week.riders[rider.key]:,}" for rider in riders)
@@ -169,6 +185,8 @@ def _participants(summary: ConsentSummary) -> Iterator[_Row]:
     yield from (("Left out", n, reason) for reason, n in summary.left_out.items())
     if summary.study.only:
         yield "Outside", summary.outside, "not in this study"
+    if summary.working_copies:
+        yield "Copies", summary.working_copies, "working copies of double data entry, not counted"
 
 
 def _riders(summary: ConsentSummary) -> Iterator[_Row]:
@@ -186,7 +204,7 @@ def _plain_table(rows: Iterable[_Row]) -> Table:
     )
     table = Table(*columns, box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     for name, n, text in rows:
-        table.add_row(name, f"{n:,}", text, style="bold" if name == "Total" else None)
+        table.add_row(printable(name), f"{n:,}", printable(text), style="bold" if name == "Total" else None)
     return table
 
 
@@ -213,9 +231,10 @@ def show_runs(runs: Sequence[ShownRun], out: Console, settings: Path | None = No
     for run in runs:
         record = run.record
         requested, monday = f"{record.requested_at:%Y-%m-%d %H:%M}", record.monday.isoformat()
-        table.add_row(requested, record.study, TRIGGERS[record.trigger], monday, run.state, outcome(run))
+        cells = (requested, record.study, TRIGGERS[record.trigger], monday, run.state, outcome(run))
+        table.add_row(*map(printable, cells))
     out.print(table)
     latest = runs[0]
     if latest.state in ("refused", "failed"):
-        reason = with_commands(f"{latest.record.what} {latest.record.fix}", settings)
+        reason = with_commands(printable(f"{latest.record.what} {latest.record.fix}", "\n"), settings)
         out.print(f"\nLatest run: {reason}", soft_wrap=not out.is_terminal)

@@ -48,9 +48,11 @@ def serve(*, demo: bool, port: int, settings: Settings, say: Say, command: str) 
             url = opened.enter_context(host).url
         except HostError as error:
             raise ConfigurationError(str(error)) from None
-        say(f'Request a report:  curl -X POST {url}/api/runs -d "{{}}"')
-        say(f"See the runs:      curl {url}/api/runs")
-        say(f'Start a timer:     curl -X POST {url}/admin/functions/monday -d "{{}}"')
+        curl = "curl.exe" if sys.platform == "win32" else "curl"  # in PowerShell, curl is another command
+        body = '-H "Content-Type: application/json" -d "{}"'
+        say(f"Request a report:  {curl} -X POST {url}/api/runs {body}")
+        say(f"See the runs:      {curl} {url}/api/runs")
+        say(f"Start a timer:     {curl} -X POST {url}/admin/functions/monday {body}")
         wait_for_interrupt()
         say("Stopping.")
 

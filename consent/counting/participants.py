@@ -23,9 +23,11 @@ from consent.counting.period import RECENT_WEEKS, ReportPeriod
 from consent.counting.riders import agreed_without_consent, answer_riders, unknown_answers
 from consent.counting.sites import find_sites, unknown_sites
 from consent.counting.withdrawals import NEVER, NO_WITHDRAWALS, WithdrawalArrays, find_withdrawals
+from consent.redcap.arrivals import is_working_copy
 from consent.studies.model import LeaveOut
 
-PENDING, NOT_COUNTED, LEFT_OUT, OUTSIDE = "pending", "not_counted", "left_out", "outside"
+PENDING, NOT_COUNTED = "pending", "not_counted"
+COPY, LEFT_OUT, OUTSIDE = EXCLUDED = ("working_copy", "left_out", "outside")
 NOT_STARTED = "not_started"
 TAKING_PART, WITHDRAWN, REFUSED_LATER = "taking_part", "withdrawn", "refused_later"
 QUALITY_CODES = (
@@ -53,10 +55,12 @@ def build_participants(rows: pd.DataFrame, counting: Counting) -> pd.DataFrame:
             ``redcap_repeat_instance`` and the study's fields, all text.
 
     Returns:
-        Indexed by record id. Columns ``participant_class`` (consented, declined, not_counted, pending, left_out or
-        outside), ``reason`` (of not_counted, pending and left_out, else empty), ``consented_on`` (day, NaT unless
-        consented), ``taking_part`` (bool), ``rider:<key>`` (agreed, declined, not_answered, not_offered; empty unless
-        consented) and ``quality:<code>`` (bool).
+        Indexed by record id. Columns ``participant_class`` (consented, declined, not_counted, pending or, for no
+        participant, one of EXCLUDED), ``reason`` (of not_counted, pending and left_out, else empty), ``consented_on``
+        (day, NaT unless consented), ``taking_part`` (bool), ``rider:<key>`` (agreed, declined, not_answered,
+        not_offered; empty unless consented) and ``quality:<code>`` (bool).
+
+        For a form with where or events: ``form:<n>`` (has a row that they select).
 
         With sites: ``site`` (code, empty for none) and ``recent`` (consented in the last four complete weeks). With
         withdrawals: ``withdrawn``, ``undated`` (bool) and ``extent`` (code, empty if blank). With versions:
@@ -146,6 +150,9 @@ def _optional_columns(
     if study.version:
         versions = np.append(batch.consents["version"].to_numpy(dtype=object), "")
         columns["version"] = np.where(consented, versions[latest], "")
+    for n, form in enumerate(study.consents):
+        if form.where or form.events:
+            columns[f"form:{n}"] = batch.with_consent((batch.consents["form"] == n).to_numpy())
     if study.withdrawal:
         columns["withdrawn"] = consented & withdrawals.now
         columns["extent"] = np.where(columns["withdrawn"], withdrawals.extent, "")
@@ -210,7 +217,7 @@ def quality_of_consents(batch: Batch) -> dict[str, Array]:
 
 
 def _exclude_records(columns: dict[str, Array], batch: Batch) -> dict[str, Array]:
-    """Give the records left out or outside the study that class only, and blank all their other columns."""
+    """Give the records that are no participants their class only, and blank all their other columns."""
     study, size = batch.counting.study, batch.size
     excluded_as, reason = np.full(size, "", dtype=object), np.full(size, "", dtype=object)
     if study.only:
@@ -218,6 +225,9 @@ def _exclude_records(columns: dict[str, Array], batch: Batch) -> dict[str, Array
     for rule in reversed(study.leave_out):  # the first rule of the file takes precedence, so it is applied last
         matching = _is_left_out(rule, batch)
         excluded_as[matching], reason[matching] = LEFT_OUT, rule.reason
+    if study.redcap.double_data_entry:
+        copies = np.array([is_working_copy(record) for record in batch.records], dtype=bool)
+        excluded_as[copies], reason[copies] = COPY, ""
     excluded = excluded_as != ""
     if not excluded.any():
         return columns

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 
 from consent.counting.consents import CONSENTED, DECLINED
-from consent.counting.participants import LEFT_OUT, NOT_COUNTED, OUTSIDE, PENDING, REFUSED_LATER, TAKING_PART, WITHDRAWN
+from consent.counting.participants import EXCLUDED, NOT_COUNTED, PENDING, REFUSED_LATER, TAKING_PART, WITHDRAWN
 from consent.counting.period import average_per_week
 from consent.counting.tally import Tally
 from consent.studies.model import AccrualGoals, StudyConfig
@@ -68,7 +68,7 @@ def renewal_table(tally: Tally, study: StudyConfig) -> tuple[RenewalRow, ...]:
         _row("Declined", (DECLINED,), tally),
         RenewalRow("Not counted", None, _in_class(NOT_COUNTED, tally)),
         RenewalRow("Not yet decided", None, _in_class(PENDING, tally)),
-        RenewalRow("Total", None, tally.classes.total() - _in_class(LEFT_OUT, tally) - _in_class(OUTSIDE, tally)),
+        RenewalRow("Total", None, tally.classes.total() - sum(_in_class(name, tally) for name in EXCLUDED)),
     )
 
 

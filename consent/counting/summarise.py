@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 
 from consent.counting.consents import CONSENTED, DECLINED, NOT_COUNTED_REASONS
-from consent.counting.participants import LEFT_OUT, NOT_COUNTED, NOT_STARTED, OUTSIDE, PENDING, QUALITY_CODES
+from consent.counting.participants import COPY, LEFT_OUT, NOT_COUNTED, NOT_STARTED, OUTSIDE, PENDING, QUALITY_CODES
 from consent.counting.period import ReportPeriod, Week
 from consent.counting.projection import Projection, project
 from consent.counting.recruitment import Accrual, measure_accrual, renewal_table
@@ -19,9 +19,14 @@ from consent.counting.summary import (
     Withdrawals,
 )
 from consent.counting.tally import SITE_COUNTS, Tally
+from consent.errors import SourceDataError
 from consent.studies.model import AccrualGoals, ListedSite, Rider, SiteRules, StudyConfig, VersionRules, WithdrawalRules
 
 NO_SITE = "(no site)"
+MERGE_COPIES = (
+    "Merge the copies in REDCap's Data Comparison Tool. If these are no copies but people, write "
+    "'double_data_entry = false' under [redcap] in the study file."
+)
 
 
 def summarise(
@@ -31,7 +36,13 @@ def summarise(
 
     ``quality`` and ``not_counted`` hold the codes that occur, in the order of the rules. ``left_out`` holds every
     reason of the study file.
+
+    Raises SourceDataError if all records are working copies of double data entry.
     """
+    copies = tally.classes[COPY, ""]
+    if copies and not any(n for (kind, _), n in tally.classes.items() if kind not in (COPY, LEFT_OUT)):
+        what = f"All {copies:,} records are working copies of double data entry (ids ending in --1 or --2)."
+        raise SourceDataError(what, MERGE_COPIES)
     weeks = _weeks(tally, study, period)
     accrual, projection = _recruitment(tally, study.accrual, weeks, period)
     return ConsentSummary(
@@ -46,6 +57,7 @@ def summarise(
         ),
         left_out={rule.reason: tally.classes[LEFT_OUT, rule.reason] for rule in study.leave_out},
         outside=tally.classes[OUTSIDE, ""],
+        working_copies=copies,
         taking_part=tally.taking_part,
         weeks=weeks,
         riders=tuple(_rider(rider, tally) for rider in study.riders),

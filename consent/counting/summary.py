@@ -36,7 +36,7 @@ class Participants:
 
     @property
     def total(self) -> int:
-        """Everyone except the records left out and those outside the study."""
+        """Everyone: no working copies, and no records left out or outside the study."""
         return self.consented + self.declined + self.pending + sum(self.not_counted.values())
 
 
@@ -127,7 +127,7 @@ class Changes:
 class ConsentSummary:
     """All numbers of one report, and notes for its readers; None for what the study does not have.
 
-    ``sites`` (the listed ones first, "(no site)" last) add up to the total.
+    ``sites`` (the listed ones first, "(no site)" last) add up to the total. ``working_copies``: of double data entry.
     """
 
     study: StudyConfig
@@ -135,6 +135,7 @@ class ConsentSummary:
     participants: Participants
     left_out: Mapping[str, int]
     outside: int
+    working_copies: int
     taking_part: int
     weeks: tuple[WeekCount, ...]
     riders: tuple[RiderCount, ...]
@@ -151,8 +152,8 @@ class ConsentSummary:
 
     @property
     def everyone(self) -> int:
-        """Every record, also those left out or outside the study."""
-        return self.participants.total + sum(self.left_out.values()) + self.outside
+        """Every record, also those that are no participants."""
+        return self.participants.total + sum(self.left_out.values()) + self.outside + self.working_copies
 
     @property
     def reconsent_due(self) -> int:

@@ -15,11 +15,13 @@ import pandas as pd
 
 from consent.counting.columns import Array
 from consent.counting.consents import CONSENTED, DECLINED
-from consent.counting.participants import LEFT_OUT, NOT_COUNTED, OUTSIDE, TAKING_PART
+from consent.counting.participants import EXCLUDED, NOT_COUNTED, TAKING_PART
 from consent.counting.riders import AGREED
+from consent.errors import ConfigurationError
 from consent.redcap.csv_export import unusable_file
 
 PARTICIPANTS, RECENT = "participants", "recent"
+FEWEST_APART = 3  # fewer agreements without a date may be mistakes of data entry
 SITE_COUNTS = (PARTICIPANTS, CONSENTED, TAKING_PART, RECENT)
 
 
@@ -39,6 +41,7 @@ class Tally:
     )  # consented, by (site code or "", week number)
     versions: Counter[str] = field(default_factory=Counter)  # taking part, by the version of the latest agreed consent
     withdrawals: Counter[tuple[str, bool]] = field(default_factory=Counter)  # consented, by (extent, whether undated)
+    forms: Counter[int] = field(default_factory=Counter)  # with a row of a form that selects rows, by its position
     agreed: int = 0  # everyone who agreed by the cut-off, or without a usable date
     outcomes: Counter[tuple[str, bool, bool]] = field(default_factory=Counter)  # (outcome, since_approval, ended_since)
 
@@ -78,7 +81,8 @@ def tally_participants(participants: pd.DataFrame, start: date) -> Tally:
 
 def _tally_optional(participants: pd.DataFrame, consented: pd.DataFrame, weeks: Array) -> dict[str, Any]:
     """Count the columns that only some studies have."""
-    counts: dict[str, Any] = {}
+    forms = {name: int(participants[name].sum()) for name in participants.columns if name.startswith("form:")}
+    counts: dict[str, Any] = {"forms": +Counter({int(name.removeprefix("form:")): n for name, n in forms.items()})}
     if "site" in participants:
         counts["sites"] = _tally_sites(participants)
         counts["site_weeks"] = Counter(zip(consented["site"].tolist(), weeks.tolist(), strict=True))
@@ -100,13 +104,24 @@ def _tally_columns(participants: pd.DataFrame, *columns: str) -> Counter[Any]:
 def _tally_sites(participants: pd.DataFrame) -> Counter[tuple[str, str]]:
     classes, sites = participants["participant_class"].to_numpy(), participants["site"].to_numpy()
     counted = {
-        PARTICIPANTS: ~np.isin(classes, (LEFT_OUT, OUTSIDE)),
+        PARTICIPANTS: ~np.isin(classes, EXCLUDED),
         CONSENTED: classes == CONSENTED,
         TAKING_PART: participants["taking_part"].to_numpy(),
         RECENT: participants["recent"].to_numpy(),
     }
     by_site = {what: Counter(sites[chosen].tolist()) for what, chosen in counted.items()}
     return Counter({(site, what): n for what, found in by_site.items() for site, n in found.items()})
+
+
+def ensure_dates_meet_decisions(tally: Tally) -> None:
+    """Raise ConfigurationError if no agreement has a date on its row, although the date field is filled on other rows.
+
+    The dictionary shows most such fields before the export, but not to every token, and not for a file.
+    """
+    no_date, elsewhere = tally.classes[NOT_COUNTED, "no_date"], tally.quality["dated_but_pending"]
+    if elsewhere >= no_date >= FEWEST_APART and not tally.classes[CONSENTED, ""]:
+        what = f"No row holds both an agreement and its date: {no_date:,} agreements have their date on another row."
+        raise ConfigurationError(what, "In the study file, name a date on the form of the decision.")
 
 
 def ensure_raw_values(tally: Tally, path: Path) -> None:

@@ -9,11 +9,12 @@ import logging
 import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from consent.config.credentials import Secret
+from consent.config.http_limits import retry_after, time_limit
 from consent.delivery.dropbox_errors import ApiFailure, classify, failure_types
 from consent.delivery.report_set import ensure_content
 from consent.errors import DeliveryRefusedError, DeliveryUnavailableError, DeliveryUnverifiedError
@@ -58,8 +59,8 @@ class DropboxFolder:
             raise ValueError("A session for Dropbox must not read the environment. Set trust_env to False.")
         self._seconds_left = self.deadline_seconds
         self._client: dropbox.Dropbox | None = None
-        self._request_id = "none"
-        self.session.hooks["response"].append(self._note_request_id)
+        self._request_id, self._retry_after = "none", 0.0
+        self.session.hooks["response"].append(self._note_response)
 
     def connect(self) -> None:
         """Check the sign-in once, before anything is written."""
@@ -143,12 +144,13 @@ class DropboxFolder:
         self.keep_alive()
         if self._seconds_left <= 0:
             raise self._timeout_error("slow responses")
-        self._request_id = "none"
+        self._request_id, self._retry_after = "none", 0.0
         try:
-            with self._timed():
+            with self._timed(), time_limit(self._seconds_left):
                 return action()
         except failure_types() as error:
-            return classify(error)
+            failure = classify(error)
+            return replace(failure, seconds=max(failure.seconds, self._retry_after))
 
     def _find_upload(self, client: "dropbox.Dropbox", sent: StoredFile) -> Any:
         """Return the stored file if the upload arrived; None proves nothing, because Dropbox may lag."""
@@ -196,8 +198,9 @@ class DropboxFolder:
         finally:
             self._seconds_left -= self.clock() - started
 
-    def _note_request_id(self, response: "requests.Response", *args: object, **kwargs: object) -> None:
+    def _note_response(self, response: "requests.Response", *args: object, **kwargs: object) -> None:
         self._request_id = response.headers.get("X-Dropbox-Request-Id", "none")
+        self._retry_after = retry_after(response.headers)
 
 
 def _upload(client: "dropbox.Dropbox", sent: StoredFile, content: bytes, replace: bool) -> Any:

@@ -5,10 +5,11 @@ a record. Whole rows stay in memory only for their batch, or until the rest of a
 """
 
 import hashlib
+import re
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from typing import TypeAlias
 
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from consent.errors import IncompleteExportError
+from consent.errors import IncompleteExportError, SourceDataError
 from consent.redcap.error_mapping import RUN_AGAIN
 
 Row = tuple[str, ...]
@@ -24,8 +25,11 @@ Hashes: TypeAlias = "array[int]"  # 64-bit hashes in one block of memory
 
 RECORD = "record"  # a batch's first column: the record id, under any name in the project
 EVENT, INSTRUMENT, INSTANCE = "redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance"
-GROUP = "redcap_data_access_group"
+GROUP, SURVEY = "redcap_data_access_group", "redcap_survey_identifier"
 BATCH_ROWS = 10_000
+BATCH_CHARACTERS = 5_000_000  # a field may hold a whole letter; an ordinary batch is below
+
+_HASHED = re.compile(r"[0-9a-fA-F]{32}")  # how REDCap writes record ids for a user who may not see them
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ class ReceivedRows:
 
     rows: Hashes = field(default_factory=lambda: array("Q"), repr=False)
     records: Hashes = field(default_factory=lambda: array("Q"), repr=False)
+    source: str = "REDCap's export"
+    hashed_ids: bool = True  # every record id so far is 32 hexadecimal digits
 
     @classmethod
     def of(cls, rows: Iterable[Row]) -> "ReceivedRows":
@@ -77,14 +83,20 @@ class ReceivedRows:
         return received
 
     def add_record(self, rows: list[Row]) -> None:
-        """Add adjacent rows of one record."""
-        self.records.append(hash_of(rows[0][0]))
+        """Add adjacent rows of one record; raise SourceDataError if its id is blank."""
+        record = rows[0][0]
+        if not record.strip():
+            what = f"{self.source} cannot be counted: row {len(self.rows) + 2} has no record id (the header is row 1)."
+            raise SourceDataError(what, "Correct or delete that record in REDCap, then export again.")
+        self.hashed_ids = self.hashed_ids and _HASHED.fullmatch(record) is not None
+        self.records.append(hash_of(record))
         self.rows.extend(hash_of(*row[:4]) for row in rows)
 
     def add(self, others: "ReceivedRows") -> None:
         """Add the rows of another response."""
         self.records.extend(others.records)
         self.rows.extend(others.rows)
+        self.hashed_ids = self.hashed_ids and others.hashed_ids
 
     def split_records(self) -> frozenset[int]:
         """Return the hashes of the records whose rows were not adjacent."""
@@ -103,30 +115,51 @@ def hash_of(*parts: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
-def record_batches(
-    rows: Iterable[Row], received: ReceivedRows, *, split: frozenset[int] = frozenset(), size: int = BATCH_ROWS
-) -> Iterator[list[Row]]:
-    """Yield batches of about ``size`` rows in the order received, never splitting a record; ``received`` collects them.
+def is_working_copy(record: str) -> bool:
+    """Return whether a record is one of the two copies that double data entry keeps: ``X--1`` or ``X--2`` of ``X``."""
+    return record.endswith(("--1", "--2")) and len(record) > len("--1")
 
-    split: hashes of records whose rows are not adjacent; they are gathered and yielded at the end.
+
+def record_batches(
+    rows: Iterable[Row],
+    received: ReceivedRows,
+    *,
+    split: frozenset[int] = frozenset(),
+    size: int = BATCH_ROWS,
+    characters: int = BATCH_CHARACTERS,
+) -> Iterator[list[Row]]:
+    """Yield batches in the order received, never splitting a record; ``received`` collects their rows.
+
+    split: hashes of records whose rows are not adjacent; they are gathered and yielded at the end. size, characters:
+    a batch is complete when it has so many rows, or values of so many characters in total.
     """
     batch: list[Row] = []
+    length = 0
     gathered: dict[str, list[Row]] = {}
-    for record, group in groupby(rows, key=itemgetter(0)):
-        together = list(group)
-        if split and hash_of(record) in split:
-            gathered.setdefault(record, []).extend(together)
-            continue
+    for together in chain(_whole_records(rows, split, gathered), _emptied(gathered)):
         received.add_record(together)
         batch += together
-        if len(batch) >= size:
+        length += sum(len("".join(row)) for row in together)
+        if len(batch) >= size or length >= characters:
             yield batch
-            batch = []
-    for together in gathered.values():
-        received.add_record(together)
-        batch += together
+            batch, length = [], 0
     if batch:
         yield batch
+
+
+def _whole_records(rows: Iterable[Row], split: frozenset[int], gathered: dict[str, list[Row]]) -> Iterator[list[Row]]:
+    """Yield the adjacent rows of each record; those of a split record go into ``gathered``."""
+    for record, group in groupby(rows, key=itemgetter(0)):
+        if split and hash_of(record) in split:
+            gathered.setdefault(record, []).extend(group)
+        else:
+            yield list(group)
+
+
+def _emptied(gathered: dict[str, list[Row]]) -> Iterator[list[Row]]:
+    """Yield the gathered records in order, and release each."""
+    while gathered:
+        yield gathered.pop(next(iter(gathered)))
 
 
 def frame_of(rows: list[Row], shape: RowShape) -> pd.DataFrame:
@@ -151,12 +184,12 @@ def find_missing(listed: Hashes, received: Hashes) -> npt.NDArray[np.uint64]:
     return wanted[absent]
 
 
-def ensure_no_repeated_rows(received: ReceivedRows, source: str) -> None:
+def ensure_no_repeated_rows(received: ReceivedRows) -> None:
     """Raise IncompleteExportError if a row was received twice, with the number of such rows but no record id."""
     if repeated := len(_repeated(received.rows)):
         raise IncompleteExportError(
-            f"{source} holds {repeated:,} row{'s' if repeated > 1 else ''} more than once (the same record, event and "
-            "instance).",
+            f"{received.source} holds {repeated:,} row{'s' if repeated > 1 else ''} more than once (the same record, "
+            "event and instance).",
             "Export again. If it happens again, show this message to the REDCap administrator.",
         )
 

@@ -1,7 +1,7 @@
 """Count a flat CSV export made by hand, for ``summarise``.
 
-It is counted like an export by API, but nobody can check that it is complete. It must hold raw codes; other columns
-are ignored. Rows are read one by one, so the file may have any size.
+It is counted like an export by API, but nobody can check that it is complete. It must hold raw codes, and the record id
+first; other columns are ignored. Rows are read one by one, so the file may have any size.
 """
 
 import csv
@@ -15,9 +15,11 @@ import pandas as pd
 from consent.errors import ConfigurationError, SourceDataError
 from consent.redcap.arrivals import (
     EVENT,
+    GROUP,
     INSTANCE,
     INSTRUMENT,
     RECORD,
+    SURVEY,
     ReceivedRows,
     Row,
     RowShape,
@@ -25,6 +27,7 @@ from consent.redcap.arrivals import (
     frame_of,
     record_batches,
 )
+from consent.redcap.coded_columns import CodedColumn, coded_columns
 from consent.redcap.dictionary import TIMESTAMP
 from consent.redcap.export import Counts
 from consent.redcap.export_plan import ColumnMap, value_columns
@@ -32,6 +35,10 @@ from consent.studies.model import FieldRef, StudyConfig, named_fields
 
 LONGEST_VALUE = 10_000_000  # characters; a notes field can hold a whole letter
 _EXPORT_AGAIN = "Export it from REDCap again, as 'CSV (raw data)'."
+_AS_EXPORTED = "Export it from REDCap again, as 'CSV (raw data)', and do not save it from another program."
+_FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_ROW_NUMBERS = re.compile(r"index|level_0|(row|obs|line)_?(id|names?|num|number|no)?s?|rn|x1?|v1|unnamed_?0")
+_STRUCTURE = (EVENT, INSTRUMENT, INSTANCE, GROUP, SURVEY)
 
 
 def csv_column_map(study: StudyConfig, record_id: str) -> ColumnMap:
@@ -43,7 +50,7 @@ def csv_column_map(study: StudyConfig, record_id: str) -> ColumnMap:
     columns = {ref: RECORD if ref.field == record_id else _column_of(ref) for _, ref in named_fields(study)}
     return ColumnMap(
         columns=columns,
-        missing_codes=frozenset(),
+        missing_codes=frozenset(study.redcap.missing_codes),
         event_order=(),
         offered_by={
             rider.key: dict.fromkeys(range(len(study.consents)), () if rider.where else rider.fields)
@@ -67,14 +74,21 @@ def count_file(
     """
 
     def read(split: frozenset[int]) -> tuple[ReceivedRows, Counts]:
-        received, counts = ReceivedRows(), nothing
+        received, counts = ReceivedRows(source=f"The file {path.name}"), nothing
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = _lines(file, path)
             header = next(lines, [])
             column_map = csv_column_map(study, header[0] if header else "")
             shape = _shape(header, study, value_columns(study, column_map.columns), path)
+            columns, events = coded_columns(study, column_map), set[str]()
             for batch in record_batches(_rows(lines, header, shape, path), received, split=split):
-                counts = counts + count(column_map, frame_of(batch, shape))
+                frame = frame_of(batch, shape)
+                counts = counts + count(column_map, frame)
+                events.update(frame[EVENT])
+                for column in columns:
+                    column.see(frame[column.name])
+        if received.rows:
+            _ensure_raw(columns, events - {""}, study, path)
         return received, counts
 
     _ensure_csv(path)
@@ -83,7 +97,7 @@ def count_file(
         received, counts = read(split)
     if not received.rows:
         raise unusable_file(path, "it has a header but no rows", "Export it again, with all records.")
-    ensure_no_repeated_rows(received, f"The file {path.name}")
+    ensure_no_repeated_rows(received)
     return counts, received.record_count
 
 
@@ -96,6 +110,9 @@ def _lines(file: Iterable[str], path: Path) -> Iterator[list[str]]:
     csv.field_size_limit(LONGEST_VALUE)
     reader = csv.reader(file, strict=True)
     try:
+        first = next(reader, [])
+        if ",".join(first) != "sep=,":  # a line for Excel
+            yield first
         yield from reader
         return
     except csv.Error:
@@ -114,25 +131,27 @@ def _rows(lines: Iterator[list[str]], header: list[str], shape: RowShape, path: 
     width = len(header)  # also the position of a blank after each line, for structure columns that are not in the file
     structure = (positions.get(name, width) for name in (EVENT, INSTRUMENT, INSTANCE))
     take = itemgetter(0, *structure, *(positions[name] for name in shape.values))
+    # A field may be named like a column of row numbers: then its values and the next column decide.
+    are_numbers = _ROW_NUMBERS.fullmatch(header[0]) is not None and header[1].endswith("id")
     for number, line in enumerate(lines, 2):
         if not line:
             continue
         if len(line) != width:
             why = f"row {number} has {len(line)} values where the header has {width} (the header is row 1)"
             raise unusable_file(path, why)
-        if not line[0].strip():
-            raise unusable_file(path, f"row {number} has no record id (the header is row 1)")
+        are_numbers = are_numbers and line[0] in (str(number - 2), str(number - 1))
         line.append("")
         yield take(line)
+    if are_numbers:
+        raise _no_record_id(path, f"its first column, {header[0]}, holds row numbers")
 
 
 def _shape(header: list[str], study: StudyConfig, values: tuple[str, ...], path: Path) -> RowShape:
     """Check the header: the record id comes first, and every value has one column."""
     columns = [(key, _column_of(ref)) for key, ref in named_fields(study)]
     counted = {column for key, column in columns if not key.startswith(("leave_out", "only"))}
-    if header and header[0] in {EVENT, INSTRUMENT, INSTANCE, *counted}:
-        why = f"its first column is {header[0]}, not the record id"
-        raise unusable_file(path, why, "Export it with the record id.")
+    if header and header[0] in {*_STRUCTURE, *counted}:
+        raise _no_record_id(path, f"its first column is {header[0]}, not the record id")
     if header and header[0] != RECORD and RECORD in {column for _, column in columns}:
         why = f"a field named '{RECORD}' cannot be distinguished from the record id"
         raise unusable_file(path, why, "Rename the field in REDCap.")
@@ -140,12 +159,46 @@ def _shape(header: list[str], study: StudyConfig, values: tuple[str, ...], path:
         delimiter = "tabs" if other[0] == "\t" else f"'{other[0]}'"
         why = f"its columns are separated by {delimiter}"
         raise unusable_file(path, why, "Export it with commas as the CSV delimiter.")
+    if header and not _FIELD_NAME.fullmatch(header[0]):
+        named = "is not named like a REDCap field" if header[0].strip() else "has no name"
+        raise _no_record_id(path, f"its first column {named} (perhaps the row numbers of R or pandas)")
+    structure = [position for position, name in enumerate(header) if name in _STRUCTURE]
+    if structure != [*range(1, len(structure) + 1)]:
+        why = f"REDCap puts {header[structure[-1]]} right behind the record id, and here another column is there"
+        raise unusable_file(path, why, _AS_EXPORTED)
+    if any(form.events for form in study.consents) and EVENT not in header:
+        why = f"it has no column {EVENT}, and the study file names events"
+        raise unusable_file(path, why, "Export it from the longitudinal project, with the event names.")
     if missing := [name for name in values if name not in header]:
         fix = "Export these fields too, as raw data (codes, not labels)."
+        if any(name.partition("___")[0] in header for name in missing if "___" in name):
+            fix = "Untick 'Combine checkbox options into single column' in REDCap's export."
         raise unusable_file(path, f"it has no column {', '.join(missing)}", fix)
-    if repeated := [name for name in values if header.count(name) > 1]:
+    if repeated := [name for name in dict.fromkeys((header[0], *_STRUCTURE, *values)) if header.count(name) > 1]:
         raise unusable_file(path, f"it has the column {', '.join(repeated)} twice")
+    refs = {_column_of(ref): ref for _, ref in named_fields(study)}
+    if shared := [str(ref) for _, ref in named_fields(study) if refs[_column_of(ref)] != ref]:
+        why = f"REDCap exports {shared[0]} and another option of the study file as one column"
+        raise unusable_file(path, why, "Give one of these options another code in REDCap.")
     return RowShape(record_id=header[0], values=values, structure=())
+
+
+def _no_record_id(path: Path, why: str) -> SourceDataError:
+    fix = "Export it from REDCap again, as 'CSV (raw data)' with the record id, and do not save it elsewhere."
+    return unusable_file(path, why, fix)
+
+
+def _ensure_raw(columns: tuple[CodedColumn, ...], events: set[str], study: StudyConfig, path: Path) -> None:
+    """Raise SourceDataError if no row is of an event of the study file, or a column holds labels in place of codes."""
+    named = {event for form in study.consents for event in form.events}
+    are_raw = any(re.search(r"_arm_\d+[a-z]*$", event) for event in events)
+    if named.isdisjoint(events) and (all(form.events for form in study.consents) or (named and not are_raw)):
+        found = ", ".join(sorted(events)[:3]) or "none"
+        why = f"no row is of an event that the study file names (events in the file: {found})"
+        raise unusable_file(path, why, _EXPORT_AGAIN if not are_raw else "Correct events in the study file.")
+    if labels := [column.why for column in columns if not column.is_raw]:
+        fix = f"{_AS_EXPORTED} If these are missing-data codes, add them to missing_codes under [redcap]."
+        raise unusable_file(path, "; ".join(labels), fix)
 
 
 def _column_of(ref: FieldRef) -> str:

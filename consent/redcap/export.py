@@ -1,4 +1,4 @@
-"""Export all records of a project; raise an error unless every listed row was received.
+"""Export all records of a project, again while its completeness is in doubt; raise an error if it remains so.
 
 The caller counts each batch of rows.
 """
@@ -6,19 +6,22 @@ The caller counts each batch of rows.
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 from typing import Generic, Protocol, Self, TypeVar
 
 import pandas as pd
 
+from consent.dates import utc_now
 from consent.errors import IncompleteExportError, SourceRefusedError, SourceUnavailableError, log_text
 from consent.redcap.arrivals import GROUP, ReceivedRows, Row, ensure_no_repeated_rows, frame_of, record_batches
 from consent.redcap.client import Parameter, RedcapClient
-from consent.redcap.completeness import BUNDLE, check_complete, list_ids, list_rows, split_ids
+from consent.redcap.completeness import BUNDLE, CompletenessCheck, SameGroups, list_ids, split_ids
 from consent.redcap.error_mapping import TooLargeError
 from consent.redcap.export_plan import ExportPlan
 
 MAX_BUNDLES = 32  # in one request: 800 ids
+MAX_EXPORTS = 3  # of all records; then the registry changes too much for now
 MAX_PASSES = 3  # the third for records that were added during the second
 MAX_KEYS = 890  # in one request: PHP silently drops form keys beyond its limit of 1,000
 
@@ -51,35 +54,47 @@ def export_registry(
     count: Callable[[pd.DataFrame], Counts],
     nothing: Counts,
     progress: Callable[[int, int], None] = lambda received, listed: None,
+    now: Callable[[], datetime] = utc_now,
 ) -> Exported[Counts]:
     """Export and count every record of a registry of any size, in memory for one batch.
 
-    count: counts a batch of rows (columns ``plan.shape.frame_columns``, all text) that splits no record. nothing: the
-    counts of no rows. progress: called after each batch with the numbers of records received and listed.
+    Exports up to three times, while people change the registry or a response may be incomplete.
 
-    Raises IncompleteExportError if a listed row was not received, or a row was received twice.
+    count: counts a batch of rows (columns ``plan.shape.frame_columns``, all text) that splits no record. nothing: the
+    counts of no rows. progress: called after each batch with the numbers of records received and listed. now: for the
+    message of the error, in its time zone.
+
+    Raises IncompleteExportError if doubts about the last export remain, or a row was received twice.
     """
-    listed = list_rows(client, plan)
-    number = listed.record_count
-    reader = _Reader(client, plan, count, nothing, lambda received: progress(received, number))
-    try:
-        part, in_batches = reader.read(), False
-    except TooLargeError as error:
-        logger.warning("event=redcap_export_in_batches %s", log_text(error))
-        part, in_batches = _read_in_batches(reader, list_ids(client, plan)), True
-    ensure_no_repeated_rows(part.received, "REDCap's export")
-    accepted = check_complete(client, plan, listed, part.received, in_batches=in_batches)
-    return Exported(part.counts, accepted.record_count, part.received.record_count, part.has_groups)
+    check, in_batches, doubt, started = CompletenessCheck(client, plan), False, "", now()
+    for number in range(1, MAX_EXPORTS + 1):
+        listed = check.request_listing().record_count
+        reader = _Reader(client, plan, count, nothing, progress, listed, check.groups)
+        part = None if in_batches else _read_whole(reader)
+        if part is None:
+            in_batches, part = True, _read_in_batches(reader, list_ids(client, plan, check.groups))
+        ensure_no_repeated_rows(part.received)
+        doubt = check.find_doubt(part.received, in_batches=in_batches)
+        if not doubt:
+            has_groups = check.groups.sent is True
+            return Exported(part.counts, check.listed.record_count, part.received.record_count, has_groups)
+        logger.warning("event=redcap_export_doubted attempt=%d what=%s", number, doubt)
+    hours = f"from {started:%H:%M} to {now():%H:%M} ({started.tzinfo})"
+    raise IncompleteExportError(
+        f"{doubt} It was tried {MAX_EXPORTS} times, {hours}.",
+        "Run again at an hour when nobody works in REDCap, such as the evening. If it fails again, show this message "
+        "to the REDCap administrator.",
+    )
 
 
 def try_export(client: RedcapClient, plan: ExportPlan, ids: tuple[str, ...]) -> bool:
     """Request these records as an export does, keep nothing, and return whether REDCap sent data access groups."""
 
     def consume(found: Iterator[dict[str, str]]) -> bool:
-        rows, has_groups = _rows(found, plan)
-        for _ in rows:
+        groups = SameGroups()
+        for _ in _rows(found, plan, groups):
             pass
-        return has_groups
+        return groups.sent is True
 
     return client.read_rows("record", _record_parameters(plan, ids), consume)
 
@@ -90,7 +105,6 @@ class _Part(Generic[Counts]):
 
     counts: Counts
     received: ReceivedRows
-    has_groups: bool
 
 
 @dataclass(frozen=True)
@@ -99,19 +113,20 @@ class _Reader(Generic[Counts]):
     plan: ExportPlan
     count: Callable[[pd.DataFrame], Counts]
     nothing: Counts
-    progress: Callable[[int], None]
+    progress: Callable[[int, int], None]
+    listed: int
+    groups: SameGroups
 
     def read(self, ids: tuple[str, ...] = (), received_before: int = 0) -> _Part[Counts]:
         """Read all records, or the named ones; read again where rows of one record are not adjacent."""
         split: frozenset[int] = frozenset()
 
         def consume(found: Iterator[dict[str, str]]) -> _Part[Counts]:
-            rows, has_groups = _rows(found, self.plan)
             received, counts = ReceivedRows(), self.nothing
-            for batch in record_batches(rows, received, split=split):
+            for batch in record_batches(_rows(found, self.plan, self.groups), received, split=split):
                 counts = counts + self.count(frame_of(batch, self.plan.shape))
-                self.progress(received_before + len(received.records))
-            return _Part(counts, received, has_groups)
+                self.progress(received_before + len(received.records), self.listed)
+            return _Part(counts, received)
 
         for _ in range(MAX_PASSES):
             part = self.client.read_rows("record", _record_parameters(self.plan, ids), consume, heavy=True)
@@ -139,13 +154,14 @@ def _record_parameters(plan: ExportPlan, ids: tuple[str, ...]) -> dict[str, Para
     return parameters
 
 
-def _rows(found: Iterator[dict[str, str]], plan: ExportPlan) -> tuple[Iterator[Row], bool]:
-    """Return the objects as rows, and whether they have data access groups; check that the first has every column."""
+def _rows(found: Iterator[dict[str, str]], plan: ExportPlan, groups: SameGroups) -> Iterator[Row]:
+    """Return the objects as rows; check that the first has every column, and groups as in the other responses."""
     first = next(found, None)
     if first is None:
-        return iter(()), False
+        return iter(())
+    groups.confirm(first)
     _ensure_columns(first, plan)
-    return plan.shape.rows(chain([first], found), "A row of REDCap's export"), GROUP in first
+    return plan.shape.rows(chain([first], found), "A row of REDCap's export")
 
 
 def _ensure_columns(first: dict[str, str], plan: ExportPlan) -> None:
@@ -165,9 +181,18 @@ def _ensure_columns(first: dict[str, str], plan: ExportPlan) -> None:
         )
 
 
+def _read_whole(reader: _Reader[Counts]) -> _Part[Counts] | None:
+    """Read all records in one response; None if that is too much for the server."""
+    try:
+        return reader.read()
+    except TooLargeError as error:
+        logger.warning("event=redcap_export_in_batches %s", log_text(error))
+        return None
+
+
 def _read_in_batches(reader: _Reader[Counts], bundles: list[str]) -> _Part[Counts]:
     """Read by record ids, 800 at a time, or fewer where the server fails."""
-    total = _Part(reader.nothing, ReceivedRows(), has_groups=False)
+    total = _Part(reader.nothing, ReceivedRows())
     size, position = _first_size(len(bundles), len(reader.plan.fields)), 0
     while position < len(bundles):
         size = min(size, len(bundles) - position)
@@ -181,7 +206,6 @@ def _read_in_batches(reader: _Reader[Counts], bundles: list[str]) -> _Part[Count
             continue
         total.counts = total.counts + part.counts
         total.received.add(part.received)
-        total.has_groups = total.has_groups or part.has_groups
         position += size
     return total
 

@@ -34,6 +34,7 @@ class ExportPlan:
     fields: tuple[str, ...]
     listing_fields: tuple[str, ...]
     survey_fields: bool
+    needs_plain_ids: bool = False  # records are left out by id, and REDCap may hash an id marked as an identifier
 
 
 def plan_export(study: StudyConfig, project: Project) -> ExportPlan:
@@ -57,7 +58,7 @@ def plan_export(study: StudyConfig, project: Project) -> ExportPlan:
         shape=RowShape(record_id=project.record_id, values=value_columns(study, columns), structure=structure),
         column_map=ColumnMap(
             columns=columns,
-            missing_codes=project.missing_codes,
+            missing_codes=project.missing_codes | {*study.redcap.missing_codes},
             event_order=project.events,
             offered_by={rider.key: _offering_forms(rider, study, project) for rider in study.riders},
             separate_fields={rider.key: _separate_fields(rider, study, project) for rider in study.riders},
@@ -67,6 +68,7 @@ def plan_export(study: StudyConfig, project: Project) -> ExportPlan:
         fields=tuple(fields),
         listing_fields=(project.record_id, *(f"{form}{COMPLETE}" for form in forms)),
         survey_fields=bool(surveys),
+        needs_plain_ids=project.fields[0].is_identifier and any(rule.id_pattern for rule in study.leave_out),
     )
 
 

@@ -7,12 +7,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from consent.errors import ConfigurationError, IncompleteExportError, SourceDataError, SourceRefusedError
+from consent.errors import ConfigurationError, IncompleteExportError, Problem, SourceDataError, SourceRefusedError
 from consent.redcap.client import RedcapClient
 from consent.redcap.dictionary import Project, api_name, parse_project
 from consent.redcap.error_mapping import RUN_AGAIN
 from consent.redcap.export_plan import ExportPlan, plan_export
-from consent.redcap.validation import forms_that_share_rows
+from consent.redcap.validation import find_mixed_forms, forms_that_share_rows
 from consent.studies.model import StudyConfig, named_fields
 
 _NEEDED = {"field_name": "Variable / Field Name", "form_name": "Form Name", "field_type": "Field Type"}
@@ -20,11 +20,12 @@ _NEEDED = {"field_name": "Variable / Field Name", "form_name": "Form Name", "fie
 
 @dataclass(frozen=True)
 class InspectedProject:
-    """The server's version, the project's number and the plan of its export."""
+    """The server's version, the project's number, the plan of its export, and what a person should check."""
 
     redcap_version: str
     project_id: int
     plan: ExportPlan
+    warnings: tuple[Problem, ...]
 
 
 def inspect_project(client: RedcapClient, study: StudyConfig) -> InspectedProject:
@@ -32,7 +33,8 @@ def inspect_project(client: RedcapClient, study: StudyConfig) -> InspectedProjec
     version = client.version()
     about = client.project()
     project_id = expected_project(study, about)
-    return InspectedProject(version, project_id, plan_export(study, describe_project(client, about, study)))
+    project = describe_project(client, about, study)
+    return InspectedProject(version, project_id, plan_export(study, project), (*find_mixed_forms(study, project),))
 
 
 def expected_project(study: StudyConfig, about: dict[str, str]) -> int:
@@ -58,8 +60,8 @@ def expected_project(study: StudyConfig, about: dict[str, str]) -> int:
 def describe_project(client: RedcapClient, about: dict[str, str], study: StudyConfig | None = None) -> Project:
     """Request the project's fields and events, as a run of the study needs them.
 
-    Also request what the token may read of repeats: for a study only if fields on different forms must share a row.
-    Without a study, also request what it may read of groups.
+    Also request what the token may read of repeats: for a study only if it matters whether a form repeats. Without a
+    study, also request what it may read of groups.
     """
     needed = {"metadata": "data dictionary"}
     if study and any(ref.is_checkbox for _, ref in named_fields(study)):
@@ -72,8 +74,8 @@ def describe_project(client: RedcapClient, about: dict[str, str], study: StudyCo
     if study is None:
         optional = ["dag"] if has_repeats == "0" else ["repeatingFormsEvents", "dag"]
     else:
-        mixed = has_repeats == "1" and len(forms_that_share_rows(study, project)) > 1
-        optional = ["repeatingFormsEvents"] if mixed else []
+        matter = len(forms_that_share_rows(study, project)) > 1 or any(find_mixed_forms(study, project))
+        optional = ["repeatingFormsEvents"] if matter and has_repeats == "1" else []
     for content in optional:
         with contextlib.suppress(SourceRefusedError):  # the right is missing; or nothing repeats, on an old server
             responses[content] = client.rows(content)

@@ -78,13 +78,16 @@ def find_mixed_forms(study: StudyConfig, project: Project) -> Iterator[Problem]:
     """Yield the forms that repeat and may hold several consents, where the study file does not say which rows count."""
     named = {ref.field for _, ref in named_fields(study)}
     for n, consent in enumerate(study.consents, 1):
-        form = project.form_of(consent.decision.field)
+        form, repeating = project.form_of(consent.decision.field), project.repeating
         choices = [each for each in project.fields if each.form == form and each.type in ("dropdown", "radio")]
         others = [each.name for each in choices if each.name not in named]
-        if others and not consent.where and any(repeated == form for _, repeated in project.repeating or ()):
+        repeats = project.has_repeats if repeating is None else any(repeated == form for _, repeated in repeating)
+        if others and repeats and not consent.where:
             yield Problem(
-                f"consent[{n}]: the form '{form}' repeats and has other choices: {', '.join(others)}.",
-                f'If a choice says which consent a row is, add where = {{ {others[0]} = ["..."] }} with its codes.',
+                f"consent[{n}]: a record may have several rows of the form '{form}', which has other choices: "
+                f"{', '.join(others)}.",
+                f'If one says which consent a row is, add where = {{ {others[0]} = ["..."] }} with its codes. If none '
+                "does, list all codes of one.",
             )
 
 
@@ -143,6 +146,10 @@ def _option_problem(ref: FieldRef, field: ProjectField, project: Project) -> Pro
         return Problem(f"The checkbox '{ref.field}' has no option '{ref.code}'.", f"Options now: {', '.join(options)}.")
     if ref not in project.checkbox_columns:
         return Problem(f"REDCap exports no column for '{ref}'.", "Ask the REDCap administrator.")
+    column = project.checkbox_columns[ref]
+    if shared := [other for other, name in project.checkbox_columns.items() if name == column and other != ref]:
+        what = f"REDCap exports '{ref}' and '{shared[0]}' as one column, {column}."
+        return Problem(what, "Give one of these options another code in REDCap.")
     return None
 
 

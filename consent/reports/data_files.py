@@ -50,6 +50,7 @@ def document(summary: ConsentSummary) -> dict[str, Any]:
         },
         "left_out": dict(summary.left_out),
         "outside": summary.outside,
+        "working_copies": summary.working_copies,
         "taking_part_now": summary.taking_part,
         "weeks": to_json(summary.weeks),
         "totals": {"consented": people.consented, "riders": {rider.key: rider.agreed for rider in summary.riders}},

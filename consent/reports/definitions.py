@@ -56,6 +56,8 @@ def _days(study: StudyConfig) -> str:
 
 def _people(study: StudyConfig) -> str:
     text = ["A participant is one REDCap record."]
+    if study.redcap.double_data_entry:
+        text.append("Working copies of double data entry (ids ending in --1 or --2) are none, and counted separately.")
     if study.only:
         text.append(
             f"Only records with {code_names(study.only.codes)} in {field_name(study.only.field)} are in the study."
@@ -73,7 +75,7 @@ def _people(study: StudyConfig) -> str:
 
 
 def _form(form: ConsentForm, study: StudyConfig) -> str:
-    text = [*_answer(form)]
+    text = [*_answer(form, study)]
     text.append(f"The date is field {form.date}, read as YYYY-MM-DD (or the date part of a date and time).")
     if form.date.endswith("_timestamp"):
         text.append(f"A survey timestamp is converted from the server's time zone, {study.redcap.time_zone}.")
@@ -88,7 +90,7 @@ def _form(form: ConsentForm, study: StudyConfig) -> str:
     return " ".join(text)
 
 
-def _answer(form: ConsentForm) -> Iterator[str]:
+def _answer(form: ConsentForm, study: StudyConfig) -> Iterator[str]:
     if form.agreed_when:
         sign = "its date is filled in" if form.agreed_when == "dated" else f"{form.form_complete} is 2 (complete)"
         yield f"The form has no yes or no: it means agreed once {sign}. It records no refusals."
@@ -97,6 +99,8 @@ def _answer(form: ConsentForm) -> Iterator[str]:
     if form.declined:
         yield f"{code_names(form.declined).capitalize()} means declined."
     waiting = ["blank", *([code_names(form.pending)] if form.pending else []), "a missing-data code of the project"]
+    if study.redcap.missing_codes:
+        waiting[-1] += f" ({either(study.redcap.missing_codes)} among them)"
     yield f"Pending means {either(waiting)}."
 
 

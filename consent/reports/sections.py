@@ -160,6 +160,8 @@ def _classes(summary: ConsentSummary) -> Section:
     apart: list[Row] = [(f"Left out: {reason}", n) for reason, n in summary.left_out.items()]
     if summary.study.only or summary.outside:
         apart.append(("Outside the study", summary.outside))
+    if summary.working_copies:
+        apart.append(("Working copies of double data entry", summary.working_copies))
     records: list[Row] = [
         ("All records", summary.everyone),
         ("Records received", source.records_received),

@@ -5,7 +5,6 @@ Its result is recorded, except for a dry run and a run to a local folder. Nothin
 
 import uuid
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 
 from consent.config.checks import dropbox_sandbox_url
@@ -32,8 +31,7 @@ def run_now(study: StudyConfig, settings: Settings, request: RunRequest, progres
     """
     if request.to is not None:
         with open_services(study, settings, to=request.to) as services:
-            result = run_report(study, services, request, progress=progress)
-        return replace(result, remarks=())  # they would call it the study's first report
+            return run_report(study, services, request, progress=progress)
     now, sandbox = utc_now(), dropbox_sandbox_url(settings) is not None
     choose_period(start=study.start_date, time_zone=study.time_zone, now=now, as_of=request.as_of)
     with closing(open_ledger(settings, default="sqlite")) as ledger:

@@ -10,15 +10,16 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
 from consent.counting.consents import Counting
 from consent.counting.participants import build_participants
 from consent.counting.period import ReportPeriod, choose_period
-from consent.counting.summarise import summarise
+from consent.counting.summarise import MERGE_COPIES, summarise
 from consent.counting.summary import ConsentSummary, Source
-from consent.counting.tally import Tally, ensure_raw_values, tally_participants
+from consent.counting.tally import Tally, ensure_dates_meet_decisions, ensure_raw_values, tally_participants
 from consent.delivery.plan import Delivery, DeliveryPlan, Folder, deliver, plan_delivery
 from consent.delivery.report_set import Destination, ReportSet
 from consent.files import ReportFile, to_json
@@ -94,11 +95,16 @@ def run_report(
     project = inspect_project(services.redcap, study)
     progress.stage("Exporting records")
     count = _counter(Counting(study, project.plan.column_map, period))
-    exported = export_registry(services.redcap, project.plan, count, Tally(), progress.records)
+    zone = ZoneInfo(study.time_zone)
+    exported = export_registry(
+        services.redcap, project.plan, count, Tally(), progress.records, lambda: services.now().astimezone(zone)
+    )
 
+    ensure_dates_meet_decisions(exported.counts)
     summary = _summarise_export(study, period, project, exported, sandbox=services.sandbox)
     summary = replace(summary, changes=compare(summary, past(period.cutoff)) if past else NOT_COMPARED)
-    remarks = check_drop(summary, exported.has_groups, last, accept_drop=request.accept_drop)
+    drop = check_drop(summary, exported.has_groups, last, accept_drop=request.accept_drop) if past else ()
+    remarks = (*drop, *map(str, project.warnings), *_remarks(summary, exported.counts))
 
     destination = _destination(study, period, sandbox=services.sandbox)
     plan = _plan(render, summary, destination, services.folder, lease, progress)
@@ -128,13 +134,15 @@ def summarise_file(
         return _counter(Counting(study, coding, period))(rows)
 
     tally, records = count_file(path, study, count, Tally())
+    ensure_dates_meet_decisions(tally)
     ensure_raw_values(tally, path)
     source = Source(None, None, None, records)
     summary = summarise(tally, study, period, source, ("From a file: completeness not checked.",))
     summary = replace(summary, changes=NOT_COMPARED)
     destination = replace(_destination(study, period, sandbox=False), folder="/", archive=False, always=True)
     plan = _plan(render_reports, summary, destination, folder, lease, progress)
-    return RunResult("written", summary, plan, _apply(plan, folder, lease, progress), place, sandbox=False)
+    delivery = _apply(plan, folder, lease, progress)
+    return RunResult("written", summary, plan, delivery, place, sandbox=False, remarks=_remarks(summary, tally))
 
 
 def result_document(result: RunResult) -> dict[str, Any]:
@@ -179,6 +187,25 @@ def _summarise_export(
     if study.redcap.allow_http:
         notes.append("The connection to REDCap may be unencrypted (allow_http in the study file).")
     return summarise(exported.counts, study, period, source, tuple(notes))
+
+
+def _remarks(summary: ConsentSummary, tally: Tally) -> tuple[str, ...]:
+    """Name the rules that match no record, and the records that may be no participants."""
+    study, remarks = summary.study, []
+    for n, form in enumerate(study.consents):
+        if (form.where or form.events) and not tally.forms[n]:
+            remarks.append(f"No row is selected by where or events of consent[{n + 1}] in the study file.")
+    if summary.working_copies:
+        remarks.append(
+            f"{summary.working_copies:,} records named like working copies of double data entry (ending in --1 or --2) "
+            f"are not counted. {MERGE_COPIES}"
+        )
+    for rule in study.leave_out:
+        if rule.id_pattern and not summary.left_out[rule.reason]:
+            remarks.append(f"No record was left out as '{rule.reason}' (by id_pattern).")
+    if study.only and summary.outside and not summary.participants.total:
+        remarks.append(f"No participant has a code of [only] in {study.only.field}; everyone is outside the study.")
+    return tuple(remarks)
 
 
 def _destination(study: StudyConfig, period: ReportPeriod, *, sandbox: bool) -> Destination:

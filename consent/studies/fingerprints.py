@@ -23,6 +23,10 @@ def rule_fingerprints(study: StudyConfig) -> dict[str, str]:
     not matter. ``counting version`` is the key of the program's own rules.
     """
     rules = {"counting version": COUNTING_VERSION, "redcap.time_zone": study.redcap.time_zone, **dict(_rules_of(study))}
+    if study.redcap.missing_codes:
+        rules["redcap.missing_codes"] = _canonical(study.redcap.missing_codes)
+    if not study.redcap.double_data_entry:
+        rules["redcap.double_data_entry"] = False
     return {key: _fingerprint(rule) for key, rule in rules.items()}
 
 

@@ -138,6 +138,8 @@ class RedcapSource:
     project_id: int | None
     time_zone: str
     allow_http: bool
+    missing_codes: tuple[str, ...] = ()  # missing-data codes, beside those that REDCap reports
+    double_data_entry: bool = True  # records named X--1 and X--2 are working copies, not participants
 
 
 @dataclass(frozen=True)

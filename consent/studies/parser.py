@@ -57,6 +57,9 @@ def _study(table: TomlTable, key: str, sha256: str) -> model.StudyConfig:
         sha256=sha256,
     )
     table.ensure_distinct(riders=tuple(rider.key.casefold() for rider in study.riders))
+    if wrong := sorted({*study.redcap.missing_codes} & {code for form in study.consents for code in form.agreed}):
+        fix = "Remove it here or there: a missing-data code is no answer."
+        table.add_problem("redcap.missing_codes", f"'{wrong[0]}' also means agreed", fix)
     table.ensure_distinct(consent=tuple(map(_identity, study.consents)))
     for n, rider in enumerate(study.riders, 1):
         if rider.offered_in and not study.version:
@@ -73,6 +76,8 @@ def _redcap(table: TomlTable, study_zone: str) -> model.RedcapSource:
         project_id=table.optional(table.positive_number, "project_id"),
         time_zone=table.optional(table.zone, "time_zone") or study_zone,
         allow_http=table.boolean("allow_http", default=False),
+        missing_codes=table.texts("missing_codes"),
+        double_data_entry=table.boolean("double_data_entry", default=True),
     )
 
 

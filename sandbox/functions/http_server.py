@@ -1,7 +1,8 @@
 """The HTTP side of a local host: requests to functions by their routes, and the manual start of timers.
 
 As on the platform, a wrong method gets the same response as a wrong path, and a function that raises gives a 500
-without a body. Not simulated: keys (every caller on this machine is allowed), cookies, chunked request bodies.
+without a body. Not simulated: keys (every program on this machine is allowed), cookies, chunked request bodies.
+A browser also sends requests for web pages of other servers, so those are refused, as is a name that is not loopback.
 """
 
 import re
@@ -16,6 +17,8 @@ from sandbox.functions.routes import Route, find_function
 from sandbox.server import Request, Response
 
 _ADMIN_FUNCTION = re.compile(r"/admin/functions/([^/]+)")
+_LOOPBACK = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])((?::[0-9]+)?)", re.IGNORECASE)
+_JSON = "application/json"
 
 
 class FunctionsHttp:
@@ -38,6 +41,8 @@ class FunctionsHttp:
 
     def answer(self, request: Request) -> Response:
         """Respond to a request with the function of its route."""
+        if refusal := _refuse(request):
+            return refusal
         if admin := _ADMIN_FUNCTION.fullmatch(request.path):
             return self._start_timer(request.method, admin[1])
         match = find_function(self._routes, request.method, request.path)
@@ -64,6 +69,30 @@ class FunctionsHttp:
             return Response(404)
         threading.Thread(target=self._invoke, args=(self._timer_call(name),), daemon=True).start()
         return Response(202)
+
+
+def _refuse(request: Request) -> Response | None:
+    """Refuse what a web page of another server can send: another name (DNS rebinding), another origin, or a form.
+
+    https://fetch.spec.whatwg.org/#origin-header and https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
+    """
+    headers = request.headers
+    host = _LOOPBACK.fullmatch(headers.get("host", ""))
+    if host is None:
+        return _plain(403, "The Host is not localhost.")
+    scheme, _, origin = headers.get("origin", f"http://{headers['host']}").partition("://")
+    own = _LOOPBACK.fullmatch(origin)
+    if scheme != "http" or own is None or own[1] != host[1]:
+        return _plain(403, "The Origin is another server.")
+    if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        return _plain(403, "The request comes from a page of another server.")
+    if request.method == "POST" and headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
+        return _plain(415, f'The Content-Type is not {_JSON}. With curl, add -H "Content-Type: {_JSON}".')
+    return None
+
+
+def _plain(status: int, text: str) -> Response:
+    return Response(status, {"Content-Type": "text/plain", "X-Content-Type-Options": "nosniff"}, f"{text}\n".encode())
 
 
 def _response(answer: Answer) -> Response:

@@ -48,6 +48,10 @@ class RunningApp:
         """Send a GET request to an HTTP function, with its query and route parameters."""
         return self._call(http_call(name, "GET", url, query=query, params=params))
 
+    def head(self, name: str, url: str) -> Invocation:
+        """Send a HEAD request to an HTTP function."""
+        return self._call(http_call(name, "HEAD", url))
+
     def deliver(self, name: str, message: str, dequeue_count: int = 1) -> Invocation:
         """Deliver a queue message to a function, for the first or the n-th time."""
         return self._call(queue_call(name, QueueDelivery(message, dequeue_count)))

@@ -16,6 +16,7 @@ import requests
 
 from tests.support.functions_runtime import ROOT
 
+JSON = {"Content-Type": "application/json"}
 PATIENCE = 90  # seconds to wait for an expected event
 ENDED = ("delivered", "unchanged", "refused", "failed")
 _LISTENING = re.compile(r"Listening at (http://127\.0\.0\.1:\d+)")
@@ -35,13 +36,13 @@ class HostedApp:
 
     def post(self, body: str = "{}") -> str:
         """Request a run; return the address of its status."""
-        answer = requests.post(f"{self.url}/api/runs", data=body, timeout=PATIENCE)
+        answer = requests.post(f"{self.url}/api/runs", data=body, headers=JSON, timeout=PATIENCE)
         assert answer.status_code == 202, answer.text
         return f"{self.url}{answer.json()['status_url']}"
 
     def tick(self, name: str = "monday") -> None:
         """Invoke a timer function now."""
-        requests.post(f"{self.url}/admin/functions/{name}", data="{}", timeout=PATIENCE).raise_for_status()
+        requests.post(f"{self.url}/admin/functions/{name}", json={}, timeout=PATIENCE).raise_for_status()
 
     def runs(self, study: str) -> list[dict[str, Any]]:
         """Return the recorded runs of a study."""

@@ -144,7 +144,8 @@ TIMESTAMPS = (
     "2023-10-02 03:00:00",
     "2023-10-06 12:00:00",
 )
-RECORDS = ("1", "01", "1-1", "2", "10", "A b", "T1", "XT")
+RECORDS = ("1", "01", "1-1", "2", "10", "A b", "--1", "T1", "XT")
+WORKING_COPIES = ("1--1", "T1--2")
 ROW_NAMES = (
     ("", "", ""),
     ("enrolment", "", ""),
@@ -214,8 +215,10 @@ def odd_rows_of(draw: st.DrawFn, record: str) -> list[dict[str, str]]:
 @st.composite
 def odd_rows(draw: st.DrawFn) -> list[dict[str, str]]:
     """The rows of a small registry, grouped by record."""
-    records = draw(st.lists(st.sampled_from(RECORDS), min_size=1, max_size=5, unique=True))
-    return [row for record in records for row in draw(odd_rows_of(record))]
+    records = draw(st.lists(st.sampled_from(RECORDS + WORKING_COPIES), min_size=1, max_size=5, unique=True))
+    rows = [row for record in records for row in draw(odd_rows_of(record))]
+    has_copies = not {*WORKING_COPIES}.isdisjoint(records)  # which are no registry without another record
+    return [*rows, a_blank_row("merged", ROW_NAMES[0])] if has_copies else rows
 
 
 @st.composite

@@ -43,6 +43,8 @@ def classify_one(record: str, rows: list[Row], counting: Counting) -> PlainParti
     """Apply every rule to the rows of one participant."""
     study, no_answers = counting.study, ("",) * len(counting.study.riders)
     nothing = optional_of([], [], "", False, PlainWithdrawal(), counting)
+    if re.search(r".--[12]$", record):
+        return PlainParticipant("working_copy", riders=no_answers, optional=nothing)
     for rule in study.leave_out:
         if is_left_out(rule, record, rows):
             return PlainParticipant("left_out", rule.reason, riders=no_answers, optional=nothing)
@@ -289,6 +291,9 @@ def optional_of(
     study, consented = counting.study, kind == "consented"
     agreed = in_order(consent for consent in consents if consent.verdict == "consented")
     found: dict[str, Any] = {}
+    for n, form in enumerate(study.consents):
+        if form.where or form.events:
+            found[f"form:{n}"] = any(consent.form == n for consent in consents)
     if study.sites:
         last = [week for week in counting.period.weeks if week.complete][-4:]
         day = agreed[0].day if consented else None

@@ -105,7 +105,9 @@ def an_odd_summary() -> ConsentSummary:
     others = {kind: n for n, kind in enumerate(_others_as_of(cutoff), 1)}
     summary = _summary_of(study, weeks, others, cutoff=cutoff, exported_on=cutoff + timedelta(days=2), leaving=4)
     notes = ("From a file: completeness was not checked.", "=1+1 <b>& 同意")
-    return _since_last_week(replace(summary, notes=notes), rules={"counting version": "an earlier one"})
+    source = replace(summary.source, records_received=summary.everyone + 7, records_listed=summary.everyone + 7)
+    summary = replace(summary, notes=notes, working_copies=7, source=source)
+    return _since_last_week(summary, rules={"counting version": "an earlier one"})
 
 
 @cache

@@ -1,9 +1,13 @@
 """Tests of README and docs/: links lead somewhere, and every name and number in them is the code's own."""
 
+import argparse
 import json
 import re
 import shlex
+import shutil
+import subprocess
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +51,11 @@ def rows_below(heading: str, page: str) -> list[list[str]]:
 def settings_shown() -> set[str]:
     """The settings in the table of docs/settings.md."""
     return {name for row in rows_below("setting", PAGES["docs/settings.md"]) for name in re.findall(r"`(\w+)`", row[0])}
+
+
+def options_of(command: str) -> argparse.Namespace:
+    """The options of a command of the command line, without redirections."""
+    return build_parser().parse_args(shlex.split(re.split(r" >+ | 2>", command)[0]))
 
 
 def azd_names() -> set[str]:
@@ -96,10 +105,26 @@ def test_every_command_of_the_command_line_is_shown_and_understood() -> None:
         for command in commands_of(page)
         if re.match(r"uv run (?:--\S+ (?:3\.\d+ )?)*consent ", command.text)
     }
-    parser = build_parser()
-    used = {parser.parse_args(shlex.split(re.split(r" >+ | 2>", text)[0])).command for text in shown}
+    used = {options_of(text).command for text in shown}
 
     assert used == set(COMMANDS)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="NOT RUN: needs git")
+def test_git_ignores_every_file_that_a_shown_command_reads_or_writes(tmp_path: Path) -> None:
+    shown = (re.search(r"\bconsent ([a-z][^\n>&`]*)", command.text) for page in PAGES for command in commands_of(page))
+    used = [vars(options_of(match[1])) for match in shown if match]
+    paths = {str(options[name]) for options in used for name in ("output", "to", "old", "export") if options.get(name)}
+    paths |= {"reports", "trial", ".env.production", "runs.sqlite", "runs.sqlite-wal", "key.pem", "export-2026.csv"}
+    kept = {".env.example", "local.settings.json.example", "consent/reports/pdf.py", "consent/studies/new.toml"}
+    asked = {path if "." in path else f"{path}/file" for path in paths} | kept
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    command = ["git", "-C", str(tmp_path), "check-ignore", *asked]
+    ignored = subprocess.run(command, capture_output=True, check=False, encoding="utf-8").stdout.splitlines()
+
+    assert {"report", "dq.csv", "consent-demo"} <= paths
+    assert asked - set(ignored) == kept
 
 
 # --- settings, rights, addresses
@@ -183,7 +208,7 @@ def test_every_message_in_troubleshooting_is_one_of_the_code() -> None:
 
 
 def test_the_routes_are_those_of_the_app() -> None:
-    routes = re.findall(r'route\(\s*route="([^"]+)",\s*methods=\["(\w+)"\]', APP)
+    routes = re.findall(r'route\(\s*route="([^"]+)",\s*methods=\["(\w+)"[],]', APP)
     shown = {text for page in PAGES for text in quoted_in(page) if re.fullmatch(r"(GET|POST) /api/[\w/{}]+", text)}
 
     assert shown == {f"{method} /api/{route}" for route, method in routes}

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from consent.cli.check.findings import Checkup, Finding, NextReport, State
 from consent.cli.command_line import with_commands
+from consent.cli.console import printable
 from consent.dates import short_day, weekday_of
 from consent.files import to_json
 
@@ -50,12 +51,12 @@ def _finding_lines(finding: Finding, following: Finding | None, width: int, sett
     """Yield the lines of a finding; a fix that the next finding shares is printed there."""
     room = max(width - _INDENT, 20)
     label = finding.state.upper() if finding.state == "problem" else finding.state
-    for text in textwrap.wrap(finding.what, room, break_on_hyphens=False):
+    for text in textwrap.wrap(printable(finding.what, "\n"), room, break_on_hyphens=False):
         yield f"  {label:<{_INDENT - 2}}", _STYLES[finding.state], text
         label = ""
     shared = following is not None and (following.state, following.fix) == (finding.state, finding.fix)
     if finding.fix and not shared:
-        fix = with_commands(finding.fix, settings)
+        fix = with_commands(printable(finding.fix, "\n"), settings)
         whole = re.sub("'uv run [^']+'", lambda match: match[0].replace(" ", "\u00a0"), fix)  # to paste in one piece
         lines = textwrap.wrap(whole, room - 3, break_on_hyphens=False, break_long_words=False)
         for n, text in enumerate(lines):

@@ -4,6 +4,7 @@ Only reads. Record ids are read to count them, and a few rows to see that every 
 """
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +13,9 @@ from consent.cli.check.context import CheckContext, ResolvedAccess
 from consent.cli.check.findings import FindingCollector
 from consent.config.credentials import Secret
 from consent.config.settings import LOOPBACK_HOSTS, Network
+from consent.counting.summarise import MERGE_COPIES
 from consent.errors import ConsentReportError
+from consent.redcap.arrivals import is_working_copy
 from consent.redcap.client import RedcapClient
 from consent.redcap.completeness import list_ids, list_rows, split_ids
 from consent.redcap.dictionary import Project
@@ -116,6 +119,7 @@ def _check_dictionary(study: StudyConfig, project: Project, findings: FindingCol
         findings.ok(f"The study file fits the data dictionary: {counted}{named}.")
     for warning in find_mixed_forms(study, project):
         findings.warning(warning.what, warning.fix)
+    _check_dates(study, project, findings)
     names = dict.fromkeys([project.record_id, *fields])
     identifiers = [name for name in names if (field := project.field(name)) and field.is_identifier]
     if identifiers:
@@ -126,6 +130,19 @@ def _check_dictionary(study: StudyConfig, project: Project, findings: FindingCol
     else:
         findings.ok("No exported field is marked as an identifier.")
     return not problems
+
+
+def _check_dates(study: StudyConfig, project: Project, findings: FindingCollector) -> None:
+    """Warn of dates in UTC, as of the action tags @NOW-UTC and @TODAY-UTC: their day may not be the study's."""
+    dates = dict.fromkeys(ref.field for key, ref in named_fields(study) if key.endswith(".date"))
+    annotations = {name: found.annotation for name in dates if (found := project.field(name))}
+    in_utc = [name for name, text in annotations.items() if re.search(r"(?<![^\W_])UTC(?![^\W_])", text)]
+    if in_utc and study.time_zone not in ("UTC", "Etc/UTC"):
+        findings.warning(
+            f"These dates are in UTC by their field annotation in REDCap: {', '.join(in_utc)}. Near midnight they are "
+            f"another day than in {study.time_zone}, and may be counted in another week.",
+            "Have the action tag replaced by @TODAY or @NOW, the local time of whoever fills in the form.",
+        )
 
 
 def _codes(study: StudyConfig) -> Iterator[tuple[str, FieldRef, tuple[str, ...]]]:
@@ -194,7 +211,13 @@ def _check_records(
     if listed is None:
         return
     _check_number(listed.record_count, last, study.max_drop, findings)
-    has_groups = findings.attempt(lambda: try_export(client, plan, split_ids([list_ids(client, plan)[0]])))
+    bundles = findings.attempt(lambda: list_ids(client, plan))
+    if not bundles:
+        return
+    if study.redcap.double_data_entry and (copies := sum(map(is_working_copy, split_ids(bundles)))):
+        what = f"{copies:,} records are named like working copies of double data entry (X--1, X--2): not counted."
+        findings.warning(what, MERGE_COPIES)
+    has_groups = findings.attempt(lambda: try_export(client, plan, split_ids(bundles[:1])))
     if has_groups is None:
         return
     findings.ok(f"All {len(plan.shape.columns)} columns arrive (tested with a few records, which were not kept).")

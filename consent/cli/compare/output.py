@@ -10,6 +10,7 @@ from rich.text import Text
 
 from consent.cli.compare.comparison import ComparedNumber, Comparison, Difference
 from consent.cli.compare.reasons import RULES
+from consent.cli.console import printable
 from consent.dates import WEEK, date_range, short_day
 from consent.files import to_json
 from consent.reports.headline import signed
@@ -20,9 +21,11 @@ DATA_CHANGED = "data_changed"
 def show_comparison(comparison: Comparison, out: Console) -> None:
     """Print a comparison; below the totals, only what changed."""
     cutoff = short_day(comparison.period.cutoff)
-    out.print(Text(f"{comparison.study.title}: the old report and the current count, to {cutoff}", style="bold"))
+    out.print(
+        Text(f"{printable(comparison.study.title)}: the old report and the current count, to {cutoff}", style="bold")
+    )
     for sentence in summary_sentences(comparison):
-        out.print(Text(sentence))
+        out.print(Text(printable(sentence)))
     _print_section("Totals", _totals(comparison), out)
     if comparison.effects():
         _print_section("Why the numbers differ", _rules(comparison), out)
@@ -59,7 +62,7 @@ def _totals(comparison: Comparison) -> Table:
     table = _table("", "Old report", "Data", "Rules", "Now", left=("",))
     for total in comparison.totals:
         changes = (signed(total.data_changed), signed(total.now - total.old_rule))
-        table.add_row(total.column, f"{total.old_report:,}", *changes, f"{total.now:,}")
+        table.add_row(printable(total.column), f"{total.old_report:,}", *changes, f"{total.now:,}")
     return table
 
 
@@ -79,7 +82,9 @@ def _weeks(comparison: Comparison) -> Table:
     for number in comparison.numbers:
         if number.week and (reasons := reason_texts(number)):
             name = "" if number.week == last_week else _span(number.week)
-            table.add_row(name, number.column, f"{number.old_report:,}", f"{number.now:,}", "\n".join(reasons))
+            table.add_row(
+                name, printable(number.column), f"{number.old_report:,}", f"{number.now:,}", "\n".join(reasons)
+            )
             last_week = number.week
     return table
 

@@ -13,7 +13,7 @@ import pandas as pd
 from consent.cli.compare.old_pipeline import CONSENT, NOWHERE, Cell, OldReading, read_by_old_rule
 from consent.counting.columns import Array, is_one_of
 from consent.counting.consents import CONSENTED, STATES, Batch, Counting
-from consent.counting.participants import LEFT_OUT, OUTSIDE, build_participants
+from consent.counting.participants import EXCLUDED, build_participants
 from consent.counting.riders import AGREED, has_rider, latest_offering
 from consent.counting.tally import Tally, tally_participants
 from consent.reports.wording import REASONS
@@ -33,6 +33,7 @@ RULES = {
     "unreadable_date": "agreed, with a date in another format than REDCap's (2026-11-16)",
     "before_start": "first agreed before the study's first day",
     **{code: REASONS[code] for code in ("future_date", "after_cutoff")},
+    "working_copy": "a working copy of double data entry",
     "left_out": "left out by the study file (leave_out)",
     "outside": "outside the study (only, in the study file)",
     LATER_ANSWER: "a later consent has another answer to the rider, or none",
@@ -136,7 +137,7 @@ def _faults(batch: Batch, participants: pd.DataFrame) -> Array:
     np.minimum.at(best, consents["row"].to_numpy(), consents["state"].to_numpy())
     codes = np.array([*("" if state == CONSENTED else state for state in STATES), NO_CONSENT], dtype=object)
     classes = participants["participant_class"].to_numpy()[batch.numbers]
-    return np.where(np.isin(classes, (LEFT_OUT, OUTSIDE)), classes, codes[best])
+    return np.where(np.isin(classes, EXCLUDED), classes, codes[best])
 
 
 def _forms_with_same_date(batch: Batch) -> list[int]:

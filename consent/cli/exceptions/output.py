@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from consent.cli.console import print_json
+from consent.cli.console import print_json, printable
 from consent.cli.exceptions.export import Review, review_csv, review_document
 from consent.cli.exceptions.quality_rules import QualityRules, rules_csv
 from consent.cli.private_file import write_new_file, write_private_file
@@ -24,7 +24,7 @@ _COLUMNS = {"Record": "record", "Event": "event", "Form": "instrument", "Instanc
 def output_review(review: Review, output: Path | None, out: Console, *, as_json: bool) -> None:
     """Write the list into ``output`` as CSV (``-``: standard output), or print it as JSON or as text."""
     if output == STDOUT:
-        out.file.write(review_csv(review))
+        _write_csv(review_csv(review), out)
         return
     if output is not None:
         write_private_file(output, review_csv(review))
@@ -34,7 +34,7 @@ def output_review(review: Review, output: Path | None, out: Console, *, as_json:
     in_terminal = out.file.isatty()
     _print_review(review, out, with_records=in_terminal and output is None)
     if output is not None:
-        out.print(f"\nThe records are in {output}. Delete it after the review.", soft_wrap=True)
+        out.print(f"\nThe records are in {printable(str(output))}. Delete it after the review.", soft_wrap=True)
     elif review.worklist.entries and not in_terminal:
         out.print("\nRecord ids are shown in a terminal, with --json, and with --output FILE.csv (-: here).")
 
@@ -48,13 +48,18 @@ def output_rules(rules: QualityRules, output: Path | None, out: Console, message
         print_json(rules)
         return
     if not file:
-        out.file.write(rules_csv(rules.rules))
+        _write_csv(rules_csv(rules.rules), out)
     for line in _instructions(rules, str(file or "these lines as a file")):
-        (out if file else messages).print(line)
+        (out if file else messages).print(printable(line))
+
+
+def _write_csv(text: str, out: Console) -> None:
+    """Write CSV to standard output as it is for a program, and as printable text for a person."""
+    out.file.write(printable(text, "\n") if out.file.isatty() else text)
 
 
 def _print_review(review: Review, out: Console, *, with_records: bool) -> None:
-    heading = f"{review.study.title}, as of {short_day(review.cutoff)}: records to review"
+    heading = f"{printable(review.study.title)}, as of {short_day(review.cutoff)}: records to review"
     out.print(Text(heading, style="bold"), soft_wrap=True)
     if not review.worklist.records:
         out.print(f"None of {review.records_received:,} records.")
@@ -73,7 +78,7 @@ def _table(entries: list[Entry]) -> Table:
     headings = (Column(title, overflow="fold") for title in columns)
     table = Table(*headings, box=None, padding=(0, 2, 0, 2), header_style="")
     for entry in entries:
-        table.add_row(*(Text(getattr(entry, name)) for name in columns.values()))
+        table.add_row(*(Text(printable(getattr(entry, name))) for name in columns.values()))
     return table
 
 

@@ -1,6 +1,6 @@
 """Find the fields of a project that could be parts of a study file: by type, and likelier ones first.
 
-A field is likelier if its name or label, or its form, has a word of the part.
+A field is likelier if its name or label, or its form, has a whole word of the part: not ``site`` in ``opposite``.
 """
 
 import re
@@ -12,12 +12,17 @@ from consent.redcap.dictionary import TIMESTAMP, Project, ProjectField
 MOST = 40  # candidates listed for one part
 MOST_OPTIONS = 10  # of one checkbox; its other options come after all other fields
 
-_CONSENT = r"consent|assent|icf|agree"
-_RIDER = rf"rider|optional|biobank|future|contact|{_CONSENT}"
-_WITHDRAWAL = r"withdr[ae]w|revok|discontinu|opt.?out"
-_SITE = r"site|cent(re|er)|hospital|clinic|location"
-_VERSION = r"version"
-_DATE = rf"date|signed|{_CONSENT}|{_WITHDRAWAL}"
+_CONSENT = "[a-z]*consent[a-z]*|(re)?assent(s|ed|ing)?|icfs?|agree(s|d|ing|ments?)?"
+_RIDER = rf"riders?|optional|biobank(s|ed|ing)?|future|(re)?contact(s|ed|ing)?|{_CONSENT}"
+_WITHDRAWAL = "withdr[ae]w(n|s|ing|als?)?|revo[kc][a-z]*|discontinu[a-z]*|opt(s|ed|ing)? ?out"
+_SITE = "sites?|cent(re|er)s?|hosp(ital)?s?|clinics?|locations?|institut(ion|e)s?|facilit(y|ies)"
+_VERSION = "versions?|ver"
+_SIGNED = "signed|signatures?|sign? ?(date|dt)"
+_DATE = f"dates?|dated|dt|{_SIGNED}|{_CONSENT}|{_WITHDRAWAL}"
+_BIRTH = "[dmy]obs?|born|naissance|(date|dt|day|month|year) ?(of)? ?birth|birth ?(day|date|dt|month|year)|birth(?= ?$)"
+_JOINED_BEFORE = "date|dt|study|main|home|form|icf|enroll?|enroll?ment|enroll?ing|recruit|recruitment|recruiting"
+_JOINED_AFTER = "ids?|no|num|number|code|name|date|dt|day|time|yn|form|type|status|version|ver|signed|given|obtained"
+"""Words that REDCap's variable names join to another one, as in ``siteid`` and ``recruitingsite``."""
 
 _NAME = r"[a-z][a-z0-9_]*"
 _CHOICES = ("radio", "dropdown")
@@ -56,24 +61,28 @@ def study_candidates(project: Project) -> dict[str, Candidates]:
     answers = where(lambda field: field.type in _ANSWERS)
     choices = where(lambda field: field.type in _CHOICES)
     versions = where(lambda field: field.type in _CHOICES or _is_text_about(field, _VERSION))
-    tagged = re.compile(r"@(TODAY|NOW|CALCDATE|CALCTEXT)\b").search
+    tagged = re.compile(r"@(TODAY|NOW|CALCDATE|CALCTEXT)(?![A-Z])").search
     dates = where(lambda field: field.is_date or bool(tagged(field.annotation)) or _is_text_about(field, _DATE))
-    dates += _timestamps(project)
     return {
-        "dates": _list_all(dates, _CONSENT),
+        "dates": _list_all([*_timestamps(project, _CONSENT), *dates], f"{_CONSENT}|{_SIGNED}", last=_BIRTH),
         "decisions": _list_all(answers, _CONSENT),
         "riders": _list_all(answers, _RIDER),
         "withdrawal_flags": _list_likely(answers, _WITHDRAWAL),
-        "withdrawal_dates": _list_likely(dates, _WITHDRAWAL),
+        "withdrawal_dates": _list_likely([*dates, *_timestamps(project, _WITHDRAWAL)], _WITHDRAWAL),
         "withdrawal_extents": _list_likely(choices, _WITHDRAWAL),
         "versions": _list_likely(versions, _VERSION),
         "sites": _list_likely(choices, _SITE),
     }
 
 
-def _list_all(candidates: Iterable[Candidate], words: str) -> Candidates:
-    """List the nearest candidates first, and the later options of a long checkbox (such as languages) last."""
-    ordered = sorted(candidates, key=lambda one: (one.place >= MOST_OPTIONS, _distance(one, words)))
+def _list_all(candidates: Iterable[Candidate], words: str, last: str = "") -> Candidates:
+    """List the nearest candidates first, and last those about ``last`` and the later options of a long checkbox."""
+
+    def order(one: Candidate) -> tuple[bool, int]:
+        is_last = bool(last) and _mentions(last, one.name, one.label)
+        return is_last or one.place >= MOST_OPTIONS, _distance(one, words)
+
+    ordered = sorted(candidates, key=order)
     return Candidates(tuple(ordered[:MOST]), len(ordered[MOST:]))
 
 
@@ -108,15 +117,17 @@ def _is_text_about(field: ProjectField, words: str) -> bool:
     return is_text and _mentions(words, field.name, field.label)
 
 
-def _timestamps(project: Project) -> Iterator[Candidate]:
-    """Yield the completion times of forms about consent or withdrawal, unless surveys are disabled."""
+def _timestamps(project: Project, words: str) -> Iterator[Candidate]:
+    """Yield the completion times of forms with one of the words, unless surveys are disabled."""
     if project.surveys is False:
         return
     for form in project.forms:
-        own = (f"{field.name} {field.label}" for field in project.fields if field.form == form)
-        if re.fullmatch(_NAME, form) and _mentions(rf"{_CONSENT}|{_WITHDRAWAL}", form, *own):
+        own = (text for field in project.fields if field.form == form for text in (field.name, field.label))
+        if re.fullmatch(_NAME, form) and _mentions(words, form, *own):
             yield Candidate(f"{form}{TIMESTAMP}", f"when the survey {form} was completed", "if it is a survey", form)
 
 
 def _mentions(words: str, *texts: str) -> bool:
-    return any(re.search(words, text, re.IGNORECASE) for text in texts)
+    """Return whether a text has one of the words, alone or joined to others, such as ``site_2`` and ``siteid``."""
+    word = re.compile(rf"\b({_JOINED_BEFORE}){{0,2}}({words})({_JOINED_AFTER}){{0,2}}\b")
+    return any(word.search(re.sub(r"[\W\d_]+", " ", text.lower())) for text in texts)

@@ -5,6 +5,7 @@ The file is valid TOML. It lacks only what a person must fill in.
 
 import json
 import textwrap
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from string import Template
 
@@ -137,14 +138,14 @@ def _without_decision(candidates: Mapping[str, Candidates]) -> Iterator[str]:
 
 def _more_of_consent(project: Project, decisions: Candidates) -> Iterator[str]:
     if decisions.listed:
-        status = f"{decisions.listed[0].form}{COMPLETE}"
-        yield f'# form_complete = "{status}"    ## without certification, an e-consent is pending'
+        status = _toml(f"{decisions.listed[0].form}{COMPLETE}")
+        yield f"# form_complete = {status}    ## without certification, an e-consent is pending"
     if project.events:
         yield f"# events = [{', '.join(map(_toml, project.events))}]    ## only rows of these events"
     repeating = {form for _, form in project.repeating or ()} & {one.form for one in decisions.listed}
     for field in project.fields:
         if field.form in repeating and field.type in ("dropdown", "radio"):
-            yield f"# where = {{ {field.name} = [] }}    ## if one form holds several consents: the codes of this one"
+            yield f"# where = {{ {_toml(field.name)} = [] }}    ## one form for several consents: the codes of this one"
     if project.repeating:
         places = (" in ".join(filter(None, (form or "every form", event))) for event, form in sorted(project.repeating))
         yield from _comment(f"What repeats in this project: {', '.join(places)}.")
@@ -198,5 +199,12 @@ def _comment(text: str) -> list[str]:
 
 
 def _toml(text: str) -> str:
-    """Return a basic string; its escapes are those of JSON and one more. https://toml.io/en/v1.0.0#string"""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """Return a basic string in one line of visible characters. https://toml.io/en/v1.0.0#string"""
+    return '"' + "".join(mark if mark.isprintable() and mark not in '"\\' else _escape(mark) for mark in text) + '"'
+
+
+def _escape(mark: str) -> str:
+    if ord(mark) > 0xFFFF:
+        return f"\\U{ord(mark):08x}"
+    is_half = unicodedata.category(mark) == "Cs"  # half of a character, which TOML does not allow
+    return "\\ufffd" if is_half else json.dumps(mark)[1:-1]

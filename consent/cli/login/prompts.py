@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from consent.cli.console import printable
 from consent.cli.open_file import show_page
 
 if TYPE_CHECKING:
@@ -30,11 +31,11 @@ class Prompts:
 
     def say(self, text: str) -> None:
         """Print a text, wrapped at the width of the terminal."""
-        self.messages.print(text, markup=False, highlight=False)
+        self.messages.print(printable(text, "\n"), markup=False, highlight=False)
 
     def say_address(self, address: str) -> None:
         """Print an address unwrapped, so that it can be copied or clicked."""
-        self.messages.print(address, markup=False, highlight=False, soft_wrap=True)
+        self.messages.print(printable(address, "\n"), markup=False, highlight=False, soft_wrap=True)
 
     def ask(self, question: str) -> str:
         """Return the answer without the blanks around it."""

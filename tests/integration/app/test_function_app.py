@@ -54,8 +54,8 @@ def queue(name: str, kind: str, direction: str, queue_name: str = "consent-runs"
     return found | {"connection": "AzureWebJobsStorage"}
 
 
-def route(path: str, method: str, level: str = "FUNCTION") -> list[dict[str, Any]]:
-    trigger = {"name": "req", "type": "httpTrigger", "direction": "IN", "route": path, "methods": [method]}
+def route(path: str, *methods: str, level: str = "FUNCTION") -> list[dict[str, Any]]:
+    trigger = {"name": "req", "type": "httpTrigger", "direction": "IN", "route": path, "methods": [*methods]}
     return [trigger | {"authLevel": level}, {"name": "$return", "type": "http", "direction": "OUT"}]
 
 
@@ -68,7 +68,7 @@ INDEX = {
     "list_runs": route("runs", "GET"),
     "show_run": route("runs/{run_id}", "GET"),
     "report": route("report", "GET"),
-    "health": route("health", "GET", "ANONYMOUS"),
+    "health": route("health", "GET", "HEAD", level="ANONYMOUS"),
 }
 
 
@@ -144,8 +144,8 @@ class World:
     def page(self, **query: str) -> Invocation:
         return self.app.get("report", "http://localhost/api/report", query=query)
 
-    def health(self) -> Invocation:
-        return self.app.get("health", "http://localhost/api/health")
+    def health(self, head: bool = False) -> Invocation:
+        return (self.app.head if head else self.app.get)("health", "http://localhost/api/health")
 
     def queued(self, **request: Any) -> str:
         """The queue message of a run of the adults that was just requested."""
@@ -505,7 +505,8 @@ def test_without_a_study_the_page_lists_them_all(world: World) -> None:
 
 
 def test_an_app_is_healthy_when_new_and_after_every_report(world: World) -> None:
-    assert (answer_of(world.health()).status, answer_of(world.health()).json()) == (200, {"status": "ok"})
+    for answer in (answer_of(world.health()), answer_of(world.health(head=True))):
+        assert (answer.status, answer.json()) == (200, {"status": "ok"})
 
     world.make_late()
     world.run_all()
@@ -539,8 +540,9 @@ def test_while_the_storage_is_down_requests_are_answered_with_503(unreachable: R
 @pytest.mark.parametrize(
     "asked", [World.post, World.history, World.health, World.page, lambda world: world.show("nobody")]
 )
-def test_no_response_may_be_cached(world: World, asked: Any) -> None:
-    assert answer_of(asked(world)).headers["Cache-Control"] == "no-store"
+def test_no_response_may_be_cached_or_taken_for_another_type(world: World, asked: Any) -> None:
+    headers = answer_of(asked(world)).headers
+    assert (headers["Cache-Control"], headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
 
 
 # --- runs

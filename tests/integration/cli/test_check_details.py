@@ -10,7 +10,7 @@ from consent.cli.check.redcap import check_user
 from consent.cli.write_test import TEST_FILE_NAME
 from sandbox.dropbox.app import Dropbox
 from sandbox.dropbox.faults import server_error
-from sandbox.redcap.app import User
+from sandbox.redcap.app import Field, User
 from sandbox.server import Fault
 from tests.support.builders import TOKEN, a_redcap_row
 from tests.support.check_mistakes import delivering_to, with_field
@@ -108,9 +108,40 @@ def test_a_code_without_an_option_is_reported_once(world: CheckWorld) -> None:
     assert states_of(world, "riders[1].agreed") == ["problem"]
 
 
+@pytest.mark.parametrize(
+    ("annotation", "states"),
+    [
+        ("@TODAY-UTC", ["warning"]),
+        ("@HIDDEN @NOW_UTC", ["warning"]),
+        ("entered in UTC, not local time", ["warning"]),
+        ("@TODAY", []),
+        ("@SETVALUE='OUTCOME'", []),
+    ],
+)
+def test_a_date_of_consent_in_utc_is_a_warning(world: CheckWorld, annotation: str, states: list[str]) -> None:
+    with_field(world, "consent_date", annotation=annotation)
+    assert states_of(world, "are in UTC by their field annotation in REDCap: consent_date.") == states
+
+
 def test_a_field_that_is_marked_as_an_identifier_is_a_warning(world: CheckWorld) -> None:
     with_field(world, "consent_date", identifier=True)
     assert states_of(world, "as identifiers in REDCap: consent_date.") == ["warning"]
+
+
+def test_a_repeating_form_with_another_choice_is_a_warning(world: CheckWorld) -> None:
+    world.project.fields = (*world.project.fields, Field("which", "consent", "dropdown", choices="1, Main | 2, Blood"))
+    world.project.repeating_forms = {(None, "consent")}
+    world.project.rows = [a_redcap_row(instrument="consent", instance=1)]
+    (finding,) = found(world.check(), "several rows of the form 'consent', which has other choices: which")
+    assert finding.state == "warning"
+
+
+@pytest.mark.parametrize(("key", "n"), [("", 1), ("double_data_entry = false\n", 0)])
+def test_working_copies_of_double_data_entry_are_a_warning(key: str, n: int, world: CheckWorld) -> None:
+    world.project.rows = [a_redcap_row(record) for record in ("1", "1--1", "1--2")]
+    world.change_study("project_id = 14\n", f"project_id = 14\n{key}")
+    warnings = found(world.check(), "2 records are named like working copies")
+    assert [finding.state for finding in warnings] == ["warning"] * n
 
 
 def test_records_are_not_checked_if_the_study_file_does_not_fit(world: CheckWorld) -> None:

@@ -354,6 +354,28 @@ def test_all_missing_settings_are_named_and_the_status_is_one(
     assert f"'uv run consent login dropbox --settings {tmp_path}'" in words(message)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ("numbered.csv --study a-study.toml", "source-data"),
+        ("good.csv --study absent.toml", "configuration"),
+        ("good.csv --study good.csv", "unknown-study"),
+        ("good.csv --study a-study.toml --as-of 2999-01-01", "cutoff"),
+        ("good.csv --study a-study.toml --output good.csv", "delivery-refused"),
+    ],
+)
+@pytest.mark.usefixtures("study_file")
+def test_every_failure_of_summarise_is_a_document(
+    arguments: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    good = "record_id,consent_date,consent_obtained,rider_a\n1,2023-09-12,1,1\n"
+    Path("good.csv").write_text(good, encoding="utf-8")
+    Path("numbered.csv").write_text("," + good.replace("\n1", "\n1,1"), encoding="utf-8")
+    assert main(["summarise", *arguments.split(), "--json"]) != 0
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == code
+
+
 def test_a_failure_is_a_document_on_stdout_and_a_message_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["summarise", "nowhere.csv", "--json"]) == 1
     printed = capsys.readouterr()

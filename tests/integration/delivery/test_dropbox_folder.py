@@ -6,6 +6,7 @@ import json
 import logging
 import random
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -406,6 +407,7 @@ def test_a_failing_search_for_a_lost_upload_does_not_end_the_run(bench: Bench) -
         pytest.param(lock_contention_429(match="files/upload"), 1, id="other writers, 429 without a time"),
         pytest.param(lock_contention_409(), 1, id="other writers, 409"),
         pytest.param(answered(429, headers={"Content-Type": "text/plain"}, body=b""), 5, id="429 without a body"),
+        pytest.param(answered(503, headers={"Retry-After": "20"}, body=b""), 20, id="503 with a time"),
         pytest.param(server_error(match="files/upload"), 1, id="service down"),
     ],
 )
@@ -465,6 +467,12 @@ def test_slow_responses_end_the_run_too(bench: Bench) -> None:
     folder.stat("/a.csv")
     with pytest.raises(DeliveryUnavailableError, match="slow responses"):
         folder.stat("/c.csv")
+
+
+def test_a_response_that_arrives_byte_by_byte_ends_at_the_deadline(bench: Bench) -> None:
+    bench.fail(Fault("drip", "files/upload", seconds=0.2))
+    with pytest.raises(DeliveryUnavailableError, match="slow responses"):
+        bench.folder(deadline_seconds=1, clock=time.monotonic).put("/a.csv", b"a", replace=True)
 
 
 def test_every_call_has_a_timeout(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,18 @@
 """Tests of the export: a complete registry or an error, with a simulated REDCap that loses a part of it."""
 
 import gc
+import hashlib
 import json
 import logging
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
@@ -50,6 +55,7 @@ Rows = list[dict[str, Any]]
 
 CANARY = "CANARY-7"
 EXPORT = 1  # the position of the export among the requests for records, after the listing
+TORONTO = ZoneInfo("America/Toronto")
 ONE, TWO = "one_arm_1", "two_arm_1"
 EVENTS = {ONE: ["enrolment", "consent"], TWO: ["consent"]}
 SURVEY_CONSENT = CONSENT.replace('"consent_date"', '"consent_timestamp"')
@@ -99,6 +105,15 @@ def changed_rows(change: Callable[[Rows], Rows], nth: int = EXPORT) -> Fault:
     return Fault("change", match="record", skip=nth, change=changed)
 
 
+def changed_responses(change: Callable[[Rows], Rows], *, of_exports: bool, times: int = 100) -> Fault:
+    """The rows of all exports, or of the first listings, are changed; ``times`` counts both."""
+    return replace(changed_rows(lambda rows: change(rows) if _is_export(rows) is of_exports else rows, 0), times=times)
+
+
+def _is_export(rows: Rows) -> bool:
+    return "consent_date" in rows[0]
+
+
 # Kinds of projects
 
 
@@ -146,9 +161,19 @@ def test_every_row_of_every_kind_of_project_is_counted_once(open_redcap: Open, p
 
 
 @pytest.mark.parametrize("project", KINDS.values(), ids=KINDS)
-def test_a_row_that_was_not_received_is_an_error(open_redcap: Open, project: Project) -> None:
+@pytest.mark.parametrize("make_fault", [faults.without_row, faults.without_record, faults.empty_list])
+def test_rows_that_did_not_arrive_are_exported_again(
+    open_redcap: Open, project: Project, make_fault: Callable[..., Fault]
+) -> None:
     redcap = open_redcap(project)
-    redcap.server.faults.append(faults.without_row(len(rows_of(project)) - 1, skip=EXPORT))
+    redcap.server.faults.append(make_fault(*[0] * (make_fault is not faults.empty_list), skip=EXPORT))
+    assert export(redcap).counts == counts_of(rows_of(project))
+
+
+@pytest.mark.parametrize("project", KINDS.values(), ids=KINDS)
+def test_a_row_that_never_arrives_is_an_error(open_redcap: Open, project: Project) -> None:
+    redcap = open_redcap(project)
+    redcap.server.faults.append(changed_responses(lambda rows: rows[:-1], of_exports=True))
     with pytest.raises(IncompleteExportError, match=r"1 of them did not arrive"):
         export(redcap)
 
@@ -273,6 +298,23 @@ def test_groups_are_noticed_when_records_are_read_in_batches(open_redcap: Open) 
     assert export(redcap).has_groups
 
 
+@pytest.mark.parametrize(("after", "in_batches"), [(1, False), (4, True)], ids=["the listing", "the first batch"])
+def test_a_user_who_is_put_into_a_group_during_the_export_is_an_error(
+    open_redcap: Open, redcap_server: Server, after: int, in_batches: bool
+) -> None:
+    users = [User("pipeline", TOKEN)]
+
+    def rows() -> Iterable[Row]:
+        if len(redcap_server.seen("record")) == after:  # its own user is known already
+            users[0] = User("pipeline", TOKEN, group="north")
+        return [Row(str(n), {}, group="north" if n else "south") for n in range(60)]
+
+    redcap = open_redcap(a_redcap_project(rows=rows, groups=["north", "south"], users=users))
+    redcap.server.faults += [faults.memory_text(match="record", skip=EXPORT)] * in_batches
+    with pytest.raises(SourceRefusedError, match="data access groups with only a part of the export"):
+        export(redcap)
+
+
 def test_other_columns_are_ignored(redcap: Asking) -> None:
     redcap.server.faults.append(changed_rows(lambda rows: [{**row, "new": "x", "a___1": "1"} for row in rows]))
     assert export(redcap).counts == counts_of(TWO_PARTICIPANTS)
@@ -299,14 +341,13 @@ def test_progress_is_reported_in_records(redcap: Asking) -> None:
     ("fault", "problem"),
     [
         (faults.empty_list, "lists no record at all"),
-        (lambda: faults.empty_list(skip=EXPORT), "2 of them did not arrive"),
         (lambda: faults.empty_list(skip=EXPORT, times=2), "lists no record at all"),
         (
             lambda: changed_rows(lambda rows: [rows[0], {"record_id": "2", "consent_date": ""}]),
             "A row of REDCap's export has no column consent_obtained",
         ),
     ],
-    ids=["empty listing", "empty export", "empty export and second listing", "column missing from one row"],
+    ids=["empty listing", "empty export and second listing", "column missing from one row"],
 )
 def test_an_empty_response_or_a_row_without_a_column_is_an_error(
     redcap: Asking, fault: Callable[[], Fault], problem: str
@@ -348,7 +389,7 @@ def test_a_response_truncated_once_changes_no_count(open_redcap: Open, content: 
 
 
 LOSSES: dict[str, Callable[[], Fault]] = {
-    "record missing": lambda: faults.without_record(0, skip=EXPORT),
+    "record missing": lambda: changed_responses(lambda rows: rows[1:], of_exports=True),
     "row twice": lambda: faults.duplicated_row(0, skip=EXPORT),
     "column withheld": lambda: faults.without_column("rider_a", skip=EXPORT),
     "column missing once": lambda: changed_rows(lambda rows: [rows[0], {"record_id": CANARY}]),
@@ -471,18 +512,59 @@ def test_a_record_added_after_the_listing_is_counted(changing: Callable[..., Ask
     assert len(redcap.server.seen("record")) == 3
 
 
+@pytest.mark.parametrize("both", [["a", "b", "new name"], ["a"]], ids=["under both names", "under neither name"])
+def test_a_record_that_is_renamed_during_the_export_is_exported_again(
+    changing: Callable[..., Asking], both: list[str]
+) -> None:
+    redcap = changing(people("a", "b"), people(*both), people("a", "new name"))
+    assert export(redcap).counts == counts_of(people("a", "new name"))
+    assert len(redcap.server.seen("record")) == 5
+
+
 @pytest.mark.parametrize(("before", "after"), [(100, 30), (10, 5)])
-def test_an_export_and_a_second_listing_that_are_both_short_are_an_error(
+def test_an_export_and_all_later_listings_that_are_short_are_an_error(
     changing: Callable[..., Asking], before: int, after: int
 ) -> None:
     everybody, some = people(*map(str, range(before))), people(*map(str, range(after)))
-    with pytest.raises(IncompleteExportError, match=f"{before - after} of {before} rows changed"):
+    with pytest.raises(IncompleteExportError, match=f"no longer lists {before - after} of {before} rows"):
         export(changing(everybody, some, some))
 
 
-def test_a_missing_record_that_is_still_listed_is_an_error(changing: Callable[..., Asking]) -> None:
-    with pytest.raises(IncompleteExportError, match="1 of them did not arrive"):
-        export(changing(people("a", "b"), people("a"), people("a", "b")))
+@pytest.mark.parametrize(("listed", "exported"), [(10, 180), (300, 5_300)])
+def test_records_that_no_listing_lists_are_an_error(open_redcap: Open, listed: int, exported: int) -> None:
+    redcap = open_redcap(a_redcap_project(*people(*map(str, range(exported)))))
+    redcap.server.faults.append(changed_responses(lambda rows: rows[:listed], of_exports=False))
+    with pytest.raises(IncompleteExportError, match=f"{exported - listed:,} rows arrived that REDCap does not list"):
+        export(redcap)
+
+
+def test_listings_that_were_short_at_first_are_no_error(open_redcap: Open) -> None:
+    everybody = people(*map(str, range(180)))
+    redcap = open_redcap(a_redcap_project(*everybody))
+    redcap.server.faults.append(changed_responses(lambda rows: rows[:10], of_exports=False, times=3))
+    assert export(redcap).counts == counts_of(everybody)
+
+
+def test_an_export_during_which_many_records_are_added_is_repeated(changing: Callable[..., Asking]) -> None:
+    before, meanwhile, after = (people(*map(str, range(records))) for records in (10, 11, 180))
+    assert export(changing(before, meanwhile, after)).counts == counts_of(after)
+
+
+def test_a_server_may_never_list_repeats_without_a_status(open_redcap: Open) -> None:
+    redcap = open_redcap(KINDS["repeating form"])
+    without_repeats = changed_responses(
+        lambda rows: [row for row in rows if not row["redcap_repeat_instance"]], of_exports=False
+    )
+    redcap.server.faults.append(without_repeats)
+    assert export(redcap).counts == counts_of(rows_of(KINDS["repeating form"]))
+
+
+def test_a_registry_that_is_never_quiet_is_an_error_with_the_hour(changing: Callable[..., Asking]) -> None:
+    redcap = changing(*[people("a", f"name {n}") for n in range(12)])
+    plan = inspect_project(redcap.client, a_study()).plan
+    hours = iter([datetime(2026, 11, 23, 9, 2, tzinfo=TORONTO), datetime(2026, 11, 23, 9, 7, tzinfo=TORONTO)])
+    with pytest.raises(IncompleteExportError, match=r"tried 3 times, from 09:02 to 09:07 \(America/Toronto\)"):
+        export_registry(redcap.client, plan, count, Counter(), now=lambda: next(hours))
 
 
 def test_an_event_deleted_after_the_listing_is_no_error(changing: Callable[..., Asking]) -> None:
@@ -529,9 +611,15 @@ def test_a_record_added_between_batches_is_no_error(changing: Callable[..., Aski
     assert export(in_batches(changing, MANY, [*MANY, "new"])).counts == counts_of(people(*MANY))
 
 
-def test_a_record_renamed_between_batches_is_an_error(changing: Callable[..., Asking]) -> None:
-    with pytest.raises(IncompleteExportError, match="a renamed record may be missing"):
-        export(in_batches(changing, MANY, [*MANY[:-1], "new name"]))
+def test_a_record_renamed_between_batches_is_counted_once(changing: Callable[..., Asking]) -> None:
+    renamed = [*MANY[:-1], "new name"]
+    assert export(in_batches(changing, MANY, renamed)).counts == counts_of(people(*renamed))
+
+
+def test_a_record_that_takes_over_a_name_between_batches_is_counted_once(changing: Callable[..., Asking]) -> None:
+    """The rows received are those listed before: the renamed record's first name, and its second one."""
+    redcap = changing(*[people(*MANY)] * 4, people(*MANY[1:]), switches=LITTLE_MEMORY)
+    assert export(redcap).counts == counts_of(people(*MANY[1:]))
 
 
 # Batches
@@ -627,11 +715,11 @@ def test_batches_give_the_counts_of_the_whole(open_redcap: Open, order: Any) -> 
     assert export(open_redcap(a_redcap_project(*rows, events=EVENTS), switches=switches)).counts == counts_of(rows)
 
 
-def test_a_record_missing_from_a_batch_is_an_error(open_redcap: Open) -> None:
+def test_a_record_missing_from_a_batch_is_exported_again_in_batches(open_redcap: Open) -> None:
     redcap = open_redcap(a_redcap_project(*a_registry(60)), switches=LITTLE_MEMORY)
     redcap.server.faults.append(faults.without_record(3, skip=4))
-    with pytest.raises(IncompleteExportError, match="1 of them did not arrive"):
-        export(redcap)
+    assert export(redcap).counts == counts_of(a_registry(60))
+    assert [len(ids) for ids in requested_ids(redcap)] == [25, 25, 10] * 2
 
 
 def test_a_listing_that_is_too_large_is_an_error(open_redcap: Open) -> None:
@@ -711,3 +799,19 @@ def test_a_timestamp_counts_on_its_day_in_the_studys_time_zone(open_redcap: Open
 def test_a_form_that_is_not_a_survey_has_no_timestamp(open_redcap: Open) -> None:
     with pytest.raises(SourceRefusedError, match=r"column consent_timestamp\. .* not a survey has no timestamp"):
         export(open_redcap(), a_study(consents=SURVEY_CONSENT))
+
+
+LEAVE_OUT = '[[leave_out]]\nreason = "test record"\nid_pattern = "TEST.*"\n'
+
+
+@pytest.mark.parametrize(
+    ("is_identifier", "more", "is_refused"), [(True, LEAVE_OUT, True), (False, LEAVE_OUT, False), (True, "", False)]
+)
+def test_a_study_that_leaves_records_out_by_id_needs_ids_that_are_not_hashed(
+    is_identifier: bool, more: str, is_refused: bool, open_redcap: Open
+) -> None:
+    fields = [replace(REDCAP_FIELDS[0], identifier=is_identifier), *REDCAP_FIELDS[1:]]
+    hashed = [a_redcap_row(hashlib.md5(name.encode()).hexdigest()) for name in ("1", "TEST-1")]
+    asked = open_redcap(a_redcap_project(*hashed, fields=fields))
+    with pytest.raises(SourceRefusedError, match="hashes the record ids") if is_refused else nullcontext():
+        export(asked, a_study(more=more))

@@ -29,11 +29,11 @@ from consent.runs.progress import Progress
 from consent.runs.request import RunRequest
 from consent.runs.services import open_services
 from consent.studies.catalog import choose_study, load_studies
-from consent.studies.model import StudyConfig
+from consent.studies.model import FieldRef, LeaveOut, RowFilter, StudyConfig
 from sandbox.demo import DemoWorld, demo_world
 from sandbox.people import TOKEN, expected_counts, people, registry
 from sandbox.redcap.app import Redcap, User
-from sandbox.redcap.faults import login_page, without_record
+from sandbox.redcap.faults import duplicated_row, login_page
 from sandbox.server import Fault
 from tests.support.readable_text import names_word, readable_text, spells
 from tests.support.run_builders import a_report
@@ -168,7 +168,7 @@ def test_no_record_id_is_in_any_delivered_file_or_log_line(
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        pytest.param(without_record(3), IncompleteExportError, id="a record missing"),
+        pytest.param(duplicated_row(3), IncompleteExportError, id="a row twice"),
         pytest.param(login_page(match="version"), SourceRefusedError, id="a sign-in page"),
         pytest.param(Fault("answer", match="record", skip=1, status=403), SourceRefusedError, id="refused"),
     ],
@@ -220,12 +220,51 @@ def test_a_drop_that_a_person_accepts_is_delivered_with_remarks(study: StudyConf
 
 
 def test_the_first_report_names_the_total_to_compare_with_redcaps_own(study: StudyConfig, world: DemoWorld) -> None:
-    assert ["400 records" in remark for remark in run_once(study, world).remarks] == [True]
+    assert ["400 records" in remark for remark in run_once(study, world, past=lambda before: None).remarks] == [True]
 
 
 def test_remarks_are_in_no_delivered_file(study: StudyConfig, world: DemoWorld) -> None:
-    remark = run_once(study, world).remarks[0].encode()
+    remark = run_once(study, world, past=lambda before: None).remarks[0].encode()
     assert [path for path, content in world.account.files().items() if remark in content] == []
+
+
+def test_a_rule_that_matches_no_record_is_a_remark(study: StudyConfig, world: DemoWorld) -> None:
+    rules = [LeaveOut("test record", None, (), pattern) for pattern in ("NOBODY", ".*")]
+    remarks = [run_once(replace(study, leave_out=(rule,)), world).remarks for rule in rules]
+    assert [len(remark) for remark in remarks] == [1, 0]
+    assert "No record was left out as 'test record'" in remarks[0][0]
+
+
+@pytest.mark.parametrize(("codes", "said"), [(("9",), True), (("2", "9"), False)])
+def test_a_form_that_selects_no_row_is_a_remark(
+    codes: tuple[str, ...], said: bool, study: StudyConfig, tmp_path: Path
+) -> None:
+    (form,) = study.consents
+    study = replace(study, riders=(), consents=(replace(form, where=(RowFilter(FieldRef("which"), codes),)),))
+    export = tmp_path / "export.csv"
+    export.write_text("record_id,summary_consent_date,consent_obtained,which\n1,2026-11-16,1,2\n", encoding="utf-8")
+    remarks = summarise_file(export, study, LocalFolder(tmp_path / "out"), place="out", now=NOW).remarks
+    assert [remark for remark in remarks if "consent[1]" in remark] == [
+        "No row is selected by where or events of consent[1] in the study file."
+    ] * said
+
+
+@pytest.mark.parametrize(
+    ("rows", "remarks"),
+    [
+        ("1,2026-11-16,1,2\n", ["No participant has a code of [only] in cohort"]),
+        ("1,2026-11-16,1,1\n1--1,,,\n", ["1 records named like working copies"]),
+        ("1,2026-11-16,1,1\n2,,,2\n", []),
+    ],
+)
+def test_a_file_has_the_remarks_of_a_run(study: StudyConfig, tmp_path: Path, rows: str, remarks: list[str]) -> None:
+    study = replace(study, riders=(), only=RowFilter(FieldRef("cohort"), ("1",)))
+    export = tmp_path / "export.csv"
+    export.write_text(f"record_id,summary_consent_date,consent_obtained,cohort\n{rows}", encoding="utf-8")
+    result = summarise_file(export, study, LocalFolder(tmp_path / "out"), place="out", now=NOW)
+    assert [found.startswith(remark) for found, remark in zip(result.remarks, remarks, strict=True)] == [True] * len(
+        remarks
+    )
 
 
 def test_a_report_of_one_site_alone_is_not_delivered(study: StudyConfig, world: DemoWorld) -> None:

@@ -17,7 +17,7 @@ import requests
 
 from sandbox.azurite import Azurite
 from sandbox.functions.host import NOT_EMULATED, HostError, running_host
-from tests.support.hosting import PATIENCE, eventually, machine
+from tests.support.hosting import JSON, PATIENCE, eventually, machine
 
 pytestmark = pytest.mark.runtime
 
@@ -146,11 +146,11 @@ class Hosted:
 
     def post(self, path: str, body: Any) -> requests.Response:
         """Send a POST request with JSON below /api."""
-        return requests.post(f"{self.url}/api/{path}", json=body, timeout=PATIENCE)
+        return requests.post(f"{self.url}/api/{path}", json.dumps(body), headers=JSON, timeout=PATIENCE)
 
     def start(self, name: str) -> int:
         """Start a timer manually; return the status of the response."""
-        return requests.post(f"{self.url}/admin/functions/{name}", data=b"{}", timeout=PATIENCE).status_code
+        return requests.post(f"{self.url}/admin/functions/{name}", json={}, timeout=PATIENCE).status_code
 
     def logs(self, text: str) -> bool:
         """Return whether the host logs this, now or soon."""
@@ -208,14 +208,15 @@ def _host(folder: Path, environment: Mapping[str, str]) -> Iterator[Hosted]:
     ],
 )
 def test_a_request_gets_the_status(host: Hosted, method: str, path: str, status: int) -> None:
-    answer = requests.request(method, host.url + path, data=b'{"name": "status"}', timeout=PATIENCE)
+    answer = requests.request(method, host.url + path, json={"name": "status"}, timeout=PATIENCE)
 
     assert answer.status_code == status
 
 
 def test_a_function_gets_the_whole_request(host: Hosted) -> None:
     address = f"{host.url}/api/echo/a%2Fb?limit=3&full=&name=a%20b"
-    answer = requests.post(address, data="Ärztin".encode(), headers={"X-Asked-By": "A Person"}, timeout=PATIENCE)
+    headers = {**JSON, "X-Asked-By": "A Person"}
+    answer = requests.post(address, data="Ärztin".encode(), headers=headers, timeout=PATIENCE)
     seen = answer.json()
 
     assert seen | {"headers": seen["headers"]["x-asked-by"]} == {

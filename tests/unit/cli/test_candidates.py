@@ -80,6 +80,32 @@ def test_fields_with_a_word_of_consent_come_first_then_fields_on_such_a_form() -
     assert [one.name for one in found["decisions"].listed] == ["asked", "consented", "nearby", "other"]
 
 
+@pytest.mark.parametrize(
+    ("part", "names", "others"),
+    [
+        (
+            "sites",
+            "site sites site_2 site1 siteid studysite recruitingsite centre_id center hospitalno clinic institution",
+            "opposite visited clinical composite website allocation epicentre hospitalised institutional",
+        ),
+        ("versions", "version icfversion consent_ver", "conversion inversion verified"),
+        ("withdrawal_flags", "withdrew withdrawn opt_out optout withdrawalyn", "drawn adopt_outcome"),
+    ],
+)
+def test_a_word_counts_alone_or_joined_to_known_ones_but_not_inside_another(part: str, names: str, others: str) -> None:
+    found = candidates_of(*(a_field(name, "radio") for name in f"{others} {names}".split()))[part]
+    assert [one.name for one in found.listed] == names.split()
+
+
+def test_timestamps_and_dates_of_consent_come_first_and_dates_of_birth_last() -> None:
+    labels = {"mother": "Date of birth (mother)", "day": "Date the birth mother signed"}
+    names = ["dob", "birth_date", "mother", "consent_birthdate", "visit_date", "day", "consentdate"]
+    fields = [a_field(name, validation="date_ymd", label=labels.get(name, "")) for name in names]
+    on_the_form = a_field("birth", validation="date_ymd", form="consent")
+    found = [one.name for one in candidates_of(on_the_form, *fields, surveys=True)["dates"].listed]
+    assert found[:5] == ["consent_timestamp", "day", "consentdate", "visit_timestamp", "visit_date"]
+
+
 def test_a_long_list_is_cut_and_the_rest_counted() -> None:
     found = candidates_of(*(a_field(f"item_{n}", "yesno") for n in range(MOST + 7)))
     assert (len(found["decisions"].listed), found["decisions"].more) == (MOST, 7)
@@ -105,9 +131,7 @@ def test_only_a_survey_about_consent_offers_its_timestamp(surveys: bool, names: 
 @pytest.mark.parametrize(
     ("part", "field"),
     [
-        ("sites", a_field("hospital", "dropdown")),
         ("versions", a_field("form_version")),
-        ("withdrawal_flags", a_field("withdrew", "yesno")),
         ("withdrawal_dates", a_field("withdrawn_on", validation="date_ymd")),
         ("withdrawal_extents", a_field("extent", "radio", form="withdrawal")),
     ],

@@ -356,6 +356,19 @@ def test_left_out_comes_before_outside() -> None:
     assert class_of(a_row("TEST", cohort="", moved=""), counting=counting) == ("left_out", "test record")
 
 
+def test_working_copies_of_double_data_entry_are_no_participants() -> None:
+    copies, others = ("1--1", "A 7--2", "1--1--2", "TEST--1"), ("--1", "1--3", "1--11", "1-1", "1--1 ")
+    rows = [a_row(record, moved="", cohort="both") for record in (*copies, *others)]
+    found = the_participants(rows, a_counting(a_study(more=LEAVE_OUT + ONLY)))
+    assert {record for record, who in found.items() if who.kind == "working_copy"} == {*copies}
+    assert {found[record].kind for record in others} == {"consented"}
+
+
+def test_a_study_may_have_people_who_are_named_like_working_copies() -> None:
+    study = a_study(consents="double_data_entry = false" + CONSENT)
+    assert class_of(a_row("1--1"), counting=a_counting(study)) == ("consented", "")
+
+
 def test_records_left_out_are_nothing_else() -> None:
     row = a_row("TEST", moved="", rider_a="7", consent_obtained="9")
     left_out = the_one(row, counting=a_counting(a_study(more=LEAVE_OUT)))

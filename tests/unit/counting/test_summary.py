@@ -2,12 +2,14 @@
 
 from datetime import date
 
+import pytest
 from hypothesis import given, settings
 
 from consent.counting.consents import Counting
 from consent.counting.summarise import summarise
 from consent.counting.summary import ConsentSummary, Source, WeekCount
 from consent.counting.tally import Tally
+from consent.errors import SourceDataError
 from consent.redcap.arrivals import RECORD
 from tests.support.builders import RIDER, a_counting, a_period, a_row, a_study, summary_of
 from tests.support.odd_registries import odd_countings, odd_rows
@@ -46,7 +48,7 @@ def one_of_each_class() -> ConsentSummary:
 
 
 def excluded(summary: ConsentSummary) -> int:
-    return sum(summary.left_out.values()) + summary.outside
+    return sum(summary.left_out.values()) + summary.outside + summary.working_copies
 
 
 @settings(deadline=None, max_examples=25)
@@ -54,6 +56,18 @@ def excluded(summary: ConsentSummary) -> int:
 def test_the_classes_and_the_excluded_records_add_up_to_every_record(rows: Rows, counting: Counting) -> None:
     summary = summary_of(*rows, counting=counting)
     assert summary.participants.total + excluded(summary) == len({row[RECORD] for row in rows})
+
+
+def test_working_copies_are_counted_apart() -> None:
+    summary = summary_of(a_row("1--1"), a_row("1--2", rider_a="7"), a_row("1"), a_row("2--1"))
+    assert (summary.working_copies, summary.participants.total, summary.quality) == (3, 1, {})
+
+
+@pytest.mark.parametrize("more", [[], ["T1"]])
+def test_working_copies_without_a_merged_record_are_no_registry(more: list[str]) -> None:
+    rows = [a_row(record) for record in ("1--1", "1--2", *more)]
+    with pytest.raises(SourceDataError, match="All 2 records are working copies"):
+        summary_of(*rows, counting=a_counting(a_study(more=LEAVE_OUT)))
 
 
 def test_every_class_has_its_own_number() -> None:

@@ -1,14 +1,18 @@
 """Tests of counts that add up, on invented registries: no participant is lost or counted twice."""
 
 from collections import Counter
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consent.counting.consents import Counting
-from consent.counting.tally import Tally
+from consent.counting.participants import EXCLUDED
+from consent.counting.tally import Tally, ensure_dates_meet_decisions
+from consent.errors import ConfigurationError
 from consent.redcap.arrivals import RECORD
 from tests.support.builders import a_row, tally_of
 from tests.support.odd_registries import odd_countings, odd_rows
@@ -33,6 +37,9 @@ def plain_tally(participants: list[PlainParticipant], counting: Counting) -> Tal
     return Tally(
         classes=Counter((who.kind, who.reason) for who in participants),
         weeks=Counter(weeks),
+        forms=Counter(
+            int(key[5:]) for who in participants for key, has in who.optional.items() if "form:" in key and has
+        ),
         rider_weeks=Counter(
             (key, week)
             for who, week in zip(consented, weeks, strict=True)
@@ -51,7 +58,7 @@ def plain_optional(participants: list[PlainParticipant], counting: Counting) -> 
     counts: dict[str, Any] = {}
     optional = [who.optional for who in participants]
     if "site" in optional[0]:
-        inside = [who for who in participants if who.kind not in ("left_out", "outside")]
+        inside = [who for who in participants if who.kind not in EXCLUDED]
         counted = {
             "participants": inside,
             "consented": [who for who in inside if who.kind == "consented"],
@@ -110,3 +117,15 @@ def test_a_consent_counts_in_the_week_of_its_day() -> None:
 def test_a_rider_counts_in_the_week_of_the_consent() -> None:
     rows = [a_row("1", consent_date="2023-09-20"), a_row("2", consent_date="2023-09-20", rider_a="0")]
     assert tally_of(*rows).rider_weeks == {("rider a", 1): 1}
+
+
+@pytest.mark.parametrize(("n", "refused"), [(2, False), (3, True)])
+def test_agreements_and_dates_on_different_rows_are_no_report(n: int, refused: bool) -> None:
+    rows = [
+        row
+        for record in map(str, range(n))
+        for row in (a_row(record, consent_obtained=""), a_row(record, consent_date="", redcap_repeat_instance="1"))
+    ]
+    with pytest.raises(ConfigurationError) if refused else nullcontext():
+        ensure_dates_meet_decisions(tally_of(*rows))
+    ensure_dates_meet_decisions(tally_of(*rows, a_row("consented")))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from consent.errors import IncompleteExportError
+from consent.errors import IncompleteExportError, SourceDataError
 from consent.redcap.arrivals import (
     EVENT,
     INSTANCE,
@@ -23,7 +23,7 @@ from consent.redcap.arrivals import (
 )
 
 STRUCTURE = (EVENT, INSTRUMENT, INSTANCE)
-SIMILAR_IDS = ["1", "01", "001", " 1", "1 ", "1-1", "11", "1e5", "100000", "a", "A", "é", "e\u0301", "a,b", 'a"b', ""]
+SIMILAR_IDS = ["1", "01", "001", " 1", "1 ", "1-1", "11", "1e5", "100000", "a", "A", "é", "e\u0301", "a,b", 'a"b']
 
 
 def a_row(record: str = "1", event: str = "", instrument: str = "", instance: str = "", *values: str) -> Row:
@@ -70,6 +70,18 @@ def test_a_listed_row_that_was_not_received_is_missing(listed: list[Row], receiv
     assert set(missing.tolist()) == {hash_of(*row) for row in {*listed} - {*received}}
 
 
+@settings(deadline=None)
+@given(ROWS, st.integers(min_value=1, max_value=40), st.booleans())
+def test_a_batch_has_no_more_characters_than_allowed_before_its_last_record(
+    rows: list[Row], characters: int, apart: bool
+) -> None:
+    split = frozenset(hash_of(row[0]) for row in rows) if apart else frozenset()
+    batches = record_batches(rows if apart else sorted(rows), ReceivedRows(), split=split, characters=characters)
+    for batch in batches:
+        without_last = [row for row in batch if row[0] != batch[-1][0]]
+        assert sum(len("".join(row)) for row in without_last) < characters
+
+
 def test_gathered_rows_of_a_record_keep_their_order() -> None:
     rows = [a_row("1", "x"), a_row("2"), a_row("1", "y"), a_row("3"), a_row("1", "z")]
     assert batches_of(rows, 100) == [[rows[1], rows[3], rows[0], rows[2], rows[4]]]
@@ -79,6 +91,22 @@ def test_a_batch_is_yielded_before_the_next_rows_are_read() -> None:
     rows = iter([a_row("1"), a_row("2"), a_row("3"), a_row("4")])
     next(record_batches(rows, ReceivedRows(), size=1))
     assert next(rows) == a_row("3")
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t"])
+def test_a_blank_record_id_is_refused_with_its_row(blank: str) -> None:
+    with pytest.raises(SourceDataError, match="REDCap's export cannot be counted: row 4 has no record id"):
+        ReceivedRows.of([a_row("1"), a_row("1", "x"), a_row(blank)])
+
+
+@pytest.mark.parametrize(
+    ("ids", "are_hashed"),
+    [(["0123456789abcdef" * 2, "F" * 32], True), (["F" * 32, "1"], False), (["F" * 33], False), (["G" * 32], False)],
+)
+def test_hashed_ids_are_recognised_if_all_are_hashed(ids: list[str], are_hashed: bool) -> None:
+    received = ReceivedRows.of([a_row(ids[0])])
+    received.add(ReceivedRows.of(map(a_row, ids[1:])))
+    assert received.hashed_ids == are_hashed
 
 
 def test_similar_ids_are_different_records() -> None:
@@ -111,19 +139,19 @@ def test_a_record_id_with_damaged_letters_has_a_hash() -> None:
 
 def test_a_repeated_row_is_an_error_without_its_record_id() -> None:
     with pytest.raises(IncompleteExportError, match=r"holds 1 row more than once") as caught:
-        ensure_no_repeated_rows(ReceivedRows.of([a_row("CANARY"), a_row("CANARY"), a_row("2")]), "The export")
+        ensure_no_repeated_rows(ReceivedRows.of([a_row("CANARY"), a_row("CANARY"), a_row("2")]))
     assert "CANARY" not in str(caught.value)
 
 
 def test_rows_received_once_are_no_error() -> None:
-    ensure_no_repeated_rows(ReceivedRows.of([a_row("1", "x"), a_row("1", "y"), a_row("2")]), "The export")
+    ensure_no_repeated_rows(ReceivedRows.of([a_row("1", "x"), a_row("1", "y"), a_row("2")]))
 
 
 def test_a_row_of_two_responses_is_repeated() -> None:
     received = ReceivedRows.of([a_row("1")])
     received.add(ReceivedRows.of([a_row("1")]))
     with pytest.raises(IncompleteExportError, match="holds 1 row more than once"):
-        ensure_no_repeated_rows(received, "The export")
+        ensure_no_repeated_rows(received)
 
 
 def test_received_rows_keep_no_record_id() -> None:

@@ -7,6 +7,7 @@ import codecs
 import re
 import zipfile
 from collections import Counter
+from contextlib import nullcontext
 from itertools import accumulate
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from consent.counting.consents import Counting
 from consent.counting.participants import build_participants
 from consent.counting.tally import Tally, tally_participants
 from consent.errors import ConfigurationError, SourceDataError
-from consent.redcap.arrivals import RECORD
+from consent.redcap.arrivals import EVENT, RECORD
 from consent.redcap.csv_export import count_file, csv_column_map
 from consent.redcap.export_plan import ColumnMap
 from consent.studies.model import FieldRef, StudyConfig
@@ -95,6 +96,10 @@ def test_a_file_gives_the_counts_and_the_number_of_its_records(tmp_path: Path) -
         "record_id,letter,consent_date,consent_obtained,rider_a\n"
         f'1,"{"long " * 50_000}",2023-09-12,1,1\n2,,2023-09-13,1,0\n',
         "record_id,extra,extra,consent_date,consent_obtained,rider_a\n1,,,2023-09-12,1,1\n2,,,2023-09-13,1,0\n",
+        "sep=,\n" + USUAL,
+        USUAL.replace("record_id", "index"),
+        USUAL.replace("record_id", "index,form_id").replace("\n1,", "\n7,A,").replace("\n2,", "\n8,B,"),
+        USUAL.replace("record_id", "no,site_id").replace("\n1,", "\n1,A,").replace("\n2,", "\n2,B,"),
     ],
     ids=[
         "a byte order mark",
@@ -105,6 +110,10 @@ def test_a_file_gives_the_counts_and_the_number_of_its_records(tmp_path: Path) -
         "other columns with names and notes",
         "a very long letter",
         "other columns of one name",
+        "a first line for Excel",
+        "a record id that is named like a column of row numbers",
+        "such a record id beside an id of something else",
+        "a record id that counts, beside an id of something else",
     ],
 )
 def test_the_format_of_a_file_does_not_change_the_counts(tmp_path: Path, content: str | bytes) -> None:
@@ -208,6 +217,14 @@ def test_every_form_may_offer_a_rider_without_a_dictionary() -> None:
             "record_id,rider_a,consent_date,consent_obtained,rider_a\n1,1,2023-09-12,1,0\n",
             "it has the column rider_a twice",
         ),
+        (
+            f"record_id,{EVENT},{EVENT},consent_date,consent_obtained,rider_a\n",
+            "it has the column redcap_event_name twice",
+        ),
+        ("record_id,consent_date,consent_obtained,rider_a,record_id\n", "it has the column record_id twice"),
+        (USUAL.replace("rider_a\n", "rider_a,redcap_event_name\n"), "REDCap puts redcap_event_name right behind"),
+        ("no,study_id,redcap_data_access_group,consent_date,consent_obtained,rider_a\n", "right behind the record id"),
+        ("sep=;\n" + USUAL.replace(",", ";"), "its columns are separated by ';'"),
         (HEADER + '1,"2023-09-12,1,1\n' + TWO, "line 3 is not CSV (perhaps a quote"),
         (HEADER + '1,"2023-09-12"x,1,1\n', "line 2 is not CSV"),
         (USUAL.encode("utf-16"), "it is UTF-16 or binary"),
@@ -224,6 +241,69 @@ def test_a_file_that_cannot_be_counted_is_refused(tmp_path: Path, content: str |
     assert why in caught.value.what
     assert caught.value.fix
     assert caught.value.__context__ is None  # it would hold the file's bytes
+
+
+def numbered(header: str, start: int = 1) -> str:
+    """The usual file with row numbers before the record ids."""
+    head, *rows = USUAL.splitlines()
+    return "\n".join([f"{header},{head}", *(f"{n},P{row}" for n, row in enumerate(rows, start)), ""])
+
+
+@pytest.mark.parametrize(
+    "header", ["", " ", "X", "X.1", "V1", "...1", "Unnamed: 0", "0", "#", "No.", "_n", "Record ID"]
+)
+def test_a_first_column_that_no_redcap_field_can_be_is_not_the_record_id(tmp_path: Path, header: str) -> None:
+    with pytest.raises(SourceDataError, match=r"its first column (has no name|is not named like a REDCap field)"):
+        counted(a_file(tmp_path, numbered(header)))
+
+
+@pytest.mark.parametrize("start", [0, 1])
+@pytest.mark.parametrize("header", ["index", "x", "x1", "row", "rownames", "row_number", "obs", "rowid", "level_0"])
+def test_row_numbers_before_the_ids_are_not_the_record_id(tmp_path: Path, header: str, start: int) -> None:
+    with pytest.raises(SourceDataError, match=f"its first column, {header}, holds row numbers"):
+        counted(a_file(tmp_path, numbered(header, start)))
+
+
+def test_combined_checkbox_options_have_their_own_remedy(tmp_path: Path) -> None:
+    study = a_study(riders=RIDER.replace('"rider_a"', '"rider_a(1)"').replace('["0"]', "[]"))
+    with pytest.raises(SourceDataError, match="'Combine checkbox options into single column'"):
+        counted(a_file(tmp_path), study)
+
+
+def test_two_options_with_one_column_are_refused(tmp_path: Path) -> None:
+    boxes = [f'[[riders]]\nkey = "{code}"\nfield = "box({code})"\nagreed = ["1"]\n' for code in ("a-b", "A_b")]
+    with pytest.raises(SourceDataError, match="another option of the study file as one column"):
+        counted(a_file(tmp_path, USUAL.replace("rider_a", "box___a_b")), a_study(riders="".join(boxes)))
+
+
+def test_missing_data_codes_of_the_study_file_are_no_answers(tmp_path: Path) -> None:
+    study = a_study(consents='missing_codes = ["-999"]' + CONSENT)
+    assert counted(a_file(tmp_path, HEADER + "1,2023-09-12,-999,\n"), study)[0].classes == {("pending", "open"): 1}
+
+
+IN_EVENTS = CONSENT + 'events = ["start_arm_1"]\n'
+WITH_EVENTS = USUAL.replace("record_id", f"record_id,{EVENT}").replace(",2023", ",{},2023")
+
+
+@pytest.mark.parametrize("events", [("Start", "Later (Arm 1: A)"), ("later_arm_1", "later_arm_1b"), ("", "")])
+def test_a_file_needs_rows_of_the_events_that_count(tmp_path: Path, events: tuple[str, str]) -> None:
+    study = a_study(consents=IN_EVENTS)
+    counted(a_file(tmp_path, WITH_EVENTS.format("start_arm_1", "later_arm_1")), study)
+    with pytest.raises(SourceDataError, match="no row is of an event that the study file names"):
+        counted(a_file(tmp_path, WITH_EVENTS.format(*events)), study)
+
+
+def test_a_file_needs_its_events_by_name(tmp_path: Path) -> None:
+    with pytest.raises(SourceDataError, match="it has no column redcap_event_name"):
+        counted(a_file(tmp_path), a_study(consents=IN_EVENTS))
+
+
+@pytest.mark.parametrize(("event", "is_refused"), [("later_arm_1b", False), ("Later", True)])
+def test_the_event_of_one_form_alone_may_be_still_to_come(tmp_path: Path, event: str, is_refused: bool) -> None:
+    study = a_study(consents=CONSENT + IN_EVENTS.replace("consent_", "second_"))
+    content = WITH_EVENTS.format(event, event).replace(",consent_date", ",second_date,second_obtained,consent_date")
+    with pytest.raises(SourceDataError) if is_refused else nullcontext():
+        counted(a_file(tmp_path, content.replace(",2023", ",,,2023")), study)
 
 
 def test_a_workbook_under_another_name_is_refused(tmp_path: Path) -> None:

@@ -229,6 +229,17 @@ def test_a_field_or_option_that_does_not_fit_is_named(field: Line, riders: str, 
     assert problem in problems_of(a_project(field), riders=riders)
 
 
+def test_an_option_that_shares_its_column_is_no_answer_to_count() -> None:
+    project = a_project(BOX, columns={"1": "rider_box___1", "2": "rider_box___1"})
+    assert "exports 'rider_box(1)' and 'rider_box(2)' as one column" in problems_of(
+        project, riders=BOX_RIDER.format(code="1")
+    )
+
+
+def test_options_that_share_a_column_do_not_matter_unless_they_are_used() -> None:
+    plan_export(a_study(), a_project(BOX, columns={"1": "rider_box___1", "2": "rider_box___1"}))
+
+
 def test_a_riders_no_that_is_no_longer_an_option_is_no_mismatch() -> None:
     assert plan_of(a_project(a_line("rider_a", kind="radio", choices="1, Yes")))
 

@@ -84,8 +84,8 @@ def test_the_last_row_is_the_sum_of_the_weeks(rows: Rows, counting: Counting) ->
 # The JSON document
 
 KEYS = {
-    "": "schema study cutoff exported_on participants left_out outside taking_part_now weeks totals riders changes "
-    "quality source notes app",
+    "": "schema study cutoff exported_on participants left_out outside working_copies taking_part_now weeks totals "
+    "riders changes quality source notes app",
     "study": "key title start_date time_zone",
     "participants": "total consented declined pending not_counted",
     "totals": "consented riders",

@@ -35,6 +35,12 @@ def changed(study: StudyConfig) -> set[str]:
             {"redcap.time_zone"},
             id="REDCap's time zone",
         ),
+        pytest.param(
+            a_study(consents='missing_codes = ["-99"]' + CONSENT), {"redcap.missing_codes"}, id="missing-data codes"
+        ),
+        pytest.param(
+            a_study(consents="double_data_entry = false" + CONSENT), {"redcap.double_data_entry"}, id="working copies"
+        ),
         pytest.param(a_study(consents=CONSENT.replace('["1"]', '["1", "3"]')), {"consent[1]"}, id="code of a decision"),
         pytest.param(a_study(consents=MORE_FORMS), {"consent[2]"}, id="another form"),
         pytest.param(a_study(riders=RIDER.replace('["0"]', "[]")), {"riders[rider a]"}, id="code of a rider"),
