@@ -116,8 +116,8 @@ def _recruitment(goals: AccrualGoals) -> str:
             "The projection is the range of days that holds the day of the target with a probability of 80%, and the "
             f"middle day. It takes the pace of the last {RATE_WEEKS} complete weeks, and assumes that it goes on: "
             "seasons and planned changes, such as a new site, are not in it. How much the last "
-            f"{SPREAD_WEEKS} weeks differ gives the width; a pace that has clearly changed adds to it. Consents entered "
-            f"late are not corrected for: they make it later. It needs {FEWEST_WEEKS} complete weeks and "
+            f"{SPREAD_WEEKS} weeks differ gives the width; a pace that has clearly changed adds to it. Consents "
+            f"entered late are not corrected for: they make it later. It needs {FEWEST_WEEKS} complete weeks and "
             f"{FEWEST_CONSENTS} consents, and looks ten years ahead. Method: over-dispersed Poisson process, gamma "
             "prior (Anisimov and Fedorov 2007, doi.org/10.1002/sim.2956)."
         )

@@ -189,9 +189,9 @@ def test_each_optional_part_of_the_document_has_its_values() -> None:
 
 
 @pytest.mark.parametrize(("people", "missing"), [(20, "no_projection_because"), (19, "projection")])
-def test_the_document_has_the_projection_or_why_there_is_none(people: int, missing: str) -> None:
-    counting = a_counting(a_study(more="[accrual]\ntarget = 30\n"), a_period("2023-11-05", exported_on="2023-11-06"))
-    rows = [a_row(str(n), consent_date=f"2023-11-{n % 5 + 1:02}") for n in range(people)]
+def test_the_document_projects_from_the_complete_weeks_or_says_why_not(people: int, missing: str) -> None:
+    counting = a_counting(a_study(more="[accrual]\ntarget = 30\n"), a_period("2023-11-06", exported_on="2023-11-06"))
+    rows = [a_row(str(n), consent_date="2023-11-05" if n < people else "2023-11-06") for n in range(people + 5)]
 
     accrual = document(summary_of(*rows, counting=counting))["accrual"]
 
