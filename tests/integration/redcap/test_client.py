@@ -163,7 +163,9 @@ def test_the_wait_that_the_server_asks_for_is_kept_and_the_lease_with_it(
     assert max(later - earlier for earlier, later in pairwise(kept)) <= 60
 
 
-@pytest.mark.parametrize("retry_after", ["1", "nonsense", in_seconds(-300), "-5"])
+@pytest.mark.parametrize(
+    "retry_after", ["1", "nonsense", in_seconds(-300), "-5"], ids=["short", "nonsense", "a past date", "negative"]
+)
 def test_a_wait_is_never_shorter_than_our_own(redcap: Asking, retry_after: str) -> None:
     redcap.server.faults.append(faults.busy(429, retry_after))
     redcap.client.version()
