@@ -417,12 +417,6 @@ def test_a_read_without_a_response_is_repeated(bench: Bench, route: str) -> None
     assert bench.deliver().state == "delivered"
 
 
-def test_a_failing_search_for_a_lost_upload_does_not_end_the_run(bench: Bench) -> None:
-    bench.fail(Fault("lost", "files/upload"), Fault("reset", "files/get_metadata"))
-    bench.folder().put("/Consent.csv", b"a", replaces=None)
-    assert bench.dropbox.revisions("/Consent.csv") == [b"a"]
-
-
 # --- waiting
 
 
@@ -701,13 +695,6 @@ def test_the_final_look_is_repeated_while_dropbox_shows_an_older_state(bench: Be
     assert bench.time.sleeps == [1, 2] * 3
 
 
-def test_a_current_report_is_not_uploaded_again(bench: Bench) -> None:
-    bench.deliver()
-    bench.server.requests.clear()
-    assert bench.deliver().state == "unchanged"
-    assert "files/upload" not in bench.routes()
-
-
 def test_no_delivery_deletes_moves_or_reads_a_file(bench: Bench) -> None:
     bench.fail(Fault("lost", "files/upload", times=2), lock_contention_409())
     bench.deliver()
@@ -719,18 +706,6 @@ def test_a_delivery_makes_one_request_at_a_time(bench: Bench) -> None:
     bench.fail(Fault("hang", seconds=0.02, times=5))
     bench.deliver()
     assert bench.server.most_at_once == 1
-
-
-@pytest.mark.parametrize("done", range(6))
-def test_the_next_run_completes_an_interrupted_one_without_a_second_copy(bench: Bench, done: int) -> None:
-    bench.fail(Fault("reset", "files/upload", skip=done, times=1000))
-    with pytest.raises(DeliveryUnavailableError, match="ConnectionError"):
-        bench.deliver()
-    bench.fail()
-    bench.deliver()
-    assert {path: len(bench.dropbox.revisions(path)) for path in bench.dropbox.files()} == dict.fromkeys(
-        REPORT_PATHS, 1
-    )
 
 
 # --- random faults
