@@ -23,6 +23,7 @@ class Accrual(AccrualGoals):
     agreed: int  # everyone who agreed by the cut-off, dated or not: the approved number limits these
     warning: str  # a sentence, "" for none
     no_rate_because: str | None = None  # why ``needed_per_week`` is None although there is a target date
+    no_projection_because: str | None = None  # why there is no projection although there is a target
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from consent.counting.period import ReportPeriod, Week, WeekChange
+from consent.counting.projection import Projection
 from consent.counting.recruitment import Accrual, RenewalRow
 from consent.studies.model import ListedSite, StudyConfig
 
@@ -72,12 +73,16 @@ class RiderCount:
 
 @dataclass(frozen=True)
 class SiteCount(ListedSite):
-    """The participants of one site; "" for no site. ``recent``: consents in the last complete weeks."""
+    """The participants of one site; "" for no site.
+
+    recent: consents in the last complete weeks. weeks: consents in each week of the report, oldest first.
+    """
 
     participants: int
     consented: int
     taking_part: int
     recent: int
+    weeks: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -141,6 +146,7 @@ class ConsentSummary:
     versions: tuple[VersionCount, ...] | None = None
     withdrawals: Withdrawals | None = None
     accrual: Accrual | None = None
+    projection: Projection | None = None
     renewal: tuple[RenewalRow, ...] | None = None
     changes: Changes | None = None
 

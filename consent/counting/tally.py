@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from consent.counting.columns import Array
 from consent.counting.consents import CONSENTED, DECLINED
 from consent.counting.participants import EXCLUDED, NOT_COUNTED, TAKING_PART
 from consent.counting.riders import AGREED
@@ -35,6 +36,9 @@ class Tally:
     quality: Counter[str] = field(default_factory=Counter)  # by quality code
     taking_part: int = 0  # consented, and neither refused later nor withdrew
     sites: Counter[tuple[str, str]] = field(default_factory=Counter)  # by (site code or "", one of SITE_COUNTS)
+    site_weeks: Counter[tuple[str, int]] = field(
+        default_factory=Counter
+    )  # consented, by (site code or "", week number)
     versions: Counter[str] = field(default_factory=Counter)  # taking part, by the version of the latest agreed consent
     withdrawals: Counter[tuple[str, bool]] = field(default_factory=Counter)  # consented, by (extent, whether undated)
     forms: Counter[int] = field(default_factory=Counter)  # with a row of a form that selects rows, by its position
@@ -71,16 +75,17 @@ def tally_participants(participants: pd.DataFrame, start: date) -> Tally:
         riders=Counter({(key, answer): n for key, given in answers.items() for answer, n in Counter(given).items()}),
         quality=+Counter({name.removeprefix("quality:"): int(participants[name].sum()) for name in flags}),
         taking_part=int(consented["taking_part"].sum()),
-        **_tally_optional(participants, consented),
+        **_tally_optional(participants, consented, weeks),
     )
 
 
-def _tally_optional(participants: pd.DataFrame, consented: pd.DataFrame) -> dict[str, Any]:
+def _tally_optional(participants: pd.DataFrame, consented: pd.DataFrame, weeks: Array) -> dict[str, Any]:
     """Count the columns that only some studies have."""
     forms = {name: int(participants[name].sum()) for name in participants.columns if name.startswith("form:")}
     counts: dict[str, Any] = {"forms": +Counter({int(name.removeprefix("form:")): n for name, n in forms.items()})}
     if "site" in participants:
         counts["sites"] = _tally_sites(participants)
+        counts["site_weeks"] = Counter(zip(consented["site"].tolist(), weeks.tolist(), strict=True))
     if "version" in participants:
         counts["versions"] = Counter(consented.loc[consented["taking_part"], "version"].tolist())
     if "withdrawn" in participants:

@@ -1,12 +1,14 @@
 """Tests of what the terminal shows: the result of a run, and the run history."""
 
 import io
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from consent.cli.console import Screen, closing_sentence, show_runs
@@ -17,6 +19,7 @@ from consent.runs.ledger.record import RunCounts, RunRecord
 from consent.runs.pipeline import RunResult, summarise_file
 from consent.runs.status import REASONS, ShownRun
 from tests.support.builders import a_study
+from tests.support.sample_summaries import CHINESE_LABELS, REAL_LABELS, a_full_summary
 
 EXPORT = (
     "record_id,consent_date,consent_obtained,rider_a\n"
@@ -73,6 +76,17 @@ def test_no_line_is_wider_than_the_terminal(width: int, result: RunResult, many_
     for each in (result, many_riders):
         lines = printed(each, width=width).splitlines()
         assert max(map(len, lines[:-1])) <= width  # the last is one sentence, unwrapped outside a terminal
+
+
+@pytest.mark.parametrize("labels", [REAL_LABELS, CHINESE_LABELS])
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_riders_are_named_by_their_labels_in_full(result: RunResult, labels: tuple[str, ...], width: int) -> None:
+    lines = printed(replace(result, summary=a_full_summary(labels)), width=width).splitlines()
+
+    assert max(map(cell_len, lines[:-1])) <= width
+    letters = "".join("".join(lines).split())
+    assert Counter("".join("".join(labels).split())) <= Counter(letters)
+    assert "ridera" not in letters
 
 
 def test_riders_are_columns_if_they_fit_and_otherwise_a_table_of_their_own(

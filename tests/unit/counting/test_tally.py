@@ -49,11 +49,11 @@ def plain_tally(participants: list[PlainParticipant], counting: Counting) -> Tal
         riders=Counter(pair for who in consented for pair in zip(keys, who.riders, strict=True)),
         quality=Counter(code for who in participants for code in who.quality),
         taking_part=sum(who.taking_part for who in participants),
-        **plain_optional(participants),
+        **plain_optional(participants, counting),
     )
 
 
-def plain_optional(participants: list[PlainParticipant]) -> dict[str, Any]:
+def plain_optional(participants: list[PlainParticipant], counting: Counting) -> dict[str, Any]:
     """Count the columns that only some studies have."""
     counts: dict[str, Any] = {}
     optional = [who.optional for who in participants]
@@ -65,6 +65,9 @@ def plain_optional(participants: list[PlainParticipant]) -> dict[str, Any]:
             "taking_part": [who for who in inside if who.taking_part],
             "recent": [who for who in inside if who.optional["recent"]],
         }
+        counts["site_weeks"] = Counter(
+            (who.optional["site"], (who.consented_on - counting.period.start).days // 7) for who in counted["consented"]
+        )
         counts["sites"] = Counter((who.optional["site"], what) for what, some in counted.items() for who in some)
     if "version" in optional[0]:
         counts["versions"] = Counter(who.optional["version"] for who in participants if who.taking_part)

@@ -189,7 +189,7 @@ def test_each_optional_part_of_the_document_has_its_values() -> None:
 
 
 def test_a_site_of_the_document_has_its_numbers() -> None:
-    numbers = {"participants": 1, "consented": 1, "taking_part": 1, "recent": 1}
+    numbers = {"participants": 1, "consented": 1, "taking_part": 1, "recent": 1, "weeks": [1, 0, 0]}
 
     assert with_every_part()["sites"] == [
         {"code": "n", "label": "North", "opened": "2023-09-11", **numbers},
