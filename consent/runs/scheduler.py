@@ -94,20 +94,27 @@ def new_record(
 
 
 def request_run(
-    ledger: RunLedger, study: StudyConfig, request: RunRequest, now: datetime, *, sandbox: bool, nonce: str
+    ledger: RunLedger,
+    study: StudyConfig,
+    request: RunRequest,
+    now: datetime,
+    *,
+    sandbox: bool,
+    nonce: str,
+    trigger: Trigger = "http",
 ) -> QueuedRun:
     """Record a run that a person requests over HTTP; an equal open run is returned instead."""
     ledger.first_seen(study.key, now)
-    wanted = new_record(study, request, "http", now, sandbox=sandbox, nonce=nonce)
+    wanted = new_record(study, request, trigger, now, sandbox=sandbox, nonce=nonce)
     for record in ledger.runs(study.key, since=now - _LOOK_BACK):
         is_same = record.request == wanted.request and record.sandbox == sandbox
         if record.is_open and is_same and _is_queueable(record):
             again = _queued_again(ledger, record, ledger.lease_of(study.key), now)
-            return QueuedRun(again or record, next(iter(_messages("http", [again])), None))
+            return QueuedRun(again or record, next(iter(_messages(trigger, [again])), None))
     added = ledger.add(wanted)
     if added is None:
         raise RecordChangedError(f"Another run has the id {wanted.run_id}.", "Request the run again.")
-    return QueuedRun(added, _messages("http", [added])[0])
+    return QueuedRun(added, _messages(trigger, [added])[0])
 
 
 def _due_messages(
@@ -147,11 +154,11 @@ def _queued_again(ledger: RunLedger, record: RunRecord, lease: LeaseRecord | Non
     """Return the record, to be queued again; None unless it is stuck, or if another process queued it."""
     if not is_stuck(record, lease, now):
         return None
-    return ledger.put_record(replace(record, state="requested", queued_at=now))
+    return ledger.put_record(replace(record, state="requested", queued_at=now, tries=0))
 
 
 def _reopened(ledger: RunLedger, record: RunRecord, now: datetime) -> RunRecord | None:
-    fresh = replace(record, state="requested", requested_at=now, queued_at=now, finished_at=None)
+    fresh = replace(record, state="requested", requested_at=now, queued_at=now, tries=0, finished_at=None)
     return ledger.put_record(replace(fresh, reason="", what="", fix=""))
 
 
