@@ -17,6 +17,7 @@ from consent.app.page_model import charts_of, latest_weeks, sections_of, web_add
 from consent.app.sign_in import LOGIN_PATH, LOGOUT_PATH, PAGE_PATH, Person
 from consent.dates import long_day, short_day, weekday_of
 from consent.errors import ConfigurationError
+from consent.reports.charts import HEIGHT, MARK, WIDTH
 from consent.reports.figures import figures
 from consent.reports.headline import news, totals_sentence, warning
 from consent.reports.wording import cell_text
@@ -67,6 +68,9 @@ def study_page(overview: StudyOverview, folder_url: str, visit: Visit | None = N
         totals_sentence=totals_sentence,
         address=lambda file: None if overview.sandbox else web_address(file, folder_url),
         queue_tries=QUEUE_TRIES,
+        chart_width=WIDTH,
+        chart_height=HEIGHT,
+        chart_mark=MARK,
         local=lambda instant: _local(instant, zone),
         clock=lambda instant: f"{instant.astimezone(zone):%H:%M}",
         due=lambda monday: f"{due_at(study, monday).astimezone(zone):%H:%M}",
@@ -109,7 +113,7 @@ def page_headers(*, refreshed: bool = False, signed_in: bool = False) -> dict[st
     return {
         "Content-Security-Policy": (
             f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; "
-            f"form-action {"'self'" if signed_in else "'none'"}; frame-ancestors 'none'"
+            f"form-action '{'self' if signed_in else 'none'}'; frame-ancestors 'none'"
         ),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "same-origin" if signed_in else "no-referrer",
@@ -125,7 +129,11 @@ def _local(instant: datetime, zone: ZoneInfo) -> str:
 
 
 def _render(template: str, **values: Any) -> str:
-    return _environment().get_template(template).render(version=__version__, logout=_LOGOUT, **values)
+    return (
+        _environment()
+        .get_template(template)
+        .render(version=__version__, **{"logout": _LOGOUT, "visit": None, **values})
+    )
 
 
 @cache

@@ -77,7 +77,7 @@ def parse_form(headers: Mapping[str, str], body: bytes) -> dict[str, str]:
 def ensure_token(token: str, key: str, person: Person, study: str, now: datetime) -> None:
     """Raise ForeignRequestError unless the page gave this person the token today or yesterday."""
     valid = [form_token(key, person, study, day) for day in (now, now - timedelta(days=1))]
-    if not any([hmac.compare_digest(token.encode(), one.encode()) for one in valid]):
+    if not any(hmac.compare_digest(token.encode(), one.encode()) for one in valid):
         raise _foreign()
 
 

@@ -55,12 +55,8 @@ def dropbox_folder_url(settings: Settings) -> str:
     """Return the address at which people see the folder where the paths of delivered files start."""
     url = settings.get("DROPBOX_FOLDER_URL") or "https://www.dropbox.com/home"
     parts = split_url(url)
-    if (
-        parts is None
-        or f"{parts.scheme}://{parts.netloc}" != "https://www.dropbox.com"
-        or parts.query
-        or parts.fragment
-    ):
+    is_dropbox = parts is not None and (parts.scheme, parts.netloc) == ("https", "www.dropbox.com")
+    if parts is None or not is_dropbox or parts.query or parts.fragment:
         fix = "Open the folder at dropbox.com and copy its address: https://www.dropbox.com/home/Apps/..."
         raise _error("DROPBOX_FOLDER_URL is not the address of a folder at dropbox.com.", fix)
     return url.rstrip("/")

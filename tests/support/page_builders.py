@@ -75,7 +75,7 @@ def an_overview(**changes: Any) -> StudyOverview:
         is_due=False,
         is_late=False,
         report=report,
-        before=before,
+
         runs=(ShownRun(report, "delivered"), ShownRun(before, "delivered")),
         run_count=2,
     )
@@ -100,7 +100,7 @@ def an_odd_overview() -> StudyOverview:
 
 def an_empty_overview() -> StudyOverview:
     """A study that has never been reported on."""
-    return an_overview(report=None, before=None, runs=(), run_count=0)
+    return an_overview(report=None, runs=(), run_count=0)
 
 
 def the_studies_page() -> str:
