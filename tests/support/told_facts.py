@@ -208,10 +208,13 @@ def of_page(sample: str) -> Facts:
     kept = a_page_report(cutoff=summary.period.cutoff, counts=totals_of(summary), week_counts=weeks_of(summary))
     html = html_of(an_overview(study=summary.study, report=kept))
     rows = {row[0]: row[1:] for row in Rows(html).rows if row}
+    agreed = {
+        row[0]: row[-1].split()[0] for row in Rows(html).rows if row and re.fullmatch("[0-9,]+ of [0-9,]+", row[-1])
+    }
     days = {week.first_day: days_of(week, summary.period.cutoff) for week in summary.weeks[-12:]}
     figures = re.findall(r"<dt>([^<]+?)(?: <span[^/]*</span>)?</dt><dd>([\d,]+)</dd>", html.replace("\n", ""))
     facts: Facts = {("total",): number_in(rows[days[summary.weeks[-1].first_day]][-1])}
-    facts |= {("total", rider.key): number_in(rows[rider.label.strip()][1].split()[0]) for rider in summary.riders}
+    facts |= {("total", rider.key): number_in(agreed[rider.label.strip()]) for rider in summary.riders}
     facts |= {("row", name.capitalize()): number_in(n) for name, n in figures if name == "still taking part"}
     for site in summary.sites or ():
         shown = [number_in(text) for text in rows[site.label.strip()] if re.fullmatch(r"[\d,]+", text)]
