@@ -1,6 +1,7 @@
 """Simulate the platform's built-in authentication with Entra, in front of a local host.
 
-It signs in everyone who opens ``/.auth/login/aad``. As on the platform, no client can set the headers that name a person.
+It signs in everyone who opens ``/.auth/login/aad``. As on the platform, no client can set the
+headers that name a person.
 https://learn.microsoft.com/azure/app-service/configure-authentication-user-identities
 """
 
