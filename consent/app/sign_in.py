@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
+from consent.config.checks import split_url
 from consent.config.settings import LOOPBACK_HOSTS, Settings
 from consent.errors import ForeignRequestError, NoSignInError, NotSignedInError
 
@@ -62,11 +63,12 @@ def parse_form(headers: Mapping[str, str], body: bytes) -> dict[str, str]:
 
     Browsers name the origin of every form: https://fetch.spec.whatwg.org/#origin-header
     """
-    origin = urlsplit(headers.get("origin", ""))
-    is_own = origin.netloc != "" and origin.netloc == headers.get("host")
+    origin = split_url(headers.get("origin", ""))
+    if origin is None or not origin.netloc or origin.netloc != headers.get("host"):
+        raise _foreign()
     is_safe = origin.scheme == "https" or (origin.scheme == "http" and origin.hostname in LOOPBACK_HOSTS)
     is_form = headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM
-    if not (is_own and is_safe and is_form) or headers.get("sec-fetch-site", "same-origin") != "same-origin":
+    if not (is_safe and is_form) or headers.get("sec-fetch-site", "same-origin") != "same-origin":
         raise _foreign()
     fields = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True) if len(body) <= _MOST_FORM_BYTES else []
     if sorted(name for name, _ in fields) != ["study", "token"]:

@@ -1,4 +1,4 @@
-"""Tests of the page in a browser behind the platform's simulated sign-in, from the offer to sign in to a started run."""
+"""Tests of the page in a browser behind a simulated sign-in, from the offer to sign in to a started run."""
 
 from collections.abc import Iterator
 from contextlib import closing
