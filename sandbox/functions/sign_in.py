@@ -9,7 +9,7 @@ import base64
 import json
 import uuid
 from dataclasses import replace
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 from sandbox.server import App, Request, Response
 
@@ -37,16 +37,11 @@ class SignIn:
 
     def answer(self, request: Request) -> Response:
         """Sign in or out, or pass a request on with who sent it."""
-        query = parse_qs(request.query)
-        if request.path == "/.auth/login/aad":
-            return _redirect(query["post_login_redirect_uri"][0], f"{self._session}; Path=/; HttpOnly; SameSite=Lax")
-        if request.path == "/.auth/logout":
-            return _redirect(query["post_logout_redirect_uri"][0], "AppServiceAuthSession=; Path=/; Max-Age=0")
+        if request.path.startswith("/.auth/log"):
+            session = self._session if request.path == "/.auth/login/aad" else "AppServiceAuthSession="
+            (address,) = dict(parse_qsl(request.query)).values()
+            return Response(302, {"Location": address, "Set-Cookie": f"{session}; Path=/; HttpOnly; SameSite=Lax"})
         headers = {name: value for name, value in request.headers.items() if not name.startswith(_PREFIX)}
         if self._session in headers.pop("cookie", "").split("; "):
             headers[_PREFIX] = principal(self._name)
         return self._behind.answer(replace(request, headers=headers))
-
-
-def _redirect(address: str, cookie: str) -> Response:
-    return Response(302, {"Location": address, "Set-Cookie": cookie})
