@@ -112,7 +112,7 @@ resource signIn 'Microsoft.Web/sites/config@2024-04-01' = if (!empty(signInClien
           clientSecretSettingName: 'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID'
           openIdIssuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
         }
-        validation: { allowedAudiences: [ signInClientId, 'api://${signInClientId}' ] }
+        validation: { allowedAudiences: [ signInClientId ] }
       }
     }
     login: { tokenStore: { enabled: false } }
