@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from consent.runs.ledger.record import RunRecord
 from consent.runs.ledger.sqlite import SqliteLedger
 from sandbox.functions.sign_in import principal
 from tests.support.functions_runtime import Answer, Invocation, RunningApp, deployed_copy, running_app
@@ -39,10 +38,6 @@ class Site:
     def press(self, headers: dict[str, str], token: str) -> Invocation:
         """Send the form of the page."""
         return self.app.post("run_now", PAGE, f"study=adults&token={token}".encode(), headers=headers)
-
-    def runs(self) -> list[RunRecord]:
-        """The runs of all studies."""
-        return self.ledger.runs()
 
 
 def answer_of(invocation: Invocation) -> Answer:
@@ -97,14 +92,14 @@ def test_without_a_principal_the_page_only_offers_to_sign_in_and_starts_nothing(
     opened, pressed = site.open(headers), site.press(FORM | headers, token)
 
     assert (opened.status, "/.auth/login/aad" in opened.body, "OBRI" in opened.body) == (401, True, False)
-    assert (answer_of(pressed).status, pressed.outputs, site.runs()) == (401, {}, [])
+    assert (answer_of(pressed).status, pressed.outputs, site.ledger.runs()) == (401, {}, [])
 
 
 def test_without_sign_in_forged_headers_open_nothing(keys_only: Site) -> None:
     opened, pressed = keys_only.open(ADA), keys_only.press(FORM | ADA, "0" * 64)
 
     assert (opened.status, opened.json()["code"]) == (404, "no-sign-in")
-    assert (answer_of(pressed).status, pressed.outputs, keys_only.runs()) == (404, {}, [])
+    assert (answer_of(pressed).status, pressed.outputs, keys_only.ledger.runs()) == (404, {}, [])
 
 
 def test_the_button_queues_one_run_however_often_it_is_pressed(site: Site) -> None:
@@ -112,7 +107,7 @@ def test_the_button_queues_one_run_however_often_it_is_pressed(site: Site) -> No
 
     first, again = (site.press(FORM | ADA, token) for _ in range(2))
 
-    (run,) = site.runs()
+    (run,) = site.ledger.runs()
     assert [answer_of(one).status for one in (first, again)] == [303, 303]
     assert answer_of(first).headers["Location"] == "/api/page?study=adults"
     assert (run.trigger, run.state, run.accept_drop, run.dry_run) == ("page", "requested", False, False)
@@ -122,27 +117,13 @@ def test_the_button_queues_one_run_however_often_it_is_pressed(site: Site) -> No
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [
-        {"origin": "https://evil.example.org"},
-        {"origin": "null"},
-        {"origin": ""},
-        {"sec-fetch-site": "cross-site"},
-        {"content-type": "application/json"},
-        {"x-ms-client-principal": principal("Eve")},
-    ],
+    ("changes", "token"),
+    [({"origin": "null"}, None), ({"x-ms-client-principal": principal("Eve")}, None), ({}, "0" * 64), ({}, "")],
 )
 def test_a_request_that_the_page_did_not_send_for_this_person_starts_nothing(
-    site: Site, changes: dict[str, str]
+    site: Site, changes: dict[str, str], token: str | None
 ) -> None:
-    pressed = site.press(FORM | ADA | changes, token_in(site.open(ADA)))
+    pressed = site.press(FORM | ADA | changes, token_in(site.open(ADA)) if token is None else token)
 
     assert (answer_of(pressed).status, answer_of(pressed).json()["code"]) == (403, "foreign-request")
-    assert (pressed.outputs, site.runs()) == ({}, [])
-
-
-@pytest.mark.parametrize("token", ["", "0" * 64])
-def test_a_wrong_token_starts_nothing(site: Site, token: str) -> None:
-    pressed = site.press(FORM | ADA, token)
-
-    assert (answer_of(pressed).status, pressed.outputs, site.runs()) == (403, {}, [])
+    assert (pressed.outputs, site.ledger.runs()) == ({}, [])
