@@ -51,6 +51,17 @@ def root_namespace(settings: Settings) -> str | None:
     return given
 
 
+def dropbox_folder_url(settings: Settings) -> str:
+    """Return the address at which people see the folder where the paths of delivered files start."""
+    url = settings.get("DROPBOX_FOLDER_URL") or "https://www.dropbox.com/home"
+    parts = split_url(url)
+    is_dropbox = parts is not None and (parts.scheme, parts.netloc) == ("https", "www.dropbox.com")
+    if parts is None or not is_dropbox or parts.query or parts.fragment:
+        fix = "Open the folder at dropbox.com and copy its address: https://www.dropbox.com/home/Apps/..."
+        raise _error("DROPBOX_FOLDER_URL is not the address of a folder at dropbox.com.", fix)
+    return url.rstrip("/")
+
+
 def heartbeat_url(settings: Settings) -> str | None:
     """Return the address to request once every report is delivered; None without a monitor.
 

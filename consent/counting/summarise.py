@@ -6,9 +6,10 @@ from consent.counting.consents import CONSENTED, DECLINED, NOT_COUNTED_REASONS
 from consent.counting.participants import COPY, LEFT_OUT, NOT_COUNTED, NOT_STARTED, OUTSIDE, PENDING, QUALITY_CODES
 from consent.counting.period import ReportPeriod, Week
 from consent.counting.projection import Projection, project
-from consent.counting.recruitment import Accrual, measure_accrual, renewal_table
+from consent.counting.recruitment import measure_accrual, renewal_table
 from consent.counting.riders import ANSWERS
 from consent.counting.summary import (
+    Accrual,
     ConsentSummary,
     Participants,
     RiderCount,

@@ -11,7 +11,7 @@ from math import ceil
 
 from consent.counting.period import DRAWN_WEEKS, RATE_WEEKS, average_per_week
 from consent.counting.projection import Projection
-from consent.counting.summary import ConsentSummary, WeekCount
+from consent.counting.summary import OpeningNumbers, WeekCount
 from consent.dates import WEEK, date_range, short_day
 from consent.reports.headline import progress
 from consent.reports.wording import share_words
@@ -87,18 +87,18 @@ class Plot:
     keys: tuple[tuple[str, Label], ...] = ()
 
 
-def drawn_weeks(summary: ConsentSummary) -> tuple[WeekCount, ...]:
+def drawn_weeks(summary: OpeningNumbers) -> tuple[WeekCount, ...]:
     """Return the weeks that the chart of consents per week shows."""
     return summary.weeks[-DRAWN_WEEKS:]
 
 
-def weekly_averages(summary: ConsentSummary) -> list[float | None]:
+def weekly_averages(summary: OpeningNumbers) -> list[float | None]:
     """Return for each week the mean of the 12 complete weeks up to it; None for an incomplete week or too few."""
     counts = [week.consented for week in summary.weeks]
     return [average_per_week(counts[: n + 1]) if week.complete else None for n, week in enumerate(summary.weeks)]
 
 
-def planned_total(summary: ConsentSummary, day: date) -> float | None:
+def planned_total(summary: OpeningNumbers, day: date) -> float | None:
     """Return the consents planned up to a day: a straight line from 0 at the start to the target on its date."""
     accrual, start = summary.accrual, summary.period.start
     if accrual is None or accrual.target is None or accrual.target_date is None:
@@ -107,7 +107,7 @@ def planned_total(summary: ConsentSummary, day: date) -> float | None:
     return accrual.target * min(1.0, ((day - start).days + 1) / days)
 
 
-def goal_lines(summary: ConsentSummary) -> list[tuple[str, int]]:
+def goal_lines(summary: OpeningNumbers) -> list[tuple[str, int]]:
     """Return the target, if it has no date and so no planned line, and the approved number, where configured.
 
     The approved number is compared with everyone who agreed, whom the chart does not show, so its label counts them.
@@ -124,7 +124,7 @@ def goal_lines(summary: ConsentSummary) -> list[tuple[str, int]]:
 # Geometry
 
 
-def weekly_plot(summary: ConsentSummary) -> Plot:
+def weekly_plot(summary: OpeningNumbers) -> Plot:
     """Return bars of consents per week, and their 12-week average as a line."""
     weeks = drawn_weeks(summary)
     means = weekly_averages(summary)[-len(weeks) :]
@@ -142,7 +142,7 @@ def weekly_plot(summary: ConsentSummary) -> Plot:
     return scale.plot(bars, [Path("average", average)], labels)
 
 
-def total_plot(summary: ConsentSummary) -> Plot:
+def total_plot(summary: OpeningNumbers) -> Plot:
     """Return the line of all consents to date, beside what is planned, projected and approved."""
     weeks, period, accrual, projection = summary.weeks, summary.period, summary.accrual, summary.projection
     days = [period.start, *(min(week.last_day, period.cutoff) + timedelta(days=1) for week in weeks)]
@@ -246,7 +246,7 @@ def _keys(texts: dict[str, str]) -> list[tuple[str, Label]]:
 # In words
 
 
-def weekly_alt(summary: ConsentSummary) -> str:
+def weekly_alt(summary: OpeningNumbers) -> str:
     """Return the text alternative of the chart of consents per week."""
     complete = [week for week in drawn_weeks(summary) if week.complete]
     text = "Bars of consents per week: no week is complete yet."
@@ -262,7 +262,7 @@ def weekly_alt(summary: ConsentSummary) -> str:
     return " ".join([text, *line, *marks])
 
 
-def cumulative_alt(summary: ConsentSummary) -> str:
+def cumulative_alt(summary: OpeningNumbers) -> str:
     """Return the text alternative of the chart of consents to date."""
     first, cutoff, accrual = summary.weeks[0].first_day, summary.period.cutoff, summary.accrual
     number = summary.participants.consented
@@ -276,7 +276,7 @@ def cumulative_alt(summary: ConsentSummary) -> str:
     return " ".join([*lines, *([f"Level lines: {', '.join(goals)}."] if goals else [])])
 
 
-def riders_alt(summary: ConsentSummary) -> str:
+def riders_alt(summary: OpeningNumbers) -> str:
     """Return the text alternative of the chart of the riders' answers."""
     number, answers = len(summary.riders), ", ".join(answers_shown(summary))
     text = f"Stacked bars of the answers to {number} optional consent{'' if number == 1 else 's'}: {answers}."
@@ -289,7 +289,7 @@ def riders_alt(summary: ConsentSummary) -> str:
     return f"{text} Agreement ranges from {share_words(least)} ({lowest}) to {share_words(most)} ({highest})."
 
 
-def answers_shown(summary: ConsentSummary) -> tuple[str, ...]:
+def answers_shown(summary: OpeningNumbers) -> tuple[str, ...]:
     """Return the answers that the chart of the riders shows; "declined" only where a rider has a code for it."""
     declined = ("declined",) if any(rider.can_decline for rider in summary.riders) else ()
     return ("agreed", *declined, "not answered")

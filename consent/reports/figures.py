@@ -6,8 +6,7 @@ from datetime import date
 from itertools import islice
 
 from consent.counting.period import RATE_WEEKS
-from consent.counting.recruitment import Accrual
-from consent.counting.summary import ConsentSummary
+from consent.counting.summary import Accrual, OpeningNumbers
 from consent.dates import short_day
 from consent.reports.headline import compared_with, days_of
 from consent.reports.wording import NO_NUMBER, share_words
@@ -22,7 +21,7 @@ class Figure:
     detail: str = ""
 
 
-def figures(summary: ConsentSummary) -> tuple[Figure, ...]:
+def figures(summary: OpeningNumbers) -> tuple[Figure, ...]:
     """Return three figures, and up to three of recruitment."""
     people = summary.participants
     left = people.consented - summary.taking_part
@@ -40,7 +39,7 @@ def month_of(day: date) -> str:
     return short_day(day).partition(" ")[2]
 
 
-def _new(summary: ConsentSummary) -> Figure:
+def _new(summary: OpeningNumbers) -> Figure:
     complete = [week for week in summary.weeks if week.complete]
     if not complete:
         return Figure(NO_NUMBER, "no week is complete yet")
@@ -49,7 +48,7 @@ def _new(summary: ConsentSummary) -> Figure:
     return Figure(f"{counts[-1]:,}", f"new in the week of {days}", compared_with(counts))
 
 
-def _recruitment(summary: ConsentSummary, accrual: Accrual) -> Iterator[Figure]:
+def _recruitment(summary: OpeningNumbers, accrual: Accrual) -> Iterator[Figure]:
     consented, recent, needed = summary.participants.consented, accrual.recent_per_week, accrual.needed_per_week
     if accrual.target:
         until = f" by {short_day(accrual.target_date)}" if accrual.target_date else ""

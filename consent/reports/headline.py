@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from consent.counting.period import RATE_WEEKS, ReportPeriod, WeekChange, average_per_week
-from consent.counting.summary import Changes, ConsentSummary, WeekCount
+from consent.counting.summary import Changes, ConsentSummary, OpeningNumbers, WeekCount
 from consent.dates import WEEK, date_range, long_day, partial_week_note, short_day, weekday_of
 from consent.studies.fingerprints import changed_rules_sentence
 from consent.studies.schedule import GRACE, due_at
@@ -28,13 +28,13 @@ def headline(summary: ConsentSummary) -> tuple[str, ...]:
     )
 
 
-def news(summary: ConsentSummary) -> tuple[str, ...]:
+def news(summary: OpeningNumbers) -> tuple[str, ...]:
     """Return the sentences of the headline that no figure of ``figures.py`` shows, without the warning."""
     cutoff = summary.period.cutoff
     return _since_last(summary.changes, cutoff), *_running(summary), *_restated(summary.changes, cutoff)
 
 
-def warning(summary: ConsentSummary) -> str:
+def warning(summary: OpeningNumbers) -> str:
     """Return the warning about the approved number, "" for none."""
     return summary.accrual.warning if summary.accrual else ""
 
@@ -95,7 +95,7 @@ def days_of(week: WeekCount | WeekChange, cutoff: date) -> str:
     return date_range(week.first_day, week.last_day, relative_to=cutoff)
 
 
-def _running(summary: ConsentSummary) -> tuple[str, ...]:
+def _running(summary: OpeningNumbers) -> tuple[str, ...]:
     """The week in progress, if there is one."""
     return tuple(
         f"{week.consented:,} so far in the week of {days_of(week, summary.period.cutoff)} "

@@ -118,3 +118,7 @@ class Section:
     only: Medium | None = None
     narrow: bool = False
     shape: Shape = Shape.PLAIN
+
+    def shown_in(self, medium: Medium) -> "Section":
+        """Return the section with what a medium shows of its table; without a table if that has no rows."""
+        return replace(self, table=self.table.shown_in(medium) if self.table and self.table.rows else None)

@@ -5,11 +5,19 @@ from datetime import date
 
 from consent.counting.period import DRAWN_WEEKS, RATE_WEEKS, RECENT_WEEKS, Week
 from consent.counting.projection import Projection
-from consent.counting.recruitment import Accrual, RenewalRow
-from consent.counting.summary import ConsentSummary, RiderCount, SiteCount, VersionCount, Withdrawals
+from consent.counting.summary import (
+    Accrual,
+    ConsentSummary,
+    RenewalRow,
+    RiderCount,
+    SiteCount,
+    VersionCount,
+    Withdrawals,
+)
 from consent.dates import date_range, short_day
 from consent.reports.model import Cell, ChartKind, Column, Medium, Row, Section, Share, Table, columns_of
 from consent.reports.wording import NO_NUMBER, REFUSALS_NOT_RECORDED
+from consent.studies.model import SiteRules
 
 RIDERS, SITES, SITE_WEEKS, PROJECTION = "Riders", "Sites", "Site weeks", "Projection"
 TREND = f"Trend, {DRAWN_WEEKS} weeks"
@@ -64,10 +72,10 @@ def riders_section(riders: tuple[RiderCount, ...]) -> Section:
     )
 
 
-def sites_section(counts: tuple[SiteCount, ...], summary: ConsentSummary) -> Section:
+def sites_section(counts: tuple[SiteCount, ...], weeks: Sequence[Week], rules: SiteRules | None) -> Section:
     """Return the people of each site, which add up to everybody."""
-    workbook, by_group = Medium.WORKBOOK, summary.study.sites is not None and summary.study.sites.by is None
-    complete = [week for week in summary.weeks if week.complete][-RECENT_WEEKS:]
+    workbook, by_group = Medium.WORKBOOK, rules is not None and rules.by is None
+    complete = [week for week in weeks if week.complete][-RECENT_WEEKS:]
     days = date_range(complete[0].first_day, complete[-1].last_day) if complete else "none yet"
     recent = (
         f"Consents in the last {RECENT_WEEKS} complete weeks ({days})",

@@ -82,7 +82,7 @@ def _content(summary: ConsentSummary) -> dict[str, Any]:
 
 
 def _section(section: Section, summary: ConsentSummary) -> dict[str, Any]:
-    table = section.table.shown_in(Medium.PDF) if section.table and section.table.rows else None
+    table = section.shown_in(Medium.PDF).table
     return {
         "heading": section.heading,
         "sentences": section.sentences,

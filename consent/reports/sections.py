@@ -1,6 +1,6 @@
 """Summary -> the sections of a report, in order. Every number is one of the summary's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from itertools import accumulate
 
@@ -46,16 +46,16 @@ def sections(summary: ConsentSummary) -> Iterator[Section]:
     yield Section("Consents to date", chart=ChartKind.TO_DATE, narrow=True)
     yield _weeks(summary)
     if summary.riders:
-        yield _shares(summary.riders)
+        yield shares_section(summary.riders)
     if summary.sites:
-        yield sites_section(summary.sites, summary)
+        yield sites_section(summary.sites, summary.weeks, summary.study.sites)
         yield site_weeks_section(summary.sites, summary.weeks)
-    yield _review(summary)
+    yield review_section(summary.quality)
     yield _classes(summary)
     if summary.riders:
         yield riders_section(summary.riders)
     if summary.changes and summary.changes.since:
-        yield _changes(summary.changes, summary.changes.since, summary.period.cutoff)
+        yield changes_section(summary.changes, summary.changes.since, summary.period.cutoff)
     yield from optional_sections(summary)
 
 
@@ -118,16 +118,17 @@ def _marked(week: WeekCount, summary: ConsentSummary) -> str:
     return days_of(week, summary.period.cutoff) + ("" if week.complete else "*")
 
 
-def _shares(riders: tuple[RiderCount, ...]) -> Section:
+def shares_section(riders: tuple[RiderCount, ...]) -> Section:
     """The riders at a glance; the section of their answers has every number."""
     rows: list[Row] = [
         (r.label, NO_NUMBER if r.uptake is None else Share(r.uptake), f"{r.agreed:,} of {r.offered:,}") for r in riders
     ]
-    table = Table(columns_of("Optional consent", "", "Agreed of those offered it"), rows)
+    table = Table(columns_of("Optional consent", "Uptake", "Agreed of those offered it"), rows)
     return Section("Agreement to each optional consent", table=table, only=Medium.PDF, shape=Shape.SHARES)
 
 
-def _changes(changes: Changes, since: date, cutoff: date) -> Section:
+def changes_section(changes: Changes, since: date, cutoff: date) -> Section:
+    """Return the complete weeks with a new count since the last report."""
     rows: list[Row] = [
         (days_of(week, cutoff), week.before, week.now, Change(week.now - week.before)) for week in changes.weeks
     ]
@@ -178,10 +179,11 @@ def _classes(summary: ConsentSummary) -> Section:
     )
 
 
-def _review(summary: ConsentSummary) -> Section:
+def review_section(quality: Mapping[str, int]) -> Section:
+    """Return how many participants a data manager should review, and why."""
     sentence = "A data manager should review these participants. One participant may be on several lines."
     columns = (*columns_of("Reason", "Participants"), Column("Code", only=Medium.WORKBOOK))
-    rows = [(REASONS[code], n, code) for code, n in summary.quality.items()]
+    rows = [(REASONS[code], n, code) for code, n in quality.items()]
     return Section(
         RECORDS_TO_REVIEW,
         (sentence if rows else "There are no records to review.",),

@@ -46,15 +46,19 @@ def all_reported(ledger: RunLedger, studies: Studies, now: datetime, *, sandbox:
     )
 
 
-def awaited_monday(study: StudyConfig, records: Iterable[RunRecord], now: datetime, *, sandbox: bool) -> date:
+def awaited_monday(
+    study: StudyConfig, records: Iterable[RunRecord], first_seen: datetime, now: datetime, *, sandbox: bool
+) -> date:
     """Return the Monday whose report comes next: the latest one until it is reported, then the one after.
 
-    Before the study's first day it is the first Monday from that day on. records: the study's runs of the last week.
+    Before the study's first day it is the first Monday from that day on, and never one that was due before the study
+    was first seen. records: the study's runs of the last week.
     """
     monday = latest_monday(study, now)
     if monday < study.start_date:
         return study.start_date + timedelta(days=-study.start_date.weekday() % 7)
-    return monday + WEEK if is_reported(records, monday, sandbox=sandbox) else monday
+    is_done = is_reported(records, monday, sandbox=sandbox)
+    return monday if not is_done and _was_known(due_at(study, monday), first_seen, now) else monday + WEEK
 
 
 def is_reported(records: Iterable[RunRecord], monday: date, *, sandbox: bool) -> bool:
@@ -145,8 +149,11 @@ def _will_report(record: RunRecord, monday: date, lease: LeaseRecord | None, now
 
 
 def _is_overdue(due: datetime, first_seen: datetime, now: datetime) -> bool:
-    was_known = first_seen <= due or first_seen > now + CLOCK_DIFFERENCE
-    return was_known and now > due + GRACE
+    return _was_known(due, first_seen, now) and now > due + GRACE
+
+
+def _was_known(due: datetime, first_seen: datetime, now: datetime) -> bool:
+    return first_seen <= due or first_seen > now + CLOCK_DIFFERENCE
 
 
 def _within(length: timedelta, instant: datetime | None, now: datetime) -> bool:

@@ -94,7 +94,13 @@ def new_record(
 
 
 def request_run(
-    ledger: RunLedger, study: StudyConfig, request: RunRequest, now: datetime, *, sandbox: bool
+    ledger: RunLedger,
+    study: StudyConfig,
+    request: RunRequest,
+    now: datetime,
+    *,
+    sandbox: bool,
+    trigger: Trigger = "http",
 ) -> QueuedRun:
     """Record a run that a person requests over HTTP; an equal open run is returned instead.
 
@@ -109,15 +115,15 @@ def request_run(
             continue
         if record.is_open:
             again = _queued_again(ledger, record, ledger.lease_of(study.key), now)
-            return QueuedRun(again or record, next(iter(_messages("http", [again])), None))
-        if record.trigger == "http":
+            return QueuedRun(again or record, next(iter(_messages(trigger, [again])), None))
+        if record.trigger in ("http", "page"):
             previous = previous or record.run_id
     while True:
         run_id = repeated_id(request, previous, sandbox=sandbox)
-        added = ledger.add(new_record(run_id, study, request, "http", now, sandbox=sandbox))
+        added = ledger.add(new_record(run_id, study, request, trigger, now, sandbox=sandbox))
         found = added or ledger.read(run_id)
         if found is not None and found.is_open:
-            return QueuedRun(found, next(iter(_messages("http", [added])), None))
+            return QueuedRun(found, next(iter(_messages(trigger, [added])), None))
         previous = run_id  # that run has ended
 
 
@@ -158,11 +164,11 @@ def _queued_again(ledger: RunLedger, record: RunRecord, lease: LeaseRecord | Non
     """Return the record, to be queued again; None unless it is stuck, or if another process queued it."""
     if not is_stuck(record, lease, now):
         return None
-    return ledger.put_record(replace(record, state="requested", queued_at=now))
+    return ledger.put_record(replace(record, state="requested", queued_at=now, tries=0))
 
 
 def _reopened(ledger: RunLedger, record: RunRecord, now: datetime) -> RunRecord | None:
-    fresh = replace(record, state="requested", requested_at=now, queued_at=now, finished_at=None)
+    fresh = replace(record, state="requested", requested_at=now, queued_at=now, tries=0, finished_at=None)
     return ledger.put_record(replace(fresh, reason="", what="", fix=""))
 
 

@@ -200,7 +200,8 @@ def _record_failure(ledger: RunLedger, record: RunRecord) -> None:
 
 
 def _started(record: RunRecord, now: datetime) -> RunRecord:
-    return replace(record, state="running", attempt=record.attempt + 1, started_at=now, app_version=__version__)
+    counted = replace(record, attempt=record.attempt + 1, tries=record.tries + 1)
+    return replace(counted, state="running", started_at=now, app_version=__version__)
 
 
 def _failed(record: RunRecord, error: BaseException, now: datetime, *, queued: bool) -> RunRecord:

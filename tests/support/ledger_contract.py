@@ -22,6 +22,7 @@ from consent.runs.scheduler import QueuedRun, request_run
 from consent.studies.parser import parse_study
 from tests.support.builders import CONSENT, STUDY
 from tests.support.ledger_stores import Store, at_once, kept, there
+from tests.support.page_builders import page_counts
 from tests.support.run_builders import MONDAY, NOW, a_report, a_run
 
 WEEKS = WeekCounts(
@@ -219,6 +220,13 @@ class LedgerContract:
 
         assert there(ledger.read(RUN_ID)).week_counts is None
 
+    def test_opening_numbers_that_do_not_fit_are_left_out_before_the_weekly_counts(self, ledger: RunLedger) -> None:
+        random = Random(3)
+        quality = {f"{random.getrandbits(400):x}": 1 for _ in range(2_000)}
+        ledger.add(a_report(week_counts=page_counts(1, 2, 3, quality=quality)))
+
+        assert there(ledger.read(RUN_ID)).week_counts == replace(page_counts(1, 2, 3), opening=None)
+
     @pytest.mark.parametrize("letter", ["x", "\N{HUNDRED POINTS SYMBOL}", '"', "\ud800"])
     def test_a_sentence_that_does_not_fit_is_cut(self, ledger: RunLedger, letter: str) -> None:
         ledger.add(a_run(what=letter * 70_000, fix="Wait.", remarks=("A remark.",)))
@@ -400,6 +408,11 @@ class LedgerContract:
         ]
 
         assert seen == [NOW, NOW, LATER]
+
+    def test_the_first_key_of_a_study_s_forms_stays(self, ledger: RunLedger) -> None:
+        keys = [ledger.form_key(study, new) for study, new in (("adults", "a"), ("adults", "b"), ("others", "c"))]
+
+        assert (keys, ledger.runs()) == (["a", "a", "c"], [])
 
     def test_all_that_ask_at_once_get_the_same_first_sight(self, store: Store) -> None:
         seen = at_once(MANY, lambda number: store.open().first_seen("adults", NOW + timedelta(seconds=number)))

@@ -10,13 +10,13 @@ from typing import Any
 from openpyxl import load_workbook
 from pypdf import PdfReader
 
-from consent.app.page import study_page
 from consent.counting.summary import ConsentSummary
 from consent.dates import date_range
 from consent.reports.data_files import document
+from consent.reports.headline import days_of
 from consent.reports.wording import REASONS, RECORDS_TO_REVIEW
 from consent.runs.changes import totals_of, weeks_of
-from tests.support.page_builders import a_page_report, an_overview
+from tests.support.page_builders import a_page_report, an_overview, html_of
 from tests.support.sample_summaries import EXTENTS, SAMPLES, rendered
 
 Facts = dict[tuple[str, ...], int]
@@ -206,13 +206,21 @@ def numbers_after(name: str, words: str) -> list[int]:
 def of_page(sample: str) -> Facts:
     summary = SAMPLES[sample]()
     kept = a_page_report(cutoff=summary.period.cutoff, counts=totals_of(summary), week_counts=weeks_of(summary))
-    html = study_page(an_overview(study=summary.study, report=kept, before=None))
+    html = html_of(an_overview(study=summary.study, report=kept))
     rows = {row[0]: row[1:] for row in Rows(html).rows if row}
-    days = {week.first_day: date_range(week.first_day, week.last_day) for week in summary.weeks[-12:]}
-    figures = re.findall(r"<dt>([^<]+)</dt><dd>([\d,]+)</dd>", html.replace("\n", ""))
+    agreed = {
+        row[0]: row[-1].split()[0] for row in Rows(html).rows if row and re.fullmatch("[0-9,]+ of [0-9,]+", row[-1])
+    }
+    days = {week.first_day: days_of(week, summary.period.cutoff) for week in summary.weeks[-12:]}
+    figures = re.findall(r"<dt>([^<]+?)(?: <span[^/]*</span>)?</dt><dd>([\d,]+)</dd>", html.replace("\n", ""))
     facts: Facts = {("total",): number_in(rows[days[summary.weeks[-1].first_day]][-1])}
-    facts |= {("total", rider.key): number_in(rows[rider.label.strip()][0]) for rider in summary.riders}
+    facts |= {("total", rider.key): number_in(agreed[rider.label.strip()]) for rider in summary.riders}
     facts |= {("row", name.capitalize()): number_in(n) for name, n in figures if name == "still taking part"}
+    for site in summary.sites or ():
+        shown = [number_in(text) for text in rows[site.label.strip()] if re.fullmatch(r"[\d,]+", text)]
+        columns = NUMBERS if site.target else [name for name in NUMBERS if name != "target"]
+        facts |= named("site", site.code, columns, shown)
+    facts |= {("review", code): number_in(rows[REASONS[code]][0]) for code in summary.quality}
     return facts | {("week", f"{day}"): number_in(rows[name][-2]) for day, name in days.items()}
 
 

@@ -10,7 +10,7 @@ from consent.files import LONGEST_NAME
 from consent.runs.ledger.record import LeaseRecord, RunRecord, is_run_id, study_of
 from consent.runs.ledger.serialization import Row, StoredRow, instant_text, read_row, row_of, small_row
 
-LEASE, FIRST_SEEN = "lease", "first-seen"  # keys of a study's other rows
+LEASE, FIRST_SEEN, FORM_KEY = "lease", "first-seen", "form-key"  # keys of a study's other rows
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -108,11 +108,13 @@ class RunLedger(ABC):
 
     def first_seen(self, study: str, now: datetime) -> datetime:
         """Return when this was first called for the study; the first time, that is now."""
-        row = self._get(study, FIRST_SEEN)
-        if row is None:
-            self._insert(small_row(study, FIRST_SEEN, now))
-            row = self._get(study, FIRST_SEEN)  # another process may have been faster
+        row = self._kept(study, FIRST_SEEN, now)
         return now if row is None else read_row(datetime, row, f"The first sight of '{study}' in {self.place}")
+
+    def form_key(self, study: str, new: str) -> str:
+        """Return the key of the page's forms, which all instances share; the first time, that is ``new``."""
+        row = self._kept(study, FORM_KEY, new)
+        return new if row is None else read_row(str, row, f"The form key of '{study}' in {self.place}")
 
     def purge_counts(self, before: datetime) -> int:
         """Remove the numbers of ended runs requested earlier: counts, weeks, error sentences and remarks.
@@ -124,6 +126,14 @@ class RunLedger(ABC):
             self.put_record(replace(run, counts=None, week_counts=None, what="", fix="", remarks=())) for run in old
         ]
         return len([record for record in purged if record])  # the next purge looks at the others again
+
+    def _kept(self, study: str, key: str, value: datetime | str) -> StoredRow | None:
+        """Return the row with these keys; add it if there is none."""
+        row = self._get(study, key)
+        if row is None:
+            self._insert(small_row(study, key, value))
+            row = self._get(study, key)  # another process may have been faster
+        return row
 
     def _record(self, row: StoredRow) -> RunRecord:
         return read_row(RunRecord, row, f"The record of run {row['key']} in {self.place}")

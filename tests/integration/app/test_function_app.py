@@ -68,6 +68,8 @@ INDEX = {
     "list_runs": route("runs", "GET"),
     "show_run": route("runs/{run_id}", "GET"),
     "report": route("report", "GET"),
+    "page": route("page", "GET", level="ANONYMOUS"),
+    "run_now": [queue("message", "queue", "OUT"), *route("page", "POST", level="ANONYMOUS")],
     "health": route("health", "GET", "HEAD", level="ANONYMOUS"),
 }
 

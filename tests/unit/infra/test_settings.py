@@ -22,6 +22,7 @@ NOT_SET_IN_AZURE = {
     STORAGE_SETTING: "a connection string holds a key",
     f"{STORAGE_SETTING}__accountName": "the address of each service is set instead",
     "DROPBOX_SANDBOX_URL": "rejected in Azure",
+    "DROPBOX_FOLDER_URL": "parameter moreSettings",
     "DROPBOX_API_HOST": "rejected everywhere",
     "DROPBOX_API_CONTENT_HOST": "rejected everywhere",
     "DROPBOX_API_NOTIFY_HOST": "rejected everywhere",

@@ -8,8 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from consent.counting.recruitment import Accrual
-from consent.counting.summary import ConsentSummary
+from consent.counting.summary import Accrual, ConsentSummary
 from consent.reports.charts import (
     BLUE,
     ORANGE,

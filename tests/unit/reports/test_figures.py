@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import date
 
 from consent.counting.projection import Projection
-from consent.counting.recruitment import Accrual
+from consent.counting.summary import Accrual
 from consent.reports.figures import Figure, figures
 from tests.support.sample_summaries import a_full_summary, an_empty_summary
 

@@ -14,8 +14,7 @@ from pypdf import PdfReader
 from pypdf.generic import Destination
 
 from consent.counting.period import WeekChange
-from consent.counting.recruitment import Accrual
-from consent.counting.summary import Changes, ConsentSummary, RiderCount, Source
+from consent.counting.summary import Accrual, Changes, ConsentSummary, RiderCount, Source
 from consent.reports.charts import cumulative_alt, weekly_alt
 from consent.reports.data_files import document
 from consent.reports.definitions import definitions

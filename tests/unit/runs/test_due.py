@@ -71,8 +71,10 @@ def found_late(*records: RunRecord, first_seen: datetime = LONG_AGO, now: dateti
     return is_late(study, records, first_seen, now, sandbox=False)
 
 
-def awaited(*records: RunRecord, now: datetime = NOON, study: StudyConfig = STUDY) -> date:
-    return awaited_monday(study, records, now, sandbox=False)
+def awaited(
+    *records: RunRecord, now: datetime = NOON, study: StudyConfig = STUDY, first_seen: datetime = LONG_AGO
+) -> date:
+    return awaited_monday(study, records, first_seen, now, sandbox=False)
 
 
 LAST_WEEKS = a_report(run_id="a-study.2025-03-03", monday=MONDAY - A_WEEK, cutoff=MONDAY - A_WEEK)

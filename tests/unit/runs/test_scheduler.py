@@ -96,7 +96,9 @@ def test_a_delivered_monday_is_left_alone(ledger: RunLedger, changes: dict[str, 
 
 
 def test_a_failed_monday_is_reopened_without_its_error(ledger: RunLedger) -> None:
-    ledger.add(a_run(state="failed", reason="source-down", what="Down.", fix="Wait.", finished_at=NOW, attempt=10))
+    ledger.add(
+        a_run(state="failed", reason="source-down", what="Down.", fix="Wait.", finished_at=NOW, attempt=10, tries=10)
+    )
 
     assert queued(ledger, later(hours=1)) == [SCHEDULED]
     assert replace(kept(ledger), version="") == a_run(
