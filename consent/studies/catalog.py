@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from consent.config.checks import studies_directory
+from consent.config.checks import os_reason, studies_directory
 from consent.config.settings import Settings, read_settings
 from consent.errors import ConfigurationError, StudyNotChosenError, UnknownStudyError
 from consent.studies.model import StudyConfig
@@ -53,7 +53,8 @@ def load_study_file(path: Path) -> StudyConfig:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as problem:
-        error = ConfigurationError(f"The study file {path} cannot be opened: {problem.strerror}.", "Check the path.")
+        what = f"The study file {path} cannot be opened: {os_reason(problem, path)}."
+        error = ConfigurationError(what, "Check the path.")
     except UnicodeDecodeError:
         error = ConfigurationError(f"The study file {path} is not UTF-8 text.", "Save it as UTF-8.")
     if error:
