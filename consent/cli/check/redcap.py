@@ -232,7 +232,7 @@ def _check_records(
     for key, text in texts:
         findings.warning(
             f"{key}: the date field of several records has the text '{text}' in place of a date.",
-            f'If it means that consent is still open, add pending_text = ["{text}"] to the study file.',
+            f'If it means that consent is still open, add "{text}" to pending_text in the study file.',
         )
     if has_groups:
         findings.ok("The token's user is in no data access group and sees every site.")
