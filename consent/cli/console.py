@@ -223,18 +223,46 @@ def _span(week: WeekCount) -> str:
     return date_range(week.first_day, week.last_day)
 
 
-def show_runs(runs: Sequence[ShownRun], out: Console, settings: Path | None = None) -> None:
-    """Print the runs in this order, and the full reason if the first one failed; settings: for a command in it."""
-    headings = ("Requested (UTC)", "Study", "By", "Monday", "State", "Outcome")
-    columns = (Column(name, no_wrap=name not in ("Study", "Outcome"), overflow="fold") for name in headings)
-    table = Table(*columns, box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for run in runs:
-        record = run.record
-        requested, monday = f"{record.requested_at:%Y-%m-%d %H:%M}", record.monday.isoformat()
-        cells = (requested, record.study, TRIGGERS[record.trigger], monday, run.state, outcome(run))
-        table.add_row(*map(printable, cells))
-    out.print(table)
+def show_runs(runs: Sequence[ShownRun], out: Console, settings: Path | None = None, study: str | None = None) -> None:
+    """Print the runs in this order, as a table or, in a narrow terminal, as one block each; then why the first failed.
+
+    settings, study: for a command in the reason, if they were given.
+    """
+    several = len({run.record.study for run in runs}) > 1
+    rows = [_run_cells(run, several=several) for run in runs]
+    table = Table(*(Column(name, no_wrap=True) for name in rows[0]), box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for row in rows:
+        table.add_row(*row.values())
+    if out.measure(table, options=out.options.update(max_width=1000)).maximum <= out.width:
+        out.print(table)
+    else:
+        columns = (Column(style="dim", no_wrap=True), Column(overflow="fold"))
+        stacked = Table(*columns, box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+        for number, row in enumerate(rows):
+            if number:
+                stacked.add_row()
+            for name, text in row.items():
+                stacked.add_row(name, text)
+        out.print(stacked)
     latest = runs[0]
     if latest.state in ("refused", "failed"):
-        reason = with_commands(printable(f"{latest.record.what} {latest.record.fix}", "\n"), settings)
+        named = study or (latest.record.study if several else None)
+        reason = with_commands(printable(f"{latest.record.what} {latest.record.fix}", "\n"), settings, named)
         out.print(f"\nLatest run: {reason}", soft_wrap=not out.is_terminal)
+
+
+def _run_cells(run: ShownRun, *, several: bool) -> dict[str, str]:
+    """Return the cells of a run by their headings, with its study if there are several."""
+    record = run.record
+    at = record.requested_at.astimezone()
+    zone = at.tzname() or ""  # on Windows a long name
+    cells = {
+        "Cut-off": record.cutoff.isoformat() if record.cutoff else "",
+        "Requested": f"{at:%Y-%m-%d %H:%M} {zone if len(zone) <= 5 else f'UTC{at:%z}'}",
+        "By": TRIGGERS[record.trigger],
+        "State": run.state,
+        "Outcome": outcome(run),
+        "Run": record.run_id,
+    }
+    study = {"Study": record.study} if several else {}
+    return {name: printable(text) for name, text in (study | cells).items()}

@@ -22,7 +22,8 @@ def studies_directory(settings: Settings) -> Path:
     if chosen is None:
         return Path(__file__).parent.parent / "studies"
     if not Path(chosen).is_dir():
-        raise _error(f"CONSENT_STUDIES is not a folder: {chosen}.", "Set it to the folder of the study files.")
+        what = "is a file, not a folder" if Path(chosen).exists() else "does not exist"
+        raise _error(f"The folder {chosen} of CONSENT_STUDIES {what}.", "Set it to the folder of the study files.")
     return Path(chosen)
 
 
@@ -111,6 +112,13 @@ def check_redcap_url(url: str, *, setting: str, allow_http: bool) -> Problem | N
     elif "?" in url or "#" in url or not parts.path.endswith("/api/"):  # without the slash REDCap redirects
         what, fix = "does not end in /api/", "End it in /api/, with the last slash and nothing after it."
     return Problem(f"{setting} {what}.", fix) if what else None
+
+
+def os_reason(error: OSError, path: Path) -> str:
+    """Return why a file cannot be opened or created; a folder that does not exist is named."""
+    if isinstance(error, FileNotFoundError) and not path.parent.exists():
+        return f"the folder {path.parent} does not exist"
+    return error.strerror or type(error).__name__
 
 
 def split_url(url: str) -> SplitResult | None:

@@ -15,8 +15,8 @@ SMALL_DROP = 5  # people fewer, which are delivered whatever the registry's size
 REPORTS_COMPARED = 26  # half a year: many small drops are not one large drop unnoticed
 
 _ACCEPT = (
-    "If the new numbers are right, run again with --accept-drop on the command line, or with "
-    '"accept_drop": true in the HTTP request.'
+    "If the new numbers are right, run 'consent run --accept-drop'. For the function app, add --accept-drop to consent "
+    'request ("accept_drop": true in the HTTP request).'
 )
 
 

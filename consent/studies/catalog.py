@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from consent.config.checks import studies_directory
+from consent.config.checks import os_reason, studies_directory
 from consent.config.settings import Settings, read_settings
 from consent.errors import ConfigurationError, StudyNotChosenError, UnknownStudyError
 from consent.files import read_text
@@ -55,7 +55,7 @@ def load_study_file(path: Path) -> StudyConfig:
     try:
         text = read_text(path)
     except OSError as problem:
-        error = ConfigurationError(f"{name} cannot be opened: {problem.strerror}.", "Check the file and its path.")
+        error = ConfigurationError(f"{name} cannot be opened: {os_reason(problem, path)}.", "Check the path.")
     except ValueError:
         error = ConfigurationError(f"{name} is not UTF-8 text.", "Save it as UTF-8.")
     if error:

@@ -105,4 +105,5 @@ def test_secrets_are_revealed_in_few_places() -> None:
         "consent.runs.ledger.table",
         "consent.cli.login.oauth",
         "consent.cli.login.stores",
+        "consent.cli.request",
     }

@@ -61,6 +61,11 @@ def _usable_studies(
             usable.append(study)
             counts = f"consent forms: {len(study.consents)}, riders: {len(study.riders)}"
             about.ok(f"'{study.title}', from {study.start_date}; {counts}.")
+            if not study.riders:
+                about.warning(
+                    "The study file has no riders, so the report has no optional consents.",
+                    "If people are asked for any, add a [[riders]] part for each.",
+                )
             check_first_day(study, context, about)
     return usable
 

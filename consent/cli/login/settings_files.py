@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from consent.cli.private_file import git_checkout_of
 from consent.errors import ConfigurationError
 from consent.files import sync_folder
 
@@ -88,13 +89,12 @@ def would_be_committed(path: Path) -> bool | None:
     https://git-scm.com/docs/git-check-ignore
     """
     file = path.resolve()
-    folder = file.parent
-    if not any((each / ".git").exists() for each in (folder, *folder.parents)):
+    if git_checkout_of(file) is None:
         return False
     git = shutil.which("git")
     if git is None:
         return None
-    command = [git, "-C", str(folder), "check-ignore", "--quiet", file.name]
+    command = [git, "-C", str(file.parent), "check-ignore", "--quiet", file.name]
     try:
         status = subprocess.run(command, capture_output=True, timeout=_GIT_TIMEOUT, check=False).returncode  # noqa: S603
     except (OSError, subprocess.TimeoutExpired):

@@ -1,6 +1,10 @@
 """Tests of the command line: commands, exit status, and what is printed where."""
 
 import json
+import os
+import re
+import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, timedelta
@@ -8,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from consent.cli.command_line import with_commands
+from consent.cli.command_line import program, with_commands
 from consent.cli.main import main
+from consent.cli.parser import EXAMPLES
 from consent.config.settings import read_settings
 from consent.dates import utc_now
 from consent.runs.ledger.record import LeaseRecord
@@ -236,7 +241,8 @@ def test_a_refused_report_is_explained_in_the_history(
     capsys.readouterr()
     main(["runs", "--settings", str(tmp_path)])
     history = words(capsys.readouterr().out)
-    assert ("refused Much lower than" in history, "--accept-drop" in history) == (True, True)
+    (command,) = re.findall(r"'uv run consent (run [^']+)'", history)
+    assert ("Much lower than" in history, main([*shlex.split(command), *AS_OF])) == (True, 0)
 
 
 # --- demo and serve
@@ -320,8 +326,10 @@ def test_an_interrupt_is_a_failure_with_a_next_step(
         (["frobnicate"], "invalid choice"),
         (["login", "redcap"], "invalid choice"),
         (["login", "dropbox", "--save-in", "drawer"], "invalid choice"),
-        (["exceptions", "--as-of", "2026-11-16", "--as-rules"], "not allowed with"),
-        ([], "COMMAND"),
+        (["review", "--as-of", "2026-11-16", "--as-rules"], "not allowed with"),
+        (["chek"], "Did you mean 'check'?"),
+        (["run", "--acept-drop"], "Did you mean '--accept-drop'?"),
+        (["login", "dropbx"], "Did you mean 'dropbox'?"),
     ],
 )
 def test_a_wrong_command_line_ends_with_two(
@@ -392,21 +400,64 @@ def test_a_failure_is_a_document_on_stdout_and_a_message_on_stderr(capsys: pytes
     assert ("nowhere.csv" in document["error"]["what"], "nowhere.csv" in printed.err) == (True, True)
 
 
+def test_without_a_command_all_commands_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert re.findall(r"^    ([a-z]+)(?: |$)", capsys.readouterr().out, re.MULTILINE) == list(EXAMPLES)
+
+
 @pytest.mark.parametrize(
-    ("text", "settings", "expected"),
+    ("text", "settings", "study", "expected"),
     [
-        ("Run 'consent check'.", None, "Run 'uv run consent check'."),
-        ("Run 'consent check'.", Path("trial"), "Run 'uv run consent check --settings trial'."),
-        ("Run 'consent check'.", Path("my trial"), "Run 'uv run consent check --settings \"my trial\"'."),
-        ("'consent' is a command.", Path("trial"), "'consent' is a command."),
+        ("Run 'consent check'.", None, None, "Run 'uv run consent check'."),
+        ("Run 'consent check'.", Path("trial"), None, "Run 'uv run consent check --settings trial'."),
+        (
+            "Run 'consent check'.",
+            Path("my trial"),
+            "a",
+            "Run 'uv run consent check --study a --settings \"my trial\"'.",
+        ),
+        ("Run 'consent check --study b'.", None, "a", "Run 'uv run consent check --study b'."),
+        ("Run 'consent login dropbox'.", None, "a", "Run 'uv run consent login dropbox'."),
+        ("Run 'consent run --accept-drop'.", None, "a.toml", "Run 'uv run consent run --accept-drop'."),
+        ("'consent' is a command.", Path("trial"), None, "'consent' is a command."),
     ],
 )
-def test_a_command_in_a_message_can_be_pasted(text: str, settings: Path | None, expected: str) -> None:
-    assert with_commands(text, settings) == expected
+def test_a_command_in_a_message_can_be_pasted(
+    text: str, settings: Path | None, study: str | None, expected: str
+) -> None:
+    assert with_commands(text, settings, study) == expected
 
 
-@pytest.mark.parametrize("command", ["demo", "run", "runs", "summarise", "check", "login", "init", "exceptions"])
-def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="0"):
-        main([command, "--help"])
-    assert "--json" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("started", "expected"),
+    [
+        ("consent/__main__.py", f"{sys.executable} -m consent"),
+        ("/opt/consent/bin/consent", "/opt/consent/bin/consent"),
+        ("C:/my apps/consent.exe", '"C:/my apps/consent.exe"'),
+        ("something-else", "consent"),
+    ],
+)
+def test_a_command_is_shown_as_the_program_was_started(
+    started: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("UV_RUN_RECURSION_DEPTH")
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("sys.argv", [started])
+    assert program() == expected
+
+
+def test_a_program_on_the_path_is_shown_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / ("consent.exe" if os.name == "nt" else "consent")
+    path.touch(0o755)
+    monkeypatch.delenv("UV_RUN_RECURSION_DEPTH")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.argv", [str(path)])
+    assert program() == "consent"
+
+
+@pytest.mark.parametrize(
+    "command", ["summarise absent/a.csv", "summarise a.csv --study absent/a.toml", "compare absent/a.csv a.csv"]
+)
+def test_a_folder_that_does_not_exist_is_named(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(shlex.split(command)) == 1
+    assert "the folder absent does not exist" in capsys.readouterr().err

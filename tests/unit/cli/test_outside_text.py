@@ -88,7 +88,9 @@ def printed(show: Callable[[Console], None]) -> str:
 
 def a_review(text: str) -> Review:
     entry = Entry(record=text, event=text, instrument=text, instance=text, code="no_date", field=text)
-    return Review(replace(a_study(), title=text), date(2026, 11, 16), 60, Worklist((entry,)))
+    return Review(
+        replace(a_study(), title=text), date(2026, 11, 16), 60, Worklist((entry,)), "https://redcap.example.org/?id="
+    )
 
 
 def lists_of(result: RunResult, text: str) -> list[str]:
