@@ -113,7 +113,7 @@ def start_run(req: func.HttpRequest, message: func.Out[str], context: func.Conte
     """Record and queue a run; return the address of its status."""
     from consent.app import handlers
 
-    queued = handlers.start_run(req.get_body(), read_settings(), utc_now(), nonce=context.invocation_id[:6])
+    queued = handlers.start_run(req.get_body(), read_settings(), utc_now())
     if queued.message is not None:
         message.set(queued.message)
     headers, document = accepted(queued.record)
@@ -165,9 +165,7 @@ def run_now(req: func.HttpRequest, message: func.Out[str], context: func.Context
     """Record and queue a run for whom the platform signed in; return to the page."""
     from consent.app import handlers
 
-    queued, page_path = handlers.run_now(
-        req.headers, req.get_body(), read_settings(), utc_now(), nonce=context.invocation_id[:6]
-    )
+    queued, page_path = handlers.run_now(req.headers, req.get_body(), read_settings(), utc_now())
     if queued.message is not None:
         message.set(queued.message)
     return _response(303, {}, headers={"Location": page_path})

@@ -67,16 +67,13 @@ def log_late_reports(settings: Settings, now: datetime) -> tuple[str, ...]:
     return keys
 
 
-def start_run(body: bytes, settings: Settings, now: datetime, nonce: str) -> QueuedRun:
-    """Record a run that was requested over HTTP; ``nonce`` distinguishes runs requested within one second.
-
-    nonce: distinguishes runs requested within one second. Raises BadRequestError, CutoffError or UnknownStudyError.
-    """
+def start_run(body: bytes, settings: Settings, now: datetime) -> QueuedRun:
+    """Record a run that was requested over HTTP; raises BadRequestError, CutoffError or UnknownStudyError."""
     wanted = parse_run_request(body)
     study = choose_study(load_studies(settings), wanted.study)
     choose_period(start=study.start_date, time_zone=study.time_zone, now=now, as_of=wanted.as_of)
     with _open_ledger(settings) as ledger:
-        return request_run(ledger, study, wanted, now, sandbox=_is_sandbox(settings), nonce=nonce)
+        return request_run(ledger, study, wanted, now, sandbox=_is_sandbox(settings))
 
 
 def list_runs(parameters: Mapping[str, str], settings: Settings, now: datetime) -> dict[str, Any]:
@@ -144,9 +141,7 @@ def render_signed_in_page(
     return (200, *render_page(parameters, settings, now, person))
 
 
-def run_now(
-    headers: Mapping[str, str], body: bytes, settings: Settings, now: datetime, nonce: str
-) -> tuple[QueuedRun, str]:
+def run_now(headers: Mapping[str, str], body: bytes, settings: Settings, now: datetime) -> tuple[QueuedRun, str]:
     """Record a run that was requested on the page; return it and the address of the page.
 
     Raises NoSignInError, NotSignedInError, ForeignRequestError or UnknownStudyError.
@@ -157,7 +152,7 @@ def run_now(
     with _open_ledger(settings) as ledger:
         ensure_token(form["token"], _form_key(ledger, study.key), person, study.key, now)
         sandbox = _is_sandbox(settings)
-        queued = request_run(ledger, study, RunRequest(study.key), now, sandbox=sandbox, nonce=nonce, trigger="page")
+        queued = request_run(ledger, study, RunRequest(study.key), now, sandbox=sandbox, trigger="page")
     return queued, f"{PAGE_PATH}?study={study.key}"
 
 

@@ -29,6 +29,8 @@ def parse_run_request(body: bytes) -> RunRequest:
     body: a JSON object of at most 10 kB with any of ``study`` (text), ``as_of`` (YYYY-MM-DD), ``dry_run`` and
     ``accept_drop`` (bool). Raises BadRequestError with every problem found.
     """
+    if len(body) > MAX_BODY_BYTES:
+        raise BadRequestError([Problem("The body is too long.", f"Send at most {MAX_BODY_BYTES // 1000} kB.")])
     if not body.strip():
         return RunRequest()
     document, problems = _json_object(body)
@@ -93,8 +95,6 @@ def problem_for(error: Exception, invocation_id: str) -> tuple[int, dict[str, An
 
 def _json_object(body: bytes) -> tuple[dict[str, Any], list[Problem]]:
     """Return the body's JSON object and a problem for each key that it repeats."""
-    if len(body) > MAX_BODY_BYTES:
-        raise BadRequestError([Problem("The body is too long.", f"Send at most {MAX_BODY_BYTES // 1000} kB.")])
     problems: list[Problem] = []
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

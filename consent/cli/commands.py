@@ -44,13 +44,13 @@ def demo(options: argparse.Namespace, screen: Screen) -> None:
     with demo_world(options.participants, today=day_in(study.time_zone, utc_now())) as world, screen.watching():
         with open_services(study, Settings(world.settings)) as services:
             # The registry is new each time, so its report is the first.
-            result = run_report(study, services, past=lambda before: None, progress=screen)
+            result = run_report(study, services, past=lambda before: (), progress=screen)
         screen.stage("Copying the delivered files")
         output, delivered = LocalFolder(options.output), world.account.files()
         try:
             output.stage(delivered)
             for path, content in delivered.items():
-                output.put(path, content, replace=True)
+                output.put(path, content, replaces=output.stat(path))
         finally:
             output.discard_staged()
     _print_result(replace(result, place=f"{result.place}, copied to {options.output}"), screen, options)
@@ -62,7 +62,7 @@ def demo(options: argparse.Namespace, screen: Screen) -> None:
 def _ensure_no_real_report(output: Path, study: StudyConfig) -> None:
     """Make sure that invented people never replace a real report."""
     manifest = output / "data" / f"{study.title}.manifest.json"
-    if output.is_file() or (manifest.is_file() and '"sandbox": true' not in manifest.read_text(encoding="utf-8")):
+    if output.is_file() or (manifest.is_file() and b'"sandbox": true' not in manifest.read_bytes()):
         raise ConfigurationError(f"'{output}' is a file or holds a real report.", "Give --output another folder.")
 
 

@@ -3,14 +3,17 @@
 Secrets in Key Vault are looked up by ``credentials.py``.
 """
 
+import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from consent.errors import Problem, SettingsError
+from consent.files import read_text
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 DEFAULT_SCHEDULE = "0 0 * * * Sun,Mon,Tue"
@@ -18,6 +21,7 @@ DEFAULT_SCHEDULE = "0 0 * * * Sun,Mon,Tue"
 
 T = TypeVar("T")
 
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # no environment takes these, and no store does
 _UNRESOLVED = "@microsoft.keyvault("
 _AZURE = ("WEBSITE_INSTANCE_ID", "LEGION_SERVICE_HOST")
 """What Azure sets for a function app; Flex Consumption need not set the first.
@@ -184,31 +188,41 @@ def _local_settings(path: Path) -> tuple[Mapping[str, str], list[Problem]]:
     https://docs.python.org/3/reference/simple_stmts.html#the-raise-statement (``from None`` hides it, but keeps it)
     """
     try:
-        document: Any = json.loads(path.read_text(encoding="utf-8-sig"))
-    except json.JSONDecodeError as error:
-        return {}, [Problem(f"{path} is not valid JSON.", f"Correct line {error.lineno}.")]
-    except (OSError, UnicodeDecodeError):
+        text = read_text(path)
+    except (OSError, ValueError):
         return {}, [_unreadable(path)]
+    try:
+        document: Any = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        line = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "the file"
+        return {}, [Problem(f"{path} is not valid JSON.", f"Correct {line}.")]
     values = document.get("Values", {}) if isinstance(document, dict) else None
     if not isinstance(values, dict):
         return {}, [Problem(f'{path} has no object "Values".', "Compare it with local.settings.json.example.")]
     if str(document.get("IsEncrypted", False)).lower() == "true":
         return {}, [Problem(f"{path} is encrypted.", "Run `func settings decrypt` in its folder.")]
-    others = [name for name, value in values.items() if not isinstance(value, str)]
-    return values, [Problem(f"{name} in {path} is not text.", "Put its value in quotes.") for name in others]
+    others = [name for name, value in values.items() if not isinstance(value, str) or _NO_TEXT.search(name + value)]
+    return values, [_no_text(name, path) for name in others]
 
 
 def _dotenv(path: Path) -> tuple[Mapping[str, str], list[Problem]]:
     try:
         from dotenv import dotenv_values
 
-        found = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
+        found = dotenv_values(stream=io.StringIO(read_text(path)), interpolate=False)
     except ImportError:
         fix = "Install it, or move the settings to local.settings.json."
         return {}, [Problem(f"{path} cannot be read without python-dotenv.", fix)]
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):
         return {}, [_unreadable(path)]
-    return {name: value for name, value in found.items() if value is not None}, []
+    values = {name: value for name, value in found.items() if value is not None}
+    others = [name for name, value in values.items() if _NO_TEXT.search(name + value)]
+    return values, [_no_text(name, path) for name in others]
+
+
+def _no_text(name: str, path: Path) -> Problem:
+    fix = "Put its value in quotes, without control characters."
+    return Problem(f"{_NO_TEXT.sub('?', name)} in {path} is not text.", fix)
 
 
 def _unreadable(path: Path) -> Problem:

@@ -3,8 +3,6 @@
 Works on a batch of whole records: no participant is split between two batches.
 """
 
-import re
-
 import numpy as np
 import pandas as pd
 
@@ -241,5 +239,8 @@ def _exclude_records(columns: dict[str, Array], batch: Batch) -> dict[str, Array
 def _is_left_out(rule: LeaveOut, batch: Batch) -> Array:
     if rule.field is not None:
         return batch.with_row(is_one_of(batch.values(rule.field), rule.codes))
-    pattern = re.compile(rule.id_pattern or "")
-    return np.array([pattern.fullmatch(record) is not None for record in batch.records], dtype=bool)
+    import re2  # only for a study with such a rule
+
+    pattern = re2.compile(rule.id_pattern or "")
+    matches = (pattern.fullmatch(record.encode(errors="replace")) for record in batch.records)
+    return np.array([match is not None for match in matches], dtype=bool)

@@ -4,14 +4,13 @@ Consents arrive as an over-dispersed Poisson process whose pace has a gamma dist
 (2007), Statistics in Medicine 26:4958-4975, https://doi.org/10.1002/sim.2956. The last ``RATE_WEEKS`` weeks and a
 Jeffreys prior give the pace. The number within given weeks is then negative binomial, and the time to a number is a
 ratio of two gamma variables. Both have the normal score of Paulson (1942), Annals of Mathematical Statistics
-13:233-235, so nothing is simulated. Two terms widen the range:
+13:233-235, so nothing is simulated. The variance over the mean (quasi-Poisson, at least 1), from the differences of
+neighbouring weeks, widens the range. So does a random walk of the pace, where sums of eight weeks differ more by two
+standard errors; it does not move the middle.
 
-* the variance over the mean (quasi-Poisson, at least 1), from the differences of neighbouring weeks;
-* a random walk of the pace, where sums of eight weeks clearly differ more (by two standard errors).
-
-The choices hold 75 to 85 % on simulated registries. Twelve weeks follow a changing pace better than 26. The variance
-needs more weeks than twelve, and differences of neighbouring weeks keep a slow change out of it. The random walk leaves
-the middle as it is. Consents that are entered late are not corrected for.
+On simulated registries the range holds the true day in 83 % at a steady pace, 80 % at an over-dispersed one, 81 % at
+one that drifts by 1 % a week, about 73 % at 2 % a week, and fewer with strong seasons. Twelve weeks follow a changing
+pace better than 26. Consents entered late are not corrected for.
 """
 
 from bisect import bisect_left
@@ -27,17 +26,13 @@ from consent.dates import WEEK
 FEWEST_WEEKS, FEWEST_CONSENTS = 8, 20
 """Below either there is no projection."""
 
-SPREAD_WEEKS = 104
-"""The most complete weeks that show how much the weeks differ."""
-
-TEN_YEARS = 520
-"""The weeks after which the target counts as not reached."""
+SPREAD_WEEKS, TEN_YEARS = 104, 520
+"""The most complete weeks that show how much weeks differ, and the weeks within which a target can be reached."""
 
 NOT_REACHED = "not reached at the recent pace"
 
-_BLOCK_WEEKS, _FEWEST_BLOCKS = 8, 3
-_Z = 1.2816
-"""The normal score of 90 %: 10 % lie outside each end of the range."""
+_BLOCK_WEEKS = 8
+_Z = 1.2816  # the normal score of 90 %: 10 % lie outside each end of the range
 
 
 @dataclass(frozen=True)
@@ -72,8 +67,7 @@ def project(
     """
     if consented >= target:
         return None, "target reached"
-    known = sum(complete_weeks)
-    if len(complete_weeks) < FEWEST_WEEKS or known < FEWEST_CONSENTS:
+    if len(complete_weeks) < FEWEST_WEEKS or (known := sum(complete_weeks)) < FEWEST_CONSENTS:
         return None, "too few weeks or consents"
     if not any(complete_weeks[-RATE_WEEKS:]):
         return None, NOT_REACHED
@@ -83,10 +77,11 @@ def project(
     early, middle, late = (pace.day_of(target - known, score, first) for score in (-_Z, 0, _Z))
     if early is None or middle is None:
         return None, NOT_REACHED
-    weeks = TEN_YEARS if late is None else -(-late // 7)
+    latest = None if late is None else last_day + timedelta(days=max(middle, late))
+    weeks = TEN_YEARS if latest is None else (latest - last_day) // WEEK + 1
     fan = (FanPoint(last_day + week * WEEK, *totals) for week, totals in enumerate(pace.totals(known, weeks)))
-    latest = None if late is None else last_day + timedelta(days=late)
-    return Projection(last_day + timedelta(days=early), last_day + timedelta(days=middle), latest, tuple(fan)), None
+    earliest, likely = (last_day + timedelta(days=day) for day in (min(early, middle), middle))
+    return Projection(earliest, likely, latest, tuple(fan)), None
 
 
 @dataclass(frozen=True)
@@ -107,17 +102,21 @@ class _Pace:
         return (max(0.0, 1 - past) * ratio - (1 - future)) / sqrt((past + changed) * ratio**2 + future)
 
     def day_of(self, number: int, score: float, first: int) -> int | None:
-        """Return the first day, from ``first`` on, on which ``number`` has this score; None: not within ten years."""
+        """Return the first day, from ``first`` on, on which ``number`` has this score; None: not within ten years.
+
+        Half a day of continuity correction at either end keeps a range of whole days from holding too much.
+        """
+        half = score / _Z / 2
         days = range(first, TEN_YEARS * 7 + 1)
-        return next((day for day in days if self.score(number, day / 7) >= score), None)
+        return next((day for day in days if self.score(number, (day + half) / 7) >= score), None)
 
     def totals(self, known: int, weeks: int) -> Iterator[tuple[float, ...]]:
         """Yield the low, middle and high total after 0 to ``weeks`` weeks, to one decimal. A total never falls."""
         totals: tuple[float, ...] = (known,) * 3
-        for week in range(weeks + 1):
-            if week:
-                new = (self._number(week, score) for score in (_Z, 0, -_Z))
-                totals = tuple(max(total, round(known + number, 1)) for total, number in zip(totals, new, strict=True))
+        yield totals
+        for week in range(1, weeks + 1):
+            new = (round(known + self._number(week, score), 1) for score in (_Z, 0, -_Z))
+            totals = tuple(map(max, totals, new))
             yield totals
 
     def _number(self, weeks: int, score: float) -> float:
@@ -127,14 +126,11 @@ class _Pace:
 
 def _pace_of(complete_weeks: Sequence[int]) -> _Pace:
     recent, spread = complete_weeks[-RATE_WEEKS:], complete_weeks[-SPREAD_WEEKS:]
-    starts = range(len(spread) % _BLOCK_WEEKS, len(spread), _BLOCK_WEEKS)
-    blocks = [sum(spread[start : start + _BLOCK_WEEKS]) for start in starts]
+    blocks = [sum(spread[end - _BLOCK_WEEKS : end]) for end in range(len(spread), _BLOCK_WEEKS - 1, -_BLOCK_WEEKS)]
     dispersion = max(1.0, _dispersion(spread))
-    drift = 0.0
-    if len(blocks) >= _FEWEST_BLOCKS:
-        excess = _dispersion(blocks) / dispersion - 1
-        if excess > 2 * sqrt(3 / len(blocks)):
-            drift = 3 * excess * dispersion * len(blocks) / sum(blocks) / _BLOCK_WEEKS
+    excess = _dispersion(blocks) / dispersion - 1 if len(blocks) > 2 else 0.0
+    clear = excess > 2 * sqrt(3 / len(blocks))
+    drift = 3 * excess * dispersion * len(blocks) / sum(blocks) / _BLOCK_WEEKS if clear else 0.0
     return _Pace(len(recent), sum(recent) + 0.5, dispersion, drift)
 
 

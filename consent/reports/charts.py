@@ -51,7 +51,6 @@ class Bar:
     left: float
     top: float
     width: float
-    height: float
     complete: bool
 
 
@@ -129,16 +128,12 @@ def weekly_plot(summary: OpeningNumbers) -> Plot:
     """Return bars of consents per week, and their 12-week average as a line."""
     weeks = drawn_weeks(summary)
     means = weekly_averages(summary)[-len(weeks) :]
-    named = [*(["average"] if any(mean is not None for mean in means) else [])]
-    named += ["running bar"] if not all(week.complete for week in weeks) else []
-    keys = _keys({name: {"average": AVERAGE, "running bar": "week in progress"}[name] for name in named})
-    scale = _Scale((weeks[0].first_day, weeks[-1].last_day), max(week.consented for week in weeks), keys)
+    texts = {"average": AVERAGE} if any(mean is not None for mean in means) else {}
+    if not weeks[-1].complete:
+        texts["running bar"] = "week in progress"
+    scale = _Scale((weeks[0].first_day, weeks[-1].last_day), max(week.consented for week in weeks), _keys(texts))
     width = scale.x(weeks[0].last_day) - scale.left  # six days of seven, so a gap remains
-    bars = tuple(
-        Bar(scale.x(week.first_day), y, width, scale.bottom - y, week.complete)
-        for week in weeks
-        for y in [scale.y(week.consented)]
-    )
+    bars = tuple(Bar(scale.x(week.first_day), scale.y(week.consented), width, week.complete) for week in weeks)
     middles = [bar.left + bar.width / 2 for bar in bars]
     numbers = [f"{week.consented:,}" for week in weeks]
     fits = max(map(len, numbers)) * _LETTER < width
@@ -180,13 +175,11 @@ def total_plot(summary: OpeningNumbers) -> Plot:
 
 def _projected(projection: Projection, target: int, scale: "_Scale", last_day: date) -> list[Path]:
     """Return the area between the ends of the range, and its middle; nothing is shown above the target."""
-    fan = [point for point in projection.fan if point.day < last_day]
-    days = [scale.x(point.day + timedelta(days=1)) for point in fan]
-    low, middle, high = (
-        [(x, scale.y(min(total, target))) for x, total in zip(days, totals, strict=True)]
-        for totals in zip(*((point.low, point.middle, point.high) for point in fan), strict=True)
-    )
-    return [Path("projected", (*high, *reversed(low))), Path("projected middle", tuple(middle))] if fan else []
+    fan = [(scale.x(point.day + timedelta(days=1)), point) for point in projection.fan if point.day < last_day]
+    low = [(x, scale.y(min(point.low, target))) for x, point in fan]
+    middle = tuple((x, scale.y(min(point.middle, target))) for x, point in fan)
+    high = [(x, scale.y(min(point.high, target))) for x, point in fan]
+    return [Path("projected", (*high, *reversed(low))), Path("projected middle", middle)]
 
 
 class _Scale:

@@ -21,7 +21,7 @@ from consent.reports.charts import cumulative_alt, total_plot, weekly_alt, weekl
 from consent.reports.definitions import definitions
 from consent.reports.figures import figures
 from consent.reports.headline import news, next_report, warning
-from consent.reports.model import Cell, ChartKind, Medium, Row, Section, Shape, Share, Table
+from consent.reports.model import Cell, ChartKind, Medium, Row, Section
 from consent.reports.sections import TURNED_NOTE, marks, provenance, sections
 from consent.reports.svg import to_svg
 from consent.reports.wording import cell_text, without_controls
@@ -69,7 +69,7 @@ def _content(summary: ConsentSummary) -> dict[str, Any]:
             "as_of": long_day(summary.period.cutoff),
             "exported_on": long_day(summary.period.exported_on),
             "marks": marks(summary),
-            "notes": summary.notes,
+            "notes": [f"{mark.removesuffix('.')}." for mark in marks(summary)],  # no screen reader reads a foot
             "news": " ".join(news(summary)),
             "warning": warning(summary),
             "figures": [asdict(figure) for figure in figures(summary)],
@@ -87,23 +87,18 @@ def _section(section: Section, summary: ConsentSummary) -> dict[str, Any]:
         "heading": section.heading,
         "sentences": section.sentences,
         "notes": [*filter(None, [section.note])],
-        "table": _table(table, section.shape) if table else None,
+        "table": {
+            "columns": [column.short or column.heading for column in table.columns],
+            "rows": [[_text(cell) for cell in row] for row in table.rows],
+            "totals": table.totals,
+            "turned_note": TURNED_NOTE,
+        }
+        if table
+        else None,
         "chart": _chart(section.chart, summary) if section.chart in _CHARTS else None,
         "narrow": section.narrow,
         "shape": section.shape.value,
     }
-
-
-def _table(table: Table, shape: Shape) -> dict[str, Any]:
-    """The texts of a table; a row of shares ends in the number that is drawn."""
-    rows: list[list[Any]] = [[_text(cell) for cell in row] for row in table.rows]
-    if shape is Shape.SHARES:
-        rows = [
-            [*texts, next((cell for cell in row if isinstance(cell, Share)), 0)]
-            for texts, row in zip(rows, table.rows, strict=True)
-        ]
-    columns = [column.short or column.heading for column in table.columns]
-    return {"columns": columns, "rows": rows, "totals": table.totals, "turned_note": TURNED_NOTE}
 
 
 def _chart(kind: ChartKind | None, summary: ConsentSummary) -> dict[str, str]:

@@ -44,7 +44,7 @@ def _shapes(plot: Plot) -> Iterator[str]:
         yield _line(((plot.left, tick.at), (plot.right, tick.at)), _GRID)
         yield _text(Label((plot.left - 4, tick.at + 3.2), tick.text, "end"))
     for bar in plot.bars:
-        yield _rectangle((bar.left, bar.top), bar.width, bar.height, _FULL if bar.complete else _HATCHED)
+        yield _rectangle((bar.left, bar.top), bar.width, plot.bottom - bar.top, _FULL if bar.complete else _HATCHED)
     for path in plot.paths:
         yield _path(path)
     yield _line(((plot.left, plot.bottom), (plot.right, plot.bottom)), _AXIS)

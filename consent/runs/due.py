@@ -15,7 +15,11 @@ from consent.studies.model import StudyConfig
 from consent.studies.schedule import GRACE, due_at, latest_monday
 
 STUCK_AFTER = timedelta(minutes=15)  # without a sign of life from an open run
-REST_AFTER_REFUSAL = timedelta(hours=6)  # so that a person can act before the retry
+REST_AFTER_REFUSAL = timedelta(hours=2)
+"""Before a refused run is tried again: a person can act, and the hourly timer still retries before the report is late.
+
+The first attempt, this rest and the second attempt, each run preceded by up to an hour without a timer, fit in GRACE.
+"""
 
 _LOOK_BACK = timedelta(weeks=3)  # runs for this Monday and the last were requested since then
 
@@ -99,7 +103,7 @@ def next_step(
 
     Returns:
         ``record`` (and queue) the Monday's own run; ``reopen`` it, because it failed, or because it was refused or only
-        archived six hours ago; or ``leave``, because nothing is due or a run is in progress.
+        archived ``REST_AFTER_REFUSAL`` ago; or ``leave``, because nothing is due or a run is in progress.
     """
     monday = latest_monday(study, now)
     if monday < study.start_date or is_reported(records, monday, sandbox=sandbox):

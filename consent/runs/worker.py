@@ -62,7 +62,7 @@ def job(
         from consent.runs.pipeline import run_report
 
         study = choose_study(load_studies(settings), record.study)
-        past = partial(ledger.last_report, study.key, sandbox=record.sandbox)
+        past = partial(ledger.last_reports, study.key, sandbox=record.sandbox)
         with open_services(study, settings, now=now, sleep=sleep, clock=clock, keep_alive=lease.keep_alive) as services:
             if services.sandbox != record.sandbox:
                 raise ConfigurationError(

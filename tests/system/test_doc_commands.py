@@ -62,7 +62,7 @@ RUN_BY = {
     "tests/system/test_page_in_demo.py::test_the_page_lists_the_run": (
         "uv run --python 3.13 consent serve --demo",
         'curl -X POST localhost:7071/api/runs -H "Content-Type: application/json" -d "{}"',
-        "curl localhost:7071/api/runs/obri-ibd.20261122T202630Z-a574d0",
+        "curl localhost:7071/api/runs/obri-ibd.asked-a574d0c2be1d4763",
     ),
     "tests/system/test_end_to_end.py::test_without_the_demo_the_settings_of_the_folder_that_was_named_are_served": (
         "uv run --python 3.13 consent serve",

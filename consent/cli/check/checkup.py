@@ -70,10 +70,10 @@ def _check_all(
 ) -> None:
     context.stage("Checking settings and secrets")
     access = check_settings(studies, settings, context, findings.about("Settings and secrets"))
-    last = check_ledger(studies, settings, context, findings.about("Run history"))
+    reports = check_ledger(studies, settings, context, findings.about("Run history"))
     for study in studies:
         context.stage(f"Checking REDCap for {study.key}")
-        check_redcap(study, access, last.get(study.key), findings.about("REDCap", study.key))
+        check_redcap(study, access, reports.get(study.key, []), findings.about("REDCap", study.key))
     context.stage("Checking Dropbox")
     check_dropbox(studies, access, findings.about("Dropbox"))
     check_clock(context.clocks_ahead, findings.about("Clock"))

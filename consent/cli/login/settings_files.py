@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from consent.errors import ConfigurationError
+from consent.files import sync_folder
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _GIT_TIMEOUT = 10  # seconds
@@ -28,7 +29,7 @@ def update_settings_file(path: Path, values: Mapping[str, str]) -> tuple[str, ..
     except OSError as error:
         fix = "Close the program that has it open, or check the rights of its folder."
         failure = ConfigurationError(f"{path} cannot be written: {error.strerror}.", fix)
-    except ValueError:
+    except (ValueError, RecursionError):
         failure = ConfigurationError(f"{path} is not a valid settings file.", "Correct it, or move it away.")
     raise failure  # not in `except`: there it would carry an error that holds the file's text
 
@@ -73,6 +74,7 @@ def _replacing(path: Path) -> Iterator[Path]:
         if mode is not None:
             copy.chmod(mode)
         copy.replace(path)
+        sync_folder(path.parent)
     except BaseException:
         copy.unlink(missing_ok=True)
         raise

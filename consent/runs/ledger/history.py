@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from consent.errors import RecordChangedError
+from consent.files import LONGEST_NAME
 from consent.runs.ledger.record import LeaseRecord, RunRecord, is_run_id, study_of
 from consent.runs.ledger.serialization import Row, StoredRow, instant_text, read_row, row_of, small_row
 
@@ -74,13 +75,20 @@ class RunLedger(ABC):
 
     def runs(self, study: str | None = None, *, since: datetime | None = None) -> list[RunRecord]:
         """Return the records of a study (or all) requested since then, newest first, without weekly counts."""
+        if study is not None and (len(study) > LONGEST_NAME or not study.isprintable()):
+            return []  # no study has such a key, and a store may reject it
         records = map(self._record, self._query(study, "" if since is None else instant_text(since)))
         return sorted(records, key=lambda record: (record.requested_at, record.run_id), reverse=True)
 
+    def last_reports(self, study: str, before: date | None = None, *, sandbox: bool) -> list[RunRecord]:
+        """Return the runs of a study's reports as ``reports_in`` does; only the first has its weekly counts."""
+        found = reports_in(self.runs(study), before, sandbox=sandbox)
+        newest = self.read(found[0].run_id) if found else None
+        return [newest, *found[1:]] if newest else []
+
     def last_report(self, study: str, before: date | None = None, *, sandbox: bool) -> RunRecord | None:
         """Return the run of a study's newest report; see ``newest_report``."""
-        newest = newest_report(self.runs(study), before, sandbox=sandbox)
-        return newest and self.read(newest.run_id)
+        return next(iter(self.last_reports(study, before, sandbox=sandbox)), None)
 
     def lease_of(self, study: str) -> LeaseRecord | None:
         """Return the lease on a study, expired or not."""
@@ -131,15 +139,20 @@ class RunLedger(ABC):
         return read_row(RunRecord, row, f"The record of run {row['key']} in {self.place}")
 
 
-def newest_report(records: Iterable[RunRecord], before: date | None = None, *, sandbox: bool) -> RunRecord | None:
-    """Return the record of the newest report: the latest cut-off, then the latest end.
+def reports_in(records: Iterable[RunRecord], before: date | None = None, *, sandbox: bool) -> list[RunRecord]:
+    """Return the records of reports, newest first: by the cut-off, then by the end.
 
     before: look only at reports with an earlier cut-off than this day.
     """
     reports = [record for record in records if record.is_report and record.sandbox == sandbox]
     if before is not None:
         reports = [record for record in reports if record.cutoff is not None and record.cutoff < before]
-    return max(reports, key=lambda run: (run.cutoff or date.min, run.finished_at or _LONG_AGO), default=None)
+    return sorted(reports, key=lambda run: (run.cutoff or date.min, run.finished_at or _LONG_AGO), reverse=True)
+
+
+def newest_report(records: Iterable[RunRecord], before: date | None = None, *, sandbox: bool) -> RunRecord | None:
+    """Return the first of ``reports_in``."""
+    return next(iter(reports_in(records, before, sandbox=sandbox)), None)
 
 
 def _records_to_purge(records: Sequence[RunRecord], before: datetime) -> list[RunRecord]:

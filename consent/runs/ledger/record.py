@@ -1,5 +1,6 @@
 """The types of the run history: a run's record, and a study's lease."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -163,6 +164,12 @@ def scheduled_id(study: str, monday: date, *, sandbox: bool) -> str:
 def asked_id(study: str, now: datetime, nonce: str) -> str:
     """Return the id of a run that a person requests; ``nonce`` separates those of one second."""
     return f"{study}.{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{nonce}"
+
+
+def repeated_id(request: RunRequest, previous: str, *, sandbox: bool) -> str:
+    """Return the id of the run that equal requests share; ``previous`` is the id of the equal run before it."""
+    text = repr((request, previous, sandbox))
+    return f"{request.study}.asked-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def is_run_id(text: str) -> bool:

@@ -55,11 +55,10 @@ def read_row(kind: type[T], row: StoredRow, what: str) -> T:
     try:
         document = json.loads(row["document"])
         value: T = _decoded(kind, document | {name: row.get(name) for name in columns} if columns else document)
-    except (KeyError, TypeError, ValueError, AttributeError, zlib.error):
-        raise LedgerRefusedError(
-            f"{what} cannot be read; someone may have edited it.", "Delete that row, then run again."
-        ) from None
-    return value
+        return value
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, zlib.error):
+        pass
+    raise LedgerRefusedError(f"{what} cannot be read; someone may have edited it.", "Delete that row, then run again.")
 
 
 def instant_text(at: datetime) -> str:

@@ -141,7 +141,8 @@ def test_run_does_the_whole_job_with_settings_from_a_folder(
 def test_run_to_a_folder_delivers_there(world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--settings", str(tmp_path), *AS_OF, "--to", str(tmp_path / "out"), "--json"]) == 0
     assert list((tmp_path / "out").rglob("OBRI Consent Summary.csv"))
-    assert json.loads(capsys.readouterr().out)["remarks"] == []  # they would call it the study's first report
+    (remark,) = json.loads(capsys.readouterr().out)["remarks"]
+    assert remark.startswith("Not compared: the run history has no earlier report of this study.")
     assert (world.account.files(), (tmp_path / "runs.sqlite").exists()) == ({}, False)
 
 
@@ -162,21 +163,28 @@ def test_a_run_beside_another_fails_and_leaves_no_trace(
     assert (ledger.runs(), world.account.files()) == ([], {})
 
 
-@pytest.mark.parametrize("options", [[], ["--dry-run"]], ids=["run", "dry run"])
+@pytest.mark.parametrize("options", [[], ["--dry-run"], ["--to", "out"]], ids=["run", "dry run", "to a folder"])
 def test_a_report_that_shrank_is_refused_with_both_numbers(
-    options: list[str], world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    options: list[str],
+    world: DemoWorld,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     deliver_before(tmp_path, world, 90)
+    monkeypatch.chdir(tmp_path)
     capsys.readouterr()
     assert main(["run", "--settings", str(tmp_path), *AS_OF, *options]) == 1
     message = words(capsys.readouterr().err)
     assert all(part in message for part in (" 90 ", " 60 ", "--accept-drop"))
-    assert world.account.files() == {}
+    assert (world.account.files(), (tmp_path / "out").exists()) == ({}, False)
 
 
-def test_a_drop_that_a_person_accepts_is_delivered(world: DemoWorld, tmp_path: Path) -> None:
+def test_a_drop_that_a_person_accepts_is_delivered(world: DemoWorld, tmp_path: Path, ledger: SqliteLedger) -> None:
     deliver_before(tmp_path, world, 90)
-    assert main(["run", "--settings", str(tmp_path), *AS_OF, "--accept-drop"]) == 0
+    to_folder = ["--accept-drop", "--to", str(tmp_path / "out")]
+    runs = [main(["run", "--settings", str(tmp_path), *AS_OF, *more]) for more in (to_folder, ["--accept-drop"], [])]
+    assert (runs, [run.accept_drop for run in ledger.runs()]) == ([0, 0, 0], [False, True, False])
     assert world.account.files() != {}
 
 

@@ -319,7 +319,7 @@ def test_a_word_of_any_length_stays_on_the_page() -> None:
 
 
 def test_notes_stand_at_the_head_of_the_report(odd: Pdf) -> None:
-    assert f"2023. From a file: completeness was not checked. =1+1 <b>& 同意 {headline(odd.summary)[0]}" in odd.words
+    assert f"only. From a file: completeness was not checked. =1+1 <b>& 同意. {headline(odd.summary)[0]}" in odd.words
 
 
 def test_corrections_of_very_many_weeks_are_shown_in_part(full: Pdf) -> None:

@@ -165,11 +165,6 @@ def test_a_study_reports_from_its_first_day_on(after: int, expected: str) -> Non
     assert next_step(study, [], None, NOON, sandbox=False) == expected
 
 
-@pytest.mark.parametrize("run_id", [OWN_ID, "a-study.asked"])
-def test_a_study_with_a_run_in_progress_is_left_alone(run_id: str) -> None:
-    assert step(a_run(state="failed"), lease=a_lease(MINUTE, run_id)) == "leave"
-
-
 def test_an_expired_lease_delays_nothing() -> None:
     assert step(lease=a_lease(-SECOND)) == "record"
 
@@ -178,14 +173,14 @@ def test_an_expired_lease_delays_nothing() -> None:
     ("finished_at", "expected"),
     [
         (NOON - MINUTE, "leave"),
-        (NOON - 6 * HOUR + SECOND, "leave"),
-        (NOON - 6 * HOUR, "reopen"),
+        (NOON - 2 * HOUR + SECOND, "leave"),
+        (NOON - 2 * HOUR, "reopen"),
         (NOON + 5 * MINUTE, "leave"),  # by a clock that is a little fast
         (NOON + 6 * MINUTE, "reopen"),  # by one that is wrong
         (None, "reopen"),
     ],
 )
-def test_a_refused_run_rests_for_six_hours(finished_at: datetime | None, expected: str) -> None:
+def test_a_refused_run_rests_for_two_hours(finished_at: datetime | None, expected: str) -> None:
     assert step(a_run(state="refused", finished_at=finished_at)) == expected
 
 
