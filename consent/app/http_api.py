@@ -4,12 +4,14 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from consent.dates import parse_day
 from consent.errors import BadRequestError, Problem, error_document, kind_of
-from consent.runs.ledger.record import RunRecord
 from consent.runs.request import RunRequest
+
+if TYPE_CHECKING:  # a cold start pays for every import
+    from consent.runs.ledger.record import RunRecord
 
 JSON, PROBLEM = "application/json", "application/problem+json"  # https://www.rfc-editor.org/rfc/rfc9457
 MAX_BODY_BYTES = 10_000
@@ -68,7 +70,7 @@ def parse_page_request(parameters: Mapping[str, str]) -> str | None:
     return parameters.get("study")
 
 
-def accepted(record: RunRecord) -> tuple[dict[str, str], dict[str, Any]]:
+def accepted(record: "RunRecord") -> tuple[dict[str, str], dict[str, Any]]:
     """Return the headers and the document of the 202 response to a requested run."""
     status_url = f"{RUNS_PATH}/{record.run_id}"
     headers = {"Location": status_url, "Retry-After": str(RETRY_AFTER_SECONDS)}
