@@ -54,7 +54,7 @@ def a_file(name: str, read: Callable[[Path], Any]) -> Callable[[bytes], Any]:
 def use_study(path: Path) -> Any:
     study = load_study_file(path)
     ledger = SqliteLedger(path.with_name("runs.sqlite"))
-    return awaited_monday(study, [], NOW, sandbox=False), late(ledger, Studies((study,), {}), NOW, sandbox=False)
+    return awaited_monday(study, [], NOW, NOW, sandbox=False), late(ledger, Studies((study,), {}), NOW, sandbox=False)
 
 
 PARSERS: dict[str, tuple[Callable[[bytes], Any], tuple[str, ...]]] = {
