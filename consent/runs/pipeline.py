@@ -19,7 +19,13 @@ from consent.counting.participants import build_participants
 from consent.counting.period import ReportPeriod, choose_period
 from consent.counting.summarise import MERGE_COPIES, summarise
 from consent.counting.summary import ConsentSummary, Source
-from consent.counting.tally import Tally, ensure_dates_meet_decisions, ensure_raw_values, tally_participants
+from consent.counting.tally import (
+    Tally,
+    ensure_dates_meet_decisions,
+    ensure_one_consent_a_form,
+    ensure_raw_values,
+    tally_participants,
+)
 from consent.delivery.plan import Delivery, DeliveryPlan, Folder, changed_error, deliver, plan_delivery
 from consent.delivery.report_set import Destination, ReportSet
 from consent.files import ReportFile, to_json
@@ -103,6 +109,7 @@ def run_report(
     )
 
     ensure_dates_meet_decisions(exported.counts)
+    ensure_one_consent_a_form(exported.counts, project.warnings)
     summary = _summarise_export(study, period, project, exported, sandbox=services.sandbox)
     earlier = past(period.cutoff) if past else ()
     summary = replace(summary, changes=compare(summary, next(iter(earlier), None)) if past else NOT_COMPARED)
