@@ -161,7 +161,7 @@ def page(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
 @app.route(route="page", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 @app.queue_output(arg_name="message", queue_name=QUEUE, connection=STORAGE)
 @answer_errors
-def run_now(req: func.HttpRequest, message: func.Out[str]) -> func.HttpResponse:
+def run_now(req: func.HttpRequest, message: func.Out[str], context: func.Context) -> func.HttpResponse:
     """Record and queue a run for whom the platform signed in; return to the page."""
     from consent.app import handlers
 
