@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ class ReportFile:
     """One file of a report; ``data`` marks a file for machines."""
 
     name: str
-    content: bytes
+    content: bytes = field(repr=False)
     data: bool = False
 
 

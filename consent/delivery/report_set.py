@@ -8,7 +8,7 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 
@@ -53,7 +53,7 @@ class TargetFile:
     """One file of a set, its path and its bytes; a manifest's bytes lack revisions that are not known yet."""
 
     path: str
-    content: bytes
+    content: bytes = field(repr=False)
     is_manifest: bool = False
 
 

@@ -46,7 +46,7 @@ class Review:
     def link(self, entry: Entry) -> str:
         """Return the address of a record's home page in REDCap, in the arm of its event."""
         arm = re.search(r"_arm_(\d+)$", entry.event)
-        return f"{self.address}{quote(entry.record, safe='')}{f'&arm={arm[1]}' if arm else ''}"
+        return f"{self.address}{quote(entry.record, safe='', errors='replace')}{f'&arm={arm[1]}' if arm else ''}"
 
 
 def find_records_to_review(

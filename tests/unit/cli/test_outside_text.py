@@ -40,6 +40,7 @@ ATTACKS = (
     'consent\n[redcap]\nproject_id = 1 # "',
     '"""\r\n[[riders]]\r\nkey = "',
     "\x1b]0;title\x07\x9b31m[red]\\[/red]:smile:\u202e\u2066\u200b\n0 records",
+    "\ud800",
     "</code></title><script src=//example.org></script>{{ study }} onload='",
 )
 EMPTY = {
