@@ -84,13 +84,12 @@ def _column_of(ref: FieldRef, project: Project) -> str:
 
 def _offering_forms(rider: Rider, study: StudyConfig, project: Project) -> dict[int, tuple[FieldRef, ...]]:
     """Return the consent forms that a rider is on; every consent form offers a rider that is also on other forms."""
+    if rider.where:  # it is read from rows of its own
+        return dict.fromkeys(range(len(study.consents)), ())
     elsewhere = _separate_fields(rider, study, project)
-    fields = dict.fromkeys(range(len(study.consents)), () if rider.where else elsewhere)
-    if not rider.where:
-        for n, consent in enumerate(study.consents):
-            form = project.form_of(consent.decision.field)
-            fields[n] = (*(ref for ref in rider.fields if project.form_of(ref.field) == form), *fields[n])
-    return fields if elsewhere else {n: refs for n, refs in fields.items() if refs}
+    forms = [project.form_of(consent.decision.field) for consent in study.consents]
+    own = [tuple(ref for ref in rider.fields if project.form_of(ref.field) == form) for form in forms]
+    return {n: (*refs, *elsewhere) for n, refs in enumerate(own) if refs or elsewhere}
 
 
 def _events_of(rider: Rider, study: StudyConfig, project: Project) -> frozenset[str]:
