@@ -243,7 +243,7 @@ class World:
             reader=self.reader,
             account=self.account,
             records=[history.runs(self.study.key) for history in self._histories],
-            lasts=[history.last_report(self.study.key, sandbox=True) for history in self._histories],
+            lasts=[next(iter(history.last_reports(self.study.key, sandbox=True)), None) for history in self._histories],
             rows=[*self.bench.rows(self.study.key), *files],
             started=self.platform.started,
             log=self.platform.log,

@@ -86,10 +86,6 @@ class RunLedger(ABC):
         newest = self.read(found[0].run_id) if found else None
         return [newest, *found[1:]] if newest else []
 
-    def last_report(self, study: str, before: date | None = None, *, sandbox: bool) -> RunRecord | None:
-        """Return the run of a study's newest report; see ``newest_report``."""
-        return next(iter(self.last_reports(study, before, sandbox=sandbox)), None)
-
     def lease_of(self, study: str) -> LeaseRecord | None:
         """Return the lease on a study, expired or not."""
         row = self._get(study, LEASE)

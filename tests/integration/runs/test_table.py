@@ -132,7 +132,7 @@ def test_a_healthy_store_gets_one_request(bench: Bench, deed: str, expected: str
 def test_a_report_is_found_with_one_listing_and_one_read(bench: Bench) -> None:
     bench.clear.write(replace(a_report(), version=bench.record.version))
 
-    bench.ledger.last_report("adults", sandbox=False)
+    bench.ledger.last_reports("adults", sandbox=False)
 
     assert bench.asked() == [f"GET {TABLE}"] * 2
 

@@ -162,7 +162,7 @@ def test_a_file_that_was_emptied_is_not_taken_for_a_new_one(tmp_path: Path) -> N
 
 def all_of(ledger: SqliteLedger) -> Any:
     """Everything that readers of a history see."""
-    return ledger.runs(), ledger.last_report("adults", sandbox=False), ledger.lease_of("adults")
+    return ledger.runs(), ledger.last_reports("adults", sandbox=False), ledger.lease_of("adults")
 
 
 @pytest.fixture(name="healthy", scope="module")
