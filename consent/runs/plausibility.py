@@ -108,7 +108,7 @@ def _drops(summary: ConsentSummary, reports: Sequence[RunRecord]) -> list[tuple[
 
 
 def _last_and_highest(numbers: Sequence[tuple[int, RunRecord]]) -> list[tuple[tuple[int, RunRecord], str]]:
-    """Return the newest number, and the highest if that is another, each with the words that tell them apart."""
+    """Return the newest number, and the highest if that is another, each with the words that name it."""
     highest = max(numbers, key=lambda number: number[0])
     others = [(highest, f" since the highest of the last {REPORTS_COMPARED} reports")]
     return [(numbers[0], ""), *(others if highest[0] > numbers[0][0] else [])]
@@ -123,6 +123,6 @@ def _not_compared(summary: ConsentSummary, last: RunRecord | None) -> tuple[str,
         else f"The counts of the last report, as of {last.cutoff}, were purged, so nothing was compared."
     )
     return (
-        f"{why} It counts {summary.everyone:,} records: compare this with the number that REDCap shows to a user who "
-        "is in no data access group.",
+        f"{why} This report counts {summary.everyone:,} records: compare this with the number that REDCap shows to a "
+        "user who is in no data access group.",
     )
