@@ -111,5 +111,10 @@ def test_values_that_may_identify_a_person_are_not_shown(tmp_path: Path, labels:
     assert fails(tmp_path, a_study(), "rider_a", labels).endswith("labels or changed values.")
 
 
+def test_names_on_several_rows_of_a_free_text_column_are_not_shown(tmp_path: Path) -> None:
+    study = a_study(more=LEAVE_OUT.format('"TEST"'))
+    assert fails(tmp_path, study, "is_test", ["Ann Smith", "Bo Jones"] * 2).endswith("labels or changed values.")
+
+
 def test_codes_far_down_a_large_file_are_found(tmp_path: Path) -> None:
     assert fails(tmp_path, a_study(), "rider_a", ["Yes"] * 12_000 + ["1"]) == ""
