@@ -9,7 +9,7 @@ from consent.errors import RecordChangedError
 from consent.runs.ledger.record import LeaseRecord, RunRecord, is_run_id, study_of
 from consent.runs.ledger.serialization import Row, StoredRow, instant_text, read_row, row_of, small_row
 
-LEASE, FIRST_SEEN = "lease", "first-seen"  # keys of a study's other rows
+LEASE, FIRST_SEEN, NOTICE = "lease", "first-seen", "notice-"  # keys (of notices, their start) of a study's other rows
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -105,6 +105,10 @@ class RunLedger(ABC):
             self._insert(small_row(study, FIRST_SEEN, now))
             row = self._get(study, FIRST_SEEN)  # another process may have been faster
         return now if row is None else read_row(datetime, row, f"The first sight of '{study}' in {self.place}")
+
+    def add_notice(self, study: str, event: str, now: datetime) -> bool:
+        """Record that the notice of an event is sent; False if another call, of any process, did so before."""
+        return self._insert(small_row(study, f"{NOTICE}{event}", now)) is not None
 
     def purge_counts(self, before: datetime) -> int:
         """Remove the numbers of ended runs requested earlier: counts, weeks, error sentences and remarks.
