@@ -113,7 +113,7 @@ def start_run(req: func.HttpRequest, message: func.Out[str], context: func.Conte
     """Record and queue a run; return the address of its status."""
     from consent.app import handlers
 
-    queued = handlers.start_run(req.get_body(), read_settings(), utc_now(), nonce=context.invocation_id[:6])
+    queued = handlers.start_run(req.get_body(), read_settings(), utc_now())
     if queued.message is not None:
         message.set(queued.message)
     headers, document = accepted(queued.record)
@@ -146,6 +146,29 @@ def report(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
 
     headers, html = handlers.render_page(req.params, read_settings(), utc_now())
     return func.HttpResponse(html, mimetype="text/html", charset="utf-8", headers=headers)
+
+
+@app.route(route="page", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@answer_errors
+def page(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Return the status page to whom the platform signed in; it needs no key."""
+    from consent.app import handlers
+
+    status, headers, html = handlers.render_signed_in_page(req.headers, req.params, read_settings(), utc_now())
+    return func.HttpResponse(html, status_code=status, mimetype="text/html", charset="utf-8", headers=headers)
+
+
+@app.route(route="page", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@app.queue_output(arg_name="message", queue_name=QUEUE, connection=STORAGE)
+@answer_errors
+def run_now(req: func.HttpRequest, message: func.Out[str], context: func.Context) -> func.HttpResponse:
+    """Record and queue a run for whom the platform signed in; return to the page."""
+    from consent.app import handlers
+
+    queued, page_path = handlers.run_now(req.headers, req.get_body(), read_settings(), utc_now())
+    if queued.message is not None:
+        message.set(queued.message)
+    return _response(303, {}, headers={"Location": page_path})
 
 
 @app.route(route="health", methods=["GET", "HEAD"], auth_level=func.AuthLevel.ANONYMOUS)

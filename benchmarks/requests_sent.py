@@ -20,7 +20,7 @@ FIRST, LATER = "enrolment_arm_1", "follow_up_arm_1"
 
 def study_with_checkbox() -> StudyConfig:
     """Return the packaged study with one more rider, in a checkbox field."""
-    rider = Rider("rider i", "rider i", FieldRef("more_consents", "1"), agreed=("1",), declined=())
+    rider = Rider("rider i", "rider i", (FieldRef("more_consents", "1"),), agreed=("1",), declined=())
     study = packaged_study()
     return replace(study, riders=(*study.riders, rider))
 

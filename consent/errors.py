@@ -87,6 +87,18 @@ class BadRequestError(ListedError):
     heading = "The request cannot be used:"
 
 
+class NoSignInError(ConsentReportError):
+    """The page for people who sign in is not set up."""
+
+
+class NotSignedInError(ConsentReportError):
+    """The platform signed nobody in."""
+
+
+class ForeignRequestError(ConsentReportError):
+    """A form was not sent by the page of this app."""
+
+
 class UnknownRunError(ConsentReportError):
     """No run has the given id."""
 
@@ -182,6 +194,9 @@ KINDS: Mapping[type[Exception], ErrorKind] = {
     BadRequestError: ErrorKind("bad-request", 400, False, "The request cannot be used"),
     CutoffError: ErrorKind("cutoff", 400, False, "That day cannot be reported"),
     StudyNotChosenError: ErrorKind("study-not-chosen", 400, False, "No study was chosen"),
+    NotSignedInError: ErrorKind("not-signed-in", 401, False, "Nobody is signed in"),
+    ForeignRequestError: ErrorKind("foreign-request", 403, False, "The request is not from the page"),
+    NoSignInError: ErrorKind("no-sign-in", 404, False, "The page has no sign-in"),
     UnknownRunError: ErrorKind("unknown-run", 404, False, "There is no such run"),
     UnknownStudyError: ErrorKind("unknown-study", 404, False, "There is no such study"),
     RunInProgressError: ErrorKind("run-in-progress", 409, True, "Another run is in progress"),

@@ -1,6 +1,9 @@
 """Report files: their names, paths and content hash, and the JSON form of a value."""
 
+import contextlib
+import errno
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -30,6 +33,7 @@ class StoredFile:
 
 _BLOCK = 4 * 1024 * 1024  # bytes
 LONGEST_NAME = 255  # characters
+_MOST_CHARACTERS = 1_000_000
 _ILLEGAL = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _RESERVED = re.compile(
     r"(con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³])(\..*)?|desktop\.ini|thumbs\.db|\.ds_store|\.dropbox(\.attr)?"
@@ -52,6 +56,17 @@ def illegal_name_reason(name: str) -> str | None:
     return None
 
 
+def read_text(path: Path) -> str:
+    """Return the text of a settings or study file in UTF-8, of limited length; raises OSError or ValueError."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "It is not a file")
+    with path.open(encoding="utf-8-sig") as file:
+        text = file.read(_MOST_CHARACTERS + 1)
+    if len(text) > _MOST_CHARACTERS:
+        raise OSError(errno.EFBIG, "It has more than a million characters")
+    return text
+
+
 def folder_names(path: str) -> list[str]:
     """Return the names in a path with slashes."""
     return [name for name in path.split("/") if name]
@@ -69,6 +84,17 @@ def content_hash(content: bytes) -> str:
     """
     blocks = (content[start : start + _BLOCK] for start in range(0, len(content), _BLOCK))
     return hashlib.sha256(b"".join(hashlib.sha256(block).digest() for block in blocks)).hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Write a folder's entries to the disk if its file system can, so that a new name survives a power failure."""
+    if os.name == "posix":  # Windows cannot open a folder
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def to_json(value: Any) -> Any:

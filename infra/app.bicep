@@ -19,6 +19,7 @@ param studiesFolder string
 @secure()
 param heartbeatUrl string
 param moreSettings object
+param signInClientId string
 
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   name: 'plan-${name}'
@@ -79,6 +80,11 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     AzureWebJobsStorage__tableServiceUri: tableEndpoint
     AzureWebJobsStorage__credential: 'managedidentity'
     AzureWebJobsStorage__clientId: identityClientId
+    // In place of a secret, the identity of the app proves who asks for the sign-in.
+    // https://learn.microsoft.com/azure/app-service/configure-authentication-provider-aad
+    OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID: empty(signInClientId) ? '' : identityClientId
+    WEBSITE_AUTH_AAD_ALLOWED_TENANTS: empty(signInClientId) ? '' : tenant().tenantId
+    CONSENT_SIGN_IN: empty(signInClientId) ? '' : 'entra'
     CONSENT_KEEP_MONTHS: string(keepMonths)
     CONSENT_LEDGER: 'table'
     CONSENT_SCHEDULE: schedule
@@ -88,6 +94,30 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     KEY_VAULT_URL: vaultUrl
     REDCAP_API_URL: redcapApiUrl
   })
+}
+
+// Everybody may still reach the app: the other routes check their keys, and the page checks who signed in.
+resource signIn 'Microsoft.Web/sites/config@2024-04-01' = if (!empty(signInClientId)) {
+  parent: app
+  name: 'authsettingsV2'
+  properties: {
+    platform: { enabled: true, runtimeVersion: '~1' }
+    globalValidation: { requireAuthentication: false, unauthenticatedClientAction: 'AllowAnonymous' }
+    httpSettings: { requireHttps: true }
+    identityProviders: {
+      azureActiveDirectory: {
+        enabled: true
+        registration: {
+          clientId: signInClientId
+          clientSecretSettingName: 'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID'
+          openIdIssuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
+        }
+        validation: { allowedAudiences: [ signInClientId ] }
+      }
+    }
+    login: { tokenStore: { enabled: false } }
+  }
+  dependsOn: [ settings ]
 }
 
 resource deployWithPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = [

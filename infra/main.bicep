@@ -41,6 +41,9 @@ param heartbeatUrl string = ''
 @description('More app settings, by name: proxies, or settings named by other study files. No secrets.')
 param moreSettings object = {}
 
+@description('Client id of an Entra app registration with which people sign in to the page; empty for none. See docs/azure.md.')
+param signInClientId string = ''
+
 @description('Object id of the person or group that stores the secrets; empty if they already have the right.')
 param secretsOfficerId string = ''
 
@@ -155,6 +158,7 @@ module app 'app.bicep' = {
     studiesFolder: studiesFolder
     heartbeatUrl: heartbeatUrl
     moreSettings: moreSettings
+    signInClientId: signInClientId
   }
 }
 
@@ -197,6 +201,7 @@ output AZURE_TENANT_ID string = tenant().tenantId
 output AZURE_RESOURCE_GROUP string = group.name
 output AZURE_FUNCTION_APP string = app.outputs.name
 output FUNCTION_APP_URL string = app.outputs.url
+output IDENTITY_PRINCIPAL_ID string = identity.outputs.principalId
 output KEY_VAULT_URL string = vault.outputs.url
 output OUTBOUND_ADDRESS string = fixedOutboundAddress && empty(existingSubnetId) ? network!.outputs.address : ''
 output GITHUB_CLIENT_ID string = empty(githubRepository) ? '' : github!.outputs.clientId

@@ -5,6 +5,7 @@ The server listens on 127.0.0.1 only, and keeps all requests for tests that coun
 """
 
 import contextlib
+import io
 import os
 import socket
 import struct
@@ -56,10 +57,12 @@ class Fault:
         ``answer``  send ``status``, ``headers`` and ``body`` without handling the request
         ``reset``   break the connection without handling the request
         ``lost``    handle the request, then break the connection without a response
+        ``late``    break the connection and add the request to ``Server.late``, for ``Server.handle_late``
         ``hang``    wait ``seconds``, then handle the request
         ``cut``     send only the first ``at`` bytes of the body, then break the connection
         ``trim``    send only the first ``at`` bytes of the body, as a complete response
         ``change``  send ``change(body)`` in place of the body
+        ``drip``    after the first ``at`` bytes of the response, head included, send a byte every ``seconds``
     """
 
     kind: str
@@ -89,6 +92,7 @@ class Server:
         self.app = app
         self.faults: list[Fault] = []
         self.requests: list[Request] = []
+        self.late: list[Request] = []
         self.most_at_once = 0
         self._at_once = 0
         self._lock = threading.Lock()
@@ -102,6 +106,11 @@ class Server:
     def seen(self, name: str) -> list[Request]:
         """Return the requests so far with this name."""
         return [request for request in self.requests if self.app.name_of(request) == name]
+
+    def handle_late(self) -> None:
+        """Handle the late requests; nobody receives the responses."""
+        while self.late:
+            self.app.answer(self.late.pop(0))
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -181,7 +190,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _fail(self, fault: Fault, request: Request) -> None:
         if fault.kind == "answer":
             return self._send(Response(fault.status, fault.headers, fault.body), request)
-        if fault.kind == "reset":
+        if fault.kind == "late":
+            self.server.stand_in.late.append(request)
+        if fault.kind in ("reset", "late"):
             return self._reset()
         if fault.kind == "hang":
             time.sleep(fault.seconds)
@@ -198,7 +209,19 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(whole[: fault.at])
             self.wfile.flush()
             return self._reset()
+        if fault.kind == "drip":
+            return self._drip(response, request, fault)
         return self._send(response, request)
+
+    def _drip(self, response: Response, request: Request, fault: Fault) -> None:
+        connection, self.wfile = self.wfile, io.BytesIO()
+        self._send(response, request)
+        whole, self.wfile = self.wfile.getvalue(), connection
+        self.wfile.write(whole[: fault.at])
+        for byte in whole[fault.at :]:
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            time.sleep(fault.seconds)
 
     def _head(self, response: Response, more: dict[str, str]) -> None:
         self.send_response(response.status)

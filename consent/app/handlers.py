@@ -5,6 +5,7 @@ imported only when a page is requested, because they load the template engine.
 """
 
 import logging
+import secrets
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -13,16 +14,18 @@ from typing import Any
 
 from consent.app.heartbeat import send_heartbeat
 from consent.app.http_api import RUNS_PATH, parse_history_request, parse_page_request, parse_run_request
-from consent.config.checks import dropbox_sandbox_url, months_kept
+from consent.app.sign_in import PAGE_PATH, Person, ensure_token, form_token, parse_form, signed_in_person
+from consent.config.checks import dropbox_folder_url, dropbox_sandbox_url, months_kept
 from consent.config.settings import Settings
 from consent.counting.period import choose_period
 from consent.dates import utc_now
-from consent.errors import ConfigurationError, UnknownRunError, log_text
+from consent.errors import ConfigurationError, NotSignedInError, UnknownRunError, log_text
 from consent.runs.due import all_reported, late
 from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.record import RunRecord, Trigger
 from consent.runs.ledger.store import open_ledger
 from consent.runs.notices import notify_end, notify_late
+from consent.runs.request import RunRequest
 from consent.runs.scheduler import QueuedRun, queue_due, request_run, run_id_in
 from consent.runs.status import run_document, shown_runs
 from consent.runs.worker import execute_message, job, mark_failed
@@ -71,16 +74,13 @@ def log_late_reports(settings: Settings, now: datetime) -> tuple[str, ...]:
     return keys
 
 
-def start_run(body: bytes, settings: Settings, now: datetime, nonce: str) -> QueuedRun:
-    """Record a run that was requested over HTTP; ``nonce`` distinguishes runs requested within one second.
-
-    nonce: distinguishes runs requested within one second. Raises BadRequestError, CutoffError or UnknownStudyError.
-    """
+def start_run(body: bytes, settings: Settings, now: datetime) -> QueuedRun:
+    """Record a run that was requested over HTTP; raises BadRequestError, CutoffError or UnknownStudyError."""
     wanted = parse_run_request(body)
     study = choose_study(load_studies(settings), wanted.study)
     choose_period(start=study.start_date, time_zone=study.time_zone, now=now, as_of=wanted.as_of)
     with _open_ledger(settings) as ledger:
-        return request_run(ledger, study, wanted, now, sandbox=_is_sandbox(settings), nonce=nonce)
+        return request_run(ledger, study, wanted, now, sandbox=_is_sandbox(settings))
 
 
 def list_runs(parameters: Mapping[str, str], settings: Settings, now: datetime) -> dict[str, Any]:
@@ -105,20 +105,62 @@ def show_run(run_id: str, settings: Settings, now: datetime) -> dict[str, Any]:
         return _documents(ledger, [record], now)[0]
 
 
-def render_page(parameters: Mapping[str, str], settings: Settings, now: datetime) -> tuple[dict[str, str], str]:
+def render_page(
+    parameters: Mapping[str, str], settings: Settings, now: datetime, person: Person | None = None
+) -> tuple[dict[str, str], str]:
     """Return headers and HTML of one study's page, or of the list of studies if none of several is named.
 
-    Raises BadRequestError or UnknownStudyError.
+    person: who signed in, and so may start a run. Raises BadRequestError or UnknownStudyError.
     """
     from consent.app.overview import overview_of
-    from consent.app.page import page_headers, studies_page, study_page
+    from consent.app.page import Visit, page_headers, studies_page, study_page
 
     key, studies, sandbox = parse_page_request(parameters), load_studies(settings), _is_sandbox(settings)
     with _open_ledger(settings) as ledger:
         overview = partial(overview_of, ledger, now=now, sandbox=sandbox)
+        visit = None if person is None else Visit(person)
         if key is None and len(studies.keys) > 1:
-            return page_headers(), studies_page([overview(study) for study in studies.usable], studies.failed, now)
-        return page_headers(), study_page(overview(choose_study(studies, key)))
+            shown = [overview(study) for study in studies.usable]
+            refreshed = any(study.is_refreshed for study in shown)
+            html = studies_page(shown, studies.failed, now, visit)
+        else:
+            study = choose_study(studies, key)
+            if person is not None:
+                visit = Visit(person, form_token(_form_key(ledger, study.key), person, study.key, now))
+            one = overview(study)
+            refreshed, html = one.is_refreshed, study_page(one, dropbox_folder_url(settings), visit)
+    return page_headers(refreshed=refreshed, signed_in=person is not None), html
+
+
+def render_signed_in_page(
+    headers: Mapping[str, str], parameters: Mapping[str, str], settings: Settings, now: datetime
+) -> tuple[int, dict[str, str], str]:
+    """Return status, headers and HTML for whom the platform signed in, or the offer to sign in.
+
+    Raises NoSignInError, BadRequestError or UnknownStudyError.
+    """
+    from consent.app.page import page_headers, sign_in_page
+
+    try:
+        person = signed_in_person(headers, settings)
+    except NotSignedInError:
+        return 401, page_headers(), sign_in_page(parse_page_request(parameters))
+    return (200, *render_page(parameters, settings, now, person))
+
+
+def run_now(headers: Mapping[str, str], body: bytes, settings: Settings, now: datetime) -> tuple[QueuedRun, str]:
+    """Record a run that was requested on the page; return it and the address of the page.
+
+    Raises NoSignInError, NotSignedInError, ForeignRequestError or UnknownStudyError.
+    """
+    person = signed_in_person(headers, settings)
+    form = parse_form(headers, body)
+    study = choose_study(load_studies(settings), form["study"])
+    with _open_ledger(settings) as ledger:
+        ensure_token(form["token"], _form_key(ledger, study.key), person, study.key, now)
+        sandbox = _is_sandbox(settings)
+        queued = request_run(ledger, study, RunRequest(study.key), now, sandbox=sandbox, trigger="page")
+    return queued, f"{PAGE_PATH}?study={study.key}"
 
 
 def handle_run_message(message: str, settings: Settings, holder: str) -> None:
@@ -142,6 +184,10 @@ def handle_poison_message(message: str, settings: Settings) -> None:
 
 def _open_ledger(settings: Settings) -> "closing[RunLedger]":
     return closing(open_ledger(settings, default="table"))
+
+
+def _form_key(ledger: RunLedger, study: str) -> str:
+    return ledger.form_key(study, secrets.token_hex(32))
 
 
 def _is_sandbox(settings: Settings) -> bool:

@@ -4,12 +4,14 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from consent.dates import parse_day
 from consent.errors import BadRequestError, Problem, error_document, kind_of
-from consent.runs.ledger.record import RunRecord
 from consent.runs.request import RunRequest
+
+if TYPE_CHECKING:  # a cold start pays for every import
+    from consent.runs.ledger.record import RunRecord
 
 JSON, PROBLEM = "application/json", "application/problem+json"  # https://www.rfc-editor.org/rfc/rfc9457
 MAX_BODY_BYTES = 10_000
@@ -27,6 +29,8 @@ def parse_run_request(body: bytes) -> RunRequest:
     body: a JSON object of at most 10 kB with any of ``study`` (text), ``as_of`` (YYYY-MM-DD), ``dry_run`` and
     ``accept_drop`` (bool). Raises BadRequestError with every problem found.
     """
+    if len(body) > MAX_BODY_BYTES:
+        raise BadRequestError([Problem("The body is too long.", f"Send at most {MAX_BODY_BYTES // 1000} kB.")])
     if not body.strip():
         return RunRequest()
     document, problems = _json_object(body)
@@ -66,7 +70,7 @@ def parse_page_request(parameters: Mapping[str, str]) -> str | None:
     return parameters.get("study")
 
 
-def accepted(record: RunRecord) -> tuple[dict[str, str], dict[str, Any]]:
+def accepted(record: "RunRecord") -> tuple[dict[str, str], dict[str, Any]]:
     """Return the headers and the document of the 202 response to a requested run."""
     status_url = f"{RUNS_PATH}/{record.run_id}"
     headers = {"Location": status_url, "Retry-After": str(RETRY_AFTER_SECONDS)}
@@ -91,8 +95,6 @@ def problem_for(error: Exception, invocation_id: str) -> tuple[int, dict[str, An
 
 def _json_object(body: bytes) -> tuple[dict[str, Any], list[Problem]]:
     """Return the body's JSON object and a problem for each key that it repeats."""
-    if len(body) > MAX_BODY_BYTES:
-        raise BadRequestError([Problem("The body is too long.", f"Send at most {MAX_BODY_BYTES // 1000} kB.")])
     problems: list[Problem] = []
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

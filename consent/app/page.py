@@ -3,21 +3,30 @@
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from consent.app.overview import UNSUCCESSFUL, StudyOverview
-from consent.app.page_model import BAR_WIDTH, LISTED_WEEKS, changes_of, chart_of, latest_weeks, riders_of, weeks_of
-from consent.counting.period import RECENT_WEEKS
-from consent.dates import date_range, long_day, short_day, weekday_of
+from consent.app.overview import QUEUE_TRIES, UNSUCCESSFUL, StudyOverview
+from consent.app.page_model import charts_of, latest_weeks, sections_of, web_address
+from consent.app.sign_in import LOGIN_PATH, LOGOUT_PATH, PAGE_PATH, Person
+from consent.dates import long_day, short_day, weekday_of
 from consent.errors import ConfigurationError
+from consent.reports.charts import HEIGHT, MARK, WIDTH
+from consent.reports.figures import figures
+from consent.reports.headline import news, totals_sentence, warning
+from consent.reports.wording import cell_text
 from consent.runs.status import TRIGGERS, outcome
 from consent.studies.schedule import GRACE, due_at
 from consent.version import __version__
+
+REFRESH_SECONDS = 30
+_LOGOUT = f"{LOGOUT_PATH}?post_logout_redirect_uri={PAGE_PATH}"
 
 STATES = {
     "requested": "waiting",
@@ -31,26 +40,39 @@ STATES = {
 """The states of a run as the page names them; a dry run ends as ``unchanged``, like an unchanged report."""
 
 
-def study_page(overview: StudyOverview) -> str:
-    """Return the page of one study as HTML."""
+@dataclass(frozen=True)
+class Visit:
+    """A visit of someone who signed in; ``token`` is that of the form."""
+
+    person: Person
+    token: str = ""
+
+
+def study_page(overview: StudyOverview, folder_url: str, visit: Visit | None = None) -> str:
+    """Return the page of one study as HTML; folder_url: where people see the folder of the delivered files."""
     report, study, zone = overview.report, overview.study, ZoneInfo(overview.study.time_zone)
-    weeks = weeks_of(report, study.time_zone) if report else ()
+    opening = report and report.opening
     return _render(
         "page_study.html",
         overview=overview,
+        visit=visit,
         study=study,
         report=report,
-        listed=weeks[-LISTED_WEEKS:],
-        latest=latest_weeks(weeks),
-        chart=chart_of(weeks),
-        bar_width=BAR_WIDTH,
-        riders=riders_of(report, study) if report else (),
-        recent_weeks=RECENT_WEEKS,
-        before=overview.before,
-        changes=changes_of(report, overview.before) if report else None,
-        date_range=date_range,
-        difference=_difference(overview),
+        opening=opening,
+        figures=figures(opening) if opening else (),
+        news=news(opening) if opening else (),
+        warning=warning(opening) if opening else "",
+        charts=charts_of(opening) if opening else (),
+        weeks=latest_weeks(opening) if opening else (),
+        sections=sections_of(opening, study) if opening else (),
+        totals_sentence=totals_sentence,
+        address=lambda file: None if overview.sandbox else web_address(file, folder_url),
+        queue_tries=QUEUE_TRIES,
+        chart_width=WIDTH,
+        chart_height=HEIGHT,
+        chart_mark=MARK,
         local=lambda instant: _local(instant, zone),
+        clock=lambda instant: f"{instant.astimezone(zone):%H:%M}",
         due=lambda monday: f"{due_at(study, monday).astimezone(zone):%H:%M}",
         late=lambda monday: f"{(due_at(study, monday) + GRACE).astimezone(zone):%H:%M}",
         triggers=TRIGGERS,
@@ -60,38 +82,44 @@ def study_page(overview: StudyOverview) -> str:
     )
 
 
-def studies_page(overviews: Sequence[StudyOverview], unusable: Mapping[str, ConfigurationError], now: datetime) -> str:
+def studies_page(
+    overviews: Sequence[StudyOverview],
+    unusable: Mapping[str, ConfigurationError],
+    now: datetime,
+    visit: Visit | None = None,
+) -> str:
     """Return the page that lists several studies as HTML.
 
     unusable: why a study file cannot be used, by the study's key.
     """
     late = [overview.study.title for overview in overviews if overview.is_late]
-    return _render("page_studies.html", overviews=overviews, unusable=unusable, late=late, now=now)
+    return _render("page_studies.html", overviews=overviews, unusable=unusable, late=late, now=now, visit=visit)
 
 
-def page_headers() -> dict[str, str]:
-    """Return headers that forbid scripts, other resources, caching and referrers."""
+def sign_in_page(key: str | None) -> str:
+    """Return the page that offers to sign in, and then to open the page of that study."""
+    page = PAGE_PATH if key is None else f"{PAGE_PATH}?study={quote(key, safe='')}"
+    return _render("page_sign_in.html", address=f"{LOGIN_PATH}?post_login_redirect_uri={quote(page, safe='')}")
+
+
+def page_headers(*, refreshed: bool = False, signed_in: bool = False) -> dict[str, str]:
+    """Return headers that forbid scripts, other resources and caching.
+
+    refreshed: the browser loads the page again. signed_in: the page has a form and no key in its address, so a form may
+    name its origin.
+    """
     style = _environment().get_template("page.css").render()  # exactly as every page contains it
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return {
         "Content-Security-Policy": (
-            f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'; "
-            "frame-ancestors 'none'"
+            f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; "
+            f"form-action '{'self' if signed_in else 'none'}'; frame-ancestors 'none'"
         ),
         "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
+        "Referrer-Policy": "same-origin" if signed_in else "no-referrer",
         "Cache-Control": "no-store",
+        **({"Refresh": str(REFRESH_SECONDS)} if refreshed else {}),
     }
-
-
-def _difference(overview: StudyOverview) -> tuple[int, str] | None:
-    """Return the change in consents since the previous report, as a number and its label."""
-    report, before = overview.report, overview.before
-    if not (report and report.counts and before and before.counts and before.cutoff):
-        return None
-    change = report.counts.consented - before.counts.consented
-    word = "fewer" if change < 0 else "more"
-    return abs(change), f"{word} than in the report as of {short_day(before.cutoff)}"
 
 
 def _local(instant: datetime, zone: ZoneInfo) -> str:
@@ -101,7 +129,11 @@ def _local(instant: datetime, zone: ZoneInfo) -> str:
 
 
 def _render(template: str, **values: Any) -> str:
-    return _environment().get_template(template).render(version=__version__, **values)
+    return (
+        _environment()
+        .get_template(template)
+        .render(version=__version__, **{"logout": _LOGOUT, "visit": None, **values})
+    )
 
 
 @cache
@@ -113,5 +145,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": "{:,}".format, "day": short_day, "long_day": long_day}
+    environment.filters |= {"number": "{:,}".format, "day": short_day, "long_day": long_day, "cell": cell_text}
     return environment

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
 from rich.progress import Progress as ProgressBar
@@ -18,7 +19,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from consent.cli.command_line import with_commands
-from consent.counting.summary import ConsentSummary, RiderCount, WeekCount
+from consent.counting.summary import ConsentSummary, WeekCount
 from consent.dates import date_range, short_day
 from consent.files import to_json
 from consent.reports.headline import headline, progress
@@ -29,6 +30,7 @@ from consent.runs.status import TRIGGERS, ShownRun, outcome
 
 LAST_WEEKS = 8
 WEEK_COLUMNS = 29  # width of the week and its consents
+LONGEST_NAME = 28  # a longer name is wrapped
 _Row = tuple[str, int, str]
 
 
@@ -113,7 +115,7 @@ class Screen(Progress):
         self._section("Weeks", _weeks_table(summary, width))
         if marked := progress(summary.weeks[-1], period):
             self.out.print(f"* {marked}")
-        if summary.riders and not _rider_columns(summary, width)[0]:
+        if summary.riders and not _rider_widths(summary, width):
             heading = "Optional consents (riders): agreed, of all who consented"
             self._section(heading, _plain_table(_riders(summary)))
         self._section("Participants", _plain_table(_participants(summary)))
@@ -150,18 +152,17 @@ def closing_sentence(result: RunResult) -> str:
     )
 
 
-def _rider_columns(summary: ConsentSummary, width: int) -> tuple[tuple[RiderCount, ...], int]:
-    """Return the riders with a column in the table of weeks, all or none, and the width of a column."""
-    texts = (text for rider in summary.riders for text in (f"{rider.agreed:,}", *printable(rider.key).split()))
-    column = max(map(len, texts), default=0)
-    fits = WEEK_COLUMNS + len(summary.riders) * (column + 1) <= width
-    return (summary.riders if fits else ()), column
+def _rider_widths(summary: ConsentSummary, width: int) -> list[int]:
+    """Return the widths of the riders' columns in the table of weeks; none if they do not all fit unbroken."""
+    widths = [max(map(cell_len, (f"{rider.agreed:,}", *printable(rider.label).split()))) for rider in summary.riders]
+    return widths if WEEK_COLUMNS + sum(widths) + len(widths) <= width else []
 
 
 def _weeks_table(summary: ConsentSummary, width: int) -> Table:
-    riders, rider_width = _rider_columns(summary, width)
+    widths = _rider_widths(summary, width)
+    riders = summary.riders if widths else ()
     columns = [Column("Week", no_wrap=True), Column("Consents", justify="right", no_wrap=True)]
-    columns += [Column(printable(rider.key), justify="right", width=rider_width) for rider in riders]
+    columns += [Column(printable(r.label), justify="right", width=n) for r, n in zip(riders, widths, strict=True)]
     table = Table(*columns, box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for week in summary.weeks[-LAST_WEEKS:]:
         counts = (f"{week.riders[rider.key]:,}" for rider in riders)
@@ -192,11 +193,15 @@ def _riders(summary: ConsentSummary) -> Iterator[_Row]:
     for rider in summary.riders:
         declined = f"{rider.declined:,}" if rider.can_decline else "not recorded"
         others = f"declined {declined}, not answered {rider.not_answered:,}, not offered {rider.not_offered:,}"
-        yield rider.key, rider.agreed, others
+        yield rider.label, rider.agreed, others
 
 
 def _plain_table(rows: Iterable[_Row]) -> Table:
-    columns = (Column(no_wrap=True), Column(justify="right", no_wrap=True), Column(overflow="fold"))
+    columns = (
+        Column(max_width=LONGEST_NAME, overflow="fold"),
+        Column(justify="right", no_wrap=True),
+        Column(overflow="fold"),
+    )
     table = Table(*columns, box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     for name, n, text in rows:
         table.add_row(printable(name), f"{n:,}", printable(text), style="bold" if name == "Total" else None)
@@ -218,18 +223,46 @@ def _span(week: WeekCount) -> str:
     return date_range(week.first_day, week.last_day)
 
 
-def show_runs(runs: Sequence[ShownRun], out: Console, settings: Path | None = None) -> None:
-    """Print the runs in this order, and the full reason if the first one failed; settings: for a command in it."""
-    headings = ("Requested (UTC)", "Study", "By", "Monday", "State", "Outcome")
-    columns = (Column(name, no_wrap=name not in ("Study", "Outcome"), overflow="fold") for name in headings)
-    table = Table(*columns, box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for run in runs:
-        record = run.record
-        requested, monday = f"{record.requested_at:%Y-%m-%d %H:%M}", record.monday.isoformat()
-        cells = (requested, record.study, TRIGGERS[record.trigger], monday, run.state, outcome(run))
-        table.add_row(*map(printable, cells))
-    out.print(table)
+def show_runs(runs: Sequence[ShownRun], out: Console, settings: Path | None = None, study: str | None = None) -> None:
+    """Print the runs in this order, as a table or, in a narrow terminal, as one block each; then why the first failed.
+
+    settings, study: for a command in the reason, if they were given.
+    """
+    several = len({run.record.study for run in runs}) > 1
+    rows = [_run_cells(run, several=several) for run in runs]
+    table = Table(*(Column(name, no_wrap=True) for name in rows[0]), box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for row in rows:
+        table.add_row(*row.values())
+    if out.measure(table, options=out.options.update(max_width=1000)).maximum <= out.width:
+        out.print(table)
+    else:
+        columns = (Column(style="dim", no_wrap=True), Column(overflow="fold"))
+        stacked = Table(*columns, box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+        for number, row in enumerate(rows):
+            if number:
+                stacked.add_row()
+            for name, text in row.items():
+                stacked.add_row(name, text)
+        out.print(stacked)
     latest = runs[0]
     if latest.state in ("refused", "failed"):
-        reason = with_commands(printable(f"{latest.record.what} {latest.record.fix}", "\n"), settings)
+        named = study or (latest.record.study if several else None)
+        reason = with_commands(printable(f"{latest.record.what} {latest.record.fix}", "\n"), settings, named)
         out.print(f"\nLatest run: {reason}", soft_wrap=not out.is_terminal)
+
+
+def _run_cells(run: ShownRun, *, several: bool) -> dict[str, str]:
+    """Return the cells of a run by their headings, with its study if there are several."""
+    record = run.record
+    at = record.requested_at.astimezone()
+    zone = at.tzname() or ""  # on Windows a long name
+    cells = {
+        "Cut-off": record.cutoff.isoformat() if record.cutoff else "",
+        "Requested": f"{at:%Y-%m-%d %H:%M} {zone if len(zone) <= 5 else f'UTC{at:%z}'}",
+        "By": TRIGGERS[record.trigger],
+        "State": run.state,
+        "Outcome": outcome(run),
+        "Run": record.run_id,
+    }
+    study = {"Study": record.study} if several else {}
+    return {name: printable(text) for name, text in (study | cells).items()}

@@ -26,7 +26,11 @@ from consent.errors import (
 def main(arguments: Sequence[str] | None = None, show: Callable[[Path], bool] = show_file) -> int:
     """Run one command and return its exit status; ``show`` opens a file on this computer."""
     _use_utf8()
-    options = build_parser().parse_args(arguments, argparse.Namespace(show=show))
+    parser = build_parser()
+    if not (sys.argv[1:] if arguments is None else arguments):
+        parser.print_help()
+        return 2
+    options = parser.parse_args(arguments, argparse.Namespace(show=show))
     try:
         from rich.logging import RichHandler
 
@@ -50,7 +54,7 @@ def main(arguments: Sequence[str] | None = None, show: Callable[[Path], bool] = 
         message, document = str(error), error_document(error)
     except Exception as error:  # its own message may quote a participant, its location does not
         status, message, document = 1, log_text(error), error_document(error)
-    screen.problem(with_commands(message, options.settings))
+    screen.problem(with_commands(message, options.settings, options.study))
     if options.json:
         print_json({"state": "failed", "error": document})
     return status

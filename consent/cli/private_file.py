@@ -8,6 +8,7 @@ import os
 import re
 from pathlib import Path
 
+from consent.config.checks import os_reason
 from consent.delivery.report_set import SCHEMA
 from consent.errors import ConfigurationError
 
@@ -51,7 +52,12 @@ def write_new_file(path: Path, text: str, mode: int = 0o666) -> None:
     except FileExistsError:
         raise _cannot_write(path) from None
     except OSError as error:
-        raise _cannot_write(path, error.strerror or "the system refused it") from None
+        raise _cannot_write(path, os_reason(error, path)) from None
+
+
+def git_checkout_of(path: Path) -> Path | None:
+    """Return the folder of the git checkout that a file is in, existing or not; a link is followed first."""
+    return next((each for each in path.resolve().parents if (each / ".git").exists()), None)
 
 
 def _cannot_write(path: Path, reason: str = "the file already exists") -> ConfigurationError:

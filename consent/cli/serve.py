@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from consent.cli.command_line import command_line
 from consent.config.settings import Settings
 from consent.errors import ConfigurationError, MissingDependencyError
 from consent.runs.ledger.storage_account import STORAGE_SETTING
@@ -48,11 +49,12 @@ def serve(*, demo: bool, port: int, settings: Settings, say: Say, command: str) 
             url = opened.enter_context(host).url
         except HostError as error:
             raise ConfigurationError(str(error)) from None
-        curl = "curl.exe" if sys.platform == "win32" else "curl"  # in PowerShell, curl is another command
-        body = '-H "Content-Type: application/json" -d "{}"'
-        say(f"Request a report:  {curl} -X POST {url}/api/runs {body}")
-        say(f"See the runs:      {curl} {url}/api/runs")
-        say(f"Start a timer:     {curl} -X POST {url}/admin/functions/monday {body}")
+        post = 'curl -X POST -H "Content-Type: application/json" -d "{}"'
+        if sys.platform == "win32":
+            post = 'Invoke-RestMethod -Method Post -ContentType application/json -Body "{}"'
+        say(f"Request a report:  {command_line(f'request --url {url}', None)}")
+        say(f"See the runs:      {url}/api/report")
+        say(f"Start a timer:     {post} {url}/admin/functions/monday")
         wait_for_interrupt()
         say("Stopping.")
 

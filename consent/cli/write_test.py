@@ -46,10 +46,10 @@ def run_write_test(new_account: Callable[[], DropboxAccount], folder: str) -> Wr
     upwards = (folder, *map(str, PurePosixPath(folder).parents))
     written_to = next(path for path in upwards if dropbox.exists(path))
     path = join_paths(written_to, TEST_FILE_NAME)
-    dropbox.stat(path)  # needs the right to read metadata, before anything is written
+    left = dropbox.stat(path)  # needs the right to read metadata, before anything is written
     content = f"{_TEXT}\n{uuid.uuid4().hex}\n".encode()  # always new: Dropbox need not write what it has
     try:
-        dropbox.put(path, content, replace=True)
+        dropbox.put(path, content, replaces=left)
         deleted = _delete(new_account, path) or _delete(new_account, path)
     except (DeliveryRefusedError, DeliveryUnavailableError, DeliveryUnverifiedError) as error:
         if _delete(new_account, path):

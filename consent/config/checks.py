@@ -22,7 +22,8 @@ def studies_directory(settings: Settings) -> Path:
     if chosen is None:
         return Path(__file__).parent.parent / "studies"
     if not Path(chosen).is_dir():
-        raise _error(f"CONSENT_STUDIES is not a folder: {chosen}.", "Set it to the folder of the study files.")
+        what = "is a file, not a folder" if Path(chosen).exists() else "does not exist"
+        raise _error(f"The folder {chosen} of CONSENT_STUDIES {what}.", "Set it to the folder of the study files.")
     return Path(chosen)
 
 
@@ -49,6 +50,17 @@ def root_namespace(settings: Settings) -> str | None:
         fix = "Sign in again with 'consent login dropbox', or remove it to use the account's own files."
         raise _error("DROPBOX_ROOT_NAMESPACE is not a namespace id (a number such as 1234567).", fix)
     return given
+
+
+def dropbox_folder_url(settings: Settings) -> str:
+    """Return the address at which people see the folder where the paths of delivered files start."""
+    url = settings.get("DROPBOX_FOLDER_URL") or "https://www.dropbox.com/home"
+    parts = split_url(url)
+    is_dropbox = parts is not None and (parts.scheme, parts.netloc) == ("https", "www.dropbox.com")
+    if parts is None or not is_dropbox or parts.query or parts.fragment:
+        fix = "Open the folder at dropbox.com and copy its address: https://www.dropbox.com/home/Apps/..."
+        raise _error("DROPBOX_FOLDER_URL is not the address of a folder at dropbox.com.", fix)
+    return url.rstrip("/")
 
 
 def heartbeat_url(settings: Settings) -> str | None:
@@ -100,6 +112,13 @@ def check_redcap_url(url: str, *, setting: str, allow_http: bool) -> Problem | N
     elif "?" in url or "#" in url or not parts.path.endswith("/api/"):  # without the slash REDCap redirects
         what, fix = "does not end in /api/", "End it in /api/, with the last slash and nothing after it."
     return Problem(f"{setting} {what}.", fix) if what else None
+
+
+def os_reason(error: OSError, path: Path) -> str:
+    """Return why a file cannot be opened or created; a folder that does not exist is named."""
+    if isinstance(error, FileNotFoundError) and not path.parent.exists():
+        return f"the folder {path.parent} does not exist"
+    return error.strerror or type(error).__name__
 
 
 def split_url(url: str) -> SplitResult | None:

@@ -168,7 +168,7 @@ def _find_needed(settings: Settings, name: str, vault: KeyVault | None) -> Secre
     if secret is None:
         fix = "Run 'consent login dropbox'" if name == DROPBOX_TOKEN else "Add it as a setting"
         also = f", or store it as secret {name.replace('_', '-')} in Key Vault {vault.url}" if vault else ""
-        raise SettingsError([Problem(f"{name} is missing.", f"{fix}{also}.")])
+        raise settings.missing(name, f"{fix}{also}.")
     return secret
 
 

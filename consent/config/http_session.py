@@ -22,15 +22,15 @@ def usable_network(settings: Settings) -> Network:
 def new_session(network: Network, *urls: str) -> "requests.Session":
     """Open a session for these addresses; the caller closes it.
 
-    Addresses on this machine, or named in NO_PROXY, are reached without a proxy.
+    Addresses on this machine, or named in NO_PROXY, are reached without a proxy. Redirects are not followed.
     Raises SettingsError if the certificate file does not exist or a proxy is not an address.
     """
-    import requests
+    from consent.config.http_limits import NoRedirectSession
 
     if network.ca_bundle and not Path(network.ca_bundle).exists():
         what = f"REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) names a file that does not exist: {network.ca_bundle}."
         raise SettingsError([Problem(what, "Correct or remove it.")])
-    session = requests.Session()
+    session = NoRedirectSession()
     session.trust_env = False  # a .netrc entry would replace the token, REQUESTS_CA_BUNDLE the explicit `verify`
     session.verify = network.ca_bundle or True
     session.proxies = _proxies(network, urls)

@@ -49,7 +49,7 @@ def _by_status(error: "AzureError", status: int, what: str, no_right: str) -> Co
     if status < 400:
         fix = "Check the network (HTTPS_PROXY): a sign-in page may have answered."
         return SecretsUnavailableError(f"{what}: the response is not from Key Vault.", fix)
-    if status in (408, 429) or status >= 500:
+    if status in (408, 425, 429) or status >= 500:
         return SecretsUnavailableError(f"{what}: the vault is overloaded or down.", "Try again later.")
     why, fix = {
         401: (

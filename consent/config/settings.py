@@ -3,14 +3,18 @@
 Secrets in Key Vault are looked up by ``credentials.py``.
 """
 
+import difflib
+import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from consent.errors import Problem, SettingsError
+from consent.files import read_text
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 DEFAULT_SCHEDULE = "0 0 * * * Sun,Mon,Tue"
@@ -18,12 +22,21 @@ DEFAULT_SCHEDULE = "0 0 * * * Sun,Mon,Tue"
 
 T = TypeVar("T")
 
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")  # no environment takes these, and no store does
 _UNRESOLVED = "@microsoft.keyvault("
 _AZURE = ("WEBSITE_INSTANCE_ID", "LEGION_SERVICE_HOST")
 """What Azure sets for a function app; Flex Consumption need not set the first.
 
 https://github.com/Azure/azure-functions-host/blob/dev/src/WebJobs.Script/Environment/EnvironmentExtensions.cs
 """
+
+
+NAMES = (
+    *("REDCAP_API_URL", "REDCAP_ACCESS_TOKEN", "DROPBOX_KEY", "DROPBOX_SECRET", "DROPBOX_OAUTH2_REFRESH_TOKEN"),
+    *("DROPBOX_ROOT_NAMESPACE", "DROPBOX_SANDBOX_URL", "KEY_VAULT_URL", "HEARTBEAT_URL", "CONSENT_STUDIES"),
+    *("CONSENT_SCHEDULE", "CONSENT_LEDGER", "CONSENT_KEEP_MONTHS", "CONSENT_FUNCTION_KEY", "CONSENT_SIGN_IN"),
+)
+"""The settings of this program, to find misspelt ones; a study file may name others."""
 
 
 class Problems:
@@ -99,6 +112,18 @@ class Settings:
         """Return where a setting was found: ``the environment``, ``local.settings.json`` or ``.env``."""
         return self._places.get(self._stored_name(name), "the settings")
 
+    def misspelt(self, name: str, known: Iterable[str] = NAMES) -> str | None:
+        """Return the setting with nearly this name and none of the known ones, if this name is not set."""
+        others = {given.upper(): given for given in self._values if given not in known}
+        nearest = [] if self.has(name) else difflib.get_close_matches(name.upper(), others, 1, 0.8)
+        return others[nearest[0]] if nearest else None
+
+    def missing(self, name: str, fix: str) -> SettingsError:
+        """Return the error of a setting that is missing; it names one with nearly the same name."""
+        near = self.misspelt(name)
+        rename = f"{self.place_of(near)} has {near}: rename it to {name} if that is meant. " if near else ""
+        return SettingsError([Problem(f"{name} is missing.", f"{rename[:1].upper()}{rename[1:]}{fix}")])
+
     def as_environment(self) -> dict[str, str]:
         """Return every setting for another process, secrets included: never print it."""
         return dict(self._values)
@@ -124,16 +149,24 @@ class Settings:
 
 
 def read_settings(
-    environ: Mapping[str, str] | None = None, directory: Path | None = None, *, any_case: bool = os.name == "nt"
+    environ: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+    *,
+    any_case: bool = os.name == "nt",
+    may_be_empty: bool = False,
 ) -> Settings:
     """Read the settings of this machine: environment first, then local.settings.json, then .env.
 
     In Azure only the environment is read. environ: by default this process's. directory: the folder of the two files,
-    by default beside host.json. Raises SettingsError if a file cannot be used.
+    by default beside host.json. may_be_empty: a folder that was given need not hold settings yet. Raises SettingsError
+    if a file cannot be used.
     """
     environ = os.environ if environ is None else environ
     in_azure = any(environ.get(name) for name in _AZURE)
     folder = None if in_azure else directory or app_folder()
+    if directory and folder and folder.is_dir() and not may_be_empty and not any(map(Path.is_file, _files_in(folder))):
+        what = f"The settings folder {folder} has neither local.settings.json nor .env."
+        raise SettingsError([Problem(what, "Correct --settings, or leave it out to use the environment.")])
     values: dict[str, str] = {}
     places: dict[str, str] = {}
     for source, pairs in reversed([("the environment", environ), *_read_files(folder)]):
@@ -154,14 +187,23 @@ def timer_schedule(environ: Mapping[str, str] | None = None) -> str:
     return "%CONSENT_SCHEDULE%" if environ.get("CONSENT_SCHEDULE", "").strip() else DEFAULT_SCHEDULE
 
 
+def started_by_uv() -> bool:
+    """Return whether ``uv run`` started this process. https://docs.astral.sh/uv/reference/environment/"""
+    return bool(os.environ.get("UV_RUN_RECURSION_DEPTH"))
+
+
 def app_folder() -> Path | None:
     """Return the folder of host.json, if the program runs from there."""
     folder = Path(__file__).parent.parent.parent
     return folder if (folder / "host.json").is_file() else None
 
 
+def _files_in(folder: Path) -> list[Path]:
+    return [folder / name for name in ("local.settings.json", ".env")]
+
+
 def _searched(folder: Path | None) -> str:
-    files = [folder / name for name in ("local.settings.json", ".env")] if folder else []
+    files = _files_in(folder) if folder else []
     return ", ".join(["the environment", *(f"{file}{'' if file.is_file() else ' (not found)'}" for file in files)])
 
 
@@ -169,7 +211,8 @@ def _read_files(folder: Path | None) -> Iterator[tuple[str, Mapping[str, str]]]:
     if folder is None:
         return
     if not folder.is_dir():
-        raise SettingsError([Problem(f"The settings folder {folder} does not exist.", "Correct --settings.")])
+        what = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise SettingsError([Problem(f"The settings folder {folder} {what}.", "Correct --settings.")])
     for name, read in (("local.settings.json", _local_settings), (".env", _dotenv)):
         if (folder / name).is_file():
             values, problems = read(folder / name)
@@ -184,31 +227,41 @@ def _local_settings(path: Path) -> tuple[Mapping[str, str], list[Problem]]:
     https://docs.python.org/3/reference/simple_stmts.html#the-raise-statement (``from None`` hides it, but keeps it)
     """
     try:
-        document: Any = json.loads(path.read_text(encoding="utf-8-sig"))
-    except json.JSONDecodeError as error:
-        return {}, [Problem(f"{path} is not valid JSON.", f"Correct line {error.lineno}.")]
-    except (OSError, UnicodeDecodeError):
+        text = read_text(path)
+    except (OSError, ValueError):
         return {}, [_unreadable(path)]
+    try:
+        document: Any = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        line = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "the file"
+        return {}, [Problem(f"{path} is not valid JSON.", f"Correct {line}.")]
     values = document.get("Values", {}) if isinstance(document, dict) else None
     if not isinstance(values, dict):
         return {}, [Problem(f'{path} has no object "Values".', "Compare it with local.settings.json.example.")]
     if str(document.get("IsEncrypted", False)).lower() == "true":
         return {}, [Problem(f"{path} is encrypted.", "Run `func settings decrypt` in its folder.")]
-    others = [name for name, value in values.items() if not isinstance(value, str)]
-    return values, [Problem(f"{name} in {path} is not text.", "Put its value in quotes.") for name in others]
+    others = [name for name, value in values.items() if not isinstance(value, str) or _NO_TEXT.search(name + value)]
+    return values, [_no_text(name, path) for name in others]
 
 
 def _dotenv(path: Path) -> tuple[Mapping[str, str], list[Problem]]:
     try:
         from dotenv import dotenv_values
 
-        found = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
+        found = dotenv_values(stream=io.StringIO(read_text(path)), interpolate=False)
     except ImportError:
         fix = "Install it, or move the settings to local.settings.json."
         return {}, [Problem(f"{path} cannot be read without python-dotenv.", fix)]
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):
         return {}, [_unreadable(path)]
-    return {name: value for name, value in found.items() if value is not None}, []
+    values = {name: value for name, value in found.items() if value is not None}
+    others = [name for name, value in values.items() if _NO_TEXT.search(name + value)]
+    return values, [_no_text(name, path) for name in others]
+
+
+def _no_text(name: str, path: Path) -> Problem:
+    fix = "Put its value in quotes, without control characters."
+    return Problem(f"{_NO_TEXT.sub('?', name)} in {path} is not text.", fix)
 
 
 def _unreadable(path: Path) -> Problem:

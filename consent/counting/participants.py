@@ -3,8 +3,6 @@
 Works on a batch of whole records: no participant is split between two batches.
 """
 
-import re
-
 import numpy as np
 import pandas as pd
 
@@ -60,7 +58,8 @@ def build_participants(rows: pd.DataFrame, counting: Counting) -> pd.DataFrame:
         (day, NaT unless consented), ``taking_part`` (bool), ``rider:<key>`` (agreed, declined, not_answered,
         not_offered; empty unless consented) and ``quality:<code>`` (bool).
 
-        For a form with where or events: ``form:<n>`` (has a row that they select).
+        ``contradicts`` (agreed and declined on one day, on rows of one form). For a form with where or events:
+        ``form:<n>`` (has a row that they select).
 
         With sites: ``site`` (code, empty for none) and ``recent`` (consented in the last four complete weeks). With
         withdrawals: ``withdrawn``, ``undated`` (bool) and ``extent`` (code, empty if blank). With versions:
@@ -150,6 +149,7 @@ def _optional_columns(
     if study.version:
         versions = np.append(batch.consents["version"].to_numpy(dtype=object), "")
         columns["version"] = np.where(consented, versions[latest], "")
+    columns["contradicts"] = _contradicts(batch)
     for n, form in enumerate(study.consents):
         if form.where or form.events:
             columns[f"form:{n}"] = batch.with_consent((batch.consents["form"] == n).to_numpy())
@@ -158,6 +158,18 @@ def _optional_columns(
         columns["extent"] = np.where(columns["withdrawn"], withdrawals.extent, "")
         columns["undated"] = consented & withdrawals.undated
     return columns
+
+
+def _contradicts(batch: Batch) -> Array:
+    """Flag the participants who agreed and declined on one day, on rows of one form."""
+    state = batch.consents["state"].to_numpy()
+    decided = (state == STATES.index(CONSENTED)) | (state == STATES.index(DECLINED))
+    both = batch.with_consent(state == STATES.index(CONSENTED)) & batch.with_consent(state == STATES.index(DECLINED))
+    if not both.any():
+        return both
+    rows = batch.consents[decided & both[batch.consents["participant"].to_numpy()]]
+    kinds = rows.groupby(["participant", "form", "day"])["state"].nunique()
+    return flags_for(kinds[kinds > 1].index.get_level_values("participant").to_numpy(), batch.size)
 
 
 def _is_recent(days: Array, period: ReportPeriod) -> Array:
@@ -241,5 +253,8 @@ def _exclude_records(columns: dict[str, Array], batch: Batch) -> dict[str, Array
 def _is_left_out(rule: LeaveOut, batch: Batch) -> Array:
     if rule.field is not None:
         return batch.with_row(is_one_of(batch.values(rule.field), rule.codes))
-    pattern = re.compile(rule.id_pattern or "")
-    return np.array([pattern.fullmatch(record) is not None for record in batch.records], dtype=bool)
+    import re2  # only for a study with such a rule
+
+    pattern = re2.compile(rule.id_pattern or "")
+    matches = (pattern.fullmatch(record.encode(errors="replace")) for record in batch.records)
+    return np.array([match is not None for match in matches], dtype=bool)

@@ -1,40 +1,18 @@
 """Measure recruitment against its target and the approved number, and since the last approval."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date
 
 from consent.counting.consents import CONSENTED, DECLINED
 from consent.counting.participants import EXCLUDED, NOT_COUNTED, PENDING, REFUSED_LATER, TAKING_PART, WITHDRAWN
 from consent.counting.period import average_per_week
+from consent.counting.summary import Accrual, RenewalRow
 from consent.counting.tally import Tally
 from consent.studies.model import AccrualGoals, StudyConfig
 
 WARN_FROM = 0.9
 """The fraction of the approved number from which the report warns."""
-
-
-@dataclass(frozen=True)
-class Accrual(AccrualGoals):
-    """Recruitment against the target and against the number that the ethics board approved."""
-
-    recent_per_week: float | None  # mean of the last 12 complete weeks at most; None before there are 4
-    needed_per_week: float | None  # to reach the target by its date, in the complete weeks left
-    agreed: int  # everyone who agreed by the cut-off, dated or not: the approved number limits these
-    warning: str  # a sentence, "" for none
-    no_rate_because: str | None = None  # why ``needed_per_week`` is None although there is a target date
-
-
-@dataclass(frozen=True)
-class RenewalRow:
-    """One line of the table for a renewal by the ethics board.
-
-    since_approval: dated on or after the last approval; None where REDCap holds no date.
-    """
-
-    label: str
-    since_approval: int | None
-    since_start: int
 
 
 def measure_accrual(tally: Tally, goals: AccrualGoals, complete_weeks: Sequence[int], cutoff: date) -> Accrual:

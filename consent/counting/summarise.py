@@ -1,13 +1,15 @@
 """Summarise the counts as the numbers of one report."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from consent.counting.consents import CONSENTED, DECLINED, NOT_COUNTED_REASONS
 from consent.counting.participants import COPY, LEFT_OUT, NOT_COUNTED, NOT_STARTED, OUTSIDE, PENDING, QUALITY_CODES
 from consent.counting.period import ReportPeriod, Week
+from consent.counting.projection import Projection, project
 from consent.counting.recruitment import measure_accrual, renewal_table
 from consent.counting.riders import ANSWERS
 from consent.counting.summary import (
+    Accrual,
     ConsentSummary,
     Participants,
     RiderCount,
@@ -19,7 +21,7 @@ from consent.counting.summary import (
 )
 from consent.counting.tally import SITE_COUNTS, Tally
 from consent.errors import SourceDataError
-from consent.studies.model import ListedSite, Rider, SiteRules, StudyConfig, VersionRules, WithdrawalRules
+from consent.studies.model import AccrualGoals, ListedSite, Rider, SiteRules, StudyConfig, VersionRules, WithdrawalRules
 
 NO_SITE = "(no site)"
 MERGE_COPIES = (
@@ -43,7 +45,7 @@ def summarise(
         what = f"All {copies:,} records are working copies of double data entry (ids ending in --1 or --2)."
         raise SourceDataError(what, MERGE_COPIES)
     weeks = _weeks(tally, study, period)
-    complete = [week.consented for week in weeks if week.complete]
+    accrual, projection = _recruitment(tally, study.accrual, weeks, period)
     return ConsentSummary(
         study=study,
         period=period,
@@ -63,10 +65,11 @@ def summarise(
         quality={code: n for code in QUALITY_CODES if (n := tally.quality[code])},
         source=source,
         notes=notes,
-        sites=_sites(tally, study.sites) if study.sites else None,
+        sites=_sites(tally, study.sites, len(weeks)) if study.sites else None,
         versions=_versions(tally, study.version) if study.version else None,
         withdrawals=_withdrawals(tally, study.withdrawal) if study.withdrawal else None,
-        accrual=measure_accrual(tally, study.accrual, complete, period.cutoff) if study.accrual else None,
+        accrual=accrual,
+        projection=projection,
         renewal=renewal_table(tally, study) if study.accrual and study.accrual.approval_date else None,
     )
 
@@ -79,15 +82,29 @@ def _weeks(tally: Tally, study: StudyConfig, period: ReportPeriod) -> tuple[Week
     return tuple(count(number, week) for number, week in enumerate(period.weeks))
 
 
+def _recruitment(
+    tally: Tally, goals: AccrualGoals | None, weeks: tuple[WeekCount, ...], period: ReportPeriod
+) -> tuple[Accrual | None, Projection | None]:
+    if goals is None:
+        return None, None
+    complete = [week.consented for week in weeks if week.complete]
+    accrual = measure_accrual(tally, goals, complete, period.cutoff)
+    if goals.target is None:
+        return accrual, None
+    projection, because = project(complete, tally.classes[CONSENTED, ""], goals.target, period)
+    return replace(accrual, no_projection_because=because), projection
+
+
 def _rider(rider: Rider, tally: Tally) -> RiderCount:
     answers = {answer: tally.riders[rider.key, answer] for answer in ANSWERS}
     return RiderCount(rider.key, rider.label, **answers, can_decline=bool(rider.declined))
 
 
-def _sites(tally: Tally, rules: SiteRules) -> tuple[SiteCount, ...]:
+def _sites(tally: Tally, rules: SiteRules, weeks: int) -> tuple[SiteCount, ...]:
     def count(site: ListedSite) -> SiteCount:
-        counts = (tally.sites[site.code, what] for what in SITE_COUNTS)
-        return SiteCount(site.code, site.label, site.target, site.opened, *counts)
+        counts = {what: tally.sites[site.code, what] for what in SITE_COUNTS}
+        by_week = tuple(tally.site_weeks[site.code, week] for week in range(weeks))
+        return SiteCount(site.code, site.label, site.target, site.opened, **counts, weeks=by_week)
 
     others = sorted({code for code, _ in tally.sites} - {*(site.code for site in rules.listed), ""})
     unlisted = [ListedSite(code, code, None, None) for code in others]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from consent.counting.period import ReportPeriod, Week, WeekChange
-from consent.counting.recruitment import Accrual, RenewalRow
-from consent.studies.model import ListedSite, StudyConfig
+from consent.counting.projection import Projection
+from consent.studies.model import AccrualGoals, ListedSite, StudyConfig
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,16 @@ class RiderCount:
 
 @dataclass(frozen=True)
 class SiteCount(ListedSite):
-    """The participants of one site; "" for no site. ``recent``: consents in the last complete weeks."""
+    """The participants of one site; "" for no site.
+
+    recent: consents in the last complete weeks. weeks: consents in each week of the report, oldest first.
+    """
 
     participants: int
     consented: int
     taking_part: int
     recent: int
+    weeks: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,30 @@ class Withdrawals:
 
 
 @dataclass(frozen=True)
+class Accrual(AccrualGoals):
+    """Recruitment against the target and against the number that the ethics board approved."""
+
+    recent_per_week: float | None  # mean of the last 12 complete weeks at most; None before there are 4
+    needed_per_week: float | None  # to reach the target by its date, in the complete weeks left
+    agreed: int  # everyone who agreed by the cut-off, dated or not: the approved number limits these
+    warning: str  # a sentence, "" for none
+    no_rate_because: str | None = None  # why ``needed_per_week`` is None although there is a target date
+    no_projection_because: str | None = None  # why there is no projection although there is a target
+
+
+@dataclass(frozen=True)
+class RenewalRow:
+    """One line of the table for a renewal by the ethics board.
+
+    since_approval: dated on or after the last approval; None where REDCap holds no date.
+    """
+
+    label: str
+    since_approval: int | None
+    since_start: int
+
+
+@dataclass(frozen=True)
 class Changes:
     """The changes since the newest delivered report with an earlier cut-off."""
 
@@ -118,31 +146,41 @@ class Changes:
     rules_changed: tuple[str, ...]  # keys of the study file, or "counting version": a difference is no correction
 
 
-@dataclass(frozen=True)
-class ConsentSummary:
-    """All numbers of one report, and notes for its readers; None for what the study does not have.
+@dataclass(frozen=True, kw_only=True)
+class OpeningNumbers:
+    """The numbers that open a report, which the run history stores for the status page.
 
-    ``sites`` (the listed ones first, "(no site)" last) add up to the total. ``working_copies``: of double data entry.
+    ``sites`` (the listed ones first, "(no site)" last) add up to the total.
     """
 
-    study: StudyConfig
     period: ReportPeriod
     participants: Participants
-    left_out: Mapping[str, int]
-    outside: int
-    working_copies: int
     taking_part: int
     weeks: tuple[WeekCount, ...]
     riders: tuple[RiderCount, ...]
     quality: Mapping[str, int]
     source: Source
-    notes: tuple[str, ...]
     sites: tuple[SiteCount, ...] | None = None
+    accrual: Accrual | None = None
+    projection: Projection | None = None
+    changes: Changes | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsentSummary(OpeningNumbers):
+    """All numbers of one report, and notes for its readers; None for what the study does not have.
+
+    ``working_copies``: of double data entry.
+    """
+
+    study: StudyConfig
+    left_out: Mapping[str, int]
+    outside: int
+    working_copies: int
+    notes: tuple[str, ...]
     versions: tuple[VersionCount, ...] | None = None
     withdrawals: Withdrawals | None = None
-    accrual: Accrual | None = None
     renewal: tuple[RenewalRow, ...] | None = None
-    changes: Changes | None = None
 
     @property
     def everyone(self) -> int:

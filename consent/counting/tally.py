@@ -5,6 +5,7 @@ participant is in two batches. So memory does not grow with the registry.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
 from pathlib import Path
@@ -13,13 +14,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from consent.counting.columns import Array
 from consent.counting.consents import CONSENTED, DECLINED
 from consent.counting.participants import EXCLUDED, NOT_COUNTED, TAKING_PART
 from consent.counting.riders import AGREED
-from consent.errors import ConfigurationError
+from consent.errors import ConfigurationError, Problem
 from consent.redcap.csv_export import unusable_file
 
 PARTICIPANTS, RECENT = "participants", "recent"
+FEWEST_CONTRADICTIONS = 2
 FEWEST_APART = 3  # fewer agreements without a date may be mistakes of data entry
 SITE_COUNTS = (PARTICIPANTS, CONSENTED, TAKING_PART, RECENT)
 
@@ -35,9 +38,13 @@ class Tally:
     quality: Counter[str] = field(default_factory=Counter)  # by quality code
     taking_part: int = 0  # consented, and neither refused later nor withdrew
     sites: Counter[tuple[str, str]] = field(default_factory=Counter)  # by (site code or "", one of SITE_COUNTS)
+    site_weeks: Counter[tuple[str, int]] = field(
+        default_factory=Counter
+    )  # consented, by (site code or "", week number)
     versions: Counter[str] = field(default_factory=Counter)  # taking part, by the version of the latest agreed consent
     withdrawals: Counter[tuple[str, bool]] = field(default_factory=Counter)  # consented, by (extent, whether undated)
     forms: Counter[int] = field(default_factory=Counter)  # with a row of a form that selects rows, by its position
+    contradictions: int = 0  # who agreed and declined on one day, on rows of one form
     agreed: int = 0  # everyone who agreed by the cut-off, or without a usable date
     outcomes: Counter[tuple[str, bool, bool]] = field(default_factory=Counter)  # (outcome, since_approval, ended_since)
 
@@ -71,16 +78,18 @@ def tally_participants(participants: pd.DataFrame, start: date) -> Tally:
         riders=Counter({(key, answer): n for key, given in answers.items() for answer, n in Counter(given).items()}),
         quality=+Counter({name.removeprefix("quality:"): int(participants[name].sum()) for name in flags}),
         taking_part=int(consented["taking_part"].sum()),
-        **_tally_optional(participants, consented),
+        contradictions=int(participants["contradicts"].sum()),
+        **_tally_optional(participants, consented, weeks),
     )
 
 
-def _tally_optional(participants: pd.DataFrame, consented: pd.DataFrame) -> dict[str, Any]:
+def _tally_optional(participants: pd.DataFrame, consented: pd.DataFrame, weeks: Array) -> dict[str, Any]:
     """Count the columns that only some studies have."""
     forms = {name: int(participants[name].sum()) for name in participants.columns if name.startswith("form:")}
     counts: dict[str, Any] = {"forms": +Counter({int(name.removeprefix("form:")): n for name, n in forms.items()})}
     if "site" in participants:
         counts["sites"] = _tally_sites(participants)
+        counts["site_weeks"] = Counter(zip(consented["site"].tolist(), weeks.tolist(), strict=True))
     if "version" in participants:
         counts["versions"] = Counter(consented.loc[consented["taking_part"], "version"].tolist())
     if "withdrawn" in participants:
@@ -117,6 +126,17 @@ def ensure_dates_meet_decisions(tally: Tally) -> None:
     if elsewhere >= no_date >= FEWEST_APART and not tally.classes[CONSENTED, ""]:
         what = f"No row holds both an agreement and its date: {no_date:,} agreements have their date on another row."
         raise ConfigurationError(what, "In the study file, name a date on the form of the decision.")
+
+
+def ensure_one_consent_a_form(tally: Tally, mixed_forms: Sequence[Problem]) -> None:
+    """Raise ConfigurationError if several people contradict themselves on a form that may hold several consents.
+
+    mixed_forms: see ``validation.find_mixed_forms``. A few may change their minds within a day.
+    """
+    decided = tally.classes[CONSENTED, ""] + tally.classes[DECLINED, ""]
+    if mixed_forms and tally.contradictions >= max(FEWEST_CONTRADICTIONS, decided / 100):
+        found = f"{tally.contradictions:,} participants agreed and declined on one day, on rows of one form."
+        raise ConfigurationError(f"{mixed_forms[0].what} {found}", mixed_forms[0].fix)
 
 
 def ensure_raw_values(tally: Tally, path: Path) -> None:

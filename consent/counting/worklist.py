@@ -6,7 +6,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, repeat
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,10 @@ from consent.redcap.arrivals import EVENT, GROUP, INSTANCE, INSTRUMENT, RECORD
 
 @dataclass(frozen=True)
 class Entry:
-    """One place to review; ``event``, ``instrument`` and ``instance`` are empty if REDCap needs none to find it."""
+    """One place to review; ``event``, ``instrument`` and ``instance`` are empty if REDCap needs none to find it.
+
+    value: what the field holds, where values were asked for.
+    """
 
     record: str
     event: str
@@ -30,6 +33,7 @@ class Entry:
     instance: str
     code: str
     field: str
+    value: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,22 +66,25 @@ class _Finding:
     of_record: bool = False
 
 
-def list_records_to_review(rows: pd.DataFrame, counting: Counting) -> Worklist:
+def list_records_to_review(rows: pd.DataFrame, counting: Counting, *, with_values: bool = False) -> Worklist:
     """List everything to review in these rows of whole records (see ``participants.build_participants``)."""
+    shown = {str(ref): column for ref, column in counting.column_map.columns.items()} if with_values else {}
     participants, batch = build_participants(rows, counting), Batch(rows, counting)
     findings = chain(_of_consents(batch), _of_riders(batch), _of_withdrawals(batch), _of_sites(batch, participants))
     entries: dict[Entry, None] = {}
     for finding in findings:
         concerned = participants[f"quality:{finding.code}"].to_numpy()
         at = finding.rows[concerned[batch.numbers[finding.rows]]]
-        entries |= dict.fromkeys(_entries(finding, rows.iloc[at]))
+        entries |= dict.fromkeys(_entries(finding, rows.iloc[at], shown.get(finding.field)))
     return Worklist(tuple(entries))
 
 
-def _entries(finding: _Finding, rows: pd.DataFrame) -> Iterator[Entry]:
-    for record, *place in rows[[RECORD, EVENT, INSTRUMENT, INSTANCE]].itertuples(index=False):
+def _entries(finding: _Finding, rows: pd.DataFrame, column: str | None) -> Iterator[Entry]:
+    values = repeat("") if column is None else rows[column]
+    places = rows[[RECORD, EVENT, INSTRUMENT, INSTANCE]].itertuples(index=False)
+    for (record, *place), value in zip(places, values, strict=False):
         event, instrument, instance = ("", "", "") if finding.of_record else (str(part) for part in place)
-        yield Entry(record, event, instrument, instance, finding.code, finding.field)
+        yield Entry(record, event, instrument, instance, finding.code, finding.field, value)
 
 
 def _of_consents(batch: Batch) -> Iterator[_Finding]:

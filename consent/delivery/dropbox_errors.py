@@ -7,8 +7,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from consent.config.http_limits import retry_after
+
 if TYPE_CHECKING:
+    import requests
     from dropbox import exceptions as sdk
+
+INVALID_CLIENT = ("the app key or app secret is wrong", "Check DROPBOX_KEY and DROPBOX_SECRET.")
+"""What Dropbox's ``invalid_client`` means, and how to fix it."""
 
 _DEFAULT_WAIT_SECONDS = 5.0
 _SIGN_IN = "Sign in again with 'consent login dropbox'."
@@ -17,7 +23,6 @@ _CHANGE_PATH = "Change the title or the folder in the study file."
 _MOVE_AWAY = "Move it away."
 
 _REFUSALS = {
-    "file": ("a different file already exists there, and it is never overwritten", "Check that file and move it away."),
     "folder": ("a folder with that name exists there", _MOVE_AWAY),
     "file_ancestor": ("a file exists where a folder is needed", _MOVE_AWAY),
     "insufficient_space": ("the account is full", "Free some space or increase the account's quota."),
@@ -46,11 +51,11 @@ _REFUSALS = {
 class ApiFailure:
     """Why a call failed, in words that may be shown: ``reason`` is a clause, ``fix`` a sentence.
 
-    Verdicts: ``wait`` (nothing was done), ``refused`` (a person must act), ``absent`` (nothing has that name), or
-    ``unknown`` (it may have been done: check, then send the same bytes again).
+    Verdicts: ``wait`` (nothing was done), ``refused`` (a person must act), ``absent`` (nothing has that name),
+    ``conflict`` (another file is there) or ``unknown`` (it may have been done: check, then send the same bytes again).
     """
 
-    verdict: Literal["wait", "refused", "absent", "unknown"]
+    verdict: Literal["wait", "refused", "absent", "conflict", "unknown"]
     reason: str
     fix: str = ""
     seconds: float = 0.0  # the wait that Dropbox requests
@@ -70,13 +75,17 @@ def failure_types() -> tuple[type[Exception], ...]:
     return (DropboxException, requests.RequestException, *unreadable)
 
 
-def classify(error: Exception) -> ApiFailure:
-    """Map one of ``failure_types()`` to its meaning."""
+def classify(error: Exception, response: "requests.Response | None") -> ApiFailure:
+    """Map one of ``failure_types()`` to its meaning; ``response``: the last one, parts of which the SDK ignores."""
     from dropbox import exceptions as sdk
 
-    if isinstance(error, sdk.RateLimitError):
-        seconds = _DEFAULT_WAIT_SECONDS if error.backoff is None else float(error.backoff)
-        return ApiFailure("wait", "too many requests", seconds=seconds)
+    status = 0 if response is None else response.status_code
+    if response is not None and (status in (408, 425, 429) or status in range(500, 600)) and status != 501:
+        return _transient_failure(error, response)
+    if response is not None and _is_invalid_client(error, response):
+        return ApiFailure("refused", *INVALID_CLIENT)
+    if status == 501:
+        return ApiFailure("refused", "HTTP status 501", "Check whether a proxy answered (HTTPS_PROXY).")
     if isinstance(error, sdk.ApiError):
         return _route_failure(error)
     if isinstance(error, sdk.AuthError):
@@ -91,12 +100,31 @@ def classify(error: Exception) -> ApiFailure:
     return ApiFailure("unknown", type(error).__name__)
 
 
+def _is_invalid_client(error: Exception, response: "requests.Response") -> bool:
+    """Whether the token endpoint refused the app; for status 401 the SDK's error does not show it."""
+    import requests
+
+    if response.request.path_url != "/oauth2/token" or isinstance(error, requests.RequestException):  # or no whole body
+        return False
+    return response.status_code in (400, 401) and "invalid_client" in response.text
+
+
+def _transient_failure(error: Exception, response: "requests.Response") -> ApiFailure:
+    asked = retry_after(response.headers)
+    if response.status_code != 429:
+        return ApiFailure("unknown", f"HTTP status {response.status_code}", seconds=asked)
+    seconds = max(asked, float(getattr(error, "backoff", None) or 0)) or _DEFAULT_WAIT_SECONDS
+    return ApiFailure("wait", "too many requests", seconds=seconds)
+
+
 def _route_failure(error: "sdk.ApiError") -> ApiFailure:
     tag = _last_tag(error.error)
     if tag == "not_found":
         return ApiFailure("absent", "nothing has that name")
     if tag == "too_many_write_operations":
         return ApiFailure("wait", "other programs are writing to the same Dropbox")
+    if tag == "file":
+        return ApiFailure("conflict", "a different file exists there")
     if tag in ("content_hash_mismatch", "reset"):
         return ApiFailure("unknown", tag)
     if error.user_message_text:  # the only sign of a team's monthly limit: the SDK lacks its tag
@@ -116,8 +144,6 @@ def _login_failure(error: "sdk.AuthError") -> ApiFailure:
 
 def _bad_input_failure(error: "sdk.BadInputError") -> ApiFailure:
     text = str(error.message)
-    if "invalid_client" in text:
-        return ApiFailure("refused", "the app key or app secret is wrong", "Check DROPBOX_KEY and DROPBOX_SECRET.")
     if "required scope" in text:
         fix = "Select and submit it under Permissions in the Dropbox App Console. Then sign in again."
         return ApiFailure("refused", f"the app lacks the permission {_scope_in(text)}", fix)

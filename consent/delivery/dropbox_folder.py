@@ -8,13 +8,15 @@ import contextlib
 import logging
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from consent.config.credentials import Secret
+from consent.config.http_limits import time_limit
 from consent.delivery.dropbox_errors import ApiFailure, classify, failure_types
+from consent.delivery.plan import changed_error
 from consent.delivery.report_set import ensure_content
 from consent.errors import DeliveryRefusedError, DeliveryUnavailableError, DeliveryUnverifiedError
 from consent.files import StoredFile, content_hash
@@ -28,6 +30,7 @@ T = TypeVar("T")
 
 _TIMEOUT = (10, 60)  # seconds to connect, and between two packets of a response
 _LONGEST_PAUSE = 30.0  # seconds, unless Dropbox asks for more
+_LOOKS = 4  # before a file counts as changed: Dropbox may show an older state for a moment
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +61,8 @@ class DropboxFolder:
             raise ValueError("A session for Dropbox must not read the environment. Set trust_env to False.")
         self._seconds_left = self.deadline_seconds
         self._client: dropbox.Dropbox | None = None
-        self._request_id = "none"
-        self.session.hooks["response"].append(self._note_request_id)
+        self._response: requests.Response | None = None
+        self.session.hooks["response"].append(self._note_response)
 
     def connect(self) -> None:
         """Check the sign-in once, before anything is written."""
@@ -83,23 +86,37 @@ class DropboxFolder:
         """Check the sign-in; there is nothing to stage, because Dropbox replaces a file atomically."""
         self.connect()
 
-    def put(self, path: str, content: bytes, *, replace: bool) -> StoredFile:
-        """Store the bytes and verify them by content hash; without ``replace``, refuse to change an existing file.
+    def put(self, path: str, content: bytes, *, replaces: StoredFile | None) -> StoredFile:
+        """Store the bytes in place of this revision, or as a new file, and verify them by content hash.
 
-        After a lost response, look for the file, and send the same bytes again if it is not there.
+        After a lost response or a conflict, look for the file. After a lost response, send the same bytes again if it
+        is not there. A request that arrives late cannot replace a newer revision.
         """
         ensure_content(path, content)
         client = self._connected()
         sent = StoredFile(path, content_hash(content), len(content), rev="")
-        upload = partial(_upload, client, sent, content, replace)
+        upload = partial(_upload, client, sent, content, replaces)
         attempt = 0
         while isinstance(result := self._attempt(upload), ApiFailure):
-            stored = self._find_upload(client, sent) if result.verdict == "unknown" else None
+            stored = self._find_upload(client, sent) if result.verdict in ("unknown", "conflict") else None
             if stored is not None:
                 return self._verified(stored, sent)
+            if result.verdict == "conflict":
+                raise changed_error(path)
             self._pause(result, attempt, f"storing '{path}'")
             attempt += 1
         return self._verified(result, sent)
+
+    def confirm(self, files: Sequence[StoredFile]) -> None:
+        """Look at each file, for a few seconds if it differs; raise ``DeliveryUnverifiedError`` if it still does."""
+        for file in files:
+            for look in range(_LOOKS):
+                found = self.stat(file.path)
+                if found and found.content_hash == file.content_hash:
+                    break
+                if look + 1 == _LOOKS:
+                    raise changed_error(file.path)
+                self._pause(ApiFailure("unknown", "another content is stored"), look, f"confirming '{file.path}'")
 
     def discard_staged(self) -> None:
         """Do nothing: nothing was staged."""
@@ -143,12 +160,12 @@ class DropboxFolder:
         self.keep_alive()
         if self._seconds_left <= 0:
             raise self._timeout_error("slow responses")
-        self._request_id = "none"
+        self._response = None
         try:
-            with self._timed():
+            with self._timed(), time_limit(self._seconds_left):
                 return action()
         except failure_types() as error:
-            return classify(error)
+            return classify(error, self._response)
 
     def _find_upload(self, client: "dropbox.Dropbox", sent: StoredFile) -> Any:
         """Return the stored file if the upload arrived; None proves nothing, because Dropbox may lag."""
@@ -157,7 +174,7 @@ class DropboxFolder:
 
     def _pause(self, failure: ApiFailure, attempt: int, what: str) -> None:
         """Wait before the next attempt; raise if a retry cannot help or does not fit the time limit."""
-        if failure.verdict in ("refused", "absent"):
+        if failure.verdict in ("refused", "absent", "conflict"):
             raise DeliveryRefusedError(
                 f"Dropbox refused {what} (request {self._request_id}): {failure.reason}.",
                 failure.fix or "Check the folder in Dropbox, then run again.",
@@ -196,17 +213,21 @@ class DropboxFolder:
         finally:
             self._seconds_left -= self.clock() - started
 
-    def _note_request_id(self, response: "requests.Response", *args: object, **kwargs: object) -> None:
-        self._request_id = response.headers.get("X-Dropbox-Request-Id", "none")
+    def _note_response(self, response: "requests.Response", *args: object, **kwargs: object) -> None:
+        self._response = response
+
+    @property
+    def _request_id(self) -> str:
+        return "none" if self._response is None else self._response.headers.get("X-Dropbox-Request-Id", "none")
 
 
-def _upload(client: "dropbox.Dropbox", sent: StoredFile, content: bytes, replace: bool) -> Any:
+def _upload(client: "dropbox.Dropbox", sent: StoredFile, content: bytes, replaces: StoredFile | None) -> Any:
     from dropbox.files import WriteMode
 
     return client.files_upload(
         content,
         nfc(sent.path),
-        mode=WriteMode.overwrite if replace else WriteMode.add,
+        mode=WriteMode.update(replaces.rev) if replaces else WriteMode.add,
         autorename=False,
         strict_conflict=False,  # sending the same bytes again after a lost response must succeed
         content_hash=sent.content_hash,

@@ -4,8 +4,9 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
-from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.adapters import BaseAdapter
 
+from consent.config.http_limits import DeadlineAdapter, NoRedirectSession
 from consent.config.http_session import new_session
 from consent.config.settings import LOOPBACK_HOSTS, Network
 
@@ -22,7 +23,7 @@ def dropbox_session(network: Network, sandbox_url: str | None) -> requests.Sessi
     parts = urlsplit(sandbox_url)
     if parts.scheme != "http" or parts.hostname not in LOOPBACK_HOSTS:
         raise ValueError("The simulated Dropbox must be at http:// on this machine.")
-    session = requests.Session()
+    session = NoRedirectSession()
     session.trust_env = False
     for prefix in ("https://", "http://"):
         session.mount(prefix, _NoNetwork())
@@ -41,7 +42,7 @@ class _NoNetwork(BaseAdapter):
         """Do nothing: there is no connection."""
 
 
-class _ToSandbox(HTTPAdapter):
+class _ToSandbox(DeadlineAdapter):
     """Send requests for Dropbox to this machine; the Host header keeps the original host."""
 
     def __init__(self, netloc: str) -> None:

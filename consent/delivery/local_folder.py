@@ -8,19 +8,20 @@ import contextlib
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+from consent.delivery.plan import changed_error
 from consent.errors import DeliveryRefusedError, DeliveryUnverifiedError
-from consent.files import StoredFile, content_hash, folder_names
+from consent.files import StoredFile, content_hash, folder_names, sync_folder
 
 T = TypeVar("T")
 
 _SUFFIX = ".consent-part"
-_STALE_AFTER = 60  # seconds; an older temporary file belongs to a run that was killed
+_STALE_AFTER = 60  # seconds; a temporary file dated further from now belongs to a run that was killed
 _DISK_FULL = {"ENOSPC", "EFBIG", "EDQUOT"}
 _EXISTS = {"EEXIST"}
 _LOCKED = {"EACCES", "EPERM", "EBUSY", "ETXTBSY"}  # Windows reports EACCES for a file that is open in Excel
@@ -68,23 +69,27 @@ class LocalFolder:
             self.discard_staged()
             raise
 
-    def put(self, path: str, content: bytes, *, replace: bool) -> StoredFile:
-        """Store the bytes atomically and read them back; without ``replace``, refuse to change an existing file."""
-        existing = None if replace else self.stat(path)
-        if existing and existing.content_hash != content_hash(content):
-            raise DeliveryRefusedError(
-                f"A different file already exists at '{existing.path}', and it is never overwritten.",
-                "Check that file and move it away, then run again.",
-            )
-        if existing:
+    def put(self, path: str, content: bytes, *, replaces: StoredFile | None) -> StoredFile:
+        """Store the bytes atomically in place of this file, or as a new file, and read them back."""
+        existing = self.stat(path)
+        if existing and existing.content_hash == content_hash(content):
             return existing
+        if existing and (replaces is None or existing.content_hash != replaces.content_hash):
+            raise changed_error(path)
         target = self._target(path)
         with _os_errors(path):
             if self._staged.get(target) != content:
                 self._write_part(target, content, path)
             self._retry_while(_LOCKED, lambda: _part_of(target).replace(target), path, _IN_USE)
             del self._staged[target]
+            sync_folder(target.parent)
             return _verified(_stored(path, target.read_bytes()), content)
+
+    def confirm(self, files: Sequence[StoredFile]) -> None:
+        """Read each file again; raise ``DeliveryUnverifiedError`` if one has changed."""
+        for file in files:
+            if self.stat(file.path) != file:
+                raise changed_error(file.path)
 
     def discard_staged(self) -> None:
         """Remove the temporary files that this run wrote and did not use."""
@@ -98,7 +103,10 @@ class LocalFolder:
 
     def _write_part(self, target: Path, content: bytes, path: str) -> None:
         self._discard(target)
+        new_folders = [folder for folder in target.parents if not folder.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
+        for folder in new_folders:
+            sync_folder(folder.parent)
         try:
             with self._retry_while(_EXISTS, partial(self._new_part, target), path, _OTHER_RUN) as file:
                 self._staged[target] = content
@@ -112,7 +120,7 @@ class LocalFolder:
     def _new_part(self, target: Path) -> BinaryIO:
         part = _part_of(target)
         with contextlib.suppress(FileNotFoundError):
-            if self.clock() - part.stat().st_mtime > _STALE_AFTER:
+            if abs(self.clock() - part.stat().st_mtime) > _STALE_AFTER:
                 part.unlink()
         return part.open("xb")
 

@@ -2,6 +2,10 @@
 
 The archive is written first and the manifest under the stable names last, so a partial report is always recognisable.
 The next run completes an interrupted delivery.
+
+Machines with separate run histories need no lock in the folder. A run replaces a file only in its planned revision, and
+nothing if another run replaced the manifest since it began. Two sets have two manifests, so of two runs at most one
+replaces the manifest. It succeeds only if all stable files match at the end. The other run fails; its retry plans anew.
 """
 
 import re
@@ -12,7 +16,7 @@ from typing import Literal, Protocol
 
 from consent.dates import parse_day
 from consent.delivery.report_set import Destination, ReportSet, TargetFile
-from consent.errors import DeliveryRefusedError
+from consent.errors import DeliveryRefusedError, DeliveryUnverifiedError
 from consent.files import StoredFile, content_hash, join_paths
 
 _SET_ID = re.compile(r"[0-9a-f]{8}")
@@ -37,8 +41,11 @@ class Folder(Protocol):
     def stage(self, files: Mapping[str, bytes]) -> None:
         """Raise now if one of these files cannot be replaced; change no visible file."""
 
-    def put(self, path: str, content: bytes, *, replace: bool) -> StoredFile:
-        """Store the bytes and verify them; without ``replace``, refuse to change an existing file."""
+    def put(self, path: str, content: bytes, *, replaces: StoredFile | None) -> StoredFile:
+        """Store the bytes in place of this file, or as a new file, and verify them; refuse to change any other file."""
+
+    def confirm(self, files: Sequence[StoredFile]) -> None:
+        """Look again at stored files, in this order; raise ``DeliveryUnverifiedError`` if one has changed."""
 
     def discard_staged(self) -> None:
         """Remove what ``stage`` prepared and ``put`` did not use."""
@@ -50,7 +57,6 @@ class Step:
 
     target: TargetFile
     action: Action
-    replaces: bool
 
     @property
     def path(self) -> str:
@@ -101,7 +107,7 @@ def plan_delivery(report: ReportSet, folder: Folder) -> DeliveryPlan:
     newer = _newer_cutoff(report.destination, folder)
     archive = _archive_steps(report, existing)
     _ensure_not_older(report, existing, newer, folder)
-    stable = () if newer else _steps(report.stable_targets(existing), existing, replaces=True)
+    stable = () if newer else _steps(report.stable_targets(existing), existing)
     return DeliveryPlan(_final_state(archive, stable), report, archive, stable, existing)
 
 
@@ -111,31 +117,52 @@ def deliver(
     progress: Progress = lambda done, total, path: None,
     before_write: Callable[[], None] = lambda: None,
 ) -> Delivery:
-    """Carry out the plan; if another run has archived a newer report meanwhile, leave the stable names alone.
+    """Carry out the plan, then look at all stable files once more.
+
+    If another run has archived a newer report meanwhile, leave the stable names alone.
 
     progress: called with (done, total, path) after each file. before_write: called before each write; its error stops
     the delivery there.
     """
     writes = [step for step in plan.steps if step.action != "keep"]
-    first_stable = next((step for step in writes if step.replaces), None)
+    stable = [step for step in plan.stable if step.action != "keep"]
     stored = dict(plan.existing)
     state, shown = plan.state, plan.stable or plan.archive
     try:
         if writes:
             before_write()
-        if first_stable:
-            folder.stage({step.path: step.target.content for step in writes if step.replaces})
+        if stable:
+            folder.stage({step.path: step.target.content for step in stable})
         for done, step in enumerate(writes, start=1):
             before_write()
-            if step is first_stable and _newer_cutoff(plan.report.destination, folder):
-                state, shown = "archived", plan.archive
-                break
+            if step in stable[:1]:
+                if _newer_cutoff(plan.report.destination, folder):
+                    state, shown = "archived", plan.archive
+                    break
+                _ensure_not_overtaken(plan, folder)
             content = plan.report.manifest(stored) if step.target.is_manifest else step.target.content
-            stored[step.path] = folder.put(step.path, content, replace=step.replaces)
+            stored[step.path] = folder.put(step.path, content, replaces=plan.existing.get(step.path))
             progress(done, len(writes), step.path)
     finally:
         folder.discard_staged()
-    return Delivery(state, plan.set_id, tuple(stored[step.path] for step in shown))
+    files = tuple(stored[step.path] for step in shown)
+    folder.confirm(files)
+    return Delivery(state, plan.set_id, files)
+
+
+def changed_error(path: str) -> DeliveryUnverifiedError:
+    """Return the error for a file that another run or a person changed during a delivery."""
+    return DeliveryUnverifiedError(
+        f"'{path}' was changed by another run or a person during this delivery.",
+        "Let only one machine deliver this study. Then run again.",
+    )
+
+
+def _ensure_not_overtaken(plan: DeliveryPlan, folder: Folder) -> None:
+    """Raise before any stable file is written if another run finished a delivery after the plan was made."""
+    manifest = plan.report.destination.manifest_path
+    if folder.stat(manifest) != plan.existing.get(manifest):
+        raise changed_error(manifest)
 
 
 def _final_state(archive: Sequence[Step], stable: Sequence[Step]) -> State:
@@ -145,7 +172,7 @@ def _final_state(archive: Sequence[Step], stable: Sequence[Step]) -> State:
 
 
 def _archive_steps(report: ReportSet, existing: Mapping[str, StoredFile]) -> tuple[Step, ...]:
-    steps = _steps(report.archive_targets(existing), existing, replaces=False)
+    steps = _steps(report.archive_targets(existing), existing)
     has_manifest = bool(steps) and steps[-1].path in existing
     for step in steps:
         if step.action == "replace" or (step.action == "add" and has_manifest):
@@ -156,8 +183,8 @@ def _archive_steps(report: ReportSet, existing: Mapping[str, StoredFile]) -> tup
     return steps
 
 
-def _steps(targets: Sequence[TargetFile], existing: Mapping[str, StoredFile], *, replaces: bool) -> tuple[Step, ...]:
-    return tuple(Step(target, _action(target, existing.get(target.path)), replaces) for target in targets)
+def _steps(targets: Sequence[TargetFile], existing: Mapping[str, StoredFile]) -> tuple[Step, ...]:
+    return tuple(Step(target, _action(target, existing.get(target.path))) for target in targets)
 
 
 def _action(target: TargetFile, stored: StoredFile | None) -> Action:

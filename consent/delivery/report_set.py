@@ -38,6 +38,11 @@ class Destination:
         return f"{self.title}.manifest.json"
 
     @property
+    def manifest_path(self) -> str:
+        """The path of the manifest under the stable names."""
+        return join_paths(self.folder, "data", self.manifest_name)
+
+    @property
     def archive_home(self) -> str:
         """The folder of all archived sets of this title, one subfolder per cut-off."""
         return join_paths(self.folder, "Archive", self.title)
@@ -83,11 +88,12 @@ class ReportSet:
 
     def archive_targets(self, stored: Mapping[str, StoredFile]) -> tuple[TargetFile, ...]:
         """Return the set's files in the archive, the manifest last; none without an archive."""
-        return self._targets(self._archive_path, self.archive_folder, stored) if self.destination.archive else ()
+        manifest_path = join_paths(self.archive_folder, self.destination.manifest_name)
+        return self._targets(self._archive_path, manifest_path, stored) if self.destination.archive else ()
 
     def stable_targets(self, stored: Mapping[str, StoredFile]) -> tuple[TargetFile, ...]:
         """Return the set's files under the stable names, the same every week, the manifest last."""
-        return self._targets(self._stable_path, join_paths(self.destination.folder, "data"), stored)
+        return self._targets(self._stable_path, self.destination.manifest_path, stored)
 
     def manifest(self, stored: Mapping[str, StoredFile]) -> bytes:
         """Return the manifest's bytes; a revision that is not in ``stored`` yet is blank.
@@ -107,9 +113,8 @@ class ReportSet:
         return (json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode()
 
     def _targets(
-        self, path_of: Callable[[ReportFile], str], manifest_folder: str, stored: Mapping[str, StoredFile]
+        self, path_of: Callable[[ReportFile], str], manifest_path: str, stored: Mapping[str, StoredFile]
     ) -> tuple[TargetFile, ...]:
-        manifest_path = join_paths(manifest_folder, self.destination.manifest_name)
         files = (TargetFile(path_of(file), file.content) for file in self.files)
         return (*files, TargetFile(manifest_path, self.manifest(stored), is_manifest=True))
 

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 import requests
 
 from consent.config.credentials import Secret
+from consent.config.http_limits import retry_after, time_limit
 from consent.errors import ConsentReportError, SourceRefusedError, SourceUnavailableError, log_text
+from consent.redcap import responses
 from consent.redcap.error_mapping import OverloadedError, TooLargeError, TransientError, error_from_response
-from consent.redcap.responses import beginning, read_nested_rows, read_object, read_rows, read_version
 
 T = TypeVar("T")
 Parameter = str | int | Sequence[str]
@@ -23,6 +24,7 @@ CONNECT_SECONDS, READ_SECONDS = 10, 240
 WAITS = (2, 4, 8)  # seconds before the second, third and fourth attempt
 TOTAL_SECONDS = 1200  # for all requests of a run: it must end within 25 minutes, and delivery needs 5
 PAUSE = 0.2  # seconds between requests; the server's limit is 600 a minute for a whole site
+LONGEST_SLEEP = 60  # seconds without a call of keep_alive
 PIECE = 65_536  # bytes
 
 logger = logging.getLogger(__name__)
@@ -44,6 +46,7 @@ class RedcapClient:
     read_seconds: float = READ_SECONDS
     keep_alive: Callable[[], None] = lambda: None
     _first_request_at: float | None = field(default=None, init=False)
+    _wait: float = field(default=0.0, init=False)  # seconds before the next request
 
     @property
     def host(self) -> str:
@@ -52,7 +55,7 @@ class RedcapClient:
 
     def rows(self, content: str, **parameters: Parameter) -> list[dict[str, str]]:
         """Return all rows of a small response, such as the data dictionary."""
-        return self.read_rows(content, parameters, list)
+        return self._send(content, responses.read_small_rows, parameters)
 
     def read_rows(
         self,
@@ -68,19 +71,19 @@ class RedcapClient:
         returned only for a complete response. A ``heavy`` request, which may be too large for the server, is not
         repeated unchanged after a TooLargeError.
         """
-        return self._send(content, lambda body, head: consume(read_rows(body, head)), parameters, heavy=heavy)
+        return self._send(content, lambda body, head: consume(responses.read_rows(body, head)), parameters, heavy=heavy)
 
     def project(self) -> dict[str, str]:
         """Return REDCap's description of the token's project."""
-        return self._send("project", read_object)
+        return self._send("project", responses.read_object)
 
     def users(self) -> list[dict[str, Any]]:
         """Return the project's users and their rights; the token needs the *User Rights* privilege."""
-        return self._send("user", read_nested_rows)
+        return self._send("user", responses.read_nested_rows)
 
     def version(self) -> str:
         """Return REDCap's version, such as ``16.1.3``; a first request that detects web pages and wrong addresses."""
-        return self._send("version", read_version)
+        return self._send("version", responses.read_version)
 
     def _send(
         self, content: str, read: Read[T], parameters: Mapping[str, Parameter] | None = None, *, heavy: bool = False
@@ -92,52 +95,79 @@ class RedcapClient:
             except TransientError as failure:
                 if wait is None or (heavy and isinstance(failure, TooLargeError)):
                     raise
-                logger.warning(
-                    "event=redcap_retry content=%s attempt=%d wait=%d %s", content, attempt, wait, log_text(failure)
-                )
-                self.sleep(wait)
+                self._wait = max(wait, self._wait)
+                details = (content, attempt, self._wait, log_text(failure))
+                logger.warning("event=redcap_retry content=%s attempt=%d wait=%.0f %s", *details)
         raise AssertionError("the last attempt returns or raises")
 
     def _attempt(self, form: Mapping[str, str], read: Read[T]) -> T:
-        if self._first_request_at is None:
-            self._first_request_at = self.clock()
-        else:
-            self.sleep(PAUSE)
-        self._ensure_within_limit()
+        self._pause()
+        self.keep_alive()
         started = self.clock()
         try:
-            with self.session.post(
-                self.url,
-                data={"token": self.token.reveal(), **form},
-                headers={"User-Agent": "consent-summary", "Accept": "*/*"},
-                timeout=(CONNECT_SECONDS, self.read_seconds),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with (
+                time_limit(self._seconds_left()),
+                self.session.post(
+                    self.url,
+                    data={"token": self.token.reveal(), **form},
+                    headers={"User-Agent": "consent-summary", "Accept": "*/*"},
+                    timeout=(CONNECT_SECONDS, self.read_seconds),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
                 head = {name.lower(): value for name, value in response.headers.items()}
                 body = self._within_limit(response.iter_content(PIECE))
-                if response.status_code != 200:
-                    raise error_from_response(response.status_code, head, beginning(_until_broken(body)))
+                if (status := response.status_code) != 200:
+                    self._wait = max(PAUSE, retry_after(head))
+                    start = "" if 300 <= status < 400 else responses.beginning(_until_broken(body))
+                    raise error_from_response(status, head, start)
                 result = read(body, head)
                 seconds = self.clock() - started
                 logger.info("event=redcap_response content=%s seconds=%.1f", form["content"], seconds)
                 return result
         except requests.RequestException as error:
             failure = self._failure(error)
+        self._seconds_left()  # the run's limit may have ended the response
         raise failure  # outside the handler: the library's exception holds the token
 
+    def _pause(self) -> None:
+        if self._first_request_at is None:
+            self._first_request_at = self.clock()
+        if self._wait > self._seconds_left():
+            raise SourceUnavailableError(
+                f"REDCap at {self.host} is not available, and the next attempt would be after this run's time limit.",
+                "Run again later. If it happens again, ask the REDCap administrator.",
+            )
+        wait, self._wait = self._wait, PAUSE
+        while wait > 0:
+            self.sleep(min(wait, LONGEST_SLEEP))
+            wait -= LONGEST_SLEEP
+            if wait > 0:
+                self.keep_alive()
+
     def _within_limit(self, body: Iterable[bytes]) -> Iterator[bytes]:
-        for piece in body:
-            self._ensure_within_limit()
+        pieces = iter(body)
+        while True:
+            try:
+                piece = next(pieces, b"")
+            except ValueError:  # a chunk of negative length; urllib3 does not translate it
+                raise requests.ConnectionError from None
+            if not piece:
+                return
+            self.keep_alive()
+            self._seconds_left()
             yield piece
 
-    def _ensure_within_limit(self) -> None:
-        self.keep_alive()
-        if self.clock() - (self._first_request_at or 0) > TOTAL_SECONDS:
+    def _seconds_left(self) -> float:
+        """Return the rest of the time for all requests of this run; raise SourceUnavailableError if there is none."""
+        left = TOTAL_SECONDS - (self.clock() - (self._first_request_at or 0))
+        if left < 0:
             raise SourceUnavailableError(
                 f"REDCap at {self.host} took more than {TOTAL_SECONDS / 60:.0f} minutes in total.",
                 "Run again later. If it happens again, ask the REDCap administrator.",
             )
+        return left
 
     def _failure(self, error: Exception) -> ConsentReportError:
         """Map an exception of the HTTP library, whose own text may hold addresses or the token."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from consent.config.checks import os_reason
 from consent.errors import ConfigurationError, SourceDataError
 from consent.redcap.arrivals import (
     EVENT,
@@ -216,8 +217,8 @@ def _ensure_csv(path: Path) -> None:
             file.seek(max(0, path.stat().st_size - 1))
             last = file.read(1)
     except OSError as error:
-        why = error.strerror or "it cannot be read"
-        raise ConfigurationError(f"The file {path} cannot be opened: {why}.", "Check its name and folder.") from None
+        what = f"The file {path} cannot be opened: {os_reason(error, path)}."
+        raise ConfigurationError(what, "Check its name and folder.") from None
     if not head.strip():
         raise unusable_file(path, "it is empty")
     if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):

@@ -24,6 +24,16 @@ BLANK = "\ufeff \t\r\n"  # a byte order mark is not data
 RUN_AGAIN = "Run again. If it fails again, show this message to the REDCap administrator."
 _LATER = "Try again later."
 _INVALID_NAMES = re.compile(r'values in the parameter "(fields|forms|events)" are not valid: (.*)', re.DOTALL)
+_RIGHT = re.compile(  # REDCap's names of rights; nothing else of its message is repeated
+    "API Export|API Import/Update|Data Access Groups|User Rights|Project Design(?: and Setup|/Setup)?|Logging"
+    "|File Repository|Data Exports?(?: Tool)?|Reports & Report Builder|Add/Edit Reports|Survey Distribution Tools"
+    "|Manage Survey Participants|Data Import Tool|Data Comparison Tool|Data Quality|(?:Create|Rename|Delete) Records",
+    re.IGNORECASE,
+)
+_PHP_TEXT = re.compile(
+    r"(?:<b>|^|php )(?:(?:recoverable |catchable )?fatal error|parse error|warning|notice|deprecated)(?:</b>)?:\s",
+    re.MULTILINE,
+)
 
 
 class TransientError(SourceUnavailableError):
@@ -70,7 +80,7 @@ _DELETED: _Cause = (SourceRefusedError, "The REDCap project was deleted", "Ask i
 _NO_RIGHT: _Cause = (
     SourceRefusedError,
     "The token's user may not read this",
-    "Ask for the API Export right in the project.",
+    "Ask the REDCap administrator which right the user lacks in the project.",
 )
 _NO_MEMORY: _Cause = (
     TooLargeError,
@@ -80,12 +90,24 @@ _NO_MEMORY: _Cause = (
 _SLOW: _Cause = (OverloadedError, "REDCap took too long to respond", _LATER)
 _EMPTY: _Cause = (OverloadedError, "REDCap sent an empty response", RUN_AGAIN)
 _DOWN: _Cause = (TransientError, "REDCap is not working at the moment", _LATER)
+_BUSY: _Cause = (TransientError, "REDCap's server received too many requests", _LATER)
 _NO_DATABASE: _Cause = (TransientError, "REDCap cannot reach its database", _LATER)
 _ERROR_PAGE: _Cause = (TransientError, "REDCap sent an error page", _LATER)
+_PHP_MESSAGE: _Cause = (
+    SourceDataError,
+    "REDCap's response contains a message of PHP, the language of REDCap's server, in place of data",
+    "Ask the REDCap administrator to correct what the server's PHP log shows, and to turn off display_errors.",
+)
 _NOT_DATA: _Cause = (SourceDataError, "REDCap's response is not data", RUN_AGAIN)
 
 _BY_STATUS = {404: _NO_API, 405: _NO_API, 501: _NO_API}
-_SERVER_FAILURES = {408: _SLOW, 413: _NO_MEMORY, 500: _DOWN, 502: _DOWN, 503: _DOWN, 504: _SLOW}
+_TOO_LARGE = {  # the words of REDCap, then of PHP
+    "ran out of server memory": _NO_MEMORY,
+    "allowed memory size of": _NO_MEMORY,
+    "out of memory (allocated": _NO_MEMORY,
+    "maximum execution time of": _SLOW,
+}
+_SERVER_FAILURES = {408: _SLOW, 413: _NO_MEMORY, 425: _DOWN, 429: _BUSY, 504: _SLOW}  # 500 and more are failures too
 _FAILURES_WITH_STATUS_200 = {
     "could not connect to the mysql server": _NO_DATABASE,
     "multiple browser tabs of the same redcap page": _ERROR_PAGE,
@@ -100,30 +122,38 @@ def error_from_response(status: int, headers: Mapping[str, str], text: str) -> C
         names = ", ".join(re.findall(r"'([a-z][a-z0-9_]*)'", invalid[2])[:20])
         problem = Problem(f"REDCap no longer has these {invalid[1]}: {names}.", "Correct the study file.")
         return DictionaryError([problem], f"The study file does not match REDCap (HTTP {status}):")
+    if cause is _NO_RIGHT and (rights := dict.fromkeys(_RIGHT.findall(message or ""))):
+        cause = (*_NO_RIGHT[:2], f"Ask for the right {' and '.join(map(repr, rights))} in the project.")
     kind, what, fix = cause
     return kind(f"{what} (HTTP {status}).", fix)
 
 
+def error_within(text: str) -> ConsentReportError | None:
+    """Return the error for a message of PHP or about memory, which may stand anywhere in the data; None without one."""
+    is_message = _cause(200, text.lower(), None) in (_NO_MEMORY, _SLOW, _PHP_MESSAGE)
+    return error_from_response(200, {}, text) if is_message else None
+
+
 def _cause(status: int, lowered: str, message: str | None) -> _Cause:
-    if status in (401, 403):
+    if status in (401, 403) and (message is None or "privileges" not in lowered):
         return _BLOCKED if message is None else _BAD_TOKEN
     if status in _BY_STATUS:
         return _BY_STATUS[status]
-    if "ran out of server memory" in lowered:
-        return _NO_MEMORY
+    if found := [cause for words, cause in _TOO_LARGE.items() if words in lowered]:
+        return found[0]
     if status in (200, 500) and not lowered.strip():  # also sent by a server that ran out of memory
         return _EMPTY
-    if status in _SERVER_FAILURES:
-        return _SERVER_FAILURES[status]
-    if status == 200 and (found := [part for part in _FAILURES_WITH_STATUS_200 if part in lowered]):
-        return _FAILURES_WITH_STATUS_200[found[0]]
+    if status in _SERVER_FAILURES or status >= 500:
+        return _SERVER_FAILURES.get(status, _DOWN)
+    if status == 200 and (found := [cause for words, cause in _FAILURES_WITH_STATUS_200.items() if words in lowered]):
+        return found[0]
     if message is None and ("<html" in lowered or "<!doctype" in lowered):
         return _WEB_PAGE
     if message is None and not 400 <= status < 500:
-        return _NOT_DATA
+        return _PHP_MESSAGE if _PHP_TEXT.search(lowered) else _NOT_DATA
     if "no longer exists because it was deleted" in lowered:
         return _DELETED
-    return _NO_RIGHT if "insufficient user privileges" in lowered else _REFUSED
+    return _NO_RIGHT if "privileges" in lowered else _REFUSED
 
 
 def _redirect(headers: Mapping[str, str]) -> _Cause:
@@ -141,11 +171,10 @@ def error_text(text: str) -> str | None:
     """Return the error in a body of REDCap's JSON, XML or CSV shape; None for any other body."""
     start = text.lstrip(BLANK)
     if start.startswith("{"):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             document = json.loads(start)
             error = document.get("error") if isinstance(document, dict) else None
             return error if isinstance(error, str) else None
         return None
-    shapes = (r"\A.*?<hash>\s*<error>(.*?)</error>", r"ERROR:\s*(.*)")
-    found = (re.match(shape, start, re.DOTALL | re.IGNORECASE) for shape in shapes)
-    return next((match[1] for match in found if match), None)
+    found = re.search(r"<hash>\s*+<error>([^<]*+)", start, re.IGNORECASE) or re.match(r"ERROR:(?s:(.*))", start, re.I)
+    return found[1].strip() if found else None

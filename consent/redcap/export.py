@@ -36,6 +36,7 @@ class Addable(Protocol):
 
 
 Counts = TypeVar("Counts", bound=Addable)
+Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True)
@@ -87,14 +88,15 @@ def export_registry(
     )
 
 
-def try_export(client: RedcapClient, plan: ExportPlan, ids: tuple[str, ...]) -> bool:
-    """Request these records as an export does, keep nothing, and return whether REDCap sent data access groups."""
+def try_export(
+    client: RedcapClient, plan: ExportPlan, ids: tuple[str, ...], look: Callable[[pd.DataFrame], Seen]
+) -> tuple[bool, Seen]:
+    """Request these records as an export does; return whether REDCap sent data access groups, and what ``look`` saw."""
 
-    def consume(found: Iterator[dict[str, str]]) -> bool:
+    def consume(found: Iterator[dict[str, str]]) -> tuple[bool, Seen]:
         groups = SameGroups()
-        for _ in _rows(found, plan, groups):
-            pass
-        return groups.sent is True
+        rows = frame_of([*_rows(found, plan, groups)], plan.shape)
+        return groups.sent is True, look(rows)
 
     return client.read_rows("record", _record_parameters(plan, ids), consume)
 

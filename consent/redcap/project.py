@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from consent.config.checks import os_reason
 from consent.errors import ConfigurationError, IncompleteExportError, Problem, SourceDataError, SourceRefusedError
 from consent.redcap.client import RedcapClient
 from consent.redcap.dictionary import Project, api_name, parse_project
@@ -110,7 +111,7 @@ def read_dictionary(path: Path) -> Project:
             line for line in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True) if any(line)
         ]
     except OSError as error:
-        why = error.strerror or "it cannot be opened"
+        why = os_reason(error, path)
     except UnicodeDecodeError:
         why = "it is not UTF-8 text (save an Excel workbook as 'CSV UTF-8')"
     except csv.Error:

@@ -8,18 +8,20 @@ import contextlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from consent.errors import SourceDataError
-from consent.redcap.error_mapping import BLANK, RUN_AGAIN, TransientError, error_from_response, error_text
+from consent.redcap.error_mapping import BLANK, RUN_AGAIN, TransientError, error_from_response, error_within
 
-T = TypeVar("T")
+Row = dict[str, Any]
 
 LONGEST_OBJECT = 8_000_000  # characters; one row of even a 10,000-field project is far below
 SMALL_RESPONSE = 200_000  # bytes
 _DECODER = json.JSONDecoder(parse_int=str)  # a number is text like any other value
-_ROW_AHEAD = re.compile(r"\s*(,?)\s*(?=\{)")
-_END = re.compile(r"\s*\]")
+_ROW_AHEAD = re.compile(r"[ \t\r\n]*+(,?)[ \t\r\n]*+(?=\{)")
+_END = re.compile(r"[ \t\r\n]*+\]")
+_CUT = re.compile(r"[ \t\r\n]*+|u[0-9a-fA-F]{0,4}|-|\.|[eE][-+]?|t(?:ru?)?|f(?:a(?:ls?)?)?|n(?:ul?)?")
+_GOES_ON, _DAMAGED = -1, -2
 
 
 def read_rows(pieces: Iterable[bytes], headers: Mapping[str, str]) -> Iterator[dict[str, str]]:
@@ -28,49 +30,78 @@ def read_rows(pieces: Iterable[bytes], headers: Mapping[str, str]) -> Iterator[d
     Use the rows only after the last one was received: a truncated body raises TransientError instead of ending, and
     any body other than one array of flat objects raises an error. The names of ``headers`` are in lower case.
     """
-    return _objects(pieces, headers, _flat)
+    return map(_flat, _objects(pieces, headers, _ensure_text))
 
 
-def read_nested_rows(pieces: Iterable[bytes], headers: Mapping[str, str]) -> list[dict[str, Any]]:
+def read_small_rows(pieces: Iterable[bytes], headers: Mapping[str, str]) -> list[dict[str, str]]:
+    """Read a small array of flat objects, such as the data dictionary, and repair its labels."""
+    return [_flat(row) for row in read_nested_rows(pieces, headers)]
+
+
+def read_nested_rows(pieces: Iterable[bytes], headers: Mapping[str, str]) -> list[Row]:
     """Read a small array whose values may be objects, such as ``user``; numbers become text."""
-    return list(_objects(pieces, headers, dict))
+    return list(_objects(pieces, headers, _repaired))
 
 
-def _objects(pieces: Iterable[bytes], headers: Mapping[str, str], make: Callable[[dict[str, Any]], T]) -> Iterator[T]:
+def _objects(pieces: Iterable[bytes], headers: Mapping[str, str], check: Callable[[Row], Row]) -> Iterator[Row]:
     texts = _decoded(pieces)
     buffer, position, separator = _opening(texts, headers), 0, ""
+    has_surrogates = _has_surrogates(buffer)
     while True:
         row_ahead = _ROW_AHEAD.match(buffer, position)
         if row_ahead and row_ahead[1] == separator:
-            with contextlib.suppress(json.JSONDecodeError, RecursionError):  # the row is not complete yet
-                row, end_of_row = _DECODER.raw_decode(buffer, row_ahead.end())
-                if buffer.count('":', row_ahead.end(), end_of_row) != len(row):  # a nested object, or a name twice
-                    _ensure_distinct_names(buffer, row_ahead.end())
-                position, separator = end_of_row, ","
-                yield make(row)
+            found, end = _object_at(buffer, row_ahead.end())
+            if found is not None:
+                position, separator = end, ","
+                yield check(found) if has_surrogates else found
                 continue
-        elif end := _END.match(buffer, position):
-            return _ensure_end(buffer[end.end() :], texts)
-        elif rest := buffer[position:].strip(" \t\r\n,"):
-            raise _not_a_row(rest, texts)
-        if (piece := next(texts, None)) is None:
-            raise _truncated()
-        buffer, position = buffer[position:] + piece, 0
-        if len(buffer) > LONGEST_OBJECT:
-            raise _not_rows()
+            if end == _DAMAGED:
+                raise error_within(_collect(buffer[position:], texts)) or _damaged("invalid JSON")
+        elif end_of_list := _END.match(buffer, position):
+            return _ensure_end(buffer[end_of_list.end() :], texts)
+        elif buffer[position:].strip(" \t\r\n,"):
+            raise error_within(_collect(buffer[position:], texts)) or _not_rows()
+        buffer, position = _extended(buffer[position:].lstrip(" \t\r\n"), texts), 0
+        has_surrogates = _has_surrogates(buffer)
+
+
+def _object_at(text: str, start: int) -> tuple[Row | None, int]:
+    """Return the object that starts here and where it ends; None and why if it is not whole."""
+    try:
+        found, end = _DECODER.raw_decode(text, start)
+    except json.JSONDecodeError as error:
+        goes_on = error.msg.startswith("Unterminated") or _CUT.fullmatch(text, error.pos)
+        return None, _GOES_ON if goes_on else _DAMAGED
+    except RecursionError:
+        return None, _DAMAGED
+    if text.count('":', start, end) != len(found):  # a nested object, a text with these marks, or a name twice
+        _ensure_distinct_names(text, start)
+    return found, end
+
+
+def _extended(text: str, texts: Iterator[str]) -> str:
+    """Return the text and at least as much again: so all attempts at one row take time in proportion to its length."""
+    if len(text) > LONGEST_OBJECT:
+        raise _not_rows()
+    parts, added = [text], 0
+    while added <= len(text) and (part := next(texts, None)) is not None:
+        parts.append(part)
+        added += len(part)
+    if len(parts) == 1:
+        raise error_within(text) or _truncated()
+    return "".join(parts)
 
 
 def read_object(pieces: Iterable[bytes], headers: Mapping[str, str]) -> dict[str, str]:
     """Read a response of exactly one JSON object, such as ``project``, with every value as text."""
     text, found, end = beginning(pieces).strip(BLANK), None, 0
-    with contextlib.suppress(ValueError, RecursionError):
-        found, end = _DECODER.raw_decode(text)
-        _ensure_distinct_names(text)
-    if not end and text.startswith("{") and _is_json(headers):
-        raise _truncated()
-    if not (isinstance(found, dict) and end == len(text) and _is_json(headers)) or error_text(text) is not None:
+    if text.startswith("{") and _is_json(headers):
+        found, end = _object_at(text, 0)
+        if found is None:
+            raise error_within(text) or (_truncated() if end == _GOES_ON else _damaged("invalid JSON"))
+    if found is None or end != len(text) or "error" in found:
         raise error_from_response(200, headers, text)
-    return _flat(found)
+    return _repaired(_flat(found))
 
 
 def read_version(pieces: Iterable[bytes], headers: Mapping[str, str]) -> str:
@@ -83,7 +114,7 @@ def read_version(pieces: Iterable[bytes], headers: Mapping[str, str]) -> str:
 
 def beginning(pieces: Iterable[bytes]) -> str:
     """Return the first part of a body, enough to read a small response or to recognise an error."""
-    read = b""
+    read = bytearray()
     for piece in pieces:
         read += piece
         if len(read) >= SMALL_RESPONSE:
@@ -100,33 +131,29 @@ def _opening(texts: Iterator[str], headers: Mapping[str, str]) -> str:
             break
     if buffer.startswith("[") and _is_json(headers):
         return buffer[1:]
-    raise error_from_response(200, headers, _collect(buffer, texts, LONGEST_OBJECT))
+    raise error_from_response(200, headers, _collect(buffer, texts))
 
 
 def _is_json(headers: Mapping[str, str]) -> bool:
     return headers.get("content-type", "").lower().startswith("application/json")
 
 
-def _collect(text: str, texts: Iterator[str], limit: int) -> str:
+def _collect(text: str, texts: Iterator[str]) -> str:
+    """Return the text and the next part of the body, enough to recognise a message of the server."""
+    end = len(text) + SMALL_RESPONSE
     for more in texts:
         text += more
-        if len(text) > limit:
+        if len(text) > end:
             break
     return text
 
 
-def _not_a_row(rest: str, texts: Iterator[str]) -> Exception:
-    """The error for text in place of a row: memory can run out after the first rows were sent."""
-    rest = _collect(rest, texts, SMALL_RESPONSE)
-    return error_from_response(200, {}, rest) if "ran out of server memory" in rest.lower() else _not_rows()
-
-
 def _ensure_end(rest: str, texts: Iterator[str]) -> None:
-    if rest.strip() or any(text.strip() for text in texts):
-        raise _not_rows()
+    if rest.strip() or (rest := next((text for text in texts if text.strip()), "")):
+        raise error_within(_collect(rest, texts)) or _not_rows()
 
 
-def _flat(row: dict[str, Any]) -> dict[str, str]:
+def _flat(row: Row) -> dict[str, str]:
     for name, value in row.items():
         if not isinstance(value, str):
             if isinstance(value, dict | list | bool | float):
@@ -147,8 +174,33 @@ def _ensure_distinct_names(text: str, start: int = 0) -> None:
     json.JSONDecoder(object_pairs_hook=distinct).raw_decode(text, start)
 
 
+def _has_surrogates(text: str) -> bool:
+    return "\\ud" in text or "\\uD" in text  # an emoji, as a pair of them, or a damaged one
+
+
+def _ensure_text(row: Row) -> Row:
+    with contextlib.suppress(UnicodeEncodeError):
+        "".join([*row, *map(str, row.values())]).encode()
+        return row
+    raise _damaged("half of a surrogate pair")
+
+
+def _repaired(found: Row) -> Row:
+    """Replace each half of a surrogate pair, which is not a character: no number depends on it."""
+    text = json.dumps(found, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    repaired: Row = json.loads(text)
+    return repaired
+
+
 def _not_rows() -> SourceDataError:
     return SourceDataError("REDCap's response is not a list of rows (HTTP 200).", RUN_AGAIN)
+
+
+def _damaged(kind: str) -> SourceDataError:
+    return SourceDataError(
+        f"REDCap's response contains a damaged character ({kind}).",
+        "Ask the REDCap administrator to look for damaged characters in the fields of the study file.",
+    )
 
 
 def _truncated() -> TransientError:
@@ -162,10 +214,7 @@ def _decoded(pieces: Iterable[bytes]) -> Iterator[str]:
         with contextlib.suppress(UnicodeDecodeError):
             text = decoder.decode(piece)
         if text is None:  # raised outside the handler: the decoder's own error holds the bytes
-            raise SourceDataError(
-                "REDCap's response contains bytes that are not text (invalid UTF-8).",
-                "Ask the REDCap administrator to look for damaged characters in the fields of the study file.",
-            )
+            raise _damaged("invalid UTF-8")
         yield text
     if decoder.getstate()[0]:
         yield "\ufffd"  # the body ends within a character

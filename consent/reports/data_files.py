@@ -76,7 +76,8 @@ def _optional_parts(summary: ConsentSummary) -> dict[str, Any]:
     if summary.withdrawals:
         parts["withdrawals"] = _known(summary.withdrawals)
     if summary.accrual:
-        parts["accrual"] = _known(summary.accrual)
+        projection = {"projection": to_json(summary.projection)} if summary.projection else {}
+        parts["accrual"] = _known(summary.accrual) | projection
     if summary.renewal is not None:
         parts["renewal"] = [_known(row) for row in summary.renewal]
     return parts

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from consent.counting.period import RATE_WEEKS, ReportPeriod, WeekChange, average_per_week
-from consent.counting.summary import Changes, ConsentSummary, WeekCount
+from consent.counting.summary import Changes, ConsentSummary, OpeningNumbers, WeekCount
 from consent.dates import WEEK, date_range, long_day, partial_week_note, short_day, weekday_of
 from consent.studies.fingerprints import changed_rules_sentence
 from consent.studies.schedule import GRACE, due_at
@@ -18,18 +18,25 @@ def headline(summary: ConsentSummary) -> tuple[str, ...]:
     """Return the sentences that open a report; a warning about the approved number comes last."""
     cutoff = summary.period.cutoff
     complete = [week for week in summary.weeks if week.complete]
-    running = [week for week in summary.weeks if not week.complete]
     return (
         _since_last(summary.changes, cutoff),
         *(week_sentence(days_of(week, cutoff), [c.consented for c in complete]) for week in complete[-1:]),
-        *(
-            f"{week.consented:,} so far in the week of {days_of(week, cutoff)} ({progress(week, summary.period)})."
-            for week in running
-        ),
+        *_running(summary),
         totals_sentence(summary.participants.consented, summary.taking_part),
         *_restated(summary.changes, cutoff),
-        *((summary.accrual.warning,) if summary.accrual and summary.accrual.warning else ()),
+        *filter(None, [warning(summary)]),
     )
+
+
+def news(summary: OpeningNumbers) -> tuple[str, ...]:
+    """Return the sentences of the headline that no figure of ``figures.py`` shows, without the warning."""
+    cutoff = summary.period.cutoff
+    return _since_last(summary.changes, cutoff), *_running(summary), *_restated(summary.changes, cutoff)
+
+
+def warning(summary: OpeningNumbers) -> str:
+    """Return the warning about the approved number, "" for none."""
+    return summary.accrual.warning if summary.accrual else ""
 
 
 def week_sentence(days: str, complete_weeks: Sequence[int]) -> str:
@@ -37,13 +44,17 @@ def week_sentence(days: str, complete_weeks: Sequence[int]) -> str:
 
     complete_weeks: the consents of each complete week, oldest first; the last one is the week of ``days``.
     """
+    new, compared = complete_weeks[-1], compared_with(complete_weeks)
+    return f"{new:,} new {_consents(new)} in the week of {days}{f' ({compared})' if compared else ''}."
+
+
+def compared_with(complete_weeks: Sequence[int]) -> str:
+    """Return ``3 the week before; 12-week average 6.0``, or what there is of it."""
     compared = [f"{count:,} the week before" for count in complete_weeks[-2:-1]]
     average = average_per_week(complete_weeks)
     if average is not None:
         compared.append(f"{min(len(complete_weeks), RATE_WEEKS)}-week average {average:,.1f}")
-    new = complete_weeks[-1]
-    beside = f" ({'; '.join(compared)})" if compared else ""
-    return f"{new:,} new {_consents(new)} in the week of {days}{beside}."
+    return "; ".join(compared)
 
 
 def totals_sentence(consented: int, taking_part: int) -> str:
@@ -82,6 +93,16 @@ def progress(week: WeekCount, period: ReportPeriod) -> str:
 def days_of(week: WeekCount | WeekChange, cutoff: date) -> str:
     """Return ``16–22 Nov``, with the year where it is not the year of the cut-off."""
     return date_range(week.first_day, week.last_day, relative_to=cutoff)
+
+
+def _running(summary: OpeningNumbers) -> tuple[str, ...]:
+    """The week in progress, if there is one."""
+    return tuple(
+        f"{week.consented:,} so far in the week of {days_of(week, summary.period.cutoff)} "
+        f"({progress(week, summary.period)})."
+        for week in summary.weeks
+        if not week.complete
+    )
 
 
 def _since_last(changes: Changes | None, cutoff: date) -> str:

@@ -41,6 +41,14 @@ class ChartKind(Enum):
     RIDERS = "answers to each rider"
 
 
+class Shape(Enum):
+    """How the PDF draws a table: as it is, turned where the weeks do not fit as rows, or with a bar for each share."""
+
+    PLAIN = "plain"
+    WEEKS = "weeks"
+    SHARES = "shares"
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of a table.
@@ -73,19 +81,23 @@ class Table:
     totals: Sequence[int] = ()
     running: int | None = None
     pdf_rows: int | None = None
+    newest_first: bool = False
 
     def shown_in(self, medium: Medium) -> "Table":
         """Return the columns and rows that a medium shows; a column without any value is left out."""
         filled = [not self.rows or any(row[n] is not None for row in self.rows) for n in range(len(self.columns))]
         kept = [n for n, column in enumerate(self.columns) if column.only in (None, medium) and filled[n]]
         most = self.pdf_rows if medium is Medium.PDF and self.pdf_rows else len(self.rows)
-        skipped = max(0, len(self.rows) - len(self.totals) - most)
+        end = len(self.rows) - len(self.totals)
+        order = [*range(max(0, end - most), len(self.rows))]
+        if self.newest_first and medium is Medium.WORKBOOK:
+            order = [*reversed(range(end)), *range(end, len(self.rows))]
         return replace(
             self,
             columns=tuple(self.columns[n] for n in kept),
-            rows=tuple(tuple(row[n] for n in kept) for row in self.rows[skipped:]),
-            totals=tuple(n % len(self.rows) - skipped for n in self.totals),
-            running=None if self.running is None else self.running - skipped,
+            rows=tuple(tuple(self.rows[at][n] for n in kept) for at in order),
+            totals=tuple(order.index(n % len(self.rows)) for n in self.totals),
+            running=None if self.running is None else order.index(self.running),
         )
 
 
@@ -93,8 +105,8 @@ class Table:
 class Section:
     """A heading, sentences, and a table or a chart.
 
-    note: a sentence for the PDF alone, where it shows less than the workbook. sheet: the sheet of the workbook. only:
-    the one medium that shows the section. narrow: half the width of a page is enough.
+    note: a sentence below the table for the PDF alone. sheet: the sheet of the workbook. only: the one medium that
+    shows the section. narrow: half the width of a page is enough. shape: how the PDF draws the table.
     """
 
     heading: str
@@ -105,3 +117,8 @@ class Section:
     sheet: str = SUMMARY
     only: Medium | None = None
     narrow: bool = False
+    shape: Shape = Shape.PLAIN
+
+    def shown_in(self, medium: Medium) -> "Section":
+        """Return the section with what a medium shows of its table; without a table if that has no rows."""
+        return replace(self, table=self.table.shown_in(medium) if self.table and self.table.rows else None)

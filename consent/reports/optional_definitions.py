@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from consent.counting.period import FEWEST_RATE_WEEKS, RATE_WEEKS, RECENT_WEEKS
+from consent.counting.projection import FEWEST_CONSENTS, FEWEST_WEEKS, SPREAD_WEEKS
 from consent.dates import short_day
 from consent.reports.wording import UNUSABLE_DATE, code_names, either, field_name, rows_where
 from consent.studies.model import AccrualGoals, Rider, SiteRules, StudyConfig, VersionRules, WithdrawalRules
@@ -100,7 +101,7 @@ def _sites(rules: SiteRules) -> str:
 def _recruitment(goals: AccrualGoals) -> str:
     text = [
         f"Consents per week are the mean of the last {RATE_WEEKS} complete weeks, or of all of them where there are "
-        f"{FEWEST_RATE_WEEKS} to {RATE_WEEKS - 1}. This is not a forecast."
+        f"{FEWEST_RATE_WEEKS} to {RATE_WEEKS - 1}."
     ]
     if goals.target is not None:
         until = f" by {short_day(goals.target_date)}" if goals.target_date else ""
@@ -109,6 +110,16 @@ def _recruitment(goals: AccrualGoals) -> str:
         text.append(
             "The needed number per week is what is missing, divided by the whole weeks from the cut-off to the target "
             "date. With less than one week left there is none."
+        )
+    if goals.target is not None:
+        text.append(
+            "The projection is the range of days that holds the day of the target with a probability of 80%, and the "
+            f"middle day. It takes the pace of the last {RATE_WEEKS} complete weeks, and assumes that it goes on: "
+            "seasons and planned changes, such as a new site, are not in it. How much the last "
+            f"{SPREAD_WEEKS} weeks differ gives the width; a pace that has clearly changed adds to it. Consents "
+            f"entered late are not corrected for: they make it later. It needs {FEWEST_WEEKS} complete weeks and "
+            f"{FEWEST_CONSENTS} consents, and looks ten years ahead. Method: over-dispersed Poisson process, gamma "
+            "prior (Anisimov and Fedorov 2007, doi.org/10.1002/sim.2956)."
         )
     if goals.approved is not None:
         text.append(

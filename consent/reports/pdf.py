@@ -12,17 +12,18 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import matplotlib
 import typst
 
 from consent.counting.summary import ConsentSummary
 from consent.dates import long_day
 from consent.files import ReportFile
-from consent.reports.charts import cumulative_chart, weekly_chart
+from consent.reports.charts import cumulative_alt, total_plot, weekly_alt, weekly_plot
 from consent.reports.definitions import definitions
-from consent.reports.headline import headline, next_report
+from consent.reports.figures import figures
+from consent.reports.headline import news, next_report, warning
 from consent.reports.model import Cell, ChartKind, Medium, Row, Section
-from consent.reports.sections import marks, provenance, sections
+from consent.reports.sections import TURNED_NOTE, marks, provenance, sections
+from consent.reports.svg import to_svg
 from consent.reports.wording import cell_text, without_controls
 
 LINES_OF_A_LIST = 8
@@ -31,7 +32,10 @@ LINES_OF_A_LIST = 8
 LONGEST_TEXT = 160
 """Characters that a cell has room for. REDCap does not limit the code of a site."""
 
-_CHARTS = {ChartKind.WEEKLY: weekly_chart, ChartKind.TO_DATE: cumulative_chart}
+_CHARTS: dict[ChartKind | None, Any] = {
+    ChartKind.WEEKLY: (weekly_plot, weekly_alt),
+    ChartKind.TO_DATE: (total_plot, cumulative_alt),
+}
 _TEMPLATES = resources.files("consent.reports") / "templates"
 _TOO_LONG = re.compile(r"\S{24}(?=\S{4})")  # such a word may break there, or it would leave its column
 
@@ -65,7 +69,10 @@ def _content(summary: ConsentSummary) -> dict[str, Any]:
             "as_of": long_day(summary.period.cutoff),
             "exported_on": long_day(summary.period.exported_on),
             "marks": marks(summary),
-            "headline": headline(summary),
+            "notes": [f"{mark.removesuffix('.')}." for mark in marks(summary)],  # no screen reader reads a foot
+            "news": " ".join(news(summary)),
+            "warning": warning(summary),
+            "figures": [asdict(figure) for figure in figures(summary)],
             "sections": [_section(s, summary) for s in sections(summary) if s.only is not Medium.WORKBOOK],
             "definitions": [*rules, {"heading": source.heading, "lines": traced}],
             "foot": next_report(summary),
@@ -75,21 +82,28 @@ def _content(summary: ConsentSummary) -> dict[str, Any]:
 
 
 def _section(section: Section, summary: ConsentSummary) -> dict[str, Any]:
-    draw = _CHARTS.get(section.chart) if section.chart else None
-    table = section.table.shown_in(Medium.PDF) if section.table and section.table.rows else None
+    table = section.shown_in(Medium.PDF).table
     return {
         "heading": section.heading,
-        "sentences": [*section.sentences, *filter(None, [section.note])],
+        "sentences": section.sentences,
+        "notes": [*filter(None, [section.note])],
         "table": {
             "columns": [column.short or column.heading for column in table.columns],
             "rows": [[_text(cell) for cell in row] for row in table.rows],
             "totals": table.totals,
+            "turned_note": TURNED_NOTE,
         }
         if table
         else None,
-        "chart": asdict(draw(summary)) if draw else None,
+        "chart": _chart(section.chart, summary) if section.chart in _CHARTS else None,
         "narrow": section.narrow,
+        "shape": section.shape.value,
     }
+
+
+def _chart(kind: ChartKind | None, summary: ConsentSummary) -> dict[str, str]:
+    plot, alt = _CHARTS[kind]
+    return {"svg": to_svg(plot(summary)), "alt": alt(summary)}
 
 
 def _text(cell: Cell) -> str:
@@ -119,5 +133,5 @@ def _printable(value: Any) -> Any:
 @cache
 def _fonts() -> typst.Fonts:
     """Return the only fonts of the report: for most alphabets, for East Asia, and for everything else."""
-    folders = [f"{matplotlib.get_data_path()}/fonts/ttf", str(_TEMPLATES / "fonts")]
+    folders = [str(_TEMPLATES / "fonts")]
     return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=list(folders))

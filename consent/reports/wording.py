@@ -4,7 +4,6 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import date
 
-from consent.counting.summary import RiderCount
 from consent.dates import short_day
 from consent.reports.headline import signed
 from consent.reports.model import Cell, Change, Share
@@ -86,8 +85,3 @@ def cell_text(cell: Cell) -> str:
         case float():
             return f"{cell:,.1f}"
     return f"{cell:,}"
-
-
-def rider_name(rider: RiderCount) -> str:
-    """Return ``rider a: Storage of blood``, or the key alone where there is no label."""
-    return rider.key if rider.label == rider.key else f"{rider.key}: {rider.label}"

@@ -16,9 +16,9 @@ from consent.files import ReportFile
 from consent.reports.definitions import definitions
 from consent.reports.headline import headline
 from consent.reports.model import SUMMARY, Medium, Section, Table, columns_of
-from consent.reports.optional_sections import RIDERS, SITES
+from consent.reports.optional_sections import PROJECTION, RIDERS, SITE_WEEKS, SITES
 from consent.reports.sections import WEEKS, marks, provenance, sections
-from consent.reports.workbook_charts import add_charts
+from consent.reports.workbook_charts import add_charts, add_trends
 from consent.reports.workbook_looks import Layout, formats_of, in_margin, printable
 from consent.reports.workbook_writer import SheetWriter
 
@@ -29,6 +29,8 @@ _LAYOUTS = {
     WEEKS: Layout(fixed=2, landscape=True, filtered=True),
     RIDERS: Layout(one_page=True),
     SITES: Layout(landscape=True),
+    SITE_WEEKS: Layout(landscape=True),
+    PROJECTION: Layout(landscape=True),
     DEFINITIONS: Layout(widest=550),
 }
 _OPTIONS = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
@@ -48,6 +50,7 @@ def render_workbook(summary: ConsentSummary) -> ReportFile:
             writers[name] = SheetWriter(worksheet, layout, format_of)
             writers[name].write(_head(name, shown, summary), shown)
         add_charts(workbook, writers, summary)
+        add_trends(writers)
     return ReportFile(f"{summary.study.title}.xlsx", content.getvalue())
 
 

@@ -1,6 +1,8 @@
 """What differs from an earlier report: new consents, changed weeks, changed counting rules."""
 
-from consent.counting.summary import Changes, ConsentSummary
+from dataclasses import fields, replace
+
+from consent.counting.summary import Changes, ConsentSummary, OpeningNumbers
 from consent.runs.ledger.record import RunCounts, RunRecord, WeekCounts
 from consent.studies.fingerprints import changed_rules, rule_fingerprints
 
@@ -40,7 +42,7 @@ def totals_of(summary: ConsentSummary) -> RunCounts:
 
 
 def weeks_of(summary: ConsentSummary) -> WeekCounts:
-    """Return a report's weekly counts, and the fingerprints of the rules that made them."""
+    """Return a report's weekly counts, its opening numbers, and the fingerprints of the rules that made them."""
     weeks = summary.weeks
     return WeekCounts(
         first_day=summary.period.start,
@@ -48,4 +50,12 @@ def weeks_of(summary: ConsentSummary) -> WeekCounts:
         consented=tuple(week.consented for week in weeks),
         riders={rider.key: tuple(week.riders[rider.key] for week in weeks) for rider in summary.riders},
         rules=rule_fingerprints(summary.study),
+        opening=_opening_of(summary),
     )
+
+
+def _opening_of(summary: ConsentSummary) -> OpeningNumbers:
+    """Return the numbers that open the report, without the weekly ones."""
+    sites = summary.sites and tuple(replace(site, weeks=()) for site in summary.sites)
+    opening = {field.name: getattr(summary, field.name) for field in fields(OpeningNumbers)}
+    return OpeningNumbers(**opening | {"weeks": (), "sites": sites})

@@ -15,7 +15,11 @@ from consent.studies.model import StudyConfig
 from consent.studies.schedule import GRACE, due_at, latest_monday
 
 STUCK_AFTER = timedelta(minutes=15)  # without a sign of life from an open run
-REST_AFTER_REFUSAL = timedelta(hours=6)  # so that a person can act before the retry
+REST_AFTER_REFUSAL = timedelta(hours=2)
+"""Before a refused run is tried again: a person can act, and the hourly timer still retries before the report is late.
+
+The first attempt, this rest and the second attempt, each run preceded by up to an hour without a timer, fit in GRACE.
+"""
 
 _LOOK_BACK = timedelta(weeks=3)  # runs for this Monday and the last were requested since then
 
@@ -44,15 +48,19 @@ def all_reported(ledger: RunLedger, studies: Studies, now: datetime, *, sandbox:
     )
 
 
-def awaited_monday(study: StudyConfig, records: Iterable[RunRecord], now: datetime, *, sandbox: bool) -> date:
+def awaited_monday(
+    study: StudyConfig, records: Iterable[RunRecord], first_seen: datetime, now: datetime, *, sandbox: bool
+) -> date:
     """Return the Monday whose report comes next: the latest one until it is reported, then the one after.
 
-    Before the study's first day it is the first Monday from that day on. records: the study's runs of the last week.
+    Before the study's first day it is the first Monday from that day on, and never one that was due before the study
+    was first seen. records: the study's runs of the last week.
     """
     monday = latest_monday(study, now)
     if monday < study.start_date:
         return study.start_date + timedelta(days=-study.start_date.weekday() % 7)
-    return monday + WEEK if is_reported(records, monday, sandbox=sandbox) else monday
+    is_done = is_reported(records, monday, sandbox=sandbox)
+    return monday if not is_done and _was_known(due_at(study, monday), first_seen, now) else monday + WEEK
 
 
 def is_reported(records: Iterable[RunRecord], monday: date, *, sandbox: bool) -> bool:
@@ -96,7 +104,7 @@ def next_step(
 
     Returns:
         ``record`` (and queue) the Monday's own run; ``reopen`` it, because it failed, or because it was refused or only
-        archived six hours ago; or ``leave``, because nothing is due or a run is in progress.
+        archived ``REST_AFTER_REFUSAL`` ago; or ``leave``, because nothing is due or a run is in progress.
     """
     monday = latest_monday(study, now)
     if monday < study.start_date or is_reported(records, monday, sandbox=sandbox):
@@ -142,8 +150,11 @@ def _will_report(record: RunRecord, monday: date, lease: LeaseRecord | None, now
 
 
 def _is_overdue(due: datetime, first_seen: datetime, now: datetime) -> bool:
-    was_known = first_seen <= due or first_seen > now + CLOCK_DIFFERENCE
-    return was_known and now > due + GRACE
+    return _was_known(due, first_seen, now) and now > due + GRACE
+
+
+def _was_known(due: datetime, first_seen: datetime, now: datetime) -> bool:
+    return first_seen <= due or first_seen > now + CLOCK_DIFFERENCE
 
 
 def _within(length: timedelta, instant: datetime | None, now: datetime) -> bool:

@@ -5,7 +5,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -19,8 +19,14 @@ from consent.counting.participants import build_participants
 from consent.counting.period import ReportPeriod, choose_period
 from consent.counting.summarise import MERGE_COPIES, summarise
 from consent.counting.summary import ConsentSummary, Source
-from consent.counting.tally import Tally, ensure_dates_meet_decisions, ensure_raw_values, tally_participants
-from consent.delivery.plan import Delivery, DeliveryPlan, Folder, deliver, plan_delivery
+from consent.counting.tally import (
+    Tally,
+    ensure_dates_meet_decisions,
+    ensure_one_consent_a_form,
+    ensure_raw_values,
+    tally_participants,
+)
+from consent.delivery.plan import Delivery, DeliveryPlan, Folder, changed_error, deliver, plan_delivery
 from consent.delivery.report_set import Destination, ReportSet
 from consent.files import ReportFile, to_json
 from consent.redcap.csv_export import count_file
@@ -38,8 +44,8 @@ from consent.runs.services import Services
 from consent.studies.model import StudyConfig
 
 Render = Callable[[ConsentSummary], tuple[ReportFile, ...]]
-PastReport = Callable[[date | None], RunRecord | None]
-"""Finds the run of the newest delivered report, or of the newest with an earlier cut-off than that day."""
+PastReports = Callable[[date | None], Sequence[RunRecord]]
+"""Finds the runs of the delivered reports, newest first, or of those with an earlier cut-off than that day."""
 State = Literal["delivered", "unchanged", "archived", "planned", "written"]
 
 logger = logging.getLogger(__name__)
@@ -73,7 +79,7 @@ def run_report(
     services: Services,
     request: RunRequest | None = None,
     *,
-    past: PastReport | None = None,
+    past: PastReports | None = None,
     lease: KeepAlive | None = None,
     progress: Progress | None = None,
     render: Render = render_reports,
@@ -81,18 +87,20 @@ def run_report(
     """Export, count and deliver one report.
 
     Args:
-        past: finds the delivered reports that this one is compared with; None compares it with none.
+        past: finds the delivered reports that this one is compared with; None compares it with none, and says so.
         lease: renewed at every step and before every write; an error that it raises ends the run.
         render: turns the summary into the files to deliver.
 
     Raises ConsentReportError: nothing was delivered, or only part of the report.
     """
     request, lease, progress = request or RunRequest(), lease or KeepAlive(), progress or Progress()
-    started, last = time.monotonic(), past and past(None)
+    started, reports = time.monotonic(), past(None) if past else ()
     period = choose_period(start=study.start_date, time_zone=study.time_zone, now=services.now(), as_of=request.as_of)
 
     progress.stage("Inspecting the REDCap project")
     project = inspect_project(services.redcap, study)
+    destination = _destination(study, period, sandbox=services.sandbox)
+    manifest = services.folder.stat(destination.manifest_path)
     progress.stage("Exporting records")
     count = _counter(Counting(study, project.plan.column_map, period))
     zone = ZoneInfo(study.time_zone)
@@ -101,13 +109,16 @@ def run_report(
     )
 
     ensure_dates_meet_decisions(exported.counts)
+    ensure_one_consent_a_form(exported.counts, project.warnings)
     summary = _summarise_export(study, period, project, exported, sandbox=services.sandbox)
-    summary = replace(summary, changes=compare(summary, past(period.cutoff)) if past else NOT_COMPARED)
-    drop = check_drop(summary, exported.has_groups, last, accept_drop=request.accept_drop) if past else ()
+    earlier = past(period.cutoff) if past else ()
+    summary = replace(summary, changes=compare(summary, next(iter(earlier), None)) if past else NOT_COMPARED)
+    drop = check_drop(summary, exported.has_groups, reports, accept_drop=request.accept_drop)
     remarks = (*drop, *map(str, project.warnings), *_remarks(summary, exported.counts))
 
-    destination = _destination(study, period, sandbox=services.sandbox)
     plan = _plan(render, summary, destination, services.folder, lease, progress)
+    if plan.state == "delivered" and plan.existing.get(destination.manifest_path) != manifest:
+        raise changed_error(destination.manifest_path)  # by a run whose export may be newer
     delivery = None if request.dry_run else _apply(plan, services.folder, lease, progress)
 
     state: State = delivery.state if delivery else "planned"

@@ -1,9 +1,10 @@
-"""Refuses a report with far fewer people than the last one, or from one site only, until a person accepts it.
+"""Refuses a report with far fewer people than earlier ones, or from one site only, until a person accepts it.
 
 A rise is never questioned. ``redcap/export.py`` checks that all records of an export arrived.
 """
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 
 from consent.counting.summary import ConsentSummary
@@ -11,24 +12,26 @@ from consent.errors import ImplausibleDropError
 from consent.runs.ledger.record import RunRecord
 
 SMALL_DROP = 5  # people fewer, which are delivered whatever the registry's size
+REPORTS_COMPARED = 26  # half a year: many small drops are not one large drop unnoticed
 
 _ACCEPT = (
-    "If the new numbers are right, run again with --accept-drop on the command line, or with "
-    '"accept_drop": true in the HTTP request.'
+    "If the new numbers are right, run 'consent run --accept-drop'. For the function app, add --accept-drop to consent "
+    'request ("accept_drop": true in the HTTP request).'
 )
 
 
 def check_drop(
-    summary: ConsentSummary, has_groups: bool, last: RunRecord | None, *, accept_drop: bool
+    summary: ConsentSummary, has_groups: bool, reports: Sequence[RunRecord], *, accept_drop: bool
 ) -> tuple[str, ...]:
-    """Compare a report with the last one that was delivered.
+    """Compare a report with the last one that was delivered, and with the highest of the last 26.
 
-    The participants, and the consented among them, may each drop by 5 or by ``max_drop`` of the last number, whichever
-    is larger. For an earlier day than the last report's only the participants are compared: consents are fewer then.
+    The participants, and the consented among them, may each drop by 5 or by ``max_drop`` of the number before,
+    whichever is larger. Consents are not compared with a report of a later day: they are fewer on an earlier one.
+    Reports before a drop that a person accepted no longer count.
 
     Args:
         has_groups: REDCap sent the data access group of each record.
-        last: the run of the last delivered report of the study.
+        reports: the runs of the study's delivered reports, newest first.
         accept_drop: a person checked REDCap and confirmed the new numbers.
 
     Returns:
@@ -37,8 +40,9 @@ def check_drop(
     Raises:
         ImplausibleDropError: ``groups-vanished``, or else ``shrunk``.
     """
+    last = next(iter(reports), None)
     vanished = _vanished_groups(has_groups, last)
-    drops = _drops(summary, last)
+    drops = _drops(summary, comparable_reports(reports))
     large = [text for text, is_large in drops if is_large]
     if (vanished or large) and not accept_drop:
         raise _refusal(summary, vanished, large, last)
@@ -50,6 +54,14 @@ def check_drop(
 def allowed_drop(before: int, max_drop: float) -> int:
     """Return the largest drop from this number that is delivered (0.29 of 100 is 29, which floats get wrong)."""
     return max(SMALL_DROP, math.floor(Fraction(str(max_drop)) * before))
+
+
+def comparable_reports(reports: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return the reports of the last 26 Mondays that have any, back to the last that a person accepted."""
+    mondays = sorted({report.monday for report in reports}, reverse=True)[:REPORTS_COMPARED]
+    recent = [report for report in reports if report.monday in mondays]
+    accepted = next((n for n, report in enumerate(recent, 1) if report.accept_drop), len(recent))
+    return recent[:accepted]
 
 
 def _refusal(
@@ -75,29 +87,38 @@ def _vanished_groups(has_groups: bool, last: RunRecord | None) -> tuple[str, ...
     )
 
 
-def _drops(summary: ConsentSummary, last: RunRecord | None) -> list[tuple[str, bool]]:
+def _drops(summary: ConsentSummary, reports: Sequence[RunRecord]) -> list[tuple[str, bool]]:
     """Return each number that dropped, in words, and whether it dropped too far."""
-    if last is None or last.counts is None:
+    if not reports or reports[0].counts is None:
         return []
-    pairs = [("Participants", last.counts.participants, summary.participants.total)]
-    if last.cutoff is None or summary.period.cutoff >= last.cutoff:
-        pairs.append(("Consented participants", last.counts.consented, summary.participants.consented))
-    return [
-        (
-            f"{what} dropped by {before - after:,}: from {before:,} as of {last.cutoff} "
-            f"to {after:,} as of {summary.period.cutoff}.",
-            before - after > allowed_drop(before, summary.study.max_drop),
-        )
-        for what, before, after in pairs
-        if after < before
-    ]
+    last, cutoff, people = reports[0], summary.period.cutoff, summary.participants
+    counted = [(report, report.counts) for report in reports if report.counts]
+    numbers = [("Participants", people.total, [(counts.participants, report) for report, counts in counted])]
+    if last.cutoff is None or cutoff >= last.cutoff:
+        before = [(counts.consented, report) for report, counts in counted]
+        numbers.append(("Consented participants", people.consented, before))
+    drops = []
+    for what, now, earlier in numbers:
+        for (number, report), since in _last_and_highest(earlier):
+            is_large = number - now > allowed_drop(number, summary.study.max_drop)
+            if is_large or (now < number and report is last):
+                text = f"{what} dropped by {number - now:,}{since}: from {number:,} as of {report.cutoff} "
+                drops.append((f"{text}to {now:,} as of {cutoff}.", is_large))
+    return drops
+
+
+def _last_and_highest(numbers: Sequence[tuple[int, RunRecord]]) -> list[tuple[tuple[int, RunRecord], str]]:
+    """Return the newest number, and the highest if that is another, each with the words that tell them apart."""
+    highest = max(numbers, key=lambda number: number[0])
+    others = [(highest, f" since the highest of the last {REPORTS_COMPARED} reports")]
+    return [(numbers[0], ""), *(others if highest[0] > numbers[0][0] else [])]
 
 
 def _not_compared(summary: ConsentSummary, last: RunRecord | None) -> tuple[str, ...]:
     if last is not None and last.counts is not None:
         return ()
     why = (
-        "This is the study's first report, so it was not compared with an earlier one."
+        "Not compared: the run history has no earlier report of this study."
         if last is None
         else f"The counts of the last report, as of {last.cutoff}, were purged, so nothing was compared."
     )

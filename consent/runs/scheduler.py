@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from consent.errors import BadMessageError, RecordChangedError, log_text
+from consent.errors import BadMessageError, log_text
 from consent.runs.due import is_stuck, next_step
 from consent.runs.ledger.history import RunLedger
-from consent.runs.ledger.record import LeaseRecord, RunRecord, Trigger, asked_id, is_run_id, scheduled_id
+from consent.runs.ledger.record import LeaseRecord, RunRecord, Trigger, is_run_id, repeated_id, scheduled_id
 from consent.runs.request import RunRequest
 from consent.studies.model import StudyConfig
 from consent.studies.schedule import latest_monday
@@ -76,11 +76,11 @@ def queue_due(
 
 
 def new_record(
-    study: StudyConfig, request: RunRequest, trigger: Trigger, now: datetime, *, sandbox: bool, nonce: str
+    run_id: str, study: StudyConfig, request: RunRequest, trigger: Trigger, now: datetime, *, sandbox: bool
 ) -> RunRecord:
-    """Return the record of a run that a person requests now; ``nonce`` separates those of one second."""
+    """Return the record of a run that a person requests now."""
     return RunRecord(
-        run_id=asked_id(study.key, now, nonce),
+        run_id=run_id,
         study=study.key,
         trigger=trigger,
         monday=latest_monday(study, now),
@@ -94,20 +94,37 @@ def new_record(
 
 
 def request_run(
-    ledger: RunLedger, study: StudyConfig, request: RunRequest, now: datetime, *, sandbox: bool, nonce: str
+    ledger: RunLedger,
+    study: StudyConfig,
+    request: RunRequest,
+    now: datetime,
+    *,
+    sandbox: bool,
+    trigger: Trigger = "http",
 ) -> QueuedRun:
-    """Record a run that a person requests over HTTP; an equal open run is returned instead."""
+    """Record a run that a person requests over HTTP; an equal open run is returned instead.
+
+    The id follows from the request and the equal run before it. So of equal requests at the same moment, one adds the
+    run, and the others find it in its place.
+    """
     ledger.first_seen(study.key, now)
-    wanted = new_record(study, request, "http", now, sandbox=sandbox, nonce=nonce)
+    request = replace(request, study=study.key)
+    previous = ""
     for record in ledger.runs(study.key, since=now - _LOOK_BACK):
-        is_same = record.request == wanted.request and record.sandbox == sandbox
-        if record.is_open and is_same and _is_queueable(record):
+        if record.request != request or record.sandbox != sandbox or not _is_queueable(record):
+            continue
+        if record.is_open:
             again = _queued_again(ledger, record, ledger.lease_of(study.key), now)
-            return QueuedRun(again or record, next(iter(_messages("http", [again])), None))
-    added = ledger.add(wanted)
-    if added is None:
-        raise RecordChangedError(f"Another run has the id {wanted.run_id}.", "Request the run again.")
-    return QueuedRun(added, _messages("http", [added])[0])
+            return QueuedRun(again or record, next(iter(_messages(trigger, [again])), None))
+        if record.trigger in ("http", "page"):
+            previous = previous or record.run_id
+    while True:
+        run_id = repeated_id(request, previous, sandbox=sandbox)
+        added = ledger.add(new_record(run_id, study, request, trigger, now, sandbox=sandbox))
+        found = added or ledger.read(run_id)
+        if found is not None and found.is_open:
+            return QueuedRun(found, next(iter(_messages(trigger, [added])), None))
+        previous = run_id  # that run has ended
 
 
 def _due_messages(
@@ -147,11 +164,11 @@ def _queued_again(ledger: RunLedger, record: RunRecord, lease: LeaseRecord | Non
     """Return the record, to be queued again; None unless it is stuck, or if another process queued it."""
     if not is_stuck(record, lease, now):
         return None
-    return ledger.put_record(replace(record, state="requested", queued_at=now))
+    return ledger.put_record(replace(record, state="requested", queued_at=now, tries=0))
 
 
 def _reopened(ledger: RunLedger, record: RunRecord, now: datetime) -> RunRecord | None:
-    fresh = replace(record, state="requested", requested_at=now, queued_at=now, finished_at=None)
+    fresh = replace(record, state="requested", requested_at=now, queued_at=now, tries=0, finished_at=None)
     return ledger.put_record(replace(fresh, reason="", what="", fix=""))
 
 

@@ -13,7 +13,7 @@ from consent.config.credentials import DROPBOX_KEY, DROPBOX_SECRET, DROPBOX_TOKE
 from consent.config.http_session import usable_network
 from consent.config.settings import Network, Problems, Settings
 from consent.dates import utc_now
-from consent.errors import Problem, SettingsError
+from consent.errors import SettingsError
 from consent.studies.model import RedcapSource, StudyConfig
 
 if TYPE_CHECKING:
@@ -100,8 +100,7 @@ def redcap_url(source: RedcapSource, settings: Settings) -> str:
     setting = source.url_setting
     url = settings.get(setting)
     if url is None:
-        fix = "Set it to the address of REDCap's API, https://HOST/api/."
-        raise SettingsError([Problem(f"{setting} is missing.", fix)])
+        raise settings.missing(setting, "Set it to the address of REDCap's API, https://HOST/api/.")
     if problem := check_redcap_url(url, setting=setting, allow_http=source.allow_http):
         raise SettingsError([problem])
     return url

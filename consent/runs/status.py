@@ -11,7 +11,13 @@ from consent.runs.due import shown_state
 from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.record import RunRecord
 
-TRIGGERS = {"monday": "Monday timer", "catch_up": "daily timer", "http": "HTTP", "command line": "command line"}
+TRIGGERS = {
+    "monday": "Monday timer",
+    "catch_up": "daily timer",
+    "http": "HTTP",
+    "page": "Run now",
+    "command line": "command line",
+}
 
 REASONS = {kind.code: kind.title for kind in (*KINDS.values(), INTERNAL)} | {
     "shrunk": "Much lower than the last report",

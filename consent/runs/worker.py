@@ -62,7 +62,7 @@ def job(
         from consent.runs.pipeline import run_report
 
         study = choose_study(load_studies(settings), record.study)
-        past = partial(ledger.last_report, study.key, sandbox=record.sandbox)
+        past = partial(ledger.last_reports, study.key, sandbox=record.sandbox)
         with open_services(study, settings, now=now, sleep=sleep, clock=clock, keep_alive=lease.keep_alive) as services:
             if services.sandbox != record.sandbox:
                 raise ConfigurationError(
@@ -200,7 +200,8 @@ def _record_failure(ledger: RunLedger, record: RunRecord) -> None:
 
 
 def _started(record: RunRecord, now: datetime) -> RunRecord:
-    return replace(record, state="running", attempt=record.attempt + 1, started_at=now, app_version=__version__)
+    counted = replace(record, attempt=record.attempt + 1, tries=record.tries + 1)
+    return replace(counted, state="running", started_at=now, app_version=__version__)
 
 
 def _failed(record: RunRecord, error: BaseException, now: datetime, *, queued: bool) -> RunRecord:

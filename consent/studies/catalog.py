@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from consent.config.checks import studies_directory
+from consent.config.checks import os_reason, studies_directory
 from consent.config.settings import Settings, read_settings
 from consent.errors import ConfigurationError, StudyNotChosenError, UnknownStudyError
+from consent.files import read_text
 from consent.studies.model import StudyConfig
 from consent.studies.parser import parse_study
 
@@ -42,7 +43,7 @@ def load_studies(settings: Settings) -> Studies:
         try:
             studies.append(load_study_file(path))
         except ConfigurationError as error:
-            failed[path.stem] = error
+            failed[_printable(path.stem)] = error
     failed |= _overwriting(studies)
     return Studies(tuple(study for study in studies if study.key not in failed), failed)
 
@@ -50,15 +51,16 @@ def load_studies(settings: Settings) -> Studies:
 def load_study_file(path: Path) -> StudyConfig:
     """Load one study file; raises ConfigurationError if it cannot be read or used."""
     error: ConfigurationError | None = None
+    name = f"The study file {_printable(str(path))}"
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except OSError as problem:
-        error = ConfigurationError(f"The study file {path} cannot be opened: {problem.strerror}.", "Check the path.")
-    except UnicodeDecodeError:
-        error = ConfigurationError(f"The study file {path} is not UTF-8 text.", "Save it as UTF-8.")
+        error = ConfigurationError(f"{name} cannot be opened: {os_reason(problem, path)}.", "Check the path.")
+    except ValueError:
+        error = ConfigurationError(f"{name} is not UTF-8 text.", "Save it as UTF-8.")
     if error:
         raise error  # outside `except`, where it would carry the file's bytes along
-    return parse_study(text, path.stem)
+    return parse_study(text, _printable(path.stem))
 
 
 def choose_study(studies: Studies, key: str | None) -> StudyConfig:
@@ -110,3 +112,8 @@ def _overwriting(studies: Iterable[StudyConfig]) -> dict[str, ConfigurationError
 def _comparable(name: str) -> str:
     """Return a name without the differences that Windows and Dropbox ignore: case, and how an accent is stored."""
     return unicodedata.normalize("NFC", name).casefold()
+
+
+def _printable(name: str) -> str:
+    """Return a file's name for logs and pages: Linux allows names that are no text, or hold line breaks."""
+    return "".join(mark if mark.isprintable() else "?" for mark in name)

@@ -20,12 +20,15 @@ def parse_study(text: str, key: str) -> model.StudyConfig:
     Raises StudyFileError with every problem, each naming its key.
     """
     heading = f"The study file of '{key}' cannot be used:"
+    problems: list[Problem] = []
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        problem = Problem(f"The file is not valid TOML: {error}.", "Correct that line.")
-        raise StudyFileError([problem], heading) from None
-    problems: list[Problem] = []
+        problems.append(Problem(f"The file is not valid TOML: {error}.", "Correct that line."))
+    except (ValueError, RecursionError):
+        problems.append(Problem("A number is too long, or brackets are nested too deeply.", "Correct the file."))
+    if problems:
+        raise StudyFileError(problems, heading)
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", key):
         fix = "Rename it: use lower-case letters, digits, - and _ before .toml."
         problems.append(Problem(f"'{key}' is not a usable name for a study file.", fix))

@@ -13,6 +13,8 @@ from consent.files import folder_names, illegal_name_reason, join_paths
 
 T = TypeVar("T")
 _FIELD = r"[a-z][a-z0-9_]*"
+_FIRST_YEAR, _LAST_YEAR = 1900, 2199
+_LARGEST = 1_000_000_000
 
 
 class TomlTable:
@@ -111,6 +113,8 @@ class TomlTable:
         value = self._value(key, date, "a date without quotes, such as 2023-09-11", None)
         if isinstance(value, datetime):
             self.add_problem(key, "holds a time as well", "Write a date only, such as 2023-09-11.")
+        if isinstance(value, date) and not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+            self.add_problem(key, "the year is out of range", f"Write a year from {_FIRST_YEAR} to {_LAST_YEAR}.")
         return value if isinstance(value, date) else date.min
 
     def zone(self, key: str) -> str:
@@ -126,15 +130,15 @@ class TomlTable:
 
     def positive_number(self, key: str) -> int:
         value = self._value(key, int, "a whole number", None)
-        if value is not None and value < 1:
-            self.add_problem(key, "not a number from 1 up", "Write a whole number, 1 or more.")
+        if value is not None and not 1 <= value <= _LARGEST:
+            self.add_problem(key, "out of range", f"Write a whole number from 1 to {_LARGEST:,}.")
         return value or 1
 
     def fraction(self, key: str, *, default: float) -> float:
         expected = "a number from 0 to below 1, such as 0.02 for 2 %"
         value = self._value(key, int | float, expected, default)
         if not 0 <= value < 1:
-            self.add_problem(key, f"{value} is out of range", f"Write {expected}.")
+            self.add_problem(key, "out of range", f"Write {expected}.")
             return default
         return float(value)
 
@@ -148,11 +152,19 @@ class TomlTable:
         return time.fromisoformat(value)
 
     def pattern(self, key: str) -> str:
-        value = self.text(key)
+        """Read a regular expression of RE2, which needs no more time than the text is long."""
+        import re2  # only for a study with such a key
+
+        value, options = self.text(key), re2.Options()
+        options.log_errors = False
         try:
-            re.compile(value)
-        except (re.error, OverflowError, RecursionError) as error:
-            self.add_problem(key, f"not a usable regular expression ({error})", "Correct the expression.")
+            re2.compile(value, options)
+            is_usable = not re.search(r"\{(,|\d{4})", value)  # which RE2 reads as text
+        except (re2.error, UnicodeError):
+            is_usable = False
+        if not is_usable:
+            fix = "Write one that RE2 knows: https://github.com/google/re2/wiki/Syntax"
+            self.add_problem(key, "not a usable regular expression", fix)
         return value
 
     def setting_name(self, key: str) -> str:

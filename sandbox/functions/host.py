@@ -23,8 +23,9 @@ from sandbox.functions.plan import Function, HostRules, Plan, QueueTrigger, Time
 from sandbox.functions.process import IndexingError
 from sandbox.functions.queues import Log, QueueListener, StorageQueues
 from sandbox.functions.routes import Route
+from sandbox.functions.sign_in import SignIn
 from sandbox.functions.timers import POLL_SECONDS, Timers
-from sandbox.server import Server
+from sandbox.server import App, Server
 
 PORT = 7071
 NOT_EMULATED = (
@@ -58,12 +59,13 @@ def running_host(
     log: Log,
     *,
     port: int = PORT,
+    sign_in: str | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> Iterator[RunningHost]:
     """Host the app in this folder.
 
-    environment: the app's whole environment, settings included. port: 0 for a free one. now: the clock of the timers.
-    Raises ``HostError``.
+    environment: the app's whole environment, settings included. port: 0 for a free one. sign_in: the name of the person
+    whom the simulated authentication signs in; None to have none. now: the clock of the timers. Raises ``HostError``.
     """
     rules = _rules_of(folder, environment)
     with contextlib.ExitStack() as opened:
@@ -72,7 +74,8 @@ def running_host(
         plan = plan_app(invoker.bindings, rules, environment)
         invoker.functions = plan.functions
         timers = _timers_of(plan, now)
-        server = opened.enter_context(_server_for(FunctionsHttp(plan, invoker.invoke, timers.call), port))
+        http = FunctionsHttp(plan, invoker.invoke, timers.call)
+        server = opened.enter_context(_server_for(SignIn(http, sign_in) if sign_in else http, port))
         _announce(plan, timers, server.url, log)
         stopping = threading.Event()
         loops: list[Callable[[], None]] = [lambda: _run_timers(timers, invoker, stopping)]
@@ -122,7 +125,7 @@ def _invoker_for(
         raise HostError(f"The runtime found no usable app in {folder}: {error}") from None
 
 
-def _server_for(app: FunctionsHttp, port: int) -> Server:
+def _server_for(app: App, port: int) -> Server:
     try:
         return Server(app, port=port)
     except OSError:
@@ -181,9 +184,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="A local host for an Azure function app in Python.")
     parser.add_argument("folder", type=Path, help="the folder with host.json and function_app.py")
     parser.add_argument("--port", type=int, default=PORT, help=f"default {PORT}; 0 for a free one")
+    parser.add_argument("--sign-in", metavar="NAME", help="simulate the platform's authentication of this person")
     options = parser.parse_args()
+    chosen = {"port": options.port, "sign_in": options.sign_in}
     try:
-        with sigterm_as_interrupt(), running_host(options.folder.resolve(), os.environ, _write, port=options.port):
+        with sigterm_as_interrupt(), running_host(options.folder.resolve(), os.environ, _write, **chosen):
             wait_for_interrupt()
     except HostError as error:
         sys.stderr.write(f"{error}\n")

@@ -18,7 +18,7 @@ from sandbox.server import Request, Response
 
 _ADMIN_FUNCTION = re.compile(r"/admin/functions/([^/]+)")
 _LOOPBACK = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])((?::[0-9]+)?)", re.IGNORECASE)
-_JSON = "application/json"
+_JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
 
 
 class FunctionsHttp:
@@ -72,7 +72,7 @@ class FunctionsHttp:
 
 
 def _refuse(request: Request) -> Response | None:
-    """Refuse what a web page of another server can send: another name (DNS rebinding), another origin, or a form.
+    """Refuse what a web page of another server can send: another name (DNS rebinding), another origin, or its form.
 
     https://fetch.spec.whatwg.org/#origin-header and https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
     """
@@ -86,7 +86,9 @@ def _refuse(request: Request) -> Response | None:
         return _plain(403, "The Origin is another server.")
     if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         return _plain(403, "The request comes from a page of another server.")
-    if request.method == "POST" and headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_own_form = kind == _FORM and "origin" in headers
+    if request.method == "POST" and kind != _JSON and not is_own_form:
         return _plain(415, f'The Content-Type is not {_JSON}. With curl, add -H "Content-Type: {_JSON}".')
     return None
 

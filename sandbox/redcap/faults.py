@@ -46,6 +46,19 @@ def memory_text(status: int = 200, **aim: Unpack[Aim]) -> Fault:
     return _answer(status, _JSON, error_body(MEMORY_TEXT), aim)
 
 
+def php_fatal_error(words: str, **aim: Unpack[Aim]) -> Fault:
+    """Return PHP's own message, such as ``Maximum execution time of 30 seconds exceeded``, with status 200."""
+    text = f"<br />\n<b>Fatal error</b>:  {words} in <b>/redcap/x.php</b> on line <b>1</b><br />\n"
+    return _answer(200, HTML, text.encode(), aim)
+
+
+def busy(status: int, retry_after: str, **aim: Unpack[Aim]) -> Fault:
+    """Refuse the request for now, and say when the next may be sent: after seconds or at a date."""
+    fault = _answer(status, HTML, b"<html>Busy</html>", aim)
+    fault.headers["Retry-After"] = retry_after
+    return fault
+
+
 def gateway_timeout(**aim: Unpack[Aim]) -> Fault:
     """Return 504 from a proxy in front of REDCap."""
     return _answer(504, HTML, b"<html><head><title>504 Gateway Time-out</title></head><body></body></html>", aim)

@@ -9,20 +9,21 @@ from typing import Literal, get_args
 FIRST_SEED = 20261123
 
 Place = Literal["redcap", "dropbox", "storage"]
-Trouble = Literal["down", "slow", "resetting", "rubbish", "answers lost", "answers cut"]
+Trouble = Literal["down", "slow", "resetting", "rubbish", "answers lost", "answers cut", "uploads late"]
 Asked = Literal["nothing", "now", "an older day"]
 
 PLACES: tuple[Place, ...] = get_args(Place)
-TROUBLES: tuple[Trouble, ...] = get_args(Trouble)
+TROUBLES: tuple[Trouble, ...] = get_args(Trouble)[:-1]  # at every place; uploads are late at Dropbox alone
 AT_ONCE, FROZEN, CLOCKS = "two workers at once", "a worker frozen", "clocks differ"
 KILLED, FORGOTTEN = "process killed", "message lost"
+LATE, TWO_HISTORIES = "dropbox uploads late", "two histories"
 FAMILIES = (
     *(f"{place} {trouble}" for place, trouble in product(PLACES, TROUBLES)),
-    *(AT_ONCE, FROZEN, CLOCKS, KILLED, FORGOTTEN),
+    *(AT_ONCE, FROZEN, CLOCKS, KILLED, FORGOTTEN, LATE, TWO_HISTORIES),
 )
 
-REQUESTS_OF_A_RUN = 49  # of one that delivers a report; none makes fewer
-EXPORT, FIRST_WRITE = 10, 24  # which of them ask for the records, and begin to deliver
+REQUESTS_OF_A_RUN = 56  # of one that delivers a report; none makes fewer
+EXPORT, FIRST_WRITE = 13, 25  # which of them ask for the records, and begin to deliver
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Case:
         frozen_at: at which request a worker is held up, whether before that is served or after, and for how long;
             meanwhile somebody joins the registry, and the other worker is handed a message too.
         forgets: the messages of the first tick never reach the queue.
+        two_histories: another machine, with a run history of its own, delivers the same study to the same folder; the
+            worker that a fault holds up or that has a rival meets that machine.
     """
 
     seed: int
@@ -68,6 +71,7 @@ class Case:
     frozen_after_work: bool = False
     frozen_for: timedelta = timedelta(0)
     loses_messages: bool = False
+    two_histories: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -85,7 +89,8 @@ def case_of(seed: int) -> Case:
     chance, number = random.Random(seed), seed - FIRST_SEED
     first = FAMILIES[number % len(FAMILIES)]
     duplicated = number // len(FAMILIES) % 2 == 1
-    others = [KILLED] if number % 9 == 4 else chance.choices([chance.choice(FAMILIES), None], [1, 2])
+    usual = chance.choices([chance.choice(FAMILIES), None], [1, 2])
+    others = {1: [LATE], 4: [KILLED], 7: [TWO_HISTORIES]}.get(number % 9, usual)
     families = tuple(dict.fromkeys(name for name in (first, *others) if name))
     case = Case(
         seed,
@@ -102,6 +107,9 @@ def case_of(seed: int) -> Case:
 
 
 def _with(family: str, case: Case, chance: random.Random) -> Case:
+    if family == TWO_HISTORIES:
+        meets = _with(chance.choice((AT_ONCE, FROZEN)), case, chance)
+        return replace(meets, two_histories=True, frozen_for=timedelta(minutes=chance.choice((0, 1, 11))))
     if family == AT_ONCE:
         return replace(case, at_once=True)
     if family == FROZEN:
@@ -122,6 +130,7 @@ def _with(family: str, case: Case, chance: random.Random) -> Case:
 
 
 def _spell(family: str, chance: random.Random) -> Outage:
-    place, trouble = next((p, t) for p, t in product(PLACES, TROUBLES) if family == f"{p} {t}")
+    troubles = [*product(PLACES, TROUBLES), ("dropbox", "uploads late")]
+    place, trouble = next((place, trouble) for place, trouble in troubles if family == f"{place} {trouble}")
     minutes = chance.choice((chance.uniform(0.2, 5), chance.uniform(5, 60), chance.uniform(60, 100)))
     return Outage(place, trouble, timedelta(minutes=minutes), chance.randrange(2**32))

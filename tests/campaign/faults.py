@@ -16,7 +16,7 @@ from tests.campaign.cases import Outage, Place
 
 ALWAYS = 10**9
 LONGEST = 600  # requests of one place in one spell
-MOST_APART: dict[Place, int] = {"redcap": 5, "dropbox": 8, "storage": 7}  # of the 5, 24 and 20 requests of a run
+MOST_APART: dict[Place, int] = {"redcap": 5, "dropbox": 8, "storage": 7}  # of the 5, 31 and 20 requests of a run
 HTML, JSON = {"Content-Type": "text/html; charset=utf-8"}, {"Content-Type": "application/json"}
 PAGE = b"<!DOCTYPE html><html><head><title>Maintenance</title></head><body>Back soon.</body></html>"
 
@@ -88,12 +88,17 @@ class Hooked:
         number = self._before(name)
         if number is None:
             return Response(503)
+        response = self.handle(request)
+        self._after(name, number)
+        return response
+
+    def handle(self, request: Request) -> Response:
+        """Handle a request without the hooks that may hold it up."""
         with self._lock:
             response = self._app.answer(request)
             if not isinstance(response.body, bytes):
                 response.body = list(response.body)  # what is told is as of now, however late it is sent
-            self._at_rest(name)
-        self._after(name, number)
+            self._at_rest(self.name_of(request))
         return response
 
 
@@ -131,6 +136,8 @@ def _one_fault(outage: Outage, chance: random.Random) -> Fault:
             return Fault(chance.choice(("cut", "trim")), at=chance.randint(0, 120))
         case "rubbish":
             return chance.choice(_RUBBISH[outage.place])
+        case "uploads late":
+            return Fault("late", "files/upload")
         case _:
             return Fault("reset")
 

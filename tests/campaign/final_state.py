@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from typing import Any
 
 from consent.runs.due import is_reported
@@ -21,9 +22,9 @@ class FinalState:
     """The folder, the run history and the log at the end of a case.
 
     Attributes:
-        records: whole, newest first; ``last`` is the one whose report is said to stand.
-        rows: what the storage holds of the study, property by property.
-        begun: how often a worker was handed a message of each run.
+        records: of each machine's history, newest first; ``lasts``: of each, the one whose report is said to stand.
+        rows: what the storage holds of the study, property by property, and the other machine's file.
+        started: how often a worker of each machine was handed a message of each run.
         secrets: texts that must not be found anywhere.
     """
 
@@ -31,10 +32,10 @@ class FinalState:
     monday: date
     reader: Reader
     account: Dropbox
-    records: Sequence[RunRecord]
-    last: RunRecord | None
+    records: Sequence[Sequence[RunRecord]]
+    lasts: Sequence[RunRecord | None]
     rows: Sequence[Mapping[str, Any]]
-    started: Counter[str]
+    started: Sequence[Counter[str]]
     log: Sequence[str]
     secrets: Iterable[str]
 
@@ -44,8 +45,13 @@ class FinalState:
 
 
 def problems_of(after: FinalState) -> list[str]:
-    """Return everything that does not hold, a sentence each."""
-    return [*_folder(after), *_report(after), *_runs(after), *_leaks(after)]
+    """Return everything that does not hold, a sentence each.
+
+    The history of the machine that delivered last tells of the report in the folder; the other's, of an earlier one.
+    """
+    reports = [list(_report(after, last)) for last in after.lasts]
+    runs = (_runs(after, *history) for history in zip(after.records, after.started, strict=False))
+    return [*_folder(after), *min(reports, key=len), *chain.from_iterable(runs), *_leaks(after)]
 
 
 def _folder(after: FinalState) -> Iterator[str]:
@@ -62,8 +68,8 @@ def _folder(after: FinalState) -> Iterator[str]:
         yield f"archived files were rewritten: {rewritten}"
 
 
-def _report(after: FinalState) -> Iterator[str]:
-    manifest, last = after.reader.manifest(after.files), after.last
+def _report(after: FinalState, last: RunRecord | None) -> Iterator[str]:
+    manifest = after.reader.manifest(after.files)
     if manifest is None or last is None:
         yield "there is no manifest, or no run that says it delivered one"
         return
@@ -90,18 +96,18 @@ def _stored(after: FinalState) -> Iterator[tuple[str, str, str]]:
             yield path, revision.content_hash, revision.rev
 
 
-def _runs(after: FinalState) -> Iterator[str]:
-    if not is_reported(after.records, after.monday, sandbox=True):
+def _runs(after: FinalState, records: Sequence[RunRecord], started: Counter[str]) -> Iterator[str]:
+    if not is_reported(records, after.monday, sandbox=True):
         yield "the Monday was lost: no run says that it delivered its report"
-    for record in after.records:
+    for record in records:
         if record.is_open:
             yield f"run {record.run_id} is still {record.state}"
-        elif record.finished_at is None or not 0 <= record.attempt <= after.started[record.run_id]:
-            yield f"run {record.run_id} tells of {record.attempt} attempts; there were {after.started[record.run_id]}"
+        elif record.finished_at is None or not 0 <= record.attempt <= started[record.run_id]:
+            yield f"run {record.run_id} tells of {record.attempt} attempts; there were {started[record.run_id]}"
         elif record.started_at and record.started_at > record.finished_at:
             yield f"run {record.run_id} ended before it began"
-    own = scheduled_id(after.records[0].study, after.monday, sandbox=True) if after.records else ""
-    states = {record.run_id: record.state for record in after.records}
+    own = scheduled_id(records[0].study, after.monday, sandbox=True) if records else ""
+    states = {record.run_id: record.state for record in records}
     if after.case.asked != "now" and states.get(own) not in ("delivered", "unchanged"):
         yield f"the Monday's own run ended as {states.get(own)}"
 
@@ -127,4 +133,6 @@ def _readable(files: Mapping[str, bytes]) -> Iterator[str]:
 
 
 def _text(value: object) -> str:
-    return zlib.decompress(value).decode() if isinstance(value, bytes) else str(value)
+    if not isinstance(value, bytes):
+        return str(value)
+    return zlib.decompress(value).decode() if value.startswith(b"\x78") else value.decode(errors="replace")

@@ -34,7 +34,7 @@ class Tick:
 
 
 class Platform:
-    """Two workers, a queue with its poison queue, and the timers.
+    """Two workers, a queue with its poison queue, and the timers; with two histories a third worker has its own.
 
     Attributes:
         deliver: what is done with a message that was taken; ``attempt`` by a chance worker, unless replaced.
@@ -46,12 +46,12 @@ class Platform:
         self, case: Case, study: StudyConfig, clock: VirtualClock, execute: Execute, workers: Sequence[Worker]
     ) -> None:
         self._case, self._study, self._clock, self._execute = case, study, clock, execute
-        self.workers = workers
+        self.workers, self.machines = workers[:2], (workers[0], *workers[2:])
         self.chance = random.Random(case.seed)
         self.queue = SimulatedQueue(self.chance, case.duplicated)
         self.poison = SimulatedQueue(self.chance, duplicates=False)
         self.deliver: Callable[[Message], None] = lambda message: self.attempt(message, self.anybody)
-        self.started: Counter[str] = Counter()
+        self.started: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
         self.counted: Counter[str] = Counter()
         self.log: list[str] = []
         self.faults: list[str] = []
@@ -77,10 +77,10 @@ class Platform:
                 return
 
     def attempt(self, message: Message, worker: Worker) -> None:
-        """Let a worker handle a message, then do what the platform does with the message."""
+        """Let a worker of its machine handle a message, then do what the platform does with the message."""
         self.count_attempt(message)
         try:
-            self._execute(message.text, worker)
+            self._execute(message.text, self.machines[1] if message.elsewhere else worker)
         except ConsentReportError as error:
             self._note(error)
             self._retry_or_poison(message)
@@ -93,12 +93,16 @@ class Platform:
     def count_attempt(self, message: Message) -> None:
         """Count the start of an attempt."""
         with self._lock:
-            self.started[run_id_in(message.text)] += 1
+            self.started[message.elsewhere][run_id_in(message.text)] += 1
             self.counted["attempts"] += 1
 
     def rival_of(self, message: Message) -> Message:
         """Return a second message for the other worker: a new request's, or the same again."""
         self.counted["taken by two at once"] += 1
+        elsewhere = [other for other in self.queue.waiting if other.elsewhere]
+        if elsewhere:
+            self.counted["runs of two machines at once"] += 1
+            return self.queue.hold(elsewhere[0], self._clock.now())
         texts = [message.text]
         if self._case.asked == "now":
             with contextlib.suppress(ConsentReportError):
@@ -126,7 +130,7 @@ class Platform:
     def _tick(self, tick: Tick) -> None:
         self._is_idle = False
         try:
-            messages = self._asked() if tick.trigger == "http" else self._due(tick.trigger)
+            messages = [(text, False) for text in self._asked()] if tick.trigger == "http" else self._due(tick.trigger)
         except ConsentReportError as error:
             self._note(error)
             return
@@ -134,12 +138,16 @@ class Platform:
         if self._case.loses_messages and tick.instant == datetime.combine(MONDAY, DUE_AT):
             self.counted["messages that never reached the queue"] += len(messages)
             return
-        for message in messages:
-            self.queue.send(message, self._clock.now())
+        for text, elsewhere in messages:
+            self.queue.send(text, self._clock.now(), elsewhere=elsewhere)
 
-    def _due(self, trigger: Trigger) -> list[str]:
-        worker = self.anybody
-        return queue_due(worker.ledger, [self._study], trigger=trigger, now=worker.now(), sandbox=True)
+    def _due(self, trigger: Trigger) -> list[tuple[str, bool]]:
+        """Return the messages that are due at each machine, and whether it is the other one."""
+        due: list[tuple[str, bool]] = []
+        for elsewhere, worker in enumerate([self.anybody, *self.machines[1:]]):
+            texts = queue_due(worker.ledger, [self._study], trigger=trigger, now=worker.now(), sandbox=True)
+            due += [(text, bool(elsewhere)) for text in texts]
+        return due
 
     def _asked(self) -> list[str]:
         worker = self.anybody
@@ -152,7 +160,6 @@ class Platform:
             ),
             worker.now(),
             sandbox=True,
-            nonce="asked",
         )
         return [asked.message] if asked.message else []
 
@@ -162,10 +169,11 @@ class Platform:
             self.queue.failed(message, self._clock.now())
             while self.queue.poisoned:
                 self.counted["messages given up"] += 1
-                self.poison.send(self.queue.poisoned.pop().text, self._clock.now())
+                given_up = self.queue.poisoned.pop()
+                self.poison.send(given_up.text, self._clock.now(), elsewhere=given_up.elsewhere)
 
     def _give_up(self, message: Message) -> None:
-        worker = self.anybody
+        worker = self.machines[1] if message.elsewhere else self.anybody
         try:
             mark_failed(message.text, worker.ledger, now=worker.now)
             self.poison.done(message)

@@ -11,10 +11,11 @@ MOST_TRIES = 10
 
 @dataclass
 class Message:
-    """A message, and when it is next visible."""
+    """A message, when it is next visible, and whether it is in the other machine's history."""
 
     text: str
     visible_at: datetime
+    elsewhere: bool = False
     tries: int = 0
 
 
@@ -28,11 +29,12 @@ class SimulatedQueue:
     poisoned: list[Message] = field(default_factory=list)
     repeated: int = 0
 
-    def send(self, text: str, now: datetime) -> None:
-        self.waiting.append(Message(text, now))
+    def send(self, text: str, now: datetime, *, elsewhere: bool = False) -> None:
+        self.waiting.append(Message(text, now, elsewhere))
         if self.duplicates:
             self.repeated += 1
-            self.waiting.append(Message(text, now + timedelta(minutes=self.chance.choice((0, 0.5, 3, 11)))))
+            again = now + timedelta(minutes=self.chance.choice((0, 0.5, 3, 11)))
+            self.waiting.append(Message(text, again, elsewhere))
 
     @property
     def next_at(self) -> datetime | None:

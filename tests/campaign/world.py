@@ -3,6 +3,7 @@
 The stand-ins, the storage and the product's functions are real; the clock and the queue are simulated.
 """
 
+import random
 import threading
 from collections import Counter, deque
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from consent.dates import WEEK
 from consent.runs.due import is_reported
 from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.record import scheduled_id
+from consent.runs.ledger.sqlite import SqliteLedger
 from consent.runs.ledger.storage_account import table_storage
 from consent.runs.ledger.store import open_ledger
 from consent.runs.ledger.table import TableLedger
@@ -58,12 +60,14 @@ class World:
         self.registry, self.account = GrowingRegistry(), Dropbox()
         self.reader = Reader(self.study.title, self.registry)
         self.platform = Platform(case, self.study, self.clock, execute, self._workers(opened))
-        self._direct = _closing(open_ledger(bench.direct, default="table"), opened)
+        direct = _closing(open_ledger(bench.direct, default="table"), opened)
+        self._histories = [direct, *(worker.ledger for worker in self.platform.machines[1:])]
         self._monday = MONDAY
         self._outages: list[Outage] = []
         self._faults: list[tuple[Fault, int]] = []
         self._strikes: deque[str] = deque()
         self._strike, self._requests = "", 0
+        self._lateness = random.Random(case.seed)
         self._taken: Message | None = None
         self._child: Child | None = None
         self._lock = threading.Lock()
@@ -82,7 +86,9 @@ class World:
         settings = Settings(self.bench.settings(self.study.key))
         storage, sleep = table_storage(settings), self.clock.sleep
         clocks = {"first": self.clock.now, "second": lambda: self.clock.now() + self.case.skew}
-        return [
+        other = SqliteLedger(self.bench.folder / self.study.key / "other machine.sqlite")
+        elsewhere = [Worker("elsewhere", settings, other, self.clock.now, self.clock.seconds, sleep)]
+        own = [
             Worker(
                 name,
                 settings,
@@ -93,6 +99,7 @@ class World:
             )
             for name, now in clocks.items()
         ]
+        return own + elsewhere if self.case.two_histories else own
 
     def _serve(self) -> None:
         apps: dict[Place, App] = {
@@ -102,9 +109,12 @@ class World:
         }
         for place, app in apps.items():
             server = self.bench.servers[place]
-            server.app = Hooked(app, partial(self._before, place), self._look, self._after)
+            server.app = hooked = Hooked(app, partial(self._before, place), self._look, self._after)
             server.faults = []
             server.requests.clear()
+            server.late.clear()
+            if place == "dropbox":
+                self._dropbox = hooked
 
     # What goes wrong by the clock
 
@@ -133,17 +143,16 @@ class World:
 
     def _run_until_settled(self, monday: date) -> None:
         self._monday = monday
-        self.platform.run_until_settled(
-            monday, lambda: is_reported(self._direct.runs(self.study.key), monday, sandbox=True)
-        )
+        self.platform.run_until_settled(monday, self._is_settled)
 
     def _is_settled(self) -> bool:
-        records = self._direct.runs(self.study.key)
-        return is_reported(records, self._monday, sandbox=True) and not any(record.is_open for record in records)
+        histories = (history.runs(self.study.key) for history in self._histories)
+        return all(is_reported(records, self._monday, sandbox=True) for records in histories)
 
     def _deliver(self, message: Message) -> None:
         """Hand a message on; each of the first messages of the Monday's own run gets one fault."""
-        is_struck = self._strikes and run_id_in(message.text) == scheduled_id(self.study.key, MONDAY, sandbox=True)
+        own_run = run_id_in(message.text) == scheduled_id(self.study.key, MONDAY, sandbox=True)
+        is_struck = self._strikes and own_run and not message.elsewhere
         self._taken, self._strike, self._requests = message, (self._strikes.popleft() if is_struck else ""), 0
         if self._strike == "kill":
             self._attempt_in_child(message)
@@ -180,6 +189,7 @@ class World:
         with self._lock:
             self._requests += 1
             number = self._requests
+            self._let_uploads_arrive_later()
         if self._strike == "at once" and name == "record" and self.platform.chance.random() < 0.5:
             self.registry.grow(1)
         if number == self.case.frozen_at and not self.case.frozen_after_work:
@@ -187,6 +197,15 @@ class World:
         if number == self.case.killed_at and not self.case.killed_after_work and self._kill():
             return None
         return number
+
+    def _let_uploads_arrive_later(self) -> None:
+        """Handle each late upload seconds or minutes later: after the next attempt, or after another run."""
+        server = self.bench.servers["dropbox"]
+        while server.late:
+            minutes = self._lateness.choice((0.05, 0.5, 5, self._lateness.uniform(5, 100)))
+            handle = partial(self._dropbox.handle, server.late.pop(0))
+            self.clock.at(self.clock.now() + timedelta(minutes=minutes), handle)
+            self.platform.counted["uploads that arrived late"] += 1
 
     def _look(self, name: str) -> None:
         if name == "files/upload":
@@ -215,6 +234,7 @@ class World:
     # The end
 
     def _final_state(self) -> FinalState:
+        files = [{"file": path.read_bytes()} for path in (self.bench.folder / self.study.key).glob("*.sqlite")]
         asked = self.bench.servers["dropbox"].requests
         tokens = {request.headers.get("authorization", "").removeprefix("Bearer ") for request in asked}
         return FinalState(
@@ -222,9 +242,9 @@ class World:
             monday=self._monday,
             reader=self.reader,
             account=self.account,
-            records=self._direct.runs(self.study.key),
-            last=self._direct.last_report(self.study.key, sandbox=True),
-            rows=self.bench.rows(self.study.key),
+            records=[history.runs(self.study.key) for history in self._histories],
+            lasts=[history.last_report(self.study.key, sandbox=True) for history in self._histories],
+            rows=[*self.bench.rows(self.study.key), *files],
             started=self.platform.started,
             log=self.platform.log,
             secrets=(*SECRETS, *sorted(tokens - {""})),

@@ -14,7 +14,7 @@ from sandbox.redcap.app import Field, User
 from sandbox.server import Fault
 from tests.support.builders import REDCAP_FIELDS, TOKEN, a_redcap_project, a_redcap_row
 from tests.support.check_world import KEY, PROXY_PASSWORD, CheckWorld
-from tests.support.run_builders import a_report
+from tests.support.run_builders import MONDAY, a_report
 
 Mistake = Callable[[CheckWorld], object]
 
@@ -181,13 +181,16 @@ def a_file_in_place_of_the_folder(world: CheckWorld) -> None:
 # --- the run history
 
 
-def last_report(participants: int, consented: int) -> Mistake:
-    """A last report with these counts."""
+def last_report(participants: int, consented: int, *, week_before: int = 0) -> Mistake:
+    """A last report with these counts, and one with so many participants before it."""
     counts = RunCounts(participants, consented, participants, participants, taking_part=consented)
+    monday = MONDAY - timedelta(weeks=1)
 
     def make(world: CheckWorld) -> None:
         with closing(SqliteLedger(world.folder / "runs.sqlite")) as ledger:
             ledger.add(a_report(study=KEY, sandbox=True, counts=counts))
+            earlier = replace(counts, participants=week_before)
+            ledger.add(a_report(study=KEY, sandbox=True, counts=earlier, monday=monday))
 
     return make
 

@@ -38,15 +38,13 @@ class RunningApp:
         """Invoke a timer function."""
         return self._call(timer_call(name, past_due=past_due, next_at=NEXT_MONDAY))
 
-    def post(self, name: str, url: str, body: bytes = b"") -> Invocation:
+    def post(self, name: str, url: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Invocation:
         """Send a POST request to an HTTP function; as on the platform, an empty body is not sent."""
-        return self._call(http_call(name, "POST", url, body=body))
+        return self._call(http_call(name, "POST", url, body=body, headers=headers))
 
-    def get(
-        self, name: str, url: str, query: Mapping[str, str] | None = None, params: Mapping[str, str] | None = None
-    ) -> Invocation:
-        """Send a GET request to an HTTP function, with its query and route parameters."""
-        return self._call(http_call(name, "GET", url, query=query, params=params))
+    def get(self, name: str, url: str, **parts: Mapping[str, str] | None) -> Invocation:
+        """Send a GET request to an HTTP function, with its headers, query and route parameters."""
+        return self._call(http_call(name, "GET", url, **parts))
 
     def head(self, name: str, url: str) -> Invocation:
         """Send a HEAD request to an HTTP function."""

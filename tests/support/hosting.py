@@ -98,9 +98,9 @@ def put_study(folder: Path, key: str, *, number: str = "") -> None:
 
 
 @contextlib.contextmanager
-def hosted_app(folder: Path, settings: Mapping[str, str]) -> Iterator[HostedApp]:
+def hosted_app(folder: Path, settings: Mapping[str, str], *options: str) -> Iterator[HostedApp]:
     """Yield the app in this folder on a free port, with these settings."""
-    command = [sys.executable, "-m", "sandbox.functions.host", str(folder), "--port", "0"]
+    command = [sys.executable, "-m", "sandbox.functions.host", str(folder), "--port", "0", *options]
     with started(command, machine() | dict(settings)) as hosted:
         yield hosted
 

@@ -13,11 +13,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consent.errors import LedgerRefusedError, RecordChangedError
+from consent.errors import RecordChangedError
 from consent.files import StoredFile
 from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.record import LeaseRecord, RunCounts, RunRecord, State, Trigger, WeekCounts
-from tests.support.ledger_stores import Store, at_once, kept, there, with_field
+from consent.runs.request import RunRequest
+from consent.runs.scheduler import QueuedRun, request_run
+from consent.studies.parser import parse_study
+from tests.support.builders import CONSENT, STUDY
+from tests.support.ledger_stores import Store, at_once, kept, there
+from tests.support.page_builders import page_counts
 from tests.support.run_builders import MONDAY, NOW, a_report, a_run
 
 WEEKS = WeekCounts(
@@ -152,11 +157,6 @@ class LedgerContract:
         assert ledger.add(a_run(trigger="catch_up")) is None
         assert ledger.runs()[0].trigger == "monday"
 
-    def test_of_many_that_add_the_same_record_at_once_one_does(self, store: Store) -> None:
-        added = at_once(MANY, lambda _: store.open().add(a_run()))
-
-        assert len([record for record in added if record is not None]) == 1
-
     @pytest.mark.parametrize("run_id", [RUN_ID, "adults.lease", "", "..", "it's.x", "adults.a/b", "adults.a\nb"])
     def test_a_missing_record_is_none(self, ledger: RunLedger, run_id: str) -> None:
         ledger.add(a_run(run_id="adults.other"))
@@ -220,6 +220,13 @@ class LedgerContract:
 
         assert there(ledger.read(RUN_ID)).week_counts is None
 
+    def test_opening_numbers_that_do_not_fit_are_left_out_before_the_weekly_counts(self, ledger: RunLedger) -> None:
+        random = Random(3)
+        quality = {f"{random.getrandbits(400):x}": 1 for _ in range(2_000)}
+        ledger.add(a_report(week_counts=page_counts(1, 2, 3, quality=quality)))
+
+        assert there(ledger.read(RUN_ID)).week_counts == replace(page_counts(1, 2, 3), opening=None)
+
     @pytest.mark.parametrize("letter", ["x", "\N{HUNDRED POINTS SYMBOL}", '"', "\ud800"])
     def test_a_sentence_that_does_not_fit_is_cut(self, ledger: RunLedger, letter: str) -> None:
         ledger.add(a_run(what=letter * 70_000, fix="Wait.", remarks=("A remark.",)))
@@ -248,7 +255,13 @@ class LedgerContract:
 
     @pytest.mark.parametrize(
         ("study", "expected"),
-        [("adults", ["adults.1"]), ("it's", ["it's.1"]), ("nobody", []), (None, ["it's.1", "adults.1"])],
+        [
+            ("adults", ["adults.1"]),
+            ("it's", ["it's.1"]),
+            ("nobody", []),
+            ("\0\ud800", []),
+            (None, ["it's.1", "adults.1"]),
+        ],
     )
     def test_runs_are_listed_by_study(self, ledger: RunLedger, study: str | None, expected: list[str]) -> None:
         ledger.add(a_run(run_id="adults.1", study="adults"))
@@ -396,6 +409,11 @@ class LedgerContract:
 
         assert seen == [NOW, NOW, LATER]
 
+    def test_the_first_key_of_a_study_s_forms_stays(self, ledger: RunLedger) -> None:
+        keys = [ledger.form_key(study, new) for study, new in (("adults", "a"), ("adults", "b"), ("others", "c"))]
+
+        assert (keys, ledger.runs()) == (["a", "a", "c"], [])
+
     def test_all_that_ask_at_once_get_the_same_first_sight(self, store: Store) -> None:
         seen = at_once(MANY, lambda number: store.open().first_seen("adults", NOW + timedelta(seconds=number)))
 
@@ -406,61 +424,19 @@ class LedgerContract:
 
         assert (sum(added), store.open().runs()) == (1, [])
 
-    # --- rows edited by hand
+    # --- requests
 
-    @pytest.mark.parametrize(
-        ("name", "value"),
-        [
-            pytest.param("state", "done", id="an unknown word"),
-            pytest.param("queued_at", "2026-11-16T13:00:00", id="no time zone"),
-            pytest.param("monday", "16 November", id="no date"),
-            pytest.param("monday", None, id="null"),
-            pytest.param("sandbox", 1, id="a number for true"),
-            pytest.param("counts", {"participants": 7}, id="part of the counts"),
-            pytest.param("files", "none", id="text for a list"),
-            pytest.param("extra", 1, id="an unknown field"),
-        ],
-    )
-    def test_an_edited_record_that_cannot_be_read_is_named(self, store: Store, name: str, value: Any) -> None:
-        ledger = store.open()
-        ledger.add(a_report())
-        store.edit("adults", RUN_ID, "document", with_field(name, value))
+    @pytest.mark.parametrize("before", ["nothing", "an equal run that ended"])
+    def test_equal_requests_at_once_make_one_run_with_one_message(self, store: Store, before: str) -> None:
+        study = parse_study(STUDY + CONSENT, "adults")
 
-        with pytest.raises(LedgerRefusedError, match=r"run adults\.2026-11-16 in (table|the file)") as caught:
-            ledger.read(RUN_ID)
-        assert caught.value.fix == "Delete that row, then run again."
+        def request(_: int) -> QueuedRun:
+            return request_run(store.open(), study, RunRequest(dry_run=True), NOW, sandbox=False)
 
-    def test_a_damaged_document_is_named_and_hides_no_other_study(self, store: Store) -> None:
-        ledger = store.open()
-        ledger.add(a_run())
-        ledger.add(a_run(run_id="others.1", study="others"))
-        store.edit("adults", RUN_ID, "document", lambda _: "{")
+        ended = "" if before == "nothing" else request(0).record.run_id
+        if ended:
+            store.open().write(replace(there(store.open().read(ended)), state="refused"))
+        found = at_once(MANY, request)
 
-        with pytest.raises(LedgerRefusedError, match=r"run adults\.2026-11-16"):
-            ledger.runs()
-        assert ids(ledger.runs("others")) == ["others.1"]
-
-    @pytest.mark.parametrize("damage", [lambda packed: packed[:-9], lambda packed: b"not compressed", lambda packed: 7])
-    def test_damaged_weekly_counts_are_named(self, store: Store, damage: Any) -> None:
-        ledger = store.open()
-        ledger.add(a_report(week_counts=WEEKS))
-        store.edit("adults", RUN_ID, "week_counts", damage)
-
-        with pytest.raises(LedgerRefusedError, match=r"run adults\.2026-11-16"):
-            ledger.last_report("adults", sandbox=False)
-
-    def test_an_edited_lease_that_cannot_be_read_is_named(self, store: Store) -> None:
-        ledger = store.open()
-        held(ledger, a_lease())
-        store.edit("adults", "lease", "document", with_field("expires_at", "soon"))
-
-        with pytest.raises(LedgerRefusedError, match="lease on 'adults'"):
-            ledger.lease_of("adults")
-
-    def test_an_edited_first_sight_that_cannot_be_read_is_named(self, store: Store) -> None:
-        ledger = store.open()
-        ledger.first_seen("adults", NOW)
-        store.edit("adults", "first-seen", "document", lambda _: '"long ago"')
-
-        with pytest.raises(LedgerRefusedError, match="first sight of 'adults'"):
-            ledger.first_seen("adults", NOW)
+        assert len({run.record.run_id for run in found} - {ended}) == 1
+        assert len([run for run in found if run.message]) == 1

@@ -1,6 +1,5 @@
 """The two stores of the run history in tests: opened often, edited by hand, and used by many threads at once."""
 
-import json
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -32,9 +31,6 @@ class Store(Protocol):
     def open(self) -> RunLedger:
         """Open the store once more, as another process would."""
 
-    def edit(self, study: str, key: str, column: str, change: Callable[[Any], Any]) -> None:
-        """Change a column of a row behind the ledger's back."""
-
 
 @dataclass
 class SqliteStore:
@@ -45,11 +41,6 @@ class SqliteStore:
 
     def open(self) -> SqliteLedger:
         return SqliteLedger(self.path, wait_seconds=self.wait_seconds)
-
-    def edit(self, study: str, key: str, column: str, change: Callable[[Any], Any]) -> None:
-        where = "WHERE study = ? AND key = ?"
-        ((value,),) = self.execute(f"SELECT {column} FROM history {where}", study, key)
-        self.execute(f"UPDATE history SET {column} = ? {where}", change(value), study, key)
 
     def execute(self, statement: str, *values: Any) -> list[Any]:
         """Run a statement as a person with ``sqlite3`` would."""
@@ -75,6 +66,7 @@ class TableStore:
         return ledger
 
     def edit(self, study: str, key: str, column: str, change: Callable[[Any], Any]) -> None:
+        """Change a column of a row behind the ledger's back."""
         with self.service() as service:
             client = service.get_table_client(TABLE)
             entity = client.get_entity(study, key)
@@ -101,11 +93,6 @@ class TableStore:
         """Delete everything."""
         with self.service() as service:
             service.delete_table(TABLE)
-
-
-def with_field(name: str, value: Any) -> Callable[[str], str]:
-    """Return a change of a JSON document: one field set to a value."""
-    return lambda document: json.dumps({**json.loads(document), name: value})
 
 
 def at_once(count: int, do: Callable[[int], T]) -> list[T]:

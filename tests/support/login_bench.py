@@ -58,7 +58,7 @@ class LoginBench:
         usual: dict[str, Any] = {"folder": self.folder, "save_in": "env", **self.options}
         usual |= {"sleep": self.time.sleep, "clock": self.time.clock}
         prompts = Prompts(Console(file=self.screen, width=80), self._reader(answers), self._open)
-        return Login(read_settings(directory=self.folder), prompts, **usual | options).sign_in()
+        return Login(read_settings(directory=self.folder, may_be_empty=True), prompts, **usual | options).sign_in()
 
     def _reader(self, answers: Sequence[Answer]) -> Callable[[], str]:
         left = iter(answers)

@@ -5,7 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from consent.app.overview import StudyOverview
-from consent.app.page import studies_page
+from consent.app.page import Visit, studies_page, study_page
+from consent.app.sign_in import Person
+from consent.counting.period import ReportPeriod, WeekChange
+from consent.counting.summary import Changes, OpeningNumbers, Participants, RiderCount, Source
+from consent.dates import WEEK
 from consent.errors import Problem, StudyFileError
 from consent.files import StoredFile
 from consent.runs.ledger.record import RunCounts, RunRecord, WeekCounts
@@ -30,10 +34,26 @@ def a_page_study(**changes: Any) -> StudyConfig:
     return replace(study, **usual | changes)
 
 
-def page_counts(*consented: int, complete: int | None = None) -> WeekCounts:
-    """Weekly counts; one rider was agreed to by all but one each week, and all weeks but the last are complete."""
+def page_counts(*consented: int, complete: int | None = None, **opening: Any) -> WeekCounts:
+    """Weekly counts and opening numbers, which ``opening`` replaces.
+
+    One rider was agreed to by all but one each week, and all weeks but the last are complete, which has one day.
+    """
     agreed = tuple(max(0, number - 1) for number in consented)
-    return WeekCounts(START, len(consented) - 1 if complete is None else complete, consented, {"rider a": agreed}, {})
+    whole = len(consented) - 1 if complete is None else complete
+    cutoff = START + whole * WEEK - timedelta(days=complete is not None)
+    people, rider = Participants(sum(consented), 0, 0, 1000 - sum(consented), {}), sum(agreed)
+    usual: dict[str, Any] = {
+        "period": ReportPeriod(START, cutoff, cutoff + timedelta(days=complete is not None)),
+        "participants": people,
+        "taking_part": max(0, people.consented - 12),
+        "weeks": (),
+        "riders": (RiderCount("rider a", "Storage of blood", rider, people.consented - rider, 0, 0),),
+        "quality": {"no_date": 9},
+        "source": Source("16.1.3", 7, 1003, 1003),
+        "changes": Changes(CUTOFF - WEEK, False, 6, (WeekChange(date(2026, 11, 2), date(2026, 11, 8), 9, 3),), ()),
+    }
+    return WeekCounts(START, whole, consented, {"rider a": agreed}, {}, OpeningNumbers(**usual | opening))
 
 
 def a_page_report(consented: tuple[int, ...] = CONSENTED, **changes: Any) -> RunRecord:
@@ -60,13 +80,12 @@ def a_page_run(state: str = "delivered", **changes: Any) -> ShownRun:
 
 
 def an_overview(**changes: Any) -> StudyOverview:
-    """A study whose Monday report came an hour ago; one week changed since the report before.
+    """A study whose Monday report came an hour ago.
 
     ``changes`` replace its fields.
     """
     report = a_page_report()
-    earlier = page_counts(*CONSENTED[:164], 9, *CONSENTED[165:167])
-    before = a_page_report(CONSENTED[:-1], cutoff=date(2026, 11, 16), week_counts=earlier)
+    before = a_page_report(CONSENTED[:-1], cutoff=date(2026, 11, 16))
     overview = StudyOverview(
         study=a_page_study(),
         now=NOW,
@@ -75,7 +94,6 @@ def an_overview(**changes: Any) -> StudyOverview:
         is_due=False,
         is_late=False,
         report=report,
-        before=before,
         runs=(ShownRun(report, "delivered"), ShownRun(before, "delivered")),
         run_count=2,
     )
@@ -93,14 +111,23 @@ def a_late_overview(**changes: Any) -> StudyOverview:
 def an_odd_overview() -> StudyOverview:
     """A study whose texts hold markup, formulas and other scripts."""
     study = a_page_study(title=f"{GREEK} {ODD}", contact=f"=cmd|'/c calc'!A1 {ODD} {CHINESE}")
-    riders = tuple(replace(rider, label=f"{CHINESE} {ODD}") for rider in study.riders)
+    riders = (RiderCount("rider a", f"{CHINESE} {ODD}", 1, 2, 3, 4),)
     run = a_page_run("failed", reason=ODD, what=f"{ODD} & {GREEK}")
-    return a_late_overview(study=replace(study, riders=riders), runs=(run,))
+    report = a_page_report(week_counts=page_counts(*CONSENTED, riders=riders))
+    return a_late_overview(study=study, report=report, runs=(run,))
 
 
 def an_empty_overview() -> StudyOverview:
     """A study that has never been reported on."""
-    return an_overview(report=None, before=None, runs=(), run_count=0)
+    return an_overview(report=None, runs=(), run_count=0)
+
+
+def html_of(overview: StudyOverview, visit: Visit | None = None) -> str:
+    """The page of a study whose files are in the Dropbox of a person."""
+    return study_page(overview, "https://www.dropbox.com/home", visit)
+
+
+A_VISIT = Visit(Person("0001", "Ada Lovelace"), "t0ken")
 
 
 def the_studies_page() -> str:

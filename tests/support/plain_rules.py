@@ -291,6 +291,8 @@ def optional_of(
     study, consented = counting.study, kind == "consented"
     agreed = in_order(consent for consent in consents if consent.verdict == "consented")
     found: dict[str, Any] = {}
+    agreed_on = {(consent.form, consent.day) for consent in agreed}
+    found["contradicts"] = any(one.verdict == "declined" and (one.form, one.day) in agreed_on for one in consents)
     for n, form in enumerate(study.consents):
         if form.where or form.events:
             found[f"form:{n}"] = any(consent.form == n for consent in consents)

@@ -39,6 +39,13 @@ RIDER_LABELS = (
     *("Genetic research", "Storage of blood", "Storage of stool", "Contact about other studies"),
     *("Linkage with health records", "Sharing with industry", "Sharing outside Canada", "Return of findings"),
 )
+REAL_LABELS = (
+    *("Biobank: blood", "Biobank: stool and biopsy tissue", "Biobank: genetic sequencing"),
+    *("Contact about future research studies", "Linkage with administrative health records (ICES)"),
+    *("Sharing of de-identified data with industry", "Sharing outside Canada", "Return of incidental findings"),
+)
+GREEK_LABELS = ("Βιοτράπεζα: αίμα και ορός", "Γενετική έρευνα", "Επικοινωνία για μελλοντικές μελέτες")
+CHINESE_LABELS = ("生物样本库：血液", "生物样本库：粪便和活检组织样本", "与国外研究机构共享去标识化数据")
 ODD_LABELS = (
     "=cmd|'/c calc'!A1",
     "<script>alert(1)</script>",
@@ -64,10 +71,10 @@ Row = dict[str, str]
 
 
 @cache
-def a_full_summary() -> ConsentSummary:
+def a_full_summary(labels: Sequence[str] = RIDER_LABELS) -> ConsentSummary:
     """The first study on a Monday after three years: 805 consents, eight riders, and every optional part."""
     weeks, sites = [*spread(798, busy_weeks(166)), 5, 2], ("Toronto", "Hamilton", "London", "Ottawa")
-    study = with_every_part(a_study(riders=riders_text(RIDER_LABELS)), weeks, CUTOFF, sites)
+    study = with_every_part(a_study(riders=riders_text(labels)), weeks, CUTOFF, sites)
     return _since_last_week(_summary_of(study, weeks, _USUAL))
 
 

@@ -10,12 +10,13 @@ from typing import Any
 from openpyxl import load_workbook
 from pypdf import PdfReader
 
-from consent.app.page import study_page
+from consent.counting.summary import ConsentSummary
 from consent.dates import date_range
 from consent.reports.data_files import document
+from consent.reports.headline import days_of
 from consent.reports.wording import REASONS, RECORDS_TO_REVIEW
 from consent.runs.changes import totals_of, weeks_of
-from tests.support.page_builders import a_page_report, an_overview
+from tests.support.page_builders import a_page_report, an_overview, html_of
 from tests.support.sample_summaries import EXTENTS, SAMPLES, rendered
 
 Facts = dict[tuple[str, ...], int]
@@ -53,6 +54,7 @@ def of_json(sample: str) -> Facts:
         facts |= named("rider", rider["key"], ANSWERS, (rider[answer] for answer in ANSWERS))
     for site in found.get("sites", []):
         facts |= named("site", site["code"], NUMBERS, (site.get(what) for what in NUMBERS))
+        facts |= {("site week", site["code"], f"{n}"): number for n, number in enumerate(site["weeks"])}
     for row in found.get("renewal", []):
         facts |= named("renewal", row["label"], COLUMNS, (row.get(column) for column in COLUMNS))
     for week in (found["changes"] or {}).get("weeks", []):
@@ -111,6 +113,8 @@ def of_workbook(sample: str) -> Facts:
         facts |= named("rider", key, ANSWERS, row[1:5])
     for row in below("Site", sheets.get("Sites", []))[:-1]:
         facts |= named("site", row[1] or "", NUMBERS, (row[3], row[4], row[5], row[7], row[8]))
+    for n, row in enumerate(below("First day", sheets.get("Site weeks", []))[-2::-1]):
+        facts |= {("site week", site.code, f"{n}"): x for site, x in zip(summary.sites or (), row[1:], strict=True)}
     for row in below("Participants", sheets["Summary"]):
         facts |= named("renewal", row[0], COLUMNS, row[1:3])
     first_days = {
@@ -141,19 +145,14 @@ def of_pdf(sample: str) -> Facts:
     summary = SAMPLES[sample]()
     reader = PdfReader(io.BytesIO(rendered(sample)[".pdf"]))
     words = " ".join(" ".join(page.extract_text() for page in reader.pages).split())
-    beside = [rider.key for rider in summary.riders] if len(summary.riders) <= 8 else []  # else a day may follow
 
     def after(heading: str, name: str) -> list[int]:
         return numbers_after(name, words.partition(heading)[2])
 
-    consented, *agreed = numbers_after("Since the start", words)
-    facts = total(consented, zip(beside, agreed, strict=False))
-    for week in summary.weeks[-12:]:
-        days = date_range(week.first_day, week.last_day, relative_to=summary.period.cutoff)
-        consented, *agreed = numbers_after(days, words)
-        facts |= in_week(f"{week.first_day}", consented, dict(zip(beside, agreed, strict=False)))
+    table = re.split("Recent weeks|The weeks so far", words)[1]
+    facts = weeks_as_rows(summary, table) or weeks_as_columns(summary, table)
     for rider in summary.riders:
-        facts |= named("rider", rider.key, ANSWERS, numbers_after(f"{rider.key}: {rider.label}", words))
+        facts |= named("rider", rider.key, ANSWERS, after("Optional consents (riders)", rider.label))
     for site in summary.sites or ():
         columns = [name for name in NUMBERS if name != "target" or site.target is not None]
         facts |= named("site", site.code, columns, after("Sites by", site.label))
@@ -170,9 +169,33 @@ def of_pdf(sample: str) -> Facts:
     return facts | {("row", name): n for name in names for n in numbers_after(name, words)[:1]}
 
 
+def weeks_as_rows(summary: ConsentSummary, table: str) -> Facts:
+    """The numbers beside each week, behind which a day may follow; none where the table is turned."""
+    keys = [rider.key for rider in summary.riders]
+    facts: Facts = {}
+    for sums in filter(None, [numbers_after("Since the start", table)]):
+        facts |= total(sums[0], zip(keys, sums[1:], strict=True))
+        for week in summary.weeks[-12:]:
+            days = date_range(week.first_day, week.last_day, relative_to=summary.period.cutoff)
+            consented, *agreed = numbers_after(days, table)[: len(sums)]
+            facts |= in_week(f"{week.first_day}", consented, dict(zip(keys, agreed, strict=True)))
+    return facts
+
+
+def weeks_as_columns(summary: ConsentSummary, table: str) -> Facts:
+    """The numbers beside the consents and each rider: some weeks, then the total."""
+    facts: Facts = {}
+    for key, name in (((), "Consents"), *(((rider.key,), rider.label) for rider in summary.riders)):
+        for *numbers, sums in filter(None, [numbers_after(name, table.partition("Since the start")[2])]):
+            weeks = summary.weeks[-len(numbers) :]
+            facts |= {("total", *key): sums}
+            facts |= {("week", f"{week.first_day}", *key): n for week, n in zip(weeks, numbers, strict=True)}
+    return facts
+
+
 def numbers_after(name: str, words: str) -> list[int]:
     """The numbers in a row behind a name (and a mark, or a day); none where the name is followed by something else."""
-    beside = r"(?: \([^)]*\)| \d+ [A-Z][a-z]{2} \d{4}| not dated|:)?"
+    beside = r"\*?(?: \([^)]*\)| \d+ [A-Z][a-z]{2} \d{4}| not dated|:)?"
     found = re.search(rf"(?<!\S){re.escape(name)}{beside}((?: [\d,]*\d(?![\w%–]|\.\d))+)", words)
     return [int(number.replace(",", "")) for number in found[1].split()] if found else []
 
@@ -183,13 +206,21 @@ def numbers_after(name: str, words: str) -> list[int]:
 def of_page(sample: str) -> Facts:
     summary = SAMPLES[sample]()
     kept = a_page_report(cutoff=summary.period.cutoff, counts=totals_of(summary), week_counts=weeks_of(summary))
-    html = study_page(an_overview(study=summary.study, report=kept, before=None))
+    html = html_of(an_overview(study=summary.study, report=kept))
     rows = {row[0]: row[1:] for row in Rows(html).rows if row}
-    days = {week.first_day: date_range(week.first_day, week.last_day) for week in summary.weeks[-12:]}
-    figures = re.findall(r"<dt>([^<]+)</dt><dd>([\d,]+)</dd>", html.replace("\n", ""))
+    agreed = {
+        row[0]: row[-1].split()[0] for row in Rows(html).rows if row and re.fullmatch("[0-9,]+ of [0-9,]+", row[-1])
+    }
+    days = {week.first_day: days_of(week, summary.period.cutoff) for week in summary.weeks[-12:]}
+    figures = re.findall(r"<dt>([^<]+?)(?: <span[^/]*</span>)?</dt><dd>([\d,]+)</dd>", html.replace("\n", ""))
     facts: Facts = {("total",): number_in(rows[days[summary.weeks[-1].first_day]][-1])}
-    facts |= {("total", rider.key): number_in(rows[rider.label.strip()][0]) for rider in summary.riders}
+    facts |= {("total", rider.key): number_in(agreed[rider.label.strip()]) for rider in summary.riders}
     facts |= {("row", name.capitalize()): number_in(n) for name, n in figures if name == "still taking part"}
+    for site in summary.sites or ():
+        shown = [number_in(text) for text in rows[site.label.strip()] if re.fullmatch(r"[\d,]+", text)]
+        columns = NUMBERS if site.target else [name for name in NUMBERS if name != "target"]
+        facts |= named("site", site.code, columns, shown)
+    facts |= {("review", code): number_in(rows[REASONS[code]][0]) for code in summary.quality}
     return facts | {("week", f"{day}"): number_in(rows[name][-2]) for day, name in days.items()}
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from consent.cli.parser import build_parser
+from consent.cli.main import main
+from consent.cli.parser import EXAMPLES, build_parser
 from sandbox.demo import DemoWorld, demo_world
 from tests.integration.cli.test_main import use
 from tests.support.doc_pages import PAGES, ROOT, Command, commands_of, quoted_in
@@ -27,7 +28,7 @@ RUN_BY_CI = {"uv run pytest", "uv run pytest tests/campaign --dist worksteal", "
 
 _CLI = "tests/integration/cli/"
 RUN_BY = {
-    "tests/system/test_first_report.py::test_the_commands_of_the_readme_deliver_a_first_report": (
+    "tests/system/test_first_report.py::test_the_commands_of_the_readme_deliver_the_report_of_the_demo": (
         "uv run python -m sandbox trial",
         "uv run consent init --settings trial",
         "uv run consent login dropbox --settings trial",
@@ -48,9 +49,9 @@ RUN_BY = {
         "uv run --no-sync consent check",
     ),
     f"{_CLI}test_new_study.py::test_the_output_names_the_file_and_the_next_steps": ("uv run consent init",),
-    f"{_CLI}test_exceptions.py::test_where_nobody_looks_only_the_numbers_are_printed": ("uv run consent exceptions",),
+    f"{_CLI}test_exceptions.py::test_where_nobody_looks_only_the_numbers_are_printed": ("uv run consent review",),
     f"{_CLI}test_exceptions.py::test_the_rules_are_written_into_a_new_file": (
-        "uv run consent exceptions --as-rules --output dq.csv",
+        "uv run consent review --as-rules --output dq.csv",
     ),
     f"{_CLI}test_login_verb.py::test_with_every_choice_made_only_the_code_is_asked_for": (
         "uv run consent login dropbox",
@@ -59,10 +60,9 @@ RUN_BY = {
     "tests/unit/cli/test_compare_files.py::test_differences_that_are_explained_are_no_failure": (
         "uv run consent compare OLD.csv EXPORT.csv",
     ),
-    "tests/system/test_page_in_demo.py::test_the_page_lists_the_run": (
-        "uv run --python 3.13 consent serve --demo",
-        'curl -X POST localhost:7071/api/runs -H "Content-Type: application/json" -d "{}"',
-        "curl localhost:7071/api/runs/obri-ibd.20261122T202630Z-a574d0",
+    "tests/system/test_page_in_demo.py::test_the_page_lists_the_run": ("uv run --python 3.13 consent serve --demo",),
+    "tests/system/test_page_in_demo.py::test_what_the_host_shows_works_as_it_is": (
+        "uv run consent request --url http://localhost:7071",
     ),
     "tests/system/test_end_to_end.py::test_without_the_demo_the_settings_of_the_folder_that_was_named_are_served": (
         "uv run --python 3.13 consent serve",
@@ -80,6 +80,44 @@ def is_understood(command: str) -> bool:
     except SystemExit:
         return False
     return True
+
+
+SOURCES = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "consent").rglob("*.py")))
+NEEDS_MORE = {"login": "a person", "request": "an app", "serve": "no end"}  # run by the tests of RUN_BY
+
+
+def test_every_command_in_a_message_is_run_by_a_test() -> None:
+    """Tests of ``login``, ``run --accept-drop`` and the new study run the printed commands."""
+    messages = set(re.findall(r"'consent ([a-z][^']+)'|command_line\(f?'([a-z][^']+)'", SOURCES))
+    shown = {first or second for first, second in messages} - {"check"}
+    assert shown == {
+        *("login dropbox", "run --accept-drop", "check --study {created.study}", "request --url {url}"),
+    }
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_example_of_a_help_is_understood(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([name, "--help"])
+    shown = capsys.readouterr().out.splitlines()[-1].strip()
+    assert re.fullmatch(rf"uv run (--python 3.13 )?consent {name} ?.*", shown)
+    assert is_understood(shown.partition("consent ")[2])
+
+
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if name not in NEEDS_MORE])
+@pytest.mark.usefixtures("world")
+def test_the_example_of_a_help_works(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    riders = "abcdefgh"
+    columns = ",".join(f"summary_event_{rider}" for rider in riders)
+    for file in ("export.csv", "EXPORT.csv"):
+        text = f"record_id,summary_consent_date,consent_obtained,{columns}\n1,2023-09-12,1,1,1,1,1,1,1,1,1\n"
+        Path(file).write_text(text, encoding="utf-8")
+    header = ",".join(f"rider {rider}" for rider in riders)
+    old = f"period,consent,{header}\n2023-09-11 - 2023-09-17,1,1,1,1,1,1,1,1,1\nTotal,1,1,1,1,1,1,1,1,1\n"
+    Path("OLD.csv").write_text(old, encoding="utf-8")
+
+    assert main([name, *shlex.split(EXAMPLES[name]), *([] if name == "demo" else ["--settings", "."])]) == 0
 
 
 def test_every_command_is_run_by_a_test_or_needs_an_account() -> None:

@@ -256,11 +256,6 @@ def test_the_demo_takes_a_call_to_a_delivered_report_whatever_this_machine_is_se
     assert (told["state"], told["counts"]["participants"]) == ("delivered", 1000)
 
 
-def test_the_demo_says_how_to_try_it() -> None:
-    with started(demo_command(), machine()) as app:
-        assert app.wrote(f'curl -X POST {app.url}/api/runs -H "Content-Type: application/json" -d "{{}}"')
-
-
 def test_without_the_demo_the_settings_of_the_folder_that_was_named_are_served(
     outside: DemoWorld, azurite: Azurite, tmp_path: Path
 ) -> None:

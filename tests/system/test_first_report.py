@@ -11,12 +11,11 @@ import requests
 from consent.cli.main import main as consent_main
 from sandbox import __main__ as trial
 from tests.support.doc_pages import PAGES, ROOT
-from tests.support.study_files import filled, uncommented
+from tests.support.hosting import eventually
 
 SECTION = PAGES["README.md"].partition("## From nothing to a first report\n")[2].partition("\n## ")[0]
 COMMANDS = re.findall(r"^uv run consent (.+)$", SECTION, re.MULTILINE)
 (LINES,) = re.findall(r"^```toml\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL)
-GIVEN = dict(re.findall(r"^(\w+)\s+= (.+)$", LINES, re.MULTILINE))
 STUDY = Path("trial", "obri-ibd-registry-made-up.toml")
 
 
@@ -48,27 +47,35 @@ def consent(command: str) -> int:
     return consent_main([*words, *(["--no-browser"] if words[0] == "login" else [])])
 
 
-def complete_the_study_file() -> None:
-    """Fill in and uncomment the lines that the page shows."""
-    text = STUDY.read_text(encoding="utf-8")
-    blanks = {key: value for key, value in GIVEN.items() if key not in ("date", "decision")}
-    text = uncommented(text, *(f"{key} = {GIVEN[key]}" for key in ("date", "decision")))
-    STUDY.write_text(filled(text, **blanks), encoding="utf-8")
+def hints(text: str) -> list[str]:
+    """Return the commands that a text names, without ``uv run consent``."""
+    return re.findall(r"(?:'|Next: )uv run consent ([^'\n]+)", text)
 
 
 @pytest.mark.usefixtures("person_allows")
-def test_the_commands_of_the_readme_deliver_a_first_report() -> None:
+def test_the_commands_of_the_readme_deliver_the_report_of_the_demo(capfd: pytest.CaptureFixture[str]) -> None:
     init, login, check, run = COMMANDS
-    statuses: list[int] = []
+    statuses, delivered = [], Path("trial", "dropbox", "data", "My first report.json")
 
     def follow() -> None:
         statuses.append(consent(init))
-        complete_the_study_file()
-        statuses.extend([consent(login), consent(check), consent(run)])
+        STUDY.write_text(LINES, encoding="utf-8")
+        told = hints(capfd.readouterr().out)
+        statuses.append(consent(login))
+        told += hints(capfd.readouterr().out)
+        statuses.extend(consent(command) for command in [*told, check, run])
+        assert len(told) == 2
+        assert eventually(delivered.is_file)  # while the services run
 
     trial.main(["trial"], wait=follow)
+    statuses.append(consent("demo --output demo"))
 
-    assert (statuses, Path("trial", "dropbox", "My first report.pdf").is_file()) == ([0, 0, 0, 0], True)
+    reports = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in (delivered, Path("demo/data/OBRI Consent Summary.json"))
+    ]
+    mine, demo = ({name: report[name] for name in ("participants", "totals", "weeks")} for report in reports)
+    assert (set(statuses), mine, len(mine["totals"]["riders"])) == ({0}, demo, 8)
 
 
 def test_the_readme_shows_what_init_prints(capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,6 +94,16 @@ def test_the_settings_of_the_trial_hold_no_sign_in_and_are_deleted_at_the_end() 
     assert {"REDCAP_API_URL", "DROPBOX_SANDBOX_URL"} < set(found[0])
     assert "DROPBOX_OAUTH2_REFRESH_TOKEN" not in found[0]
     assert not settings.exists()
+
+
+def test_the_files_in_dropbox_are_copied_as_they_change(tmp_path: Path) -> None:
+    files = {"/data/a.json": b"1", "/b.csv": b"2"}
+    with trial._mirrored(lambda: dict(files), tmp_path):
+        assert eventually((tmp_path / "b.csv").exists)
+        del files["/b.csv"]
+        files["/data/a.json"] = b"3"
+
+    assert {path.name: path.read_bytes() for path in tmp_path.rglob("*.*")} == {"a.json": b"3"}
 
 
 def test_existing_settings_are_not_overwritten(capsys: pytest.CaptureFixture[str]) -> None:

@@ -75,7 +75,7 @@ def test_a_report_is_delivered_with_a_log_in_made_in_the_browser(
         settings = read_settings(directory=bench.folder)
         study = choose_study(load_studies(settings), None)
         with open_services(study, settings) as services:
-            run_report(study, services, past=lambda before: None)
+            run_report(study, services, past=lambda before: [])
 
     assert "/OBRI Consent Summary.csv" in bench.app.files()
 

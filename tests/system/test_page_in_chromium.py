@@ -2,34 +2,43 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from consent.app.page import page_headers, study_page
+from consent.app.page import page_headers, sign_in_page
+from consent.runs.changes import weeks_of
 from sandbox.server import Request, Response, Server
 from tests.support.browsing import Visitor, grave_findings, running_browser
 from tests.support.page_builders import (
+    A_VISIT,
     CONSENTED,
     a_late_overview,
     a_page_report,
     an_empty_overview,
     an_odd_overview,
     an_overview,
+    html_of,
     the_studies_page,
 )
+from tests.support.sample_summaries import a_full_summary, an_odd_summary
 
 PAGES = {
-    "ordinary": study_page(an_overview()),
-    "late": study_page(a_late_overview()),
-    "odd": study_page(an_odd_overview()),
-    "no-report": study_page(an_empty_overview()),
-    "one-week": study_page(an_overview(report=a_page_report(CONSENTED[:1]))),
-    "ten-years": study_page(an_overview(report=a_page_report(CONSENTED * 3))),
+    "ordinary": html_of(an_overview()),
+    "late": html_of(a_late_overview()),
+    "odd": html_of(an_odd_overview()),
+    "no-report": html_of(an_empty_overview()),
+    "one-week": html_of(an_overview(report=a_page_report(CONSENTED[:1]))),
+    "ten-years": html_of(an_overview(report=a_page_report(CONSENTED * 3))),
+    "every-part": html_of(an_overview(report=a_page_report(week_counts=weeks_of(a_full_summary())))),
+    "odd-labels": html_of(an_overview(report=a_page_report(week_counts=weeks_of(an_odd_summary())))),
+    "signed-in": html_of(an_overview(), A_VISIT),
+    "sign-in": sign_in_page(None),
     "several": the_studies_page(),
 }
 EVERY_PAGE = pytest.mark.parametrize("name", PAGES)
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 NARROW = {"width": 320, "height": 640}
 
 
@@ -84,8 +93,20 @@ def _any_policy(browser: Browser, server: Server) -> Iterator[Visitor]:
 
 
 @EVERY_PAGE
-def test_a_page_is_accessible(any_policy: Visitor, name: str) -> None:
-    assert grave_findings(any_policy.page(name)) == []
+def test_a_page_is_accessible_in_light_and_dark(any_policy: Visitor, name: str) -> None:
+    page = any_policy.page(name)
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        assert grave_findings(page) == []
+
+
+def test_the_page_is_dark_where_the_reader_prefers_it(visitor: Visitor) -> None:
+    page, seen = visitor.page("ordinary"), []
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        seen.append(page.locator("body").evaluate("body => getComputedStyle(body).backgroundColor"))
+
+    assert seen == ["rgb(255, 255, 255)", "rgb(18, 24, 30)"]
 
 
 @EVERY_PAGE
@@ -152,18 +173,33 @@ def tabbed_through(page: Page, times: int) -> list[str]:
         ("region", "Runs"),
         ("region", "Start a run"),
         ("table", "The last 12 weeks"),
-        ("table", "People who consented and agreed to the optional consent"),
+        ("table", "Agreement to each optional consent"),
+        ("table", "Records to review"),
     ],
 )
 def test_a_screen_reader_finds_every_section_by_its_name(visitor: Visitor, role: Any, name: str) -> None:
-    assert visitor.page("ordinary").get_by_role(role, name=name, exact=True).count() == 1
+    exact = role != "table"  # a table's caption goes on with what it shows
+    assert visitor.page("ordinary").get_by_role(role, name=name, exact=exact).count() == 1
 
 
-def test_the_chart_has_a_description_and_a_bar_for_each_week_of_a_year(visitor: Visitor) -> None:
+def test_the_charts_have_descriptions_and_a_bar_for_each_week_of_a_year(visitor: Visitor) -> None:
     page = visitor.page("ordinary")
 
-    assert page.get_by_role("img", name="Consents per week for 52 weeks").count() == 1
-    assert page.locator("svg rect").count() == 52
+    assert page.get_by_role("img", name="Bars of consents per week over 51 complete weeks").count() == 1
+    assert page.get_by_role("img", name="Line of all consents from 0").count() == 1
+    assert page.locator("svg rect.bar").count() == 51
+
+
+@pytest.mark.parametrize("name", ["every-part", "odd-labels"])
+def test_no_two_texts_of_a_chart_overlap(visitor: Visitor, name: str) -> None:
+    overlapping = """charts => charts.flatMap(chart => {
+        const texts = [...chart.querySelectorAll("text")].map(text => [text.textContent, text.getBoundingClientRect()]);
+        return texts.flatMap(([one, a], n) => texts.slice(n + 1).filter(([, b]) =>
+            a.left < b.right && b.left < a.right && a.top + 3 < b.bottom && b.top + 3 < a.bottom
+        ).map(([other]) => `${one} / ${other}`));
+    })"""
+
+    assert visitor.page(name).locator("svg").evaluate_all(overlapping) == []
 
 
 def test_on_paper_links_and_commands_are_hidden(visitor: Visitor) -> None:

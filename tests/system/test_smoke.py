@@ -42,8 +42,9 @@ def test_a_run_delivers_through_the_dropbox_library_and_the_next_one_changes_not
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with demo_world(50, today=datetime.now(UTC).date()) as world:
-        for name, value in {**world.settings, "CONSENT_LEDGER": str(tmp_path / "runs.sqlite")}.items():
+        for name, value in world.settings.items():
             monkeypatch.setenv(name, value)
+        (tmp_path / ".env").write_text(f"CONSENT_LEDGER='{tmp_path / 'runs.sqlite'}'\n", encoding="utf-8")
         outcomes = [consent("run", "--settings", str(tmp_path), "--json") for _ in range(2)]
         files = world.account.files()
 

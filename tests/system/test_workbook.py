@@ -12,7 +12,6 @@ from itertools import accumulate, pairwise
 from typing import Any
 from xml.etree import ElementTree
 
-import matplotlib
 import pytest
 from openpyxl import Workbook, load_workbook
 from openpyxl.cell import Cell
@@ -23,13 +22,21 @@ from PIL.ImageFont import FreeTypeFont
 from pypdf import PdfReader
 
 from consent.counting.summary import ConsentSummary
-from consent.reports.charts import cumulative_alt, drawn_weeks, riders_alt, weekly_alt
+from consent.reports.charts import (
+    cumulative_alt,
+    drawn_weeks,
+    planned_total,
+    riders_alt,
+    weekly_alt,
+    weekly_averages,
+)
 from consent.reports.data_files import document
 from consent.reports.definitions import definitions
 from consent.reports.headline import headline
 from consent.reports.wording import RECORDS_TO_REVIEW, SMALL_COUNTS_MARK
 from consent.reports.workbook import render_workbook
 from consent.reports.workbook_looks import printable
+from tests.support.printed_text import FONTS
 from tests.support.sample_summaries import (
     ODD_LABELS,
     SAMPLES,
@@ -39,14 +46,14 @@ from tests.support.sample_summaries import (
     rendered,
 )
 
-SHEETS = ["Summary", "Weeks", RECORDS_TO_REVIEW, "Riders", "Sites", "Definitions"]
+SHEETS = ["Summary", "Weeks", "Sites", "Site weeks", RECORDS_TO_REVIEW, "Riders", "Projection", "Definitions"]
 WITH_SITES = ["full", "odd"]
 CHART_SIZE = (620, 300)  # pixels
 PAGE = (698, 665)  # pixels across and points down: an upright page of A4 or Letter, whichever is less, without margins
 DEFAULT_WIDTH = 8.43
 LINE, HEADING = 15, 12  # points: the height of a row, and the size of a table's heading
-FONTS = f"{matplotlib.get_data_path()}/fonts/ttf"
-PLAIN, BOLD = (ImageFont.truetype(f"{FONTS}/{name}.ttf", 11) for name in ("DejaVuSans", "DejaVuSans-Bold"))
+PLAIN = ImageFont.truetype(str(FONTS / "DejaVuSans.ttf"), 11)
+BOLD = PLAIN.font_variant(size=11 * 1.15)  # as wide as its bold letters
 IN_XML = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
 
 
@@ -128,7 +135,7 @@ def height_needed(cell: Cell) -> float:
     merged = next((area for area in sheet.merged_cells.ranges if cell.coordinate in area), None)
     first, last = (merged.min_col, merged.max_col) if merged else (cell.column, cell.column)
     width = sum(width_of(sheet, column) for column in range(first, last + 1)) - 2 * cell.alignment.indent
-    room = width * PLAIN.getlength("0") * PLAIN.size / font.size * 11 / cell.font.size
+    room = width * PLAIN.getlength("0") * 11 / cell.font.size
     return float(len(broken_into_lines(str(cell.value), font, room)) * LINE * cell.font.size / 11)
 
 
@@ -193,8 +200,8 @@ def test_rates_are_those_of_the_summary(full: Opened) -> None:
 def test_the_sums_of_the_summary_stand_out(full: Opened) -> None:
     sums = [cell.value for cell in full.book["Summary"]["A"] if cell.font.bold and cell.border.top.style]
 
-    totals = ["Total participants", "All records", "Due to consent again", "Total withdrawn", "Total"]
-    assert sums == ["All consents", *totals]
+    totals = ["Total participants", "All records", "All consents", "Due to consent again", "Total withdrawn", "Total"]
+    assert sums == totals
 
 
 def test_changes_are_shown_week_by_week(full: Opened) -> None:
@@ -225,13 +232,15 @@ def test_the_definitions_are_printed_as_they_were_applied(any_sample: Opened) ->
 
 def test_only_a_study_with_sites_has_a_sheet_of_them(full: Opened) -> None:
     assert full.book.sheetnames == SHEETS
-    assert opened_sample("empty").book.sheetnames == [name for name in SHEETS if name != "Sites"]
+    assert opened_sample("empty").book.sheetnames == [
+        name for name in SHEETS if name not in ("Sites", "Site weeks", "Projection")
+    ]
 
 
 def test_the_week_in_progress_is_marked(full: Opened) -> None:
-    *complete, running, _ = [row[2] for row in full.table("Weeks", "First day")]
+    running, *complete, _ = [row[2] for row in full.table("Weeks", "First day")]
 
-    assert ({*complete}, running) == ({"yes"}, "in progress, 1 of 7 days")
+    assert ({*complete} - {None}, running) == ({"yes"}, "in progress, 1 of 7 days")
 
 
 def test_a_column_says_which_days_are_recent(full: Opened) -> None:
@@ -252,7 +261,7 @@ def test_every_sheet_shows_its_marks(full: Opened, odd: Opened) -> None:
     assert [sheet.title for sheet in full.book if SMALL_COUNTS_MARK in values_of(sheet)] == SHEETS
     assert header == {SMALL_COUNTS_MARK}
     note = odd.summary.notes[0]
-    assert [sheet.title for sheet in odd.book if note in values_of(sheet)] == SHEETS
+    assert [sheet.title for sheet in odd.book if note in values_of(sheet)] == odd.book.sheetnames
     assert SMALL_COUNTS_MARK not in values_of(opened_sample("empty").book["Summary"])
 
 
@@ -333,7 +342,7 @@ def test_headings_stay_in_view_and_are_printed_on_every_page(full: Opened, sheet
 def test_weeks_are_filtered_without_their_total(full: Opened) -> None:
     sheet = full.book["Weeks"]
 
-    assert sheet.auto_filter.ref == f"A{head_of(sheet)}:O{sheet.max_row - 1}"
+    assert sheet.auto_filter.ref == f"A{head_of(sheet)}:P{sheet.max_row - 1}"
 
 
 @pytest.mark.parametrize(
@@ -406,24 +415,67 @@ def test_the_weekly_chart_shows_the_last_year_of_the_table(any_sample: Opened) -
     days, consents = any_sample.charted(weekly.ser[0].cat), any_sample.charted(weekly.ser[0].val)
 
     assert [(day.date(), n) for day, n in zip(days, consents, strict=True)] == [
-        (week.first_day, week.consented) for week in drawn_weeks(any_sample.summary)
+        (week.first_day, week.consented) for week in drawn_weeks(any_sample.summary)[::-1]
     ]
+
+
+def test_time_runs_to_the_right_although_the_newest_week_comes_first(full: Opened) -> None:
+    for chart in full.book["Summary"]._charts:
+        assert (chart.x_axis.scaling.orientation, chart.y_axis.crosses) == ("maxMin", "max")
+
+
+def test_the_weekly_chart_shows_the_average_of_the_table(full: Opened) -> None:
+    weekly, _ = full.book["Summary"]._charts
+    (line,) = (series for chart in weekly._charts[1:] for series in chart.ser)
+
+    averages = weekly_averages(full.summary)[: -len(full.charted(line.val)) - 1 : -1]
+    assert full.charted(line.val) == [pytest.approx(mean) if mean else None for mean in averages]
+
+
+def test_one_line_has_no_legend(full: Opened) -> None:
+    to_date = [sample.book["Summary"]._charts[1] for sample in (full, opened_sample("empty"))]
+
+    assert [chart.legend is not None for chart in to_date] == [True, False]
+
+
+@pytest.mark.parametrize(("sheet", "source", "number"), [("Riders", "Weeks", 8), ("Sites", "Site weeks", 6)])
+def test_each_rider_and_site_has_its_trend_of_the_last_year(full: Opened, sheet: str, source: str, number: int) -> None:
+    xml = parts(full.content)[f"xl/worksheets/sheet{SHEETS.index(sheet) + 1}.xml"].decode()
+    areas = re.findall(rf"<xm:f>'{source}'!([A-Z]+\d+:[A-Z]+\d+)</xm:f>", xml)
+    shown = [[row[0].value for row in full.book[source][area]] for area in areas]
+
+    weeks = full.json["weeks"][:-53:-1]
+    riders = [[week["riders"][rider["key"]] for week in weeks] for rider in full.json["riders"]]
+    sites = [site["weeks"][:-53:-1] for site in full.json["sites"]]
+    assert len(shown) == number
+    assert sorted(shown) == sorted(riders if sheet == "Riders" else sites)
 
 
 def test_the_chart_to_date_shows_every_running_total(any_sample: Opened) -> None:
     _, to_date = any_sample.book["Summary"]._charts
 
-    assert any_sample.charted(to_date.ser[0].val) == list(
-        accumulate(week["consented"] for week in any_sample.json["weeks"])
+    assert (
+        any_sample.charted(to_date.ser[0].val)
+        == list(accumulate(week["consented"] for week in any_sample.json["weeks"]))[::-1]
     )
 
 
-def test_the_goals_of_a_study_are_level_lines(full: Opened) -> None:
+def test_the_goals_of_a_study_are_lines(full: Opened) -> None:
     _, to_date = full.book["Summary"]._charts
+    approved, planned = (full.charted(series.val) for series in to_date.ser[1:])
 
-    found = full.json["accrual"]
     assert len(opened_sample("empty").book["Summary"]._charts[1].ser) == 1
-    assert [set(full.charted(series.val)) for series in to_date.ser[1:]] == [{found["target"]}, {found["approved"]}]
+    assert set(approved) == {full.json["accrual"]["approved"]}
+    assert planned == [pytest.approx(planned_total(full.summary, week.last_day)) for week in full.summary.weeks[::-1]]
+
+
+def test_what_the_charts_of_the_pdf_project_has_its_rows(full: Opened) -> None:
+    fan = full.json["accrual"]["projection"]["fan"]
+    shown = full.table("Projection", "Day")
+
+    assert [[f"{day:%Y-%m-%d}", *totals] for day, *totals in shown] == [
+        [point["day"], *(pytest.approx(point[at]) for at in ("low", "middle", "high"))] for point in fan
+    ]
 
 
 @pytest.mark.parametrize(("series", "answer"), [(0, "agreed"), (1, "declined"), (2, "not_answered")])

@@ -39,7 +39,7 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 OF_THE_PLATFORM = {"AZURE_CLIENT_ID"}
 REFUSED = re.compile(r"DROPBOX_(API|WEB|DOMAIN)")
-SET_BY_THE_PLATFORM = re.compile(r"WEBSITE_|LEGION_|CONTAINER_|FUNCTIONS_|AZURE_")
+SET_BY_THE_PLATFORM = re.compile(r"WEBSITE_|LEGION_|CONTAINER_|FUNCTIONS_|AZURE_|UV_")
 
 
 def rows_below(heading: str, page: str) -> list[list[str]]:
@@ -186,7 +186,7 @@ def test_the_page_of_azure_names_every_parameter_that_can_be_set() -> None:
 
 def test_every_reason_of_a_run_is_explained_with_whether_it_is_retried() -> None:
     retried = {kind.code: "yes" if kind.retryable else "no" for kind in (*KINDS.values(), INTERNAL)}
-    for code in ("implausible-drop", "bad-request", "unknown-run"):
+    for code in ("implausible-drop", "bad-request", "unknown-run", "not-signed-in", "foreign-request", "no-sign-in"):
         del retried[code]  # the first is recorded by what dropped, the others never are a run's reason
     own = {"shrunk": "no", "groups-vanished": "no", "lost": "no", "stopped": "no"}
 

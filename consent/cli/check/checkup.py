@@ -62,6 +62,11 @@ def _usable_studies(
             usable.append(study)
             counts = f"consent forms: {len(study.consents)}, riders: {len(study.riders)}"
             about.ok(f"'{study.title}', from {study.start_date}; {counts}.")
+            if not study.riders:
+                about.warning(
+                    "The study file has no riders, so the report has no optional consents.",
+                    "If people are asked for any, add a [[riders]] part for each.",
+                )
             check_first_day(study, context, about)
     return usable
 
@@ -71,10 +76,10 @@ def _check_all(
 ) -> None:
     context.stage("Checking settings and secrets")
     access = check_settings(studies, settings, context, findings.about("Settings and secrets"))
-    last = check_ledger(studies, settings, context, findings.about("Run history"))
+    reports = check_ledger(studies, settings, context, findings.about("Run history"))
     for study in studies:
         context.stage(f"Checking REDCap for {study.key}")
-        check_redcap(study, access, last.get(study.key), findings.about("REDCap", study.key))
+        check_redcap(study, access, reports.get(study.key, []), findings.about("REDCap", study.key))
     context.stage("Checking Dropbox")
     check_dropbox(studies, access, findings.about("Dropbox"))
     check_notices(studies, access, findings.about("Notices"))

@@ -78,7 +78,7 @@ def _time(instant: datetime) -> str:
 
 def next_report(study: StudyConfig, now: datetime) -> NextReport:
     """Return the study's first Monday report that is not due yet."""
-    monday = awaited_monday(study, (), now, sandbox=False)
+    monday = awaited_monday(study, (), now, now, sandbox=False)
     if due_at(study, monday) <= now:
         monday += WEEK
     return NextReport(study.key, monday, due_at(study, monday), study.time_zone)

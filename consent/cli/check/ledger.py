@@ -15,17 +15,17 @@ from consent.studies.model import StudyConfig
 
 def check_ledger(
     studies: Sequence[StudyConfig], settings: Settings, context: CheckContext, findings: FindingCollector
-) -> dict[str, RunRecord | None]:
-    """Check that the run history can be read, and return the last delivered report of each study."""
+) -> dict[str, list[RunRecord]]:
+    """Check that the run history can be read, and return the delivered reports of each study, newest first."""
     from consent.runs.ledger.sqlite import SqliteLedger
 
     ledger = findings.attempt(lambda: open_ledger(settings, default="table" if settings.in_azure else "sqlite"))
     if ledger is None:
         return {}
 
-    def last_reports() -> dict[str, RunRecord | None]:
+    def last_reports() -> dict[str, list[RunRecord]]:
         sandbox = dropbox_sandbox_url(settings) is not None
-        return {study.key: ledger.last_report(study.key, sandbox=sandbox) for study in studies}
+        return {study.key: ledger.last_reports(study.key, sandbox=sandbox) for study in studies}
 
     with closing(ledger):
         if isinstance(ledger, SqliteLedger):

@@ -1,6 +1,5 @@
 """The result of a check, for the terminal and for scripts."""
 
-import re
 import textwrap
 from collections.abc import Iterator
 from datetime import UTC
@@ -56,9 +55,8 @@ def _finding_lines(finding: Finding, following: Finding | None, width: int, sett
         label = ""
     shared = following is not None and (following.state, following.fix) == (finding.state, finding.fix)
     if finding.fix and not shared:
-        fix = with_commands(printable(finding.fix, "\n"), settings)
-        whole = re.sub("'uv run [^']+'", lambda match: match[0].replace(" ", "\u00a0"), fix)  # to paste in one piece
-        lines = textwrap.wrap(whole, room - 3, break_on_hyphens=False, break_long_words=False)
+        fix = with_commands(printable(finding.fix, "\n"), settings, finding.study or None, "\u00a0")  # in one piece
+        lines = textwrap.wrap(fix, room - 3, break_on_hyphens=False, break_long_words=False)
         for n, text in enumerate(lines):
             yield " " * _INDENT, "", ("-> " if n == 0 else "   ") + text.replace("\u00a0", " ")
 

@@ -5,8 +5,8 @@ Only reads. Record ids are read to count them, and a few rows to see that every 
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from consent.cli.check.context import CheckContext, ResolvedAccess
@@ -15,7 +15,7 @@ from consent.config.credentials import Secret
 from consent.config.settings import LOOPBACK_HOSTS, Network
 from consent.counting.summarise import MERGE_COPIES
 from consent.errors import ConsentReportError
-from consent.redcap.arrivals import is_working_copy
+from consent.redcap.arrivals import RECORD, is_working_copy
 from consent.redcap.client import RedcapClient
 from consent.redcap.completeness import list_ids, list_rows, split_ids
 from consent.redcap.dictionary import Project
@@ -24,17 +24,22 @@ from consent.redcap.export_plan import ExportPlan, plan_export
 from consent.redcap.project import describe_project, expected_project
 from consent.redcap.validation import find_dead_codes, find_mismatches, find_mixed_forms
 from consent.runs.ledger.record import RunRecord
-from consent.runs.plausibility import allowed_drop
+from consent.runs.plausibility import allowed_drop, comparable_reports
 from consent.studies.model import FieldRef, StudyConfig, named_fields
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _PARTIAL = {"0": "No Access", "2": "De-Identified", "3": "Remove All Identifier Fields"}
+_OPEN_TEXT = r"(?=.{3,40}$)[^\W\d_]+( [^\W\d_]+)*"
+TRIED_BUNDLES = 4  # 100 records
 _LEAVE_GROUP = "Have the user removed from the group, under User Rights in REDCap."
 
 
 def check_redcap(
-    study: StudyConfig, access: ResolvedAccess, last: RunRecord | None, findings: FindingCollector
+    study: StudyConfig, access: ResolvedAccess, reports: Sequence[RunRecord], findings: FindingCollector
 ) -> None:
-    """Check that a run could export everything; last: the study's last delivered report, if one is recorded."""
+    """Check that a run could export everything; reports: those that were delivered, newest first."""
     network, url = access.network, access.redcap_urls.get(study.key)
     token = access.secrets.get(study.redcap.token_setting)
     if url is None or token is None or network is None:
@@ -55,7 +60,7 @@ def check_redcap(
         in_group = _check_rights(client, study, project, findings.about("Rights in REDCap", study.key))
         records = findings.about("Records", study.key)
         if fits:
-            _check_records(client, study, plan_export(study, project), in_group, last, records)
+            _check_records(client, study, plan_export(study, project), in_group, reports, records)
         else:
             records.unknown("Records were not checked: the study file must fit the data dictionary first.")
 
@@ -203,43 +208,68 @@ def _check_records(
     study: StudyConfig,
     plan: ExportPlan,
     in_group: bool | None,
-    last: RunRecord | None,
+    reports: Sequence[RunRecord],
     findings: FindingCollector,
 ) -> None:
     """Check how many records REDCap lists, and export a few of them."""
     listed = findings.attempt(lambda: list_rows(client, plan))
     if listed is None:
         return
-    _check_number(listed.record_count, last, study.max_drop, findings)
+    _check_number(listed.record_count, reports, study.max_drop, findings)
     bundles = findings.attempt(lambda: list_ids(client, plan))
     if not bundles:
         return
     if study.redcap.double_data_entry and (copies := sum(map(is_working_copy, split_ids(bundles)))):
         what = f"{copies:,} records are named like working copies of double data entry (X--1, X--2): not counted."
         findings.warning(what, MERGE_COPIES)
-    has_groups = findings.attempt(lambda: try_export(client, plan, split_ids(bundles[:1])))
-    if has_groups is None:
+    tried = findings.attempt(
+        lambda: try_export(client, plan, split_ids(bundles[:TRIED_BUNDLES]), lambda rows: open_texts(rows, study, plan))
+    )
+    if tried is None:
         return
+    has_groups, texts = tried
     findings.ok(f"All {len(plan.shape.columns)} columns arrive (tested with a few records, which were not kept).")
+    for key, text in texts:
+        findings.warning(
+            f"{key}: the date field of several records has the text '{text}' in place of a date.",
+            f'If it means that consent is still open, add "{text}" to pending_text in the study file.',
+        )
     if has_groups:
         findings.ok("The token's user is in no data access group and sees every site.")
     else:
-        _check_group(client, in_group, last, findings)
+        _check_group(client, in_group, next(iter(reports), None), findings)
 
 
-def _check_number(number: int, last: RunRecord | None, max_drop: float, findings: FindingCollector) -> None:
+def open_texts(rows: "pd.DataFrame", study: StudyConfig, plan: ExportPlan) -> list[tuple[str, str]]:
+    """Return the texts that may mean that consent is open: in the date field of several records, short, only letters.
+
+    Each has the key of its field in the study file.
+    """
+    found = []
+    for n, form in enumerate(study.consents, 1):
+        texts = rows[plan.column_map.columns[FieldRef(form.date)]].str.strip()
+        known = {*form.pending_text, *plan.column_map.missing_codes}
+        for text, records in rows[RECORD].groupby(texts).nunique().items():
+            if records > 1 and text not in known and re.fullmatch(_OPEN_TEXT, str(text)):
+                found.append((f"consent[{n}].date", str(text)))
+    return found
+
+
+def _check_number(number: int, reports: Sequence[RunRecord], max_drop: float, findings: FindingCollector) -> None:
+    last = next(iter(reports), None)
     if last is None or last.counts is None:
         findings.unknown(
             f"Records listed: {number:,}. Nothing here shows whether these are all.",
             "Compare with the number that REDCap shows to a user who is in no data access group.",
         )
         return
-    participants = last.counts.participants
+    counted = [(run.counts.participants, run) for run in comparable_reports(reports) if run.counts]
+    participants, highest = max(counted, key=lambda each: each[0])
     if participants - number > allowed_drop(participants, max_drop):  # there are never more participants than records
         findings.problem(
-            f"Records listed: {number:,}, but the report as of {last.cutoff} had {participants:,} participants.",
+            f"Records listed: {number:,}, but the report as of {highest.cutoff} had {participants:,} participants.",
             "Check in REDCap whether records were deleted or moved, and whether the token's user sees them all. If "
-            "the number is right, run once with --accept-drop.",
+            "the number is right, run 'consent run --accept-drop' once.",
         )
         return
     before = last.counts.records_listed or last.counts.records_received

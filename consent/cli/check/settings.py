@@ -10,7 +10,7 @@ from consent.cli.check.findings import FindingCollector
 from consent.config.checks import dropbox_sandbox_url, ensure_no_sdk_hosts, heartbeat_url, months_kept, root_namespace
 from consent.config.credentials import DROPBOX_KEY, DROPBOX_SECRET, DROPBOX_TOKEN, NOTIFY, Secret, find_secrets
 from consent.config.http_session import usable_network
-from consent.config.settings import Network, Settings
+from consent.config.settings import NAMES, Network, Settings
 from consent.errors import SecretsRefusedError, SecretsUnavailableError
 from consent.runs.services import redcap_url
 from consent.studies.model import StudyConfig
@@ -46,7 +46,19 @@ def check_settings(
         value = findings.attempt(partial(rule, settings), state="warning")
         if value is not None and settings.has(name):
             _add_place(name, settings, findings)
+    _find_misspelt(studies, settings, findings)
     return ResolvedAccess(context, settings, network, urls, secrets)
+
+
+def _find_misspelt(studies: Sequence[StudyConfig], settings: Settings, findings: FindingCollector) -> None:
+    """Warn of settings that are ignored because of their names; the error of a missing one names its own."""
+    needed = {name for study in studies for name in (study.redcap.url_setting, study.redcap.token_setting)}
+    required = ("REDCAP_API_URL", "REDCAP_ACCESS_TOKEN", DROPBOX_KEY, DROPBOX_TOKEN)
+    for name in (name for name in NAMES if name not in required):
+        if near := settings.misspelt(name, {*NAMES, *needed}):
+            findings.warning(
+                f"{near} in {settings.place_of(near)} is not used. Its name is nearly {name}.", f"Rename it to {name}."
+            )
 
 
 def _add_place(name: str, settings: Settings, findings: FindingCollector) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from consent.cli.compare.old_pipeline import CONSENT, NOWHERE, Cell, OldReport, parse_old_report
 from consent.cli.compare.reasons import RULES, BothCounts, count_by_both_rules
+from consent.config.checks import os_reason
 from consent.counting.consents import Counting
 from consent.counting.period import ReportPeriod, choose_period
 from consent.counting.tally import ensure_raw_values
@@ -89,7 +90,8 @@ def compare_files(
     try:
         report = parse_old_report(old.read_bytes(), old.name, study)
     except OSError as error:
-        raise ConfigurationError(f"The file {old} cannot be opened: {error.strerror}.", "Check its path.") from None
+        what = f"The file {old} cannot be opened: {os_reason(error, old)}."
+        raise ConfigurationError(what, "Check its path.") from None
     period = _period(report, study, now, as_of)
 
     def count(coding: ColumnMap, rows: pd.DataFrame) -> BothCounts:

@@ -90,7 +90,7 @@ def _columns(header: Sequence[str], study: StudyConfig, name: str) -> tuple[str,
 
 def _numbers(line: Sequence[str], expected: int, number: int, name: str) -> list[int]:
     numbers = line[1:]
-    if len(numbers) != expected or not all(cell.isascii() and cell.isdecimal() for cell in numbers):
+    if len(numbers) != expected or not all(re.fullmatch(r"[0-9]{1,9}", cell) for cell in numbers):
         raise _unusable(name, f"row {number} does not have a whole number in every column (the header is row 1)")
     return [int(cell) for cell in numbers]
 

@@ -6,6 +6,7 @@ Record ids appear on the screen only in a terminal, so the log of a scheduled jo
 from pathlib import Path
 
 from rich.console import Console
+from rich.style import Style
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -13,12 +14,18 @@ from consent.cli.console import print_json, printable
 from consent.cli.exceptions.export import Review, review_csv, review_document
 from consent.cli.exceptions.quality_rules import QualityRules, rules_csv
 from consent.cli.private_file import write_new_file, write_private_file
-from consent.counting.worklist import Entry
 from consent.dates import short_day
 from consent.reports.wording import REASONS
 
 STDOUT = Path("-")
-_COLUMNS = {"Record": "record", "Event": "event", "Form": "instrument", "Instance": "instance", "Field": "field"}
+_COLUMNS = {
+    "Record": "record",
+    "Event": "event",
+    "Form": "instrument",
+    "Instance": "instance",
+    "Field": "field",
+    "Value": "value",
+}
 
 
 def output_review(review: Review, output: Path | None, out: Console, *, as_json: bool) -> None:
@@ -70,15 +77,20 @@ def _print_review(review: Review, out: Console, *, with_records: bool) -> None:
             continue
         out.print()
         out.print(Text(line, style="bold"))
-        out.print(_table(review.worklist.of(code)))
+        out.print(_table(review, code))
+    if with_records and review.worklist.entries:
+        out.print(f"\nEach record id is a link to {printable(review.address)}ID", soft_wrap=True)
 
 
-def _table(entries: list[Entry]) -> Table:
+def _table(review: Review, code: str) -> Table:
+    entries = review.worklist.of(code)
     columns = {title: name for title, name in _COLUMNS.items() if any(getattr(entry, name) for entry in entries)}
     headings = (Column(title, overflow="fold") for title in columns)
     table = Table(*headings, box=None, padding=(0, 2, 0, 2), header_style="")
     for entry in entries:
-        table.add_row(*(Text(printable(getattr(entry, name))) for name in columns.values()))
+        cells = {name: Text(printable(getattr(entry, name))) for name in columns.values()}
+        cells["record"].stylize(Style(link=review.link(entry)))
+        table.add_row(*cells.values())
     return table
 
 

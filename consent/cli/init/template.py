@@ -4,6 +4,7 @@ The file is valid TOML. It lacks only what a person must fill in.
 """
 
 import json
+import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
@@ -61,8 +62,8 @@ $without_decision
 $more_of_consent
 
 ## ---- Riders: optional consents, each a column of the report -----------------------------------------------
-## Give each a short key, its name in the report. In a calculated field or a checkbox, 0 may mean "not answered".
-##    List it under declined only if it means no.
+## Give each a short key, its column in the CSV. Readers see the label (default: the key). In a calculated field or
+##    a checkbox, 0 may mean "not answered". List it under declined only if it means no.
 $riders
 
 ## ---- Withdrawal (optional): a flag with its codes, a date, or both ----------------------------------------
@@ -159,6 +160,8 @@ def _riders(riders: Candidates) -> Iterator[str]:
         name, agreed = _toml(rider.name), '"1"' if rider.kind in _ONE_IS_YES else ""
         yield from ("", *_description(rider), "# [[riders]]", f"# key      = {name}", f"# field    = {name}")
         yield from (f"# agreed   = [{agreed}]", "# declined = []")
+        if label := _label(rider.label):
+            yield f"# label    = {_toml(label)}"
     yield from _not_listed(riders)
 
 
@@ -194,6 +197,12 @@ def _description(candidate: Candidate) -> Iterable[str]:
 
 def _cut(label: str) -> str:
     return textwrap.shorten(label, _LONGEST_LABEL, placeholder=" …")
+
+
+def _label(text: str) -> str:
+    """Return a field's label as a label of a study file, which starts with a letter or digit."""
+    plain = re.sub(r"^[\W_]+", "", re.sub(r"^[(\[](.*?)[)\]]", r"\1", plain_text(text)))
+    return _cut(plain) if " " in plain[:_LONGEST_LABEL] else plain[:_LONGEST_LABEL]
 
 
 def _comment(text: str) -> list[str]:

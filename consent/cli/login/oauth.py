@@ -8,7 +8,8 @@ https://developers.dropbox.com/oauth-guide
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from consent.config.credentials import DROPBOX_KEY, DROPBOX_TOKEN, Secret
+from consent.config.credentials import DROPBOX_TOKEN, Secret
+from consent.delivery.dropbox_errors import INVALID_CLIENT
 from consent.errors import ConsentReportError, DeliveryRefusedError, DeliveryUnavailableError, Problem, SettingsError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Authorisation:
             token = _refresh_token(self._flow.finish(code))
         except requests.HTTPError as error:
             token = _error_from_response(error.response)
-        except (requests.RequestException, ValueError, KeyError, TypeError, AttributeError):
+        except (requests.RequestException, ValueError, RecursionError, KeyError, TypeError, AttributeError):
             token = _unreachable("Dropbox could not be reached, or another server answered in its place.")
         if isinstance(token, ConsentReportError):
             raise token  # not in `except`: there it would carry the library's error, which holds the code
@@ -66,16 +67,16 @@ def _refresh_token(granted: Any) -> Secret | ConsentReportError:
 
 def _error_from_response(response: "requests.Response") -> ConsentReportError | None:
     """Return the error of a response, or None if the code is not accepted."""
+    name = ""
+    with contextlib.suppress(ValueError, RecursionError, KeyError, TypeError):
+        name = response.json()["error"]
+    if name == "invalid_client" and response.status_code in (400, 401):
+        reason, fix = INVALID_CLIENT
+        return SettingsError([Problem(f"Dropbox refused the sign-in: {reason}.", f"{fix} Both are at {APP_CONSOLE}.")])
     if response.status_code != 400:
         return _unreachable(f"Dropbox, or a server in its place, returned HTTP status {response.status_code}.")
-    name = ""
-    with contextlib.suppress(ValueError, KeyError, TypeError):
-        name = response.json()["error"]
     if name == "invalid_grant":
         return None
-    if name == "invalid_client":
-        what = f"Dropbox does not accept the app key in {DROPBOX_KEY}."
-        return SettingsError([Problem(what, f"Copy it from {APP_CONSOLE}.")])
     return DeliveryRefusedError("Dropbox rejected this sign-in (HTTP status 400).", "Start it again.")
 
 

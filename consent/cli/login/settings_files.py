@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from consent.cli.private_file import git_checkout_of
 from consent.errors import ConfigurationError
+from consent.files import sync_folder
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _GIT_TIMEOUT = 10  # seconds
@@ -28,7 +30,7 @@ def update_settings_file(path: Path, values: Mapping[str, str]) -> tuple[str, ..
     except OSError as error:
         fix = "Close the program that has it open, or check the rights of its folder."
         failure = ConfigurationError(f"{path} cannot be written: {error.strerror}.", fix)
-    except ValueError:
+    except (ValueError, RecursionError):
         failure = ConfigurationError(f"{path} is not a valid settings file.", "Correct it, or move it away.")
     raise failure  # not in `except`: there it would carry an error that holds the file's text
 
@@ -73,6 +75,7 @@ def _replacing(path: Path) -> Iterator[Path]:
         if mode is not None:
             copy.chmod(mode)
         copy.replace(path)
+        sync_folder(path.parent)
     except BaseException:
         copy.unlink(missing_ok=True)
         raise
@@ -86,13 +89,12 @@ def would_be_committed(path: Path) -> bool | None:
     https://git-scm.com/docs/git-check-ignore
     """
     file = path.resolve()
-    folder = file.parent
-    if not any((each / ".git").exists() for each in (folder, *folder.parents)):
+    if git_checkout_of(file) is None:
         return False
     git = shutil.which("git")
     if git is None:
         return None
-    command = [git, "-C", str(folder), "check-ignore", "--quiet", file.name]
+    command = [git, "-C", str(file.parent), "check-ignore", "--quiet", file.name]
     try:
         status = subprocess.run(command, capture_output=True, timeout=_GIT_TIMEOUT, check=False).returncode  # noqa: S603
     except (OSError, subprocess.TimeoutExpired):

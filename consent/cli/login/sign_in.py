@@ -118,7 +118,7 @@ class Login:
             {DROPBOX_KEY: app_key, DROPBOX_TOKEN: token}, {ROOT_NAMESPACE: space.root_namespace or ""}
         )
         store, saved = save_credentials(credentials, store, stores, self.prompts)
-        remaining = store.remaining_steps(credentials, read_settings(directory=self.folder))
+        remaining = store.remaining_steps(credentials, read_settings(directory=self.folder, may_be_empty=True))
         return LoginResult(saved, space, sandbox_url is not None, remaining)
 
     def _app_key(self) -> Secret:

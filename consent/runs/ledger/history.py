@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from consent.errors import RecordChangedError
+from consent.files import LONGEST_NAME
 from consent.runs.ledger.record import LeaseRecord, RunRecord, is_run_id, study_of
 from consent.runs.ledger.serialization import Row, StoredRow, instant_text, read_row, row_of, small_row
 
-LEASE, FIRST_SEEN, NOTICE = "lease", "first-seen", "notice-"  # keys (of notices, their start) of a study's other rows
+LEASE, FIRST_SEEN, FORM_KEY = "lease", "first-seen", "form-key"  # keys of a study's other rows
+NOTICE = "notice-"  # the start of the key of a notice
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -74,13 +76,20 @@ class RunLedger(ABC):
 
     def runs(self, study: str | None = None, *, since: datetime | None = None) -> list[RunRecord]:
         """Return the records of a study (or all) requested since then, newest first, without weekly counts."""
+        if study is not None and (len(study) > LONGEST_NAME or not study.isprintable()):
+            return []  # no study has such a key, and a store may reject it
         records = map(self._record, self._query(study, "" if since is None else instant_text(since)))
         return sorted(records, key=lambda record: (record.requested_at, record.run_id), reverse=True)
 
+    def last_reports(self, study: str, before: date | None = None, *, sandbox: bool) -> list[RunRecord]:
+        """Return the runs of a study's reports as ``reports_in`` does; only the first has its weekly counts."""
+        found = reports_in(self.runs(study), before, sandbox=sandbox)
+        newest = self.read(found[0].run_id) if found else None
+        return [newest, *found[1:]] if newest else []
+
     def last_report(self, study: str, before: date | None = None, *, sandbox: bool) -> RunRecord | None:
         """Return the run of a study's newest report; see ``newest_report``."""
-        newest = newest_report(self.runs(study), before, sandbox=sandbox)
-        return newest and self.read(newest.run_id)
+        return next(iter(self.last_reports(study, before, sandbox=sandbox)), None)
 
     def lease_of(self, study: str) -> LeaseRecord | None:
         """Return the lease on a study, expired or not."""
@@ -100,11 +109,13 @@ class RunLedger(ABC):
 
     def first_seen(self, study: str, now: datetime) -> datetime:
         """Return when this was first called for the study; the first time, that is now."""
-        row = self._get(study, FIRST_SEEN)
-        if row is None:
-            self._insert(small_row(study, FIRST_SEEN, now))
-            row = self._get(study, FIRST_SEEN)  # another process may have been faster
+        row = self._kept(study, FIRST_SEEN, now)
         return now if row is None else read_row(datetime, row, f"The first sight of '{study}' in {self.place}")
+
+    def form_key(self, study: str, new: str) -> str:
+        """Return the key of the page's forms, which all instances share; the first time, that is ``new``."""
+        row = self._kept(study, FORM_KEY, new)
+        return new if row is None else read_row(str, row, f"The form key of '{study}' in {self.place}")
 
     def add_notice(self, study: str, event: str, now: datetime) -> bool:
         """Record that the notice of an event is sent; False if another call, of any process, did so before."""
@@ -121,19 +132,32 @@ class RunLedger(ABC):
         ]
         return len([record for record in purged if record])  # the next purge looks at the others again
 
+    def _kept(self, study: str, key: str, value: datetime | str) -> StoredRow | None:
+        """Return the row with these keys; add it if there is none."""
+        row = self._get(study, key)
+        if row is None:
+            self._insert(small_row(study, key, value))
+            row = self._get(study, key)  # another process may have been faster
+        return row
+
     def _record(self, row: StoredRow) -> RunRecord:
         return read_row(RunRecord, row, f"The record of run {row['key']} in {self.place}")
 
 
-def newest_report(records: Iterable[RunRecord], before: date | None = None, *, sandbox: bool) -> RunRecord | None:
-    """Return the record of the newest report: the latest cut-off, then the latest end.
+def reports_in(records: Iterable[RunRecord], before: date | None = None, *, sandbox: bool) -> list[RunRecord]:
+    """Return the records of reports, newest first: by the cut-off, then by the end.
 
     before: look only at reports with an earlier cut-off than this day.
     """
     reports = [record for record in records if record.is_report and record.sandbox == sandbox]
     if before is not None:
         reports = [record for record in reports if record.cutoff is not None and record.cutoff < before]
-    return max(reports, key=lambda run: (run.cutoff or date.min, run.finished_at or _LONG_AGO), default=None)
+    return sorted(reports, key=lambda run: (run.cutoff or date.min, run.finished_at or _LONG_AGO), reverse=True)
+
+
+def newest_report(records: Iterable[RunRecord], before: date | None = None, *, sandbox: bool) -> RunRecord | None:
+    """Return the first of ``reports_in``."""
+    return next(iter(reports_in(records, before, sandbox=sandbox)), None)
 
 
 def _records_to_purge(records: Sequence[RunRecord], before: datetime) -> list[RunRecord]:

@@ -1,18 +1,20 @@
 """The types of the run history: a run's record, and a study's lease."""
 
+import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
 from consent.counting.period import WeekChange
+from consent.counting.summary import OpeningNumbers, WeekCount
 from consent.dates import WEEK
 from consent.files import StoredFile
 from consent.runs.request import RunRequest
 
 State = Literal["requested", "running", "delivered", "unchanged", "refused", "failed"]
-Trigger = Literal["monday", "catch_up", "http", "command line"]
+Trigger = Literal["monday", "catch_up", "http", "page", "command line"]
 
 OPEN: frozenset[State] = frozenset({"requested", "running"})
 REPORTED: frozenset[State] = frozenset({"delivered", "unchanged"})
@@ -38,7 +40,8 @@ class RunCounts:
 class WeekCounts:
     """The weekly numbers of one report, from the study's first week on.
 
-    complete: how many weeks, from the first, were complete then. rules: see ``rule_fingerprints``.
+    complete: how many weeks, from the first, were complete then. rules: see ``rule_fingerprints``. opening: the other
+    numbers that open the report, without any weeks; None if there is no room for them.
     """
 
     first_day: date
@@ -46,6 +49,7 @@ class WeekCounts:
     consented: tuple[int, ...]
     riders: Mapping[str, tuple[int, ...]]
     rules: Mapping[str, str]
+    opening: OpeningNumbers | None = None
 
     def changes_since(self, earlier: "WeekCounts") -> tuple[WeekChange, ...]:
         """Return the weeks that were complete in an earlier report and have another count now, oldest first."""
@@ -66,7 +70,7 @@ class RunRecord:
         monday: the Monday whose report was due at the time of the request.
         sandbox: the run delivers to a simulated Dropbox; such runs are compared only with each other.
         queued_at: when a message for the run was last put into the queue.
-        attempt: how often the run was started.
+        attempt: how often the run was started. tries: how often since it was last put into the queue.
         reason: the error code of the last attempt, or ``archived``, ``dry-run``, ``lost`` or ``stopped``.
         what: what failed; ``fix`` says how to fix it. Both are empty after a success.
         remarks: notes for the person who requested a run that succeeded.
@@ -89,6 +93,7 @@ class RunRecord:
     what: str = ""
     fix: str = ""
     attempt: int = 0
+    tries: int = 0
     started_at: datetime | None = None
     finished_at: datetime | None = None
     cutoff: date | None = None
@@ -102,6 +107,19 @@ class RunRecord:
     app_version: str = ""
     week_counts: WeekCounts | None = None
     version: str = ""
+
+    @property
+    def opening(self) -> OpeningNumbers | None:
+        """The numbers that open the report, with its weeks; None if they were purged."""
+        counts = self.week_counts
+        if counts is None or counts.opening is None:
+            return None
+        series = {key: iter(numbers) for key, numbers in counts.riders.items()}
+        weeks = (
+            WeekCount(**vars(week), consented=consented, riders={key: next(series[key]) for key in series})
+            for week, consented in zip(counts.opening.period.weeks, counts.consented, strict=True)
+        )
+        return replace(counts.opening, weeks=tuple(weeks))
 
     @property
     def request(self) -> RunRequest:
@@ -146,6 +164,12 @@ def scheduled_id(study: str, monday: date, *, sandbox: bool) -> str:
 def asked_id(study: str, now: datetime, nonce: str) -> str:
     """Return the id of a run that a person requests; ``nonce`` separates those of one second."""
     return f"{study}.{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{nonce}"
+
+
+def repeated_id(request: RunRequest, previous: str, *, sandbox: bool) -> str:
+    """Return the id of the run that equal requests share; ``previous`` is the id of the equal run before it."""
+    text = repr((request, previous, sandbox))
+    return f"{request.study}.asked-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def is_run_id(text: str) -> bool:

@@ -31,16 +31,21 @@ _NOT_IN_DOCUMENT = ("week_counts", "version")
 def row_of(record: RunRecord) -> Row:
     """Return a record as a row.
 
-    What does not fit is left out, the least important first: weekly counts, remarks, files, the end of the sentences.
+    What does not fit is left out, the least important first: opening numbers, weekly counts, remarks, files, the end of
+    the sentences.
     """
     requested_at = instant_text(record.requested_at)
     row: Row = {"study": record.study, "key": record.run_id, "requested_at": requested_at, "document": _fitting(record)}
-    weeks = None if record.week_counts is None else zlib.compress(_json(record.week_counts).encode(), level=9)
-    return row if weeks is None or len(weeks) > MOST_BYTES else {**row, "week_counts": weeks}
+    counts = record.week_counts
+    for stored in (counts, replace(counts, opening=None)) if counts else ():
+        weeks = zlib.compress(_json(stored).encode(), level=9)
+        if len(weeks) <= MOST_BYTES:
+            return {**row, "week_counts": weeks}
+    return row
 
 
-def small_row(study: str, key: str, value: LeaseRecord | datetime) -> Row:
-    """Return the lease on a study, or the instant at which it was first seen, as a row."""
+def small_row(study: str, key: str, value: LeaseRecord | datetime | str) -> Row:
+    """Return the lease on a study, the instant at which it was first seen, or the key of its forms, as a row."""
     return {"study": study, "key": key, "document": _json(value)}
 
 
@@ -50,11 +55,10 @@ def read_row(kind: type[T], row: StoredRow, what: str) -> T:
     try:
         document = json.loads(row["document"])
         value: T = _decoded(kind, document | {name: row.get(name) for name in columns} if columns else document)
-    except (KeyError, TypeError, ValueError, AttributeError, zlib.error):
-        raise LedgerRefusedError(
-            f"{what} cannot be read; someone may have edited it.", "Delete that row, then run again."
-        ) from None
-    return value
+        return value
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, zlib.error):
+        pass
+    raise LedgerRefusedError(f"{what} cannot be read; someone may have edited it.", "Delete that row, then run again.")
 
 
 def instant_text(at: datetime) -> str:
@@ -118,6 +122,8 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 
 def _of_type(kind: type[T], value: Any) -> T:
+    if kind is float and type(value) is int:
+        value = float(value)
     if type(value) is not kind:
         raise TypeError("of another type")
     return value

@@ -38,7 +38,7 @@ _LISTED = ["Timestamp", *_KEYS.values(), "requested_at", "document"]
 _NO_TABLE = "TableNotFound"
 _NO_ROW = (_NO_TABLE, "ResourceNotFound", "EntityNotFound")
 _OVERTAKEN = (*_NO_ROW, "EntityAlreadyExists", "UpdateConditionNotSatisfied", "ConditionNotMet")
-_BUSY_STATUSES = (408, 429)
+_BUSY_STATUSES = (408, 425, 429)
 
 _RETRY_LATER = (
     "Check the name of the storage account and the network (HTTPS_PROXY, REQUESTS_CA_BUNDLE), then run again."
@@ -160,7 +160,14 @@ class TableLedger(RunLedger):
             return ask(self._client)
         except AzureError as error:
             return _failure(error)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError):  # the library cannot read the response
+        except (
+            AttributeError,
+            LookupError,
+            TypeError,
+            ValueError,
+            OverflowError,
+            RecursionError,
+        ):  # the library cannot read the response
             return _Failure(status=200)
 
     def _explained(self, failure: _Failure) -> ConsentReportError:

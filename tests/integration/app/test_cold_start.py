@@ -13,7 +13,7 @@ from sandbox.azurite import Azurite
 from tests.support.functions_runtime import ROOT, deployed_copy
 
 PRODUCT = {".python_packages", "LICENSE.txt", "consent", "function_app.py", "host.json", "requirements.txt"}
-NEVER_FOR_A_REQUEST = {"consent.runs.pipeline", "dropbox", "matplotlib", "numpy", "pandas", "rich"}
+NEVER_FOR_A_REQUEST = {"consent.runs.pipeline", "dropbox", "numpy", "pandas", "rich", "typst"}
 NEVER_AT_IMPORT = NEVER_FOR_A_REQUEST | {
     "azure.core",
     "azure.data",

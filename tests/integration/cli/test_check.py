@@ -1,6 +1,7 @@
 """Tests of `consent check`: what is checked, in what order, and that one failure does not end it."""
 
 import json
+import re
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from consent.errors import UnknownStudyError
 from consent.runs.ledger.record import RunCounts
 from consent.runs.ledger.sqlite import SqliteLedger
 from sandbox.redcap.faults import gateway_timeout
-from tests.support.builders import CONSENT, RIDER, STUDY, TOKEN
+from tests.support.builders import CONSENT, RIDER, STUDY, TOKEN, a_redcap_project, a_redcap_row
 from tests.support.check_mistakes import a_renamed_field, a_revoked_log_in, a_token_of_nobody, a_vault_that_refuses
 from tests.support.check_world import CheckWorld, found, printed, problems
 from tests.support.run_builders import a_report
@@ -85,6 +86,36 @@ def test_a_study_file_without_a_project_id_is_a_warning_with_the_line_to_add(wor
     world.change_study("project_id = 14\n", "")
     (finding,) = found(world.check(), "has no project_id")
     assert (finding.state, "add project_id = 14 under [redcap]" in finding.fix) == ("warning", True)
+
+
+def test_a_study_file_without_riders_is_a_warning(world: CheckWorld) -> None:
+    world.change_study(RIDER, "")
+    (finding,) = found(world.check(), "has no riders")
+    assert finding.state == "warning"
+
+
+def test_a_setting_that_is_ignored_because_of_its_name_is_a_warning(world: CheckWorld) -> None:
+    world.values["CONSENT_KEEP_MONTH"] = "3"
+    (finding,) = found(world.check(), "CONSENT_KEEP_MONTH in the settings is not used")
+    assert (finding.state, "CONSENT_KEEP_MONTHS" in finding.fix) == ("warning", True)
+
+
+@pytest.mark.parametrize(
+    ("dates", "expected"),
+    [
+        (["Not yet", "Not yet ", "2026-01-05"], ["Not yet"]),
+        (2 * ["Consent not completed"], []),
+        (["Not yet", "2026-01-05"], []),
+        (2 * ["12 May", "2026-01-05", "", "a" * 41, "J. Doe", "n/a"], []),
+    ],
+    ids=["recurs", "known", "once", "no option"],
+)
+def test_a_text_that_recurs_in_the_date_field_may_mean_that_consent_is_open(
+    dates: list[str], expected: list[str], world: CheckWorld
+) -> None:
+    world.project = a_redcap_project(*(a_redcap_row(str(n), consent_date=day) for n, day in enumerate(dates, 1)))
+    warnings = found(world.check(), "the date field of several records")
+    assert [re.findall("'(.*)'", warning.what)[0] for warning in warnings] == expected
 
 
 def test_after_a_failure_in_redcap_the_rest_is_checked(world: CheckWorld) -> None:

@@ -13,6 +13,7 @@ from consent.runs.ledger.sqlite import SqliteLedger
 from sandbox.azurite import Azurite, connection_string
 from tests.support.builders import a_study
 from tests.support.plain_account import open_to_all, without_root
+from tests.support.run_builders import a_run
 
 NOBODY_LISTENS = "http://127.0.0.1:9/devstoreaccount1"
 UNREACHABLE = connection_string(NOBODY_LISTENS, NOBODY_LISTENS, NOBODY_LISTENS)
@@ -34,7 +35,7 @@ def test_a_history_that_does_not_exist_yet_is_no_problem_and_is_not_created(tmp_
 
 def test_a_history_that_can_be_read_is_shown(tmp_path: Path) -> None:
     path = tmp_path / "runs.sqlite"
-    SqliteLedger(path).runs()
+    SqliteLedger(path).add(a_run())
     assert [finding.what for finding in found_in(CONSENT_LEDGER=str(path))] == [
         f"Runs are recorded in the file {path}."
     ]
@@ -49,7 +50,7 @@ def test_a_folder_that_cannot_be_created_is_a_problem(tmp_path: Path) -> None:
 def test_a_read_only_history_is_a_problem() -> None:
     with open_to_all() as folder:
         path = folder / "runs.sqlite"
-        SqliteLedger(path).runs()
+        SqliteLedger(path).add(a_run())
         path.chmod(stat.S_IREAD | stat.S_IRGRP | stat.S_IROTH)
         with without_root():
             findings = found_in(CONSENT_LEDGER=str(path))

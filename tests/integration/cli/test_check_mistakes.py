@@ -64,6 +64,7 @@ CASES = {
     ),
     "no record": Case(made.no_record, "Records", "no record"),
     "a registry that shrank": Case(made.last_report(8, 8), "Records", "2, but .* 8 .*--accept-drop"),
+    "one that shrank slowly": Case(made.last_report(5, 2, week_before=8), "Records", "2, but .* 8 .*--accept-drop"),
     "an http address": Case(
         made.setting(REDCAP_API_URL="http://redcap.example.org/api/"), SETTINGS, "REDCAP_API_URL .*https"
     ),
@@ -102,7 +103,7 @@ CASES = {
     "a file in place of the folder": Case(made.a_file_in_place_of_the_folder, "Dropbox", "'/Reports' .*is a file"),
     "a full account": Case(made.an_account(quota=1), "Dropbox", "account is full"),
     "a first day in the future": Case(
-        made.study_text("start_date = 2023", "start_date = 2923"), "Study file", "2923-09-11.*start_date"
+        made.study_text("start_date = 2023", "start_date = 2123"), "Study file", "2123-09-11.*start_date"
     ),
     "a wrong zone": Case(
         made.study_text("America/Toronto", "America/Torronto"), "Study file", "time_zone: 'America/Torronto'"
@@ -146,7 +147,7 @@ def run(world: CheckWorld) -> RunResult:
     settings = world.settings()
     study = choose_study(load_studies(settings), None)
     with closing(open_ledger(settings, default="sqlite")) as ledger:
-        past = partial(ledger.last_report, study.key, sandbox=True)
+        past = partial(ledger.last_reports, study.key, sandbox=True)
         with open_services(study, settings, sleep=lambda seconds: None) as services:
             return run_report(study, services, past=past)
 

@@ -1,4 +1,4 @@
-"""Tests of ``consent exceptions``: which records are listed, and where they are shown."""
+"""Tests of ``consent review``: which records are listed, and where they are shown."""
 
 import csv
 import io
@@ -27,6 +27,7 @@ from tests.integration.cli.test_main import use
 from tests.support.builders import a_study
 
 TODAY = date(2026, 11, 16)
+PAGE = "https://redcap.example.org/redcap_v16.1.3/DataEntry/record_home.php?pid=14&id="
 OBRI = choose_study(load_studies(Settings({})), "obri-ibd")
 CODES = [
     "unknown_code",
@@ -61,12 +62,12 @@ def _world(shared_world: DemoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     return shared_world
 
 
-def exceptions(folder: Path, *arguments: str) -> int:
-    return main(["exceptions", "--settings", str(folder), "--as-of", "2026-11-16", *arguments])
+def review(folder: Path, *arguments: str) -> int:
+    return main(["review", "--settings", str(folder), "--as-of", "2026-11-16", *arguments])
 
 
 def a_review(*entries: Entry) -> Review:
-    return Review(a_study(), TODAY, 60, Worklist(entries))
+    return Review(a_study(), TODAY, 60, Worklist(entries), PAGE)
 
 
 def an_entry(record: str = "007", code: str = "no_date", **place: str) -> Entry:
@@ -90,7 +91,7 @@ def test_the_list_has_the_invented_number_of_records_of_each_code(world: DemoWor
 def test_the_json_list_has_each_record_with_its_reason_and_field(
     world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert exceptions(tmp_path, "--json") == 0
+    assert review(tmp_path, "--json") == 0
     outcome = json.loads(capsys.readouterr().out)
     assert (outcome["study"], outcome["cutoff"], outcome["records_received"]) == ("obri-ibd", "2026-11-16", 60)
     assert Counter(one["code"] for one in outcome["records_to_review"]) == outcome["records"]
@@ -102,13 +103,14 @@ def test_the_json_list_has_each_record_with_its_reason_and_field(
         "code": "no_date",
         "reason": "Agreed, but the date is missing",
         "field": "summary_consent_date",
+        "link": f"{world.redcap.url}/redcap_v15.8.2/DataEntry/record_home.php?pid=14&id=000004",
     } in outcome["records_to_review"]
 
 
 def test_where_nobody_looks_only_the_numbers_are_printed(
     world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert exceptions(tmp_path) == 0
+    assert review(tmp_path) == 0
     printed = capsys.readouterr()
     assert "1 record: Agreed, but the date is missing (no_date)" in printed.out
     assert "000004" not in printed.out + printed.err
@@ -129,7 +131,31 @@ def test_a_terminal_shows_each_record_and_its_place_under_the_reason(
     place: dict[str, str], heading: str, row: str
 ) -> None:
     reason = "1 record: Agreed, but the date is missing (no_date)"
-    assert in_terminal(a_review(an_entry(**place))).splitlines()[2:] == [reason, heading, row]
+    assert in_terminal(a_review(an_entry(**place))).splitlines()[2:5] == [reason, heading, row]
+
+
+def test_a_link_opens_the_record_in_the_arm_of_its_event() -> None:
+    review = a_review(an_entry("A/1 &", event="year_2_arm_3"))
+    assert review.link(review.worklist.entries[0]) == f"{PAGE}A%2F1%20%26&arm=3"
+    assert PAGE in in_terminal(review)
+
+
+def test_what_is_in_the_field_is_shown_only_on_request(
+    world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (review(tmp_path, "--output", "-"), review(tmp_path, "--output", "-", "--show-values")) == (0, 0)
+    lists = capsys.readouterr().out.split("record,")[1:]
+    read = [list(csv.DictReader(io.StringIO("record," + text))) for text in lists]
+    open_ones = [{row.get("value") for row in rows if row["code"] == "agreed_but_open"} for rows in read]
+    assert open_ones == [{None}, {"Consent not completed"}]
+
+
+def test_a_list_in_a_git_checkout_is_a_warning(
+    world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".git").mkdir()
+    assert review(tmp_path, "--output", str(tmp_path / "list.csv")) == 0
+    assert "Never commit" in capsys.readouterr().err
 
 
 def test_a_terminal_shows_how_many_records_were_checked() -> None:
@@ -139,7 +165,7 @@ def test_a_terminal_shows_how_many_records_were_checked() -> None:
 def test_the_output_dash_is_csv_on_standard_output(
     world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert exceptions(tmp_path, "--output", "-") == 0
+    assert review(tmp_path, "--output", "-") == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert "000004" in {row["record"] for row in rows if row["code"] == "no_date"}
 
@@ -147,7 +173,7 @@ def test_the_output_dash_is_csv_on_standard_output(
 def test_records_go_to_the_file_and_only_numbers_to_the_screen(
     world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert exceptions(tmp_path, "--output", str(tmp_path / "list.csv")) == 0
+    assert review(tmp_path, "--output", str(tmp_path / "list.csv")) == 0
     assert "000004,,,,no_date," in (tmp_path / "list.csv").read_text(encoding="utf-8")
     assert os.name == "nt" or (tmp_path / "list.csv").stat().st_mode & 0o777 == 0o600
     printed = capsys.readouterr()
@@ -157,7 +183,7 @@ def test_records_go_to_the_file_and_only_numbers_to_the_screen(
 def test_with_a_file_the_json_has_only_numbers(
     world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert exceptions(tmp_path, "--json", "--output", str(tmp_path / "list.csv")) == 0
+    assert review(tmp_path, "--json", "--output", str(tmp_path / "list.csv")) == 0
     assert sorted(json.loads(capsys.readouterr().out)) == ["cutoff", "records", "records_received", "study"]
 
 
@@ -165,7 +191,7 @@ def test_a_synced_folder_is_an_error_before_any_request(
     world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "Dropbox").mkdir()
-    assert exceptions(tmp_path, "--output", str(tmp_path / "Dropbox" / "list.csv")) == 1
+    assert review(tmp_path, "--output", str(tmp_path / "Dropbox" / "list.csv")) == 1
     assert "is synced by Dropbox" in capsys.readouterr().err
     assert world.redcap.requests == []
 
@@ -178,26 +204,26 @@ def test_a_record_id_cannot_become_a_formula(record: str) -> None:
 
 def test_no_record_is_logged(world: DemoWorld, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    exceptions(tmp_path, "--output", "-")
+    review(tmp_path, "--output", "-")
     assert "000004" not in caplog.text
 
 
 def test_nothing_is_delivered_or_recorded(world: DemoWorld, tmp_path: Path) -> None:
-    exceptions(tmp_path)
+    review(tmp_path)
     assert world.account.files() == {}
     assert not (tmp_path / "runs.sqlite").exists()
 
 
 def test_a_failed_export_gives_no_list(world: DemoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world.redcap, "app", Redcap([]))  # knows no token
-    assert exceptions(tmp_path, "--output", str(tmp_path / "list.csv")) == 1
+    assert review(tmp_path, "--output", str(tmp_path / "list.csv")) == 1
     assert not (tmp_path / "list.csv").exists()
 
 
 def test_the_rules_go_to_standard_output_and_the_instructions_are_a_message(
     world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["exceptions", "--settings", str(tmp_path), "--as-rules"]) == 0
+    assert main(["review", "--settings", str(tmp_path), "--as-rules"]) == 0
     printed = capsys.readouterr()
     assert [rule["rule_name"].split()[2] for rule in csv.DictReader(io.StringIO(printed.out))] == CODES
     assert "In REDCap open Data Quality" in printed.err
@@ -212,7 +238,7 @@ def test_the_rules_are_written_into_a_new_file(
     world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "rules.csv"
-    assert main(["exceptions", "--settings", str(tmp_path), "--as-rules", "--output", str(path)]) == 0
+    assert main(["review", "--settings", str(tmp_path), "--as-rules", "--output", str(path)]) == 0
     assert path.read_text(encoding="utf-8").startswith("rule_name,rule_logic,real_time_execution\n")
     assert "8 rules: unknown_code" in capsys.readouterr().out
 
@@ -220,7 +246,7 @@ def test_the_rules_are_written_into_a_new_file(
 def test_the_json_rules_have_what_they_omit(
     world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main(["exceptions", "--settings", str(tmp_path), "--as-rules", "--json"])
+    main(["review", "--settings", str(tmp_path), "--as-rules", "--json"])
     outcome = json.loads(capsys.readouterr().out)
     assert [rule["code"] for rule in outcome["rules"]] == CODES
     assert [one["code"] for one in outcome["omitted"]] == ["unreadable_date"]

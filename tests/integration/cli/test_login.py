@@ -92,7 +92,7 @@ def test_a_run_works_with_the_saved_credentials(bench: LoginBench, monkeypatch: 
     monkeypatch.setenv("REDCAP_ACCESS_TOKEN", "A" * 32)
     settings = read_settings(directory=bench.folder)
     with open_services(choose_study(load_studies(settings), None), settings) as services:
-        services.folder.put("/a.txt", b"a", replace=False)
+        services.folder.put("/a.txt", b"a", replaces=None)
     assert bench.app.files() == {"/a.txt": b"a"}
 
 

@@ -66,7 +66,12 @@ def test_an_unknown_app_key_is_named(bench: LoginBench) -> None:
         return here.app.authorise(here.address.replace("sandbox-key", "another-key"))
 
     error = failure(bench, SettingsError, code_of_the_other_app)
-    assert "app key in DROPBOX_KEY. Copy it from https://www.dropbox.com/developers/apps" in error
+    assert "the app key or app secret is wrong. Check DROPBOX_KEY and DROPBOX_SECRET." in error
+
+
+def test_an_app_refused_with_status_401_is_named_alike(bench: LoginBench) -> None:
+    bench.server.faults.append(Fault("answer", "oauth2/token", status=401, body=b'{"error": "invalid_client"}'))
+    assert "the app key or app secret is wrong" in failure(bench, SettingsError, allow)
 
 
 @pytest.mark.parametrize("app_key", ["", "two words", "schlüssel"])

@@ -1,6 +1,10 @@
 """Tests of the command line: commands, exit status, and what is printed where."""
 
 import json
+import os
+import re
+import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, timedelta
@@ -8,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from consent.cli.command_line import with_commands
+from consent.cli.command_line import program, with_commands
 from consent.cli.main import main
+from consent.cli.parser import EXAMPLES
 from consent.config.settings import read_settings
 from consent.dates import utc_now
 from consent.runs.ledger.record import LeaseRecord
@@ -141,7 +146,8 @@ def test_run_does_the_whole_job_with_settings_from_a_folder(
 def test_run_to_a_folder_delivers_there(world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--settings", str(tmp_path), *AS_OF, "--to", str(tmp_path / "out"), "--json"]) == 0
     assert list((tmp_path / "out").rglob("OBRI Consent Summary.csv"))
-    assert json.loads(capsys.readouterr().out)["remarks"] == []  # they would call it the study's first report
+    (remark,) = json.loads(capsys.readouterr().out)["remarks"]
+    assert remark.startswith("Not compared: the run history has no earlier report of this study.")
     assert (world.account.files(), (tmp_path / "runs.sqlite").exists()) == ({}, False)
 
 
@@ -162,21 +168,28 @@ def test_a_run_beside_another_fails_and_leaves_no_trace(
     assert (ledger.runs(), world.account.files()) == ([], {})
 
 
-@pytest.mark.parametrize("options", [[], ["--dry-run"]], ids=["run", "dry run"])
+@pytest.mark.parametrize("options", [[], ["--dry-run"], ["--to", "out"]], ids=["run", "dry run", "to a folder"])
 def test_a_report_that_shrank_is_refused_with_both_numbers(
-    options: list[str], world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    options: list[str],
+    world: DemoWorld,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     deliver_before(tmp_path, world, 90)
+    monkeypatch.chdir(tmp_path)
     capsys.readouterr()
     assert main(["run", "--settings", str(tmp_path), *AS_OF, *options]) == 1
     message = words(capsys.readouterr().err)
     assert all(part in message for part in (" 90 ", " 60 ", "--accept-drop"))
-    assert world.account.files() == {}
+    assert (world.account.files(), (tmp_path / "out").exists()) == ({}, False)
 
 
-def test_a_drop_that_a_person_accepts_is_delivered(world: DemoWorld, tmp_path: Path) -> None:
+def test_a_drop_that_a_person_accepts_is_delivered(world: DemoWorld, tmp_path: Path, ledger: SqliteLedger) -> None:
     deliver_before(tmp_path, world, 90)
-    assert main(["run", "--settings", str(tmp_path), *AS_OF, "--accept-drop"]) == 0
+    to_folder = ["--accept-drop", "--to", str(tmp_path / "out")]
+    runs = [main(["run", "--settings", str(tmp_path), *AS_OF, *more]) for more in (to_folder, ["--accept-drop"], [])]
+    assert (runs, [run.accept_drop for run in ledger.runs()]) == ([0, 0, 0], [False, True, False])
     assert world.account.files() != {}
 
 
@@ -228,7 +241,8 @@ def test_a_refused_report_is_explained_in_the_history(
     capsys.readouterr()
     main(["runs", "--settings", str(tmp_path)])
     history = words(capsys.readouterr().out)
-    assert ("refused Much lower than" in history, "--accept-drop" in history) == (True, True)
+    (command,) = re.findall(r"'uv run consent (run [^']+)'", history)
+    assert ("Much lower than" in history, main([*shlex.split(command), *AS_OF])) == (True, 0)
 
 
 # --- demo and serve
@@ -312,8 +326,10 @@ def test_an_interrupt_is_a_failure_with_a_next_step(
         (["frobnicate"], "invalid choice"),
         (["login", "redcap"], "invalid choice"),
         (["login", "dropbox", "--save-in", "drawer"], "invalid choice"),
-        (["exceptions", "--as-of", "2026-11-16", "--as-rules"], "not allowed with"),
-        ([], "COMMAND"),
+        (["review", "--as-of", "2026-11-16", "--as-rules"], "not allowed with"),
+        (["chek"], "Did you mean 'check'?"),
+        (["run", "--acept-drop"], "Did you mean '--accept-drop'?"),
+        (["login", "dropbx"], "Did you mean 'dropbox'?"),
     ],
 )
 def test_a_wrong_command_line_ends_with_two(
@@ -384,21 +400,64 @@ def test_a_failure_is_a_document_on_stdout_and_a_message_on_stderr(capsys: pytes
     assert ("nowhere.csv" in document["error"]["what"], "nowhere.csv" in printed.err) == (True, True)
 
 
+def test_without_a_command_all_commands_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert re.findall(r"^    ([a-z]+)(?: |$)", capsys.readouterr().out, re.MULTILINE) == list(EXAMPLES)
+
+
 @pytest.mark.parametrize(
-    ("text", "settings", "expected"),
+    ("text", "settings", "study", "expected"),
     [
-        ("Run 'consent check'.", None, "Run 'uv run consent check'."),
-        ("Run 'consent check'.", Path("trial"), "Run 'uv run consent check --settings trial'."),
-        ("Run 'consent check'.", Path("my trial"), "Run 'uv run consent check --settings \"my trial\"'."),
-        ("'consent' is a command.", Path("trial"), "'consent' is a command."),
+        ("Run 'consent check'.", None, None, "Run 'uv run consent check'."),
+        ("Run 'consent check'.", Path("trial"), None, "Run 'uv run consent check --settings trial'."),
+        (
+            "Run 'consent check'.",
+            Path("my trial"),
+            "a",
+            "Run 'uv run consent check --study a --settings \"my trial\"'.",
+        ),
+        ("Run 'consent check --study b'.", None, "a", "Run 'uv run consent check --study b'."),
+        ("Run 'consent login dropbox'.", None, "a", "Run 'uv run consent login dropbox'."),
+        ("Run 'consent run --accept-drop'.", None, "a.toml", "Run 'uv run consent run --accept-drop'."),
+        ("'consent' is a command.", Path("trial"), None, "'consent' is a command."),
     ],
 )
-def test_a_command_in_a_message_can_be_pasted(text: str, settings: Path | None, expected: str) -> None:
-    assert with_commands(text, settings) == expected
+def test_a_command_in_a_message_can_be_pasted(
+    text: str, settings: Path | None, study: str | None, expected: str
+) -> None:
+    assert with_commands(text, settings, study) == expected
 
 
-@pytest.mark.parametrize("command", ["demo", "run", "runs", "summarise", "check", "login", "init", "exceptions"])
-def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="0"):
-        main([command, "--help"])
-    assert "--json" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("started", "expected"),
+    [
+        ("consent/__main__.py", f"{sys.executable} -m consent"),
+        ("/opt/consent/bin/consent", "/opt/consent/bin/consent"),
+        ("C:/my apps/consent.exe", '"C:/my apps/consent.exe"'),
+        ("something-else", "consent"),
+    ],
+)
+def test_a_command_is_shown_as_the_program_was_started(
+    started: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("UV_RUN_RECURSION_DEPTH")
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("sys.argv", [started])
+    assert program() == expected
+
+
+def test_a_program_on_the_path_is_shown_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / ("consent.exe" if os.name == "nt" else "consent")
+    path.touch(0o755)
+    monkeypatch.delenv("UV_RUN_RECURSION_DEPTH")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.argv", [str(path)])
+    assert program() == "consent"
+
+
+@pytest.mark.parametrize(
+    "command", ["summarise absent/a.csv", "summarise a.csv --study absent/a.toml", "compare absent/a.csv a.csv"]
+)
+def test_a_folder_that_does_not_exist_is_named(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(shlex.split(command)) == 1
+    assert "the folder absent does not exist" in capsys.readouterr().err

@@ -62,7 +62,7 @@ def test_the_completed_file_matches_its_project(
 ) -> None:
     (tmp_path / "obri.toml").write_text(completed(created(tmp_path)), encoding="utf-8")
     capsys.readouterr()
-    assert main(["exceptions", "--settings", ".", "--study", "obri.toml", "--as-of", "2026-11-16", "--json"]) == 0
+    assert main(["review", "--settings", ".", "--study", "obri.toml", "--as-of", "2026-11-16", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["records_received"] == 60
 
 

@@ -2,9 +2,12 @@
 
 import datetime
 import ipaddress
+import random
 import ssl
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -14,10 +17,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from consent.config.http_limits import time_limit
 from consent.config.http_session import new_session
 from consent.config.settings import Network
 from consent.errors import SettingsError
-from sandbox.server import Request, Response, Server
+from sandbox.server import Fault, Request, Response, Server
 
 REDCAP = "http://redcap.example.org/api/"
 
@@ -97,6 +101,53 @@ def test_a_proxy_without_an_address_is_named_and_not_repeated(name: str) -> None
     with pytest.raises(SettingsError, match=f"{name} is not an address") as caught:
         new_session(network)
     assert "passw0rd" not in str(caught.value)
+
+
+@dataclass
+class Endless:
+    """Redirects to an address, with a body without end; counts the pieces of 100 kB that it sent."""
+
+    location: str
+    sent: int = 0
+
+    def answer(self, request: Request) -> Response:
+        return Response(302, {"Location": self.location}, self._pieces())
+
+    def name_of(self, request: Request) -> str:
+        return ""
+
+    def _pieces(self) -> Iterator[bytes]:
+        while self.sent < 1_000:
+            self.sent += 1
+            yield random.randbytes(100_000)
+
+
+@pytest.mark.parametrize("location", ["/elsewhere", "https://[malformed"])
+@pytest.mark.parametrize("options", [{"stream": True, "allow_redirects": False}, {}])
+def test_only_the_head_of_a_redirect_is_read(location: str, options: dict[str, bool]) -> None:
+    with Server(Endless(location)) as server, new_session(Network(), server.url) as session:
+        with session.post(server.url, timeout=5, **options) as response:
+            assert (response.status_code, response.headers["Location"]) == (302, location)
+        assert len(server.requests) == 1
+        assert server.app.sent < 200
+
+
+@pytest.mark.parametrize("at", [0, -len("answered")], ids=["head", "body"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_response_that_arrives_byte_by_byte_ends_at_the_time_limit(
+    server: Server, certificate: Path, scheme: str, at: int
+) -> None:
+    if scheme == "https":
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server._http.socket = context.wrap_socket(server._http.socket, server_side=True)
+    server.faults.append(Fault("drip", at=at, seconds=0.3))
+    url, started = server.url.replace("http", scheme), time.monotonic()
+    with new_session(Network(ca_bundle=str(certificate)), url) as session:
+        with time_limit(0.7), pytest.raises(requests.RequestException, match="timed out"):
+            session.get(url, timeout=5)
+        assert time.monotonic() - started < 2
+        assert session.get(url, timeout=5).text == "answered"
 
 
 def write_certificate(path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import logging
 import random
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -145,7 +146,7 @@ REPORT_PATHS = [
 
 
 def test_a_file_is_stored_byte_for_byte(bench: Bench) -> None:
-    bench.folder().put("/Consent.csv", b"a,b\n", replace=True)
+    bench.folder().put("/Consent.csv", b"a,b\n", replaces=None)
     assert bench.dropbox.files() == {"/Consent.csv": b"a,b\n"}
 
 
@@ -156,13 +157,13 @@ def test_a_missing_file_is_none(bench: Bench) -> None:
 def test_a_folder_is_listed_from_every_page(bench: Bench) -> None:
     folder = bench.folder()
     for path in ("/A/b", "/A/c/d", "/A/a"):
-        folder.put(path, b"1", replace=True)
+        folder.put(path, b"1", replaces=None)
     bench.dropbox.account.page_size = 1
     assert folder.list_folder("/A") == ("a", "b", "c")
 
 
 def test_the_root_folder_is_listed(bench: Bench) -> None:
-    bench.folder().put("/a", b"1", replace=True)
+    bench.folder().put("/a", b"1", replaces=None)
     assert bench.folder().list_folder("/") == ("a",)
 
 
@@ -172,39 +173,64 @@ def test_a_missing_folder_is_empty(bench: Bench) -> None:
 
 def test_a_listing_that_dropbox_resets_starts_again(bench: Bench) -> None:
     folder = bench.folder()
-    folder.put("/A/a", b"1", replace=True)
-    folder.put("/A/b", b"1", replace=True)
+    folder.put("/A/a", b"1", replaces=None)
+    folder.put("/A/b", b"1", replaces=None)
     bench.dropbox.account.page_size = 1
     body = b'{"error_summary": "reset/", "error": {".tag": "reset"}}'
     bench.fail(Fault("answer", "files/list_folder/continue", status=409, headers=JSON, body=body))
     assert folder.list_folder("/A") == ("a", "b")
 
 
-@pytest.mark.parametrize(("replacing", "mode"), [(True, "overwrite"), (False, "add")])
-def test_an_upload_sends_its_hash_and_mode_and_allows_no_other_name(bench: Bench, replacing: bool, mode: str) -> None:
-    bench.folder().put("/Consent.csv", b"a", replace=replacing)
-    sent = bench.arguments()
-    assert (sent["mode"], sent["content_hash"]) == ({".tag": mode}, content_hash(b"a"))
-    assert (sent.get("autorename", False), sent.get("strict_conflict", False)) == (False, False)
+def test_an_upload_sends_its_hash_and_the_revision_it_replaces_and_allows_no_other_name(bench: Bench) -> None:
+    first = bench.folder().put("/Consent.csv", b"a", replaces=None)
+    bench.folder().put("/Consent.csv", b"b", replaces=first)
+    added, updated = bench.arguments(0), bench.arguments(1)
+    assert (added["mode"], added["content_hash"]) == ({".tag": "add"}, content_hash(b"a"))
+    assert (updated["mode"], updated["content_hash"]) == ({".tag": "update", "update": first.rev}, content_hash(b"b"))
+    assert {sent.get(name, False) for sent in (added, updated) for name in ("autorename", "strict_conflict")} == {False}
 
 
 @pytest.mark.parametrize("content", [None, b"", "text"], ids=["none", "empty", "text"])
 def test_empty_content_is_refused_before_any_request(bench: Bench, content: bytes) -> None:
     with pytest.raises(ValueError, match="has no content"):
-        bench.folder().put("/Consent.csv", content, replace=True)
+        bench.folder().put("/Consent.csv", content, replaces=None)
     assert bench.server.requests == []
 
 
 def test_adding_the_same_bytes_again_makes_no_new_revision(bench: Bench) -> None:
-    first = bench.folder().put("/Consent.csv", b"a", replace=False)
-    assert bench.folder().put("/Consent.csv", b"a", replace=False) == first
+    first = bench.folder().put("/Consent.csv", b"a", replaces=None)
+    assert bench.folder().put("/Consent.csv", b"a", replaces=None) == first
 
 
-def test_adding_other_bytes_is_refused_and_changes_nothing(bench: Bench) -> None:
-    bench.folder().put("/Consent.csv", b"a", replace=False)
-    with pytest.raises(DeliveryRefusedError, match="a different file already exists there"):
-        bench.folder().put("/Consent.csv", b"b", replace=False)
-    assert bench.dropbox.revisions("/Consent.csv") == [b"a"]
+def test_a_file_that_another_run_wrote_is_not_replaced(bench: Bench) -> None:
+    planned = bench.folder().put("/Consent.csv", b"a", replaces=None)
+    bench.folder().put("/Consent.csv", b"b", replaces=planned)
+    for replaces in (None, planned):
+        with pytest.raises(DeliveryUnverifiedError, match="was changed by another run or a person"):
+            bench.folder().put("/Consent.csv", b"c", replaces=replaces)
+    assert bench.dropbox.revisions("/Consent.csv") == [b"a", b"b"]
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_request_that_arrives_late_replaces_no_newer_file(bench: Bench, deleted: bool) -> None:
+    planned = bench.folder().put("/Consent.csv", b"old", replaces=None)
+    bench.fail(Fault("late", "files/upload", times=1000))
+    with pytest.raises(DeliveryUnavailableError):
+        bench.folder().put("/Consent.csv", b"late", replaces=planned)
+    bench.fail()
+    if deleted:
+        bench.dropbox.account.tree.delete("/Consent.csv")
+    bench.folder().put("/Consent.csv", b"new", replaces=planned)
+    bench.server.handle_late()
+    assert bench.dropbox.files() == {"/Consent.csv": b"new"}
+
+
+def test_a_stored_replacement_counts_even_if_its_repetition_conflicts(bench: Bench) -> None:
+    planned = bench.folder().put("/Consent.csv", b"old", replaces=None)
+    conflict = replace(refused(409, upload_error("conflict", "file")), times=1)
+    bench.fail(Fault("lost", "files/upload"), Fault("reset", "files/get_metadata"), conflict)
+    bench.folder().put("/Consent.csv", b"new", replaces=planned)
+    assert bench.dropbox.revisions("/Consent.csv") == [b"old", b"new"]
 
 
 @pytest.mark.parametrize(
@@ -219,7 +245,7 @@ def test_adding_other_bytes_is_refused_and_changes_nothing(bench: Bench) -> None
 def test_a_response_that_does_not_match_the_upload_is_an_error(bench: Bench, change: Callable[[bytes], bytes]) -> None:
     bench.fail(Fault("change", "files/upload", change=change))
     with pytest.raises(DeliveryUnverifiedError, match=r"does not match the upload: '/Consent\.csv'"):
-        bench.folder().put("/Consent.csv", b"a", replace=True)
+        bench.folder().put("/Consent.csv", b"a", replaces=None)
 
 
 @pytest.mark.parametrize("title", ["Re\u0301sume\u0301", "ΣΎΝΟΨΗΣ"], ids=["decomposed accents", "a final sigma"])
@@ -234,15 +260,15 @@ def test_a_title_in_any_script_is_delivered_and_found_again(bench: Bench, title:
 
 
 def test_the_sign_in_is_checked_first(bench: Bench) -> None:
-    bench.folder().put("/Consent.csv", b"a", replace=True)
+    bench.folder().put("/Consent.csv", b"a", replaces=None)
     assert bench.routes() == ["oauth2/token", "check/user", "files/upload"]
 
 
 def test_an_expired_access_token_is_renewed(bench: Bench) -> None:
     folder = bench.folder()
-    folder.put("/a.csv", b"a", replace=True)
+    folder.put("/a.csv", b"a", replaces=None)
     bench.dropbox.expire_tokens()
-    folder.put("/b.csv", b"b", replace=True)
+    folder.put("/b.csv", b"b", replaces=None)
     assert bench.dropbox.files() == {"/a.csv": b"a", "/b.csv": b"b"}
 
 
@@ -269,18 +295,18 @@ def team(bench: Bench) -> Bench:
 
 
 def test_a_report_for_the_team_space_is_stored_there(team: Bench) -> None:
-    team.folder(root_namespace="7").put("/Finance/a.csv", b"a", replace=True)
+    team.folder(root_namespace="7").put("/Finance/a.csv", b"a", replaces=None)
     assert (team.dropbox.files("7"), team.dropbox.files("1")) == ({"/Finance/a.csv": b"a"}, {})
 
 
 def test_without_a_namespace_a_report_is_stored_in_the_members_own_files(team: Bench) -> None:
-    team.folder().put("/a.csv", b"a", replace=True)
+    team.folder().put("/a.csv", b"a", replaces=None)
     assert (team.dropbox.files("7"), team.dropbox.files("1")) == ({}, {"/a.csv": b"a"})
 
 
 def test_a_missing_team_space_is_refused_and_no_other_is_used(team: Bench) -> None:
     with pytest.raises(DeliveryRefusedError, match="DROPBOX_ROOT_NAMESPACE"):
-        team.folder(root_namespace="8").put("/a.csv", b"a", replace=True)
+        team.folder(root_namespace="8").put("/a.csv", b"a", replaces=None)
     assert (team.dropbox.files("7"), team.dropbox.files("1")) == ({}, {})
 
 
@@ -291,7 +317,7 @@ def test_a_run_that_lost_its_lease_does_not_upload_again(bench: Bench) -> None:
 
     bench.fail(Fault("answer", "files/upload", status=503))
     with pytest.raises(LeaseLostError):
-        bench.folder(keep_alive=stop_after_upload).put("/a.csv", b"a,b\n", replace=True)
+        bench.folder(keep_alive=stop_after_upload).put("/a.csv", b"a,b\n", replaces=None)
     assert len(bench.uploads()) == 1
 
 
@@ -318,6 +344,7 @@ NOT_DONE = [
     pytest.param(answered(409, body=b'{"error": {".tag": "content_hash_mismatch"}}'), id="bytes damaged in transit"),
     pytest.param(answered(429, headers={"Retry-After": "soon"}, body=b""), id="429 with an unreadable wait"),
     pytest.param(answered(404), id="404 without an error"),
+    *(pytest.param(answered(status), id=f"status {status}") for status in (408, 425, 502, 504, 520)),
     pytest.param(
         answered(401, body=b'{"error": {".tag": "expired_access_token"}}', times=2), id="new token refused as expired"
     ),
@@ -333,7 +360,7 @@ AT_SIGN_IN = [
 @pytest.mark.parametrize("fault", LOST)
 def test_a_stored_file_is_found_and_not_sent_again(bench: Bench, fault: Fault) -> None:
     bench.fail(replace(fault))
-    bench.folder().put("/Consent.csv", b"a", replace=True)
+    bench.folder().put("/Consent.csv", b"a", replaces=None)
     assert bench.routes()[2:] == ["files/upload", "files/get_metadata"]
     assert bench.dropbox.revisions("/Consent.csv") == [b"a"]
 
@@ -341,42 +368,42 @@ def test_a_stored_file_is_found_and_not_sent_again(bench: Bench, fault: Fault) -
 @pytest.mark.parametrize("fault", NOT_DONE)
 def test_a_file_that_was_not_stored_is_sent_again(bench: Bench, fault: Fault) -> None:
     bench.fail(replace(fault))
-    bench.folder().put("/Consent.csv", b"a", replace=True)
+    bench.folder().put("/Consent.csv", b"a", replaces=None)
     assert bench.dropbox.revisions("/Consent.csv") == [b"a"]
 
 
 @pytest.mark.parametrize("fault", AT_SIGN_IN)
 def test_a_failing_sign_in_is_retried(bench: Bench, fault: Fault) -> None:
     bench.fail(replace(fault))
-    bench.folder().put("/Consent.csv", b"a", replace=True)
+    bench.folder().put("/Consent.csv", b"a", replaces=None)
     assert bench.dropbox.files() == {"/Consent.csv": b"a"}
 
 
 def test_a_slow_response_counts_as_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("consent.delivery.dropbox_folder._TIMEOUT", (1, 0.1))
     bench.fail(Fault("hang", "files/upload", seconds=0.3))
-    bench.folder().put("/Consent.csv", b"a", replace=True)
+    bench.folder().put("/Consent.csv", b"a", replaces=None)
     assert bench.dropbox.revisions("/Consent.csv") == [b"a"]
 
 
 def test_a_new_file_that_is_not_listed_yet_is_sent_again_with_the_same_bytes(bench: Bench) -> None:
     bench.dropbox.account.lag = 1
     bench.fail(Fault("lost", "files/upload"))
-    bench.folder().put("/Consent.csv", b"a", replace=False)
+    bench.folder().put("/Consent.csv", b"a", replaces=None)
     assert bench.uploads() == [("/Consent.csv", b"a")] * 2
     assert bench.dropbox.revisions("/Consent.csv") == [b"a"]
 
 
 def test_an_old_file_under_the_stable_name_is_not_taken_for_the_new_one(bench: Bench) -> None:
-    bench.folder().put("/Consent.csv", b"old", replace=True)
+    old = bench.folder().put("/Consent.csv", b"old", replaces=None)
     bench.fail(Fault("reset", "files/upload"))
-    bench.folder().put("/Consent.csv", b"new", replace=True)
+    bench.folder().put("/Consent.csv", b"new", replaces=old)
     assert bench.dropbox.revisions("/Consent.csv") == [b"old", b"new"]
 
 
 def test_every_attempt_sends_the_same_bytes_and_the_same_arguments(bench: Bench) -> None:
     bench.fail(Fault("reset", "files/upload", times=3), lock_contention_409())
-    bench.folder().put("/Consent.csv", b"a", replace=False)
+    bench.folder().put("/Consent.csv", b"a", replaces=None)
     assert len(bench.uploads()) == 5
     assert {request.headers["dropbox-api-arg"] for request in bench.server.seen("files/upload")} == {
         json.dumps(bench.arguments())
@@ -390,12 +417,6 @@ def test_a_read_without_a_response_is_repeated(bench: Bench, route: str) -> None
     assert bench.deliver().state == "delivered"
 
 
-def test_a_failing_search_for_a_lost_upload_does_not_end_the_run(bench: Bench) -> None:
-    bench.fail(Fault("lost", "files/upload"), Fault("reset", "files/get_metadata"))
-    bench.folder().put("/Consent.csv", b"a", replace=False)
-    assert bench.dropbox.revisions("/Consent.csv") == [b"a"]
-
-
 # --- waiting
 
 
@@ -406,26 +427,30 @@ def test_a_failing_search_for_a_lost_upload_does_not_end_the_run(bench: Bench) -
         pytest.param(lock_contention_429(match="files/upload"), 1, id="other writers, 429 without a time"),
         pytest.param(lock_contention_409(), 1, id="other writers, 409"),
         pytest.param(answered(429, headers={"Content-Type": "text/plain"}, body=b""), 5, id="429 without a body"),
+        pytest.param(answered(503, headers={"Retry-After": "20"}, body=b""), 20, id="503 with a time"),
         pytest.param(server_error(match="files/upload"), 1, id="service down"),
+        pytest.param(answered(503, headers={"Retry-After": "20"}), 20, id="503 with a time"),
+        pytest.param(answered(425, headers={"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}), 1, id="425 with a date"),
+        pytest.param(answered(429, headers=JSON | {"Retry-After": "15"}), 15, id="429 with a time in its head only"),
     ],
 )
 def test_we_wait_as_long_as_dropbox_asks_and_the_sdk_does_not(bench: Bench, fault: Fault, waited: float) -> None:
     bench.fail(replace(fault))
-    bench.folder().put("/Consent.csv", b"a", replace=True)
+    bench.folder().put("/Consent.csv", b"a", replaces=None)
     assert bench.time.sleeps == [waited]
     assert len(bench.uploads()) == 2
 
 
 def test_pauses_grow_with_every_failure(bench: Bench) -> None:
     bench.fail(server_error(match="files/upload", times=7))
-    bench.folder().put("/Consent.csv", b"a", replace=True)
+    bench.folder().put("/Consent.csv", b"a", replaces=None)
     assert bench.time.sleeps == [1, 2, 4, 8, 16, 30, 30]
 
 
 def test_a_wait_beyond_the_deadline_ends_the_run_at_once(bench: Bench) -> None:
     bench.fail(rate_limited(301, match="files/upload"))
     with pytest.raises(DeliveryUnavailableError, match=r"300 seconds .*too many requests"):
-        bench.folder().put("/Consent.csv", b"a", replace=True)
+        bench.folder().put("/Consent.csv", b"a", replaces=None)
     assert bench.time.sleeps == []
 
 
@@ -449,7 +474,7 @@ def test_the_deadline_is_for_all_calls_together(bench: Bench) -> None:
     bench.fail(rate_limited(15, match="files/get_metadata"), rate_limited(15, match="files/upload"))
     folder.stat("/a.csv")
     with pytest.raises(DeliveryUnavailableError, match="20 seconds"):
-        folder.put("/a.csv", b"a", replace=True)
+        folder.put("/a.csv", b"a", replaces=None)
     assert bench.time.sleeps == [15]
 
 
@@ -457,7 +482,7 @@ def test_time_spent_elsewhere_does_not_count_towards_the_deadline(bench: Bench) 
     folder = bench.folder()
     folder.connect()
     bench.time.now += 10_000
-    assert folder.put("/a.csv", b"a", replace=True).size == 1
+    assert folder.put("/a.csv", b"a", replaces=None).size == 1
 
 
 def test_slow_responses_end_the_run_too(bench: Bench) -> None:
@@ -467,12 +492,18 @@ def test_slow_responses_end_the_run_too(bench: Bench) -> None:
         folder.stat("/c.csv")
 
 
+def test_a_response_that_arrives_byte_by_byte_ends_at_the_deadline(bench: Bench) -> None:
+    bench.fail(Fault("drip", "files/upload", seconds=0.2))
+    with pytest.raises(DeliveryUnavailableError, match="slow responses"):
+        bench.folder(deadline_seconds=1, clock=time.monotonic).put("/a.csv", b"a", replaces=None)
+
+
 def test_every_call_has_a_timeout(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     session = bench.session()
     timeouts = []
     send = session.send
     monkeypatch.setattr(session, "send", lambda request, **how: timeouts.append(how["timeout"]) or send(request, **how))
-    bench.folder(session=session).put("/a.csv", b"a", replace=True)
+    bench.folder(session=session).put("/a.csv", b"a", replaces=None)
     assert timeouts == [(10, 60)] * 3
 
 
@@ -505,7 +536,7 @@ def upload_error(*tags: str) -> dict[str, object]:
 def test_a_refused_upload_stops_the_run_with_a_reason_and_a_fix(bench: Bench, reason: str, sentence: str) -> None:
     bench.fail(refused(409, upload_error(reason)))
     with pytest.raises(DeliveryRefusedError) as error:
-        bench.folder().put("/a.csv", b"a", replace=True)
+        bench.folder().put("/a.csv", b"a", replaces=None)
     assert re.match(r"Dropbox refused storing '/a\.csv' \(request none\): ", error.value.what)
     assert str(error.value).endswith(sentence)
     assert (bench.time.sleeps, len(bench.uploads())) == ([], 1)
@@ -515,7 +546,7 @@ def test_a_teams_monthly_limit_stops_the_run(bench: Bench) -> None:
     error = tagged("invalid_account_type", "feature")
     bench.fail(refused(403, {"error": error, "user_message": {"locale": "en", "text": "Your team has used all."}}))
     with pytest.raises(DeliveryRefusedError, match="the team's plan has reached a limit"):
-        bench.folder().put("/a.csv", b"a", replace=True)
+        bench.folder().put("/a.csv", b"a", replaces=None)
 
 
 @pytest.mark.parametrize(
@@ -535,46 +566,55 @@ def test_a_refused_sign_in_stops_the_run(bench: Bench, error: dict[str, object],
 def test_a_disconnected_app_stops_the_run_before_any_write(bench: Bench) -> None:
     bench.dropbox.revoke()
     with pytest.raises(DeliveryRefusedError, match=r"\(request [0-9a-f]{32}\): the stored sign-in is not valid"):
-        bench.folder().put("/a.csv", b"a", replace=True)
+        bench.folder().put("/a.csv", b"a", replaces=None)
     assert bench.routes() == ["oauth2/token"]
 
 
-@pytest.mark.parametrize("name", ["app_key", "app_secret"])
-def test_a_wrong_app_key_or_secret_stops_the_run(bench: Bench, name: str) -> None:
-    with pytest.raises(DeliveryRefusedError, match="Check DROPBOX_KEY and DROPBOX_SECRET"):
-        bench.folder(**{name: Secret(name, "another")}).connect()
+@pytest.mark.parametrize("headers", [JSON, {"Content-Type": "application/json; charset=utf-8"}, HTML])
+@pytest.mark.parametrize("status", [400, 401])
+def test_a_wrong_app_key_or_secret_stops_the_run(bench: Bench, status: int, headers: Mapping[str, str]) -> None:
+    body = b'{"error": "invalid_client", "error_description": "Invalid client_id or client_secret"}'
+    bench.fail(answered(status, "oauth2/token", headers=headers, body=body))
+    with pytest.raises(DeliveryRefusedError, match=r"app key or app secret is wrong.*DROPBOX_KEY and DROPBOX_SECRET"):
+        bench.folder().connect()
+
+
+def test_a_proxy_that_passes_no_uploads_on_stops_the_run(bench: Bench) -> None:
+    bench.fail(answered(501))
+    with pytest.raises(DeliveryRefusedError, match=r"HTTP status 501.*HTTPS_PROXY"):
+        bench.folder().put("/a.csv", b"a", replaces=None)
 
 
 def test_a_sign_in_without_a_permission_stops_the_run_and_names_it(bench: Bench) -> None:
     without = DELIVERY_SCOPES - {"files.content.write"}
     bench.server.app = Dropbox(scopes=without, app_scopes=DELIVERY_SCOPES)
     with pytest.raises(DeliveryRefusedError, match=r"the sign-in lacks the permission files\.content\.write"):
-        bench.folder().put("/a.csv", b"a", replace=True)
+        bench.folder().put("/a.csv", b"a", replaces=None)
 
 
 def test_an_app_without_a_permission_stops_the_run_and_names_it(bench: Bench) -> None:
     bench.server.app = Dropbox(scopes=DELIVERY_SCOPES - {"files.content.write"})
     with pytest.raises(DeliveryRefusedError, match=r"the app lacks the permission files\.content\.write"):
-        bench.folder().put("/a.csv", b"a", replace=True)
+        bench.folder().put("/a.csv", b"a", replaces=None)
 
 
 def test_a_request_that_dropbox_does_not_understand_stops_the_run(bench: Bench) -> None:
     bench.fail(Fault("answer", "files/upload", status=400, body=b"Error in call to API function", times=9))
     with pytest.raises(DeliveryRefusedError, match="HTTP status 400"):
-        bench.folder().put("/a.csv", b"a", replace=True)
+        bench.folder().put("/a.csv", b"a", replaces=None)
 
 
 def test_a_folder_in_place_of_a_file_stops_the_run(bench: Bench) -> None:
     bench.dropbox.account.tree.make_folder("/a.csv")
     with pytest.raises(DeliveryRefusedError, match="a folder with that name exists there"):
-        bench.folder().put("/a.csv", b"a", replace=True)
+        bench.folder().put("/a.csv", b"a", replaces=None)
     with pytest.raises(DeliveryRefusedError, match=r"'/a\.csv' is a folder"):
         bench.folder().stat("/a.csv")
 
 
-@pytest.mark.parametrize("act", [lambda folder: folder.put("/d/a", b"a", replace=True), lambda f: f.list_folder("/d")])
+@pytest.mark.parametrize("act", [lambda folder: folder.put("/d/a", b"a", replaces=None), lambda f: f.list_folder("/d")])
 def test_a_file_in_place_of_a_folder_stops_the_run(bench: Bench, act: Callable[[DropboxFolder], object]) -> None:
-    bench.folder().put("/d", b"a", replace=True)
+    bench.folder().put("/d", b"a", replaces=None)
     with pytest.raises(DeliveryRefusedError, match="a file exists where a folder is needed"):
         act(bench.folder())
 
@@ -606,7 +646,7 @@ ENDINGS = [
 def outcome_of(bench: Bench) -> BaseException | None:
     secret = Secret("DROPBOX_SECRET", "sandbox-secret")
     try:
-        bench.folder(app_secret=secret).put("/a.csv", b"a", replace=True)
+        bench.folder(app_secret=secret).put("/a.csv", b"a", replaces=None)
     except ConsentReportError as error:
         return error
     return None
@@ -636,7 +676,7 @@ def test_a_stored_file_is_logged_with_path_revision_hash_and_request(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="consent.delivery.dropbox_folder")
-    stored = bench.folder().put("/a.csv", b"a", replace=True)
+    stored = bench.folder().put("/a.csv", b"a", replaces=None)
     line = f"event=file_stored path=/a.csv rev={stored.rev} hash={stored.content_hash} request=[0-9a-f]{{32}}"
     assert re.fullmatch(line, caplog.messages[-1])
 
@@ -649,11 +689,10 @@ def test_a_report_is_uploaded_archive_first_and_each_manifest_after_its_files(be
     assert [path for path, _ in bench.uploads()] == REPORT_PATHS
 
 
-def test_a_current_report_is_not_uploaded_again(bench: Bench) -> None:
-    bench.deliver()
-    bench.server.requests.clear()
-    assert bench.deliver().state == "unchanged"
-    assert "files/upload" not in bench.routes()
+def test_the_final_look_is_repeated_while_dropbox_shows_an_older_state(bench: Bench) -> None:
+    bench.dropbox.account.lag = 2
+    assert bench.deliver().state == "delivered"
+    assert bench.time.sleeps == [1, 2] * 3
 
 
 def test_no_delivery_deletes_moves_or_reads_a_file(bench: Bench) -> None:
@@ -667,18 +706,6 @@ def test_a_delivery_makes_one_request_at_a_time(bench: Bench) -> None:
     bench.fail(Fault("hang", seconds=0.02, times=5))
     bench.deliver()
     assert bench.server.most_at_once == 1
-
-
-@pytest.mark.parametrize("done", range(6))
-def test_the_next_run_completes_an_interrupted_one_without_a_second_copy(bench: Bench, done: int) -> None:
-    bench.fail(Fault("reset", "files/upload", skip=done, times=1000))
-    with pytest.raises(DeliveryUnavailableError, match="ConnectionError"):
-        bench.deliver()
-    bench.fail()
-    bench.deliver()
-    assert {path: len(bench.dropbox.revisions(path)) for path in bench.dropbox.files()} == dict.fromkeys(
-        REPORT_PATHS, 1
-    )
 
 
 # --- random faults

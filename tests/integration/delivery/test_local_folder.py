@@ -1,6 +1,7 @@
 """Tests of the local folder on a real disk: files in use, a full disk, wrong folders, and leftovers."""
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -32,10 +33,6 @@ def a_folder(
     root: Path, sleep: Callable[[float], None] = lambda seconds: None, *, clock: Callable[[], float] = time.time
 ) -> LocalFolder:
     return LocalFolder(root, sleep=sleep, clock=clock)
-
-
-def a_minute_from_now() -> float:
-    return time.time() + 61
 
 
 def delivered(root: Path, files: tuple[ReportFile, ...] = REPORT, folder: LocalFolder | None = None) -> str:
@@ -97,7 +94,7 @@ def test_a_delivery_leaves_nothing_but_the_report(tmp_path: Path) -> None:
 
 
 def test_stat_returns_the_hash_and_size_of_a_stored_file(tmp_path: Path) -> None:
-    stored = a_folder(tmp_path).put("/sub/a.csv", b"1,2\n", replace=True)
+    stored = a_folder(tmp_path).put("/sub/a.csv", b"1,2\n", replaces=None)
     assert a_folder(tmp_path).stat("/sub/a.csv") == stored == StoredFile("/sub/a.csv", content_hash(b"1,2\n"), 4, "")
     assert a_folder(tmp_path).list_folder("/") == ("sub",)
 
@@ -108,15 +105,29 @@ def test_a_missing_file_is_none_and_a_missing_folder_is_empty(tmp_path: Path) ->
 
 
 def test_adding_the_same_bytes_again_succeeds(tmp_path: Path) -> None:
-    first = a_folder(tmp_path).put("/a.csv", b"1", replace=False)
-    assert a_folder(tmp_path).put("/a.csv", b"1", replace=False) == first
+    first = a_folder(tmp_path).put("/a.csv", b"1", replaces=None)
+    assert a_folder(tmp_path).put("/a.csv", b"1", replaces=None) == first
 
 
-def test_adding_other_bytes_is_refused_and_changes_nothing(tmp_path: Path) -> None:
-    a_folder(tmp_path).put("/a.csv", b"1", replace=False)
-    with pytest.raises(DeliveryRefusedError, match=r"A different file already exists at '/a.csv'"):
-        a_folder(tmp_path).put("/a.csv", b"2", replace=False)
-    assert contents(tmp_path) == {"a.csv": b"1"}
+def test_a_file_changed_after_the_plan_is_not_replaced(tmp_path: Path) -> None:
+    planned = a_folder(tmp_path).put("/a.csv", b"1", replaces=None)
+    a_folder(tmp_path).put("/a.csv", b"2", replaces=planned)
+    for replaces in (None, planned):
+        with pytest.raises(DeliveryUnverifiedError, match=r"'/a.csv' was changed by another run or a person"):
+            a_folder(tmp_path).put("/a.csv", b"3", replaces=replaces)
+    with pytest.raises(DeliveryUnverifiedError):
+        a_folder(tmp_path).confirm([planned])
+    assert contents(tmp_path) == {"a.csv": b"2"}
+
+
+@pytest.mark.not_windows  # it cannot open a folder
+def test_the_folders_of_a_new_file_are_synced_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    a_folder(tmp_path).put("/new/data/a.csv", b"1", replaces=None)
+    folders = (tmp_path, tmp_path / "new", tmp_path / "new" / "data")
+    assert {folder.stat().st_ino for folder in folders} <= {*synced}
+    assert synced[-1] == folders[-1].stat().st_ino
 
 
 def test_staged_files_change_and_list_nothing_and_are_discarded(tmp_path: Path) -> None:
@@ -132,13 +143,14 @@ def test_staged_files_change_and_list_nothing_and_are_discarded(tmp_path: Path) 
 def test_put_stores_its_own_bytes_in_place_of_the_staged_ones(tmp_path: Path) -> None:
     folder = a_folder(tmp_path)
     folder.stage({"/a.csv": b"draft"})
-    folder.put("/a.csv", b"final", replace=True)
+    folder.put("/a.csv", b"final", replaces=None)
     assert contents(tmp_path) == {"a.csv": b"final"}
 
 
-def test_a_staged_file_of_a_killed_run_is_replaced_after_a_minute(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [61, -61], ids=["a minute old", "dated ahead of the clock"])
+def test_a_staged_file_of_a_killed_run_is_replaced(tmp_path: Path, seconds: int) -> None:
     a_folder(tmp_path).stage({"/Consent.csv": b"of a killed run"})
-    delivered(tmp_path, folder=a_folder(tmp_path, clock=a_minute_from_now))
+    delivered(tmp_path, folder=a_folder(tmp_path, clock=lambda: time.time() + seconds))
     assert [path for path in contents(tmp_path) if "part" in path] == []
 
 
@@ -162,7 +174,7 @@ def test_a_refused_run_leaves_the_staged_files_of_the_other_run(tmp_path: Path) 
 def test_a_waiting_run_continues_when_the_other_ends(tmp_path: Path) -> None:
     other = a_folder(tmp_path)
     other.stage({"/a.csv": b"another run's"})
-    a_folder(tmp_path, lambda seconds: other.discard_staged()).put("/a.csv", b"mine", replace=True)
+    a_folder(tmp_path, lambda seconds: other.discard_staged()).put("/a.csv", b"mine", replaces=None)
     assert contents(tmp_path) == {"a.csv": b"mine"}
 
 
@@ -211,13 +223,13 @@ def test_a_file_in_place_of_a_folder_is_refused(tmp_path: Path, root: str) -> No
 @pytest.mark.not_windows
 def test_a_folder_without_write_permission_is_refused(closed_folder: Path) -> None:
     with pytest.raises(DeliveryRefusedError, match="this account may not read or write there"):
-        a_folder(closed_folder).put("/a.csv", b"1", replace=True)
+        a_folder(closed_folder).put("/a.csv", b"1", replaces=None)
 
 
 @pytest.mark.parametrize("path", ["/../a.csv", "/sub/../a.csv", "/./a.csv"])
 def test_a_path_outside_the_folder_is_refused(tmp_path: Path, path: str) -> None:
     with pytest.raises(DeliveryRefusedError, match="is outside the folder"):
-        a_folder(tmp_path / "reports").put(path, b"1", replace=True)
+        a_folder(tmp_path / "reports").put(path, b"1", replaces=None)
 
 
 @pytest.mark.not_windows  # links need a privilege there
@@ -225,7 +237,7 @@ def test_a_link_to_a_place_outside_the_folder_is_refused(tmp_path: Path) -> None
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "data").symlink_to(tmp_path)
     with pytest.raises(DeliveryRefusedError, match="is outside the folder"):
-        a_folder(tmp_path / "reports").put("/data/a.csv", b"1", replace=True)
+        a_folder(tmp_path / "reports").put("/data/a.csv", b"1", replaces=None)
 
 
 def test_a_stored_file_that_differs_from_what_was_written_is_an_error(tmp_path: Path) -> None:
@@ -233,7 +245,7 @@ def test_a_stored_file_that_differs_from_what_was_written_is_an_error(tmp_path: 
     folder.stage({"/a.csv": b"mine"})
     (tmp_path / ".a.csv.consent-part").write_bytes(b"another run's")
     with pytest.raises(DeliveryUnverifiedError, match=r"does not match what was written: '/a.csv'"):
-        folder.put("/a.csv", b"mine", replace=True)
+        folder.put("/a.csv", b"mine", replaces=None)
 
 
 ON_A_FULL_DISK = """

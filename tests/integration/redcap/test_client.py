@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
+from email.utils import formatdate
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -27,8 +29,7 @@ from consent.errors import (
     SourceUnavailableError,
 )
 from consent.redcap.client import PAUSE, WAITS, RedcapClient
-from consent.redcap.error_mapping import TooLargeError, TransientError
-from consent.redcap.responses import read_object, read_rows
+from consent.redcap.error_mapping import TooLargeError
 from sandbox.redcap import faults
 from sandbox.redcap.app import Project, Redcap, Switches
 from sandbox.redcap.formats import CONTENT_TYPES
@@ -81,6 +82,7 @@ def test_requests_stay_far_below_600_a_minute(redcap: Asking) -> None:
 # Retries
 
 
+CHUNKED = {**JSON, "Transfer-Encoding": "chunked"}
 TRANSIENT: dict[str, MakeFault] = {
     "connection reset": lambda n: Fault("reset", times=n),
     "response lost": lambda n: Fault("lost", times=n),
@@ -88,12 +90,19 @@ TRANSIENT: dict[str, MakeFault] = {
     "end missing": lambda n: Fault("trim", at=20, times=n),
     "503": lambda n: faults.ban_page(503, b"<html>Maintenance</html>", times=n),
     "database down": lambda n: faults.database_down(times=n),
+    "429": lambda n: faults.busy(429, "", times=n),
+    "malformed chunk": lambda n: Fault("answer", status=200, headers=CHUNKED, body=b"-10\r\n[]\r\n", times=n),
+    "529": lambda n: faults.busy(529, "soon", times=n),
 }
 SLOW: dict[str, MakeFault] = {
     "504": lambda n: faults.gateway_timeout(times=n),
     "zero bytes": lambda n: faults.zero_bytes(times=n),
+    "PHP's time": lambda n: faults.php_fatal_error("Maximum execution time of 30 seconds exceeded", times=n),
 }
-OUT_OF_MEMORY: dict[str, MakeFault] = {"memory at 200": lambda n: faults.memory_text(times=n)}
+OUT_OF_MEMORY: dict[str, MakeFault] = {
+    "memory at 200": lambda n: faults.memory_text(times=n),
+    "PHP's memory": lambda n: faults.php_fatal_error("Allowed memory size of 134217728 bytes exhausted", times=n),
+}
 LASTING: dict[str, MakeFault] = {
     "400 with the database's text": lambda n: Fault("answer", status=400, body=faults.database_down().body, times=n),
     "403": lambda n: faults.ban_page(403, b"<html>Forbidden</html>", times=n),
@@ -101,6 +110,8 @@ LASTING: dict[str, MakeFault] = {
     "login page": lambda n: faults.login_page(times=n),
     "redirect": lambda n: faults.redirect("https://new.example.org/api/", times=n),
     "invalid UTF-8": lambda n: faults.with_invalid_utf8(match="", times=n),
+    "control character": lambda n: Fault("change", change=lambda body: body.replace(b'":"', b'":"\x0b'), times=n),
+    "PHP's warning": lambda n: Fault("change", change=lambda body: b"<b>Notice</b>:  x" + body, times=n),
     "another shape": lambda n: Fault("answer", status=200, headers=JSON, body=b"[1]", times=n),
 }
 
@@ -132,6 +143,49 @@ def test_a_refusal_is_not_retried(redcap: Asking, make_fault: MakeFault) -> None
     with pytest.raises(ConsentReportError, match="REDCap"):
         redcap.client.rows("metadata")
     assert (len(redcap.server.requests), redcap.waits) == (1, [])
+
+
+def in_seconds(seconds: int) -> str:
+    """The date after so many seconds, as in a header."""
+    return formatdate(time.time() + seconds, usegmt=True)
+
+
+@pytest.mark.parametrize("retry_after", ["300", in_seconds(300)], ids=["seconds", "date"])
+@pytest.mark.parametrize("status", [408, 425, 429, 503, 522])
+def test_the_wait_that_the_server_asks_for_is_kept_and_the_lease_with_it(
+    redcap: Asking, status: int, retry_after: str
+) -> None:
+    redcap.server.faults.append(faults.busy(status, retry_after))
+    kept: list[float] = []
+    with ExitStack() as opened:
+        open_client(redcap, opened, keep_alive=lambda: kept.append(sum(redcap.slept))).version()
+    assert 230 < sum(redcap.slept) <= 301
+    assert max(later - earlier for earlier, later in pairwise(kept)) <= 60
+
+
+@pytest.mark.parametrize(
+    "retry_after", ["1", "nonsense", in_seconds(-300), "-5"], ids=["short", "nonsense", "a past date", "negative"]
+)
+def test_a_wait_is_never_shorter_than_our_own(redcap: Asking, retry_after: str) -> None:
+    redcap.server.faults.append(faults.busy(429, retry_after))
+    redcap.client.version()
+    assert redcap.waits == [2]
+
+
+@pytest.mark.parametrize("retry_after", ["1201", "9" * 5_000, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_wait_beyond_the_runs_time_ends_the_run_at_once(redcap: Asking, retry_after: str) -> None:
+    redcap.server.faults.append(faults.busy(503, retry_after))
+    with pytest.raises(SourceUnavailableError, match="time limit"):
+        redcap.client.version()
+    assert (len(redcap.server.requests), redcap.slept) == (1, [])
+
+
+def test_a_smaller_request_too_waits_as_long_as_the_server_asks(redcap: Asking) -> None:
+    redcap.server.faults.append(faults.busy(504, "30"))
+    with pytest.raises(TooLargeError):
+        export(redcap)
+    export(redcap)
+    assert redcap.waits == [30]
 
 
 @pytest.mark.parametrize("status", [400, 403, 404])
@@ -358,18 +412,6 @@ def test_a_response_truncated_anywhere_is_noticed(open_redcap: Open, content: st
     assert unnoticed_places(redcap, REQUESTS[content], kind) == []
 
 
-@pytest.mark.parametrize("content", [name for name in REQUESTS if name != "version"])
-def test_no_beginning_of_a_real_response_is_accepted(open_redcap: Open, content: str) -> None:
-    redcap = open_redcap(longitudinal(), switches=Switches(escape_unicode=False))
-    REQUESTS[content](redcap)
-    body, accepted = last_body(redcap), []
-    for end in range(len(body)):
-        with suppress(TransientError):
-            answer = [body[:end]], {"content-type": CONTENT_TYPES["json"]}
-            accepted.append(read_object(*answer) if content == "project" else list(read_rows(*answer)))
-    assert accepted == []
-
-
 def test_a_version_truncated_anywhere_is_noticed(redcap: Asking) -> None:
     assert unnoticed_places(redcap, REQUESTS["version"], "cut") == []
 
@@ -410,6 +452,17 @@ def test_all_requests_of_a_run_have_a_time_limit(redcap: Asking) -> None:
     minutes = iter(range(0, 10_000, 7))
     with ExitStack() as opened, pytest.raises(SourceUnavailableError, match="more than 20 minutes in total"):
         open_client(redcap, opened, clock=lambda: 60 * next(minutes)).version()
+
+
+@pytest.mark.parametrize("at", [0, 700], ids=["head", "body"])
+def test_a_response_that_arrives_byte_by_byte_ends_at_the_time_limit(
+    redcap: Asking, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    monkeypatch.setattr("consent.redcap.client.TOTAL_SECONDS", 0.7)
+    redcap.server.faults.append(Fault("drip", at=at, seconds=0.3))
+    with pytest.raises(SourceUnavailableError, match="in total"):
+        redcap.client.rows("metadata")
+    assert len(redcap.server.requests) == 1
 
 
 def test_each_attempt_and_each_piece_keeps_the_lease_alive(redcap: Asking) -> None:

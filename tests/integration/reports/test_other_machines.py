@@ -28,9 +28,3 @@ def test_no_zone_locale_or_hash_seed_of_a_machine_changes_a_byte() -> None:
 
     assert len(here.splitlines()) == 4
     assert here == printed(PRINT_FILES, TZ="America/Vancouver", LC_ALL="de_DE.UTF-8", PYTHONHASHSEED="2")
-
-
-def test_drawing_needs_no_window_system() -> None:
-    code = "import sys, consent.reports.charts; print('matplotlib.pyplot' in sys.modules)"
-
-    assert printed(code).strip() == "False"

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.ledger_stores import SqliteStore
 from tests.support.run_builders import a_run
 
@@ -27,11 +29,27 @@ connection.execute("BEGIN IMMEDIATE")
 connection.execute("UPDATE history SET document = '{}'")
 os._exit(9)
 """
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from consent.runs.ledger.sqlite import SqliteLedger
+ledger = SqliteLedger(Path(sys.argv[1]))
+sys.stdin.readline()
+limit = getattr(resource, sys.argv[2])
+resource.setrlimit(limit, (0, resource.getrlimit(limit)[1]))
+try:
+    ledger.first_seen("adults", ledger.runs()[0].requested_at)
+except Exception as error:
+    print(type(error).__name__, error)
+"""
 
 
-def started(script: str, path: Path) -> "subprocess.Popen[str]":
+def started(script: str, path: Path, *more: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
+        [sys.executable, "-c", script, str(path), *more],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
     )
 
 
@@ -54,3 +72,20 @@ def test_a_process_that_dies_while_writing_changes_nothing(tmp_path: Path) -> No
         dying.communicate()
 
     assert [run.state for run in store.open().runs()] == ["requested"]
+
+
+@pytest.mark.not_windows
+@pytest.mark.parametrize(
+    ("limit", "error", "said"),
+    [
+        ("RLIMIT_FSIZE", "LedgerUnavailableError", "a limit was reached"),
+        ("RLIMIT_NOFILE", "LedgerRefusedError", "(Too many open files)"),
+    ],
+)
+def test_a_limit_of_the_system_is_not_called_another_process(tmp_path: Path, limit: str, error: str, said: str) -> None:
+    store = SqliteStore(tmp_path / "runs.sqlite")
+    store.open().add(a_run())
+    with started(LIMITED, store.path, limit) as limited:
+        answer = limited.communicate("go\n")[0]
+
+    assert (answer.split()[0], said in answer, "another process" in answer) == (error, True, False)

@@ -55,6 +55,17 @@ class Bench:
     def asked(self) -> list[str]:
         return [self.server.app.name_of(request) for request in self.server.requests]
 
+    def test_an_edited_record_is_named_and_hides_no_other_study(self, store: TableStore) -> None:
+        ledger = store.open()
+        ledger.add(a_run())
+        ledger.add(a_run(run_id="others.1", study="others"))
+        store.edit("adults", "adults.2026-11-16", "document", lambda _: "{")
+
+        with pytest.raises(LedgerRefusedError, match=r"run adults\.2026-11-16 in table") as caught:
+            ledger.runs()
+        assert caught.value.fix == "Delete that row, then run again."
+        assert [run.run_id for run in ledger.runs("others")] == ["others.1"]
+
 
 @pytest.fixture(scope="module")
 def way(azurite: Azurite) -> Iterator[Server]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from consent.app.http_api import RUNS_PATH
+from consent.app.overview import QUEUE_TRIES, QUEUE_WAIT
 from consent.delivery.dropbox_folder import DropboxFolder
 from consent.redcap.client import CONNECT_SECONDS, READ_SECONDS
 from consent.runs.lease import LONGEST_RUN
@@ -47,9 +48,9 @@ def test_a_message_is_retried_for_longer_than_another_run_can_hold_the_lease() -
     assert QUEUES["maxDequeueCount"] * duration(QUEUES["visibilityTimeout"]) > LONGEST_RUN + LEASE_LENGTH
 
 
-def test_a_process_executes_one_run_at_a_time_and_retries_after_minutes() -> None:
+def test_a_process_executes_one_run_at_a_time_and_retries_it_as_the_page_says() -> None:
     assert (QUEUES["batchSize"], QUEUES["newBatchThreshold"]) == (1, 0)
-    assert duration(QUEUES["visibilityTimeout"]) == timedelta(minutes=5)
+    assert (QUEUES["maxDequeueCount"], duration(QUEUES["visibilityTimeout"])) == (QUEUE_TRIES, QUEUE_WAIT)
 
 
 def test_sampling_drops_no_log_line() -> None:

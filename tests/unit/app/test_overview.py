@@ -36,19 +36,19 @@ def last_weeks_report(**changes: object) -> RunRecord:
     return a_report(**usual | changes)
 
 
-def test_the_latest_and_the_previous_report_come_with_their_weekly_counts(ledger: SqliteLedger) -> None:
-    now, before = page_counts(1, 2, 3), page_counts(1, 2)
+def test_the_latest_report_comes_with_its_weekly_counts(ledger: SqliteLedger) -> None:
+    now = page_counts(1, 2, 3)
 
-    overview = overview_after(ledger, a_report(week_counts=now), last_weeks_report(week_counts=before))
+    report = overview_after(ledger, a_report(week_counts=now), last_weeks_report()).report
 
-    found = [report for report in (overview.report, overview.before) if report]
-    assert [(report.cutoff, report.week_counts) for report in found] == [(MONDAY, now), (MONDAY - WEEK, before)]
+    assert report is not None
+    assert (report.cutoff, report.week_counts) == (MONDAY, now)
 
 
 def test_without_any_run_there_is_no_report(ledger: SqliteLedger) -> None:
     overview = overview_after(ledger)
 
-    assert (overview.report, overview.before, overview.runs) == (None, None, ())
+    assert (overview.report, overview.runs) == (None, ())
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,12 @@ def test_after_a_report_the_next_one_is_awaited(ledger: SqliteLedger) -> None:
     overview = overview_after(ledger, a_report())
 
     assert (overview.awaited, overview.is_due) == (MONDAY + WEEK, False)
+
+
+def test_a_study_seen_after_its_monday_was_due_awaits_the_next_one(tmp_path: Path) -> None:
+    overview = overview_after(SqliteLedger(tmp_path / "new.sqlite"))
+
+    assert (overview.awaited, overview.timeliness) == (MONDAY + WEEK, "on time")
 
 
 def test_the_latest_runs_are_shown_newest_first(ledger: SqliteLedger) -> None:

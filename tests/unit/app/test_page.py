@@ -3,17 +3,23 @@
 import base64
 import hashlib
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date, timedelta
 from html.parser import HTMLParser
 
 import pytest
 
 from consent.app.overview import StudyOverview
-from consent.app.page import STATES, page_headers, studies_page, study_page
-from consent.app.page_model import Chart, PageWeek, chart_of, latest_weeks, riders_of, weeks_of
-from consent.runs.ledger.record import RunCounts, RunRecord
+from consent.app.page import STATES, page_headers, sign_in_page, studies_page
+from consent.counting.summary import Accrual, OpeningNumbers
+from consent.files import StoredFile
+from consent.reports.figures import figures
+from consent.reports.headline import news
+from consent.runs.changes import totals_of, weeks_of
+from consent.runs.ledger.record import RunRecord
+from consent.runs.ledger.serialization import read_row, row_of
 from tests.support.page_builders import (
+    A_VISIT,
     CHINESE,
     CONSENTED,
     CUTOFF,
@@ -24,19 +30,20 @@ from tests.support.page_builders import (
     a_late_overview,
     a_page_report,
     a_page_run,
-    a_page_study,
     an_empty_overview,
     an_odd_overview,
     an_overview,
+    html_of,
     page_counts,
     the_studies_page,
 )
+from tests.support.sample_summaries import SAMPLES
 
 PAGES = {
-    "ordinary": study_page(an_overview()),
-    "late": study_page(a_late_overview()),
-    "odd": study_page(an_odd_overview()),
-    "no report": study_page(an_empty_overview()),
+    "ordinary": html_of(an_overview()),
+    "late": html_of(a_late_overview()),
+    "odd": html_of(an_odd_overview()),
+    "no report": html_of(an_empty_overview()),
     "several": the_studies_page(),
 }
 EVERY_PAGE = pytest.mark.parametrize("html", PAGES.values(), ids=PAGES)
@@ -71,19 +78,7 @@ class Reader(HTMLParser):
 
 def text_of(overview: StudyOverview) -> str:
     """The text of a study's page."""
-    return Reader(study_page(overview)).text
-
-
-def weeks_in(report: RunRecord) -> tuple[PageWeek, ...]:
-    """The weeks of a report of a study in Toronto."""
-    return weeks_of(report, "America/Toronto")
-
-
-def drawn(report: RunRecord) -> Chart:
-    """The chart of a report."""
-    chart = chart_of(weeks_in(report))
-    assert chart is not None
-    return chart
+    return Reader(html_of(overview)).text
 
 
 # --- the latest report
@@ -93,16 +88,18 @@ def drawn(report: RunRecord) -> Chart:
     "words",
     [
         "Latest report, as of 23 Nov 2026",
-        "consented, of 1,000 participants 744",
-        "still taking part 732",
-        "more than in the report as of 16 Nov 2026 6",
-        "in the week of 16–22 Nov 2026 1",
-        "in the week of 23–29 Nov 2026, in progress, 1 of 7 days 6",
+        "6 more consents than in the last report (as of 16 Nov).",
+        "6 so far in the week of 23–29 Nov (in progress, 1 of 7 days).",
+        "have consented of 1,000 participants 744",
+        "still taking part 12 no longer take part 732",
+        "new in the week of 16–22 Nov 14 the week before; 12-week average 4.5 1",
         "Consents per week",
+        "Consents to date",
         "The last 12 weeks Week Consents Total",
-        "9–15 Nov 2026 14 737",
-        "Complete weeks whose count has changed Week Before Now 2–8 Nov 2026 9 3 Optional consents",
-        "Storage of blood 600 19",
+        "9–15 Nov 14 737",
+        "Week Then Now Change 2–8 Nov 9 3 −6 All consents +6",
+        "Storage of blood 81% 600 of 744",
+        "Reason Participants Agreed, but the date is missing 9",
         "/Adults.csv 4,321 bytes",
         "Records received from REDCap 1,003 of 1,003 listed",
         "Delivered Mon 23 Nov 2026, 07:07 (America/Toronto)",
@@ -114,48 +111,43 @@ def test_the_page_shows_the_latest_report(words: str) -> None:
     assert words in text_of(an_overview())
 
 
-def test_a_report_with_fewer_consents_than_the_previous_one_says_so() -> None:
-    before = a_page_report(counts=RunCounts(1000, 750, 1000, 1000, 1000), cutoff=date(2026, 11, 16))
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_the_page_shows_every_figure_of_the_pdf(sample: str) -> None:
+    summary = SAMPLES[sample]()
+    kept = a_page_report(cutoff=summary.period.cutoff, counts=totals_of(summary), week_counts=weeks_of(summary))
+    shown = Reader(html_of(an_overview(study=summary.study, report=kept))).text
 
-    assert "fewer than in the report as of 16 Nov 2026 6" in text_of(an_overview(before=before))
-
-
-def test_the_first_report_is_compared_with_nothing() -> None:
-    assert re.findall(r"than in the report|Changed since", text_of(an_overview(before=None))) == []
-
-
-def previous_report(*consented: int, **rules: str) -> RunRecord:
-    """The report of the week before, with these weekly counts."""
-    counts = replace(page_counts(*consented), rules=rules)
-    return a_page_report(consented, cutoff=date(2026, 11, 16), week_counts=counts)
+    expected = [" ".join(f"{one.name} {one.detail} {one.value}".split()) for one in figures(summary)]
+    assert [words for words in expected if words not in shown] == []
+    assert " ".join(news(summary)) in shown
 
 
-def test_without_a_changed_week_the_page_says_so() -> None:
-    before = previous_report(*CONSENTED[:-2], 7)
+def test_an_approved_number_that_is_almost_reached_is_a_warning() -> None:
+    accrual = Accrual(None, None, 750, None, None, None, 744, "Only 6 more may agree.")
+    report = a_page_report(week_counts=page_counts(*CONSENTED, accrual=accrual))
 
-    assert "as of 16 Nov 2026 No complete week has changed. Optional" in text_of(an_overview(before=before))
-
-
-def test_a_previous_report_without_weekly_counts_is_not_compared_by_week() -> None:
-    assert "Changed since" not in text_of(an_overview(before=a_page_report(week_counts=None)))
+    assert "<strong>Only 6 more may agree.</strong>" in html_of(an_overview(report=report))
 
 
-def test_changed_counting_rules_are_named_beside_the_changed_weeks() -> None:
-    now = a_page_report(week_counts=replace(page_counts(*CONSENTED), rules={"only": "1", "guard": "2"}))
-    before = previous_report(*CONSENTED[:-1], only="3", guard="2")
+def test_delivered_files_are_links_to_dropbox_and_not_in_a_trial() -> None:
+    report = a_page_report(files=(StoredFile("/Team 1/Rapport d'été #2.pdf", "a" * 64, 4321, "rev"),))
+    link = "https://www.dropbox.com/home/Team%201?preview=Rapport%20d%27%C3%A9t%C3%A9%20%232.pdf"
 
-    assert "Counting rules changed: only;" in text_of(an_overview(report=now, before=before))
+    pages = [Reader(html_of(an_overview(report=report, sandbox=sandbox))) for sandbox in (False, True)]
+
+    assert [("href", link) in page.attributes for page in pages] == [True, False]
 
 
 @pytest.mark.parametrize(
     ("overview", "words"),
     [
         (an_overview(report=a_page_report(counts=None, week_counts=None)), "Its numbers are no longer stored here"),
+        (an_overview(report=a_page_report(week_counts=None)), "744 people have consented; 732 are still taking part."),
         (an_empty_overview(), "No report has been delivered yet."),
         (an_overview(report=a_page_report(remarks=("Consented fell by 2.",))), "Consented fell by 2."),
         (an_overview(sandbox=True), "Trial: reports go to a simulated Dropbox"),
     ],
-    ids=["purged", "none", "remarks", "trial"],
+    ids=["purged", "too many", "none", "remarks", "trial"],
 )
 def test_the_page_explains_what_is_special_about_a_report(overview: StudyOverview, words: str) -> None:
     assert words in text_of(overview)
@@ -173,6 +165,7 @@ def test_the_page_explains_what_is_special_about_a_report(overview: StudyOvervie
             "If it is not delivered by 12:00, contact the registry office.",
             id="on time",
         ),
+        pytest.param(an_empty_overview(), "First report: Monday 30 November 2026, 07:00 (America/Toronto)", id="first"),
         pytest.param(an_overview(awaited=CUTOFF, is_due=True), "It is due now. If it is not", id="due"),
         pytest.param(
             a_late_overview(),
@@ -218,6 +211,17 @@ def test_every_state_has_its_word(state: str, word: str) -> None:
             "Latest run: waiting It will be retried automatically. Outcome: REDCap could not be reached. Down. Wait.",
             id="retried",
         ),
+        pytest.param(
+            an_overview(runs=(a_page_run("requested", what="Down.", tries=1, queued_at=NOW + timedelta(minutes=4)),)),
+            "Latest run: waiting Next try about 08:14, 2 of 10. Down.",
+            id="next try",
+        ),
+        pytest.param(
+            an_overview(runs=(a_page_run("requested", what="Down.", tries=10),)),
+            "Latest run: waiting It will be retried automatically. Down.",
+            id="no try left in the queue",
+        ),
+        pytest.param(an_overview(), "Updated 08:05 · refreshes while a run is in progress", id="update"),
         pytest.param(an_overview(run_count=1043), "The latest 2 of 1,043 runs", id="a long history"),
         pytest.param(
             an_overview(runs=(a_page_run(requested_at=REQUESTED_AT - timedelta(days=100)),)),
@@ -272,7 +276,7 @@ def test_the_list_links_to_the_page_of_a_study() -> None:
 def test_every_address_is_relative_and_holds_no_key(html: str) -> None:
     addresses = {value or "" for name, value in Reader(html).attributes if name in ("href", "src", "action")}
 
-    allowed = re.compile(r"#[a-z]+|\?study=[a-z0-9_-]+|data:,")
+    allowed = re.compile(r"#[a-z]+|\?study=[a-z0-9_-]+|data:,|https://www\.dropbox\.com/home\?preview=[A-Za-z.]+")
     assert {address for address in addresses if not allowed.fullmatch(address)} == set()
 
 
@@ -309,89 +313,72 @@ def test_the_policy_allows_exactly_the_style_of_the_page(html: str) -> None:
     assert f"style-src 'sha256-{digest}';" in page_headers()["Content-Security-Policy"]
 
 
-def test_the_headers_forbid_everything_else() -> None:
-    headers = page_headers()
+@pytest.mark.parametrize(
+    ("signed_in", "form", "referrer"), [(False, "none", "no-referrer"), (True, "self", "same-origin")]
+)
+def test_the_headers_forbid_everything_else_but_the_form_of_who_signed_in(
+    signed_in: bool, form: str, referrer: str
+) -> None:
+    headers = page_headers(signed_in=signed_in)
     policy = headers.pop("Content-Security-Policy").split("; ")
 
     assert [part for part in policy if not part.startswith("style-src")] == [
         "default-src 'none'",
         "img-src data:",
         "base-uri 'none'",
-        "form-action 'none'",
+        f"form-action '{form}'",
         "frame-ancestors 'none'",
     ]
     assert headers == {
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
+        "Referrer-Policy": referrer,
     }
+
+
+def test_a_page_is_loaded_again_only_while_a_run_is_in_progress() -> None:
+    states = ("requested", "running", "delivered", "failed", "lost")
+    shown = [an_overview(runs=(a_page_run(state),)).is_refreshed for state in states]
+
+    assert shown == [True, True, False, False, False]
+    assert (page_headers(refreshed=True)["Refresh"], "Refresh" in page_headers()) == ("30", False)
+
+
+# --- sign-in
+
+
+def test_who_signed_in_sees_their_name_and_a_form_in_place_of_the_command() -> None:
+    page = Reader(html_of(an_overview(), A_VISIT))
+
+    assert ("Signed in as Ada Lovelace Sign out" in page.text, "curl" in page.text) == (True, False)
+    assert {("action", "/api/page"), ("method", "post"), ("value", "adults"), ("value", "t0ken")} <= {*page.attributes}
+    assert ("href", "/.auth/logout?post_logout_redirect_uri=/api/page") in page.attributes
+
+
+def test_the_offer_to_sign_in_leads_back_to_the_study() -> None:
+    address = "/.auth/login/aad?post_login_redirect_uri=%2Fapi%2Fpage%3Fstudy%3Da%252Fb"
+
+    assert ("href", address) in Reader(sign_in_page("a/b")).attributes
 
 
 # --- its numbers
 
 
-def test_the_weeks_add_up_to_the_total() -> None:
-    assert weeks_in(a_page_report())[-1].total == sum(CONSENTED)
+def test_the_numbers_are_those_of_the_report_after_they_were_stored() -> None:
+    for sample in SAMPLES.values():
+        summary = sample()
+        row = row_of(a_page_report(week_counts=weeks_of(summary)))
+        stored = read_row(RunRecord, row | {"version": "1"}, "The record").opening
+
+        assert stored is not None
+        sites = stored.sites and tuple(replace(site, weeks=()) for site in summary.sites or ())
+        expected = {field.name: getattr(summary, field.name) for field in fields(OpeningNumbers)} | {"sites": sites}
+        assert vars(stored) == expected
 
 
-def test_the_latest_weeks_are_the_last_complete_one_and_the_one_in_progress() -> None:
-    assert [week.days for week in latest_weeks(weeks_in(a_page_report()))] == ["16–22 Nov 2026", "23–29 Nov 2026"]
-
-
-@pytest.mark.parametrize(
-    ("as_of", "progress"),
-    [(date(2026, 9, 23), "counted to 23 Sep, 3 of 7 days"), (None, "in progress, 3 of 7 days")],
-)
-def test_a_week_cut_at_an_earlier_day_is_not_in_progress(as_of: date | None, progress: str) -> None:
-    report = a_page_report((1,) * 159, cutoff=date(2026, 9, 23), as_of=as_of)
-
-    assert weeks_in(report)[-1].progress == progress
-
-
-@pytest.mark.parametrize(("consented", "heights"), [((2, 0, 8), [25, 0, 100]), ((0, 0), [0, 0])])
-def test_the_highest_bar_fills_the_chart(consented: tuple[int, ...], heights: list[int]) -> None:
-    assert [bar.height for bar in drawn(a_page_report(consented)).bars] == heights
-
-
-def test_the_chart_goes_back_a_year() -> None:
-    assert len(drawn(a_page_report()).bars) == 52
-
-
-@pytest.mark.parametrize(
-    ("consented", "cutoff", "description"),
-    [
-        (
-            (2, 9, 3),
-            date(2023, 9, 26),
-            "Consents per week for 3 weeks, 11 Sep–1 Oct 2023. Highest: 9, in 18–24 Sep 2023. "
-            "Outlined: 25 Sep–1 Oct 2023: 3 (in progress, 2 of 7 days).",
-        ),
-        (
-            (0,),
-            date(2023, 9, 17),
-            "Consents per week for 1 week, 11–17 Sep 2023. There were none. "
-            "Outlined: 11–17 Sep 2023: 0 (in progress, its last day).",
-        ),
-    ],
-    ids=["some", "none"],
-)
-def test_the_chart_is_described_in_words(consented: tuple[int, ...], cutoff: date, description: str) -> None:
-    assert drawn(a_page_report(consented, cutoff=cutoff)).description == description
-
-
-def test_a_rider_counts_in_total_and_in_the_last_four_complete_weeks() -> None:
-    report = a_page_report((9, 2, 3, 4, 5, 7))
-
-    assert [(rider.agreed, rider.recent) for rider in riders_of(report, a_page_study())] == [(24, 10)]
-
-
-def test_a_rider_that_left_the_study_file_is_shown_by_its_key() -> None:
-    assert [rider.label for rider in riders_of(a_page_report(), a_page_study(riders=()))] == ["rider a"]
-
-
-@pytest.mark.parametrize("weeks", [0, 1, 26, 27, 521], ids="{} weeks".format)
+@pytest.mark.parametrize("weeks", [1, 26, 27, 521], ids="{} weeks".format)
 def test_a_page_of_any_number_of_weeks_is_rendered(weeks: int) -> None:
     consented = (3,) * weeks
     report = a_page_report(consented, week_counts=page_counts(*consented, complete=weeks), cutoff=CUTOFF)
 
-    assert ("Consents per week" in text_of(an_overview(report=report))) == (weeks > 0)
+    assert "Consents per week" in text_of(an_overview(report=report))

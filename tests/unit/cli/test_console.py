@@ -1,12 +1,16 @@
 """Tests of what the terminal shows: the result of a run, and the run history."""
 
 import io
+import time
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from consent.cli.console import Screen, closing_sentence, show_runs
@@ -17,6 +21,7 @@ from consent.runs.ledger.record import RunCounts, RunRecord
 from consent.runs.pipeline import RunResult, summarise_file
 from consent.runs.status import REASONS, ShownRun
 from tests.support.builders import a_study
+from tests.support.sample_summaries import CHINESE_LABELS, REAL_LABELS, a_full_summary
 
 EXPORT = (
     "record_id,consent_date,consent_obtained,rider_a\n"
@@ -75,6 +80,17 @@ def test_no_line_is_wider_than_the_terminal(width: int, result: RunResult, many_
         assert max(map(len, lines[:-1])) <= width  # the last is one sentence, unwrapped outside a terminal
 
 
+@pytest.mark.parametrize("labels", [REAL_LABELS, CHINESE_LABELS])
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_riders_are_named_by_their_labels_in_full(result: RunResult, labels: tuple[str, ...], width: int) -> None:
+    lines = printed(replace(result, summary=a_full_summary(labels)), width=width).splitlines()
+
+    assert max(map(cell_len, lines[:-1])) <= width
+    letters = "".join("".join(lines).split())
+    assert Counter("".join("".join(labels).split())) <= Counter(letters)
+    assert "ridera" not in letters
+
+
 def test_riders_are_columns_if_they_fit_and_otherwise_a_table_of_their_own(
     result: RunResult, many_riders: RunResult
 ) -> None:
@@ -115,21 +131,42 @@ def a_run(state: str = "delivered", **changes: Any) -> ShownRun:
     return ShownRun(replace(RECORD, **changes), state)
 
 
-def history(*runs: ShownRun, width: int = 80) -> str:
+def history(*runs: ShownRun, width: int = 140) -> str:
     out = io.StringIO()
     show_runs(runs, Console(file=out, width=width, highlight=False, markup=False, emoji=False))
     return out.getvalue()
 
 
-def test_a_run_is_shown_by_request_trigger_monday_state_and_outcome() -> None:
-    words = " ".join(history(a_run()).split())
-    assert "2026-11-16 12:00 a-study Monday timer 2026-11-16 delivered 812 of 1,000 consented" in words
+@pytest.fixture(name="in_toronto")
+def _in_toronto(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "America/Toronto")
+    getattr(time, "tzset", lambda: None)()
+    yield
+    monkeypatch.undo()
+    getattr(time, "tzset", lambda: None)()
+
+
+@pytest.mark.not_windows
+@pytest.mark.usefixtures("in_toronto")
+def test_a_run_is_shown_by_cutoff_local_time_and_id() -> None:
+    words = " ".join(history(a_run(cutoff=date(2026, 11, 15))).split())
+    shown = "2026-11-15 2026-11-16 07:00 EST Monday timer delivered 812 of 1,000 consented a-study.2026-11-16"
+    assert (shown in words, "Study" in words) == (True, False)
+
+
+def test_the_study_is_shown_if_there_are_several() -> None:
+    assert "Study" in history(a_run(), a_run(study="b-study"))
 
 
 @pytest.mark.parametrize("width", [80, 60])
-def test_the_history_is_not_wider_than_the_terminal(width: int) -> None:
-    widest = a_run("requested", trigger="command line", study="a-study-with-a-long-key", reason="delivery-unverified")
-    assert max(map(len, history(widest, a_run(), width=width).splitlines())) <= width
+def test_a_narrow_terminal_shows_a_run_below_the_other_with_its_whole_id(width: int) -> None:
+    run_id = "a-study-with-a-long-key.20261116T120000Z-a574d0"
+    widest = a_run("requested", trigger="command line", run_id=run_id, reason="delivery-unverified")
+    lines = history(widest, a_run(study="another"), width=width).splitlines()
+    assert (max(map(len, lines)) <= width, any(run_id in line for line in lines)) == (True, True)
+    assert [line.split()[0] for line in lines if line[:1].strip()] == 2 * [
+        *("Study", "Cut-off", "Requested", "By", "State", "Outcome", "Run")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Tests of ``consent init`` without a REDCap: the study file says what is missing, and stays valid TOML."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from consent.config.settings import Settings
 from consent.errors import ConfigurationError, StudyFileError
 from consent.redcap.dictionary import Project, ProjectField
 from consent.studies.parser import parse_study
+from tests.support.builders import RIDER, a_study
 from tests.unit.redcap.test_dictionary import a_dictionary
 
 MISSING = ["title", "start_date", "time_zone", "contact", "consent[1].date", "consent[1].decision", "consent[1].agreed"]
@@ -36,8 +38,10 @@ def test_a_name_that_is_no_study_key_is_an_error_before_any_request(tmp_path: Pa
 
 
 def test_a_missing_setting_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / ".env").write_text("REDCAP_API_URLS=https://redcap.example.org/api/\n", encoding="utf-8")
     assert main(["init", "--settings", str(tmp_path)]) == 1
-    assert "REDCAP_API_URL is missing" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "REDCAP_API_URL is missing. .env has REDCAP_API_URLS: rename it to REDCAP_API_URL" in message
 
 
 def test_a_downloaded_dictionary_needs_no_settings(tmp_path: Path) -> None:
@@ -76,6 +80,24 @@ def test_a_long_list_of_codes_is_cut_and_the_rest_counted() -> None:
 def test_in_a_yes_no_field_1_means_yes() -> None:
     text = text_of(ProjectField("biobank", "consent", "yesno", "Biobank", (("1", "Yes"), ("0", "No"))))
     assert '# field    = "biobank"\n# agreed   = ["1"]\n# declined = []' in text
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [
+        ("<b>May we store</b>\u200b your blood?", "May we store your blood?"),
+        ("(Optional) Biobank", "Optional Biobank"),
+        ("word " * 40, "word " * 15 + "…"),
+        ("字" * 100, "字" * 80),
+        ("= - +", None),
+    ],
+)
+def test_a_rider_has_the_label_of_its_field_ready_to_use(label: str, shown: str | None) -> None:
+    text = text_of(ProjectField("blood", "consent", "yesno", label))
+    lines = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# label    =")]
+    assert [tomllib.loads(line)["label"] for line in lines] == ([shown] if shown else [])
+    rider = RIDER.replace("[[riders]]", "\n".join(["[[riders]]", *lines]))
+    assert a_study(riders=rider).riders[0].label == (shown or "rider a")
 
 
 def test_events_and_repeats_are_named() -> None:

@@ -14,7 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from consent.app.page import study_page
+from consent.app.page import Visit
+from consent.app.sign_in import Person
 from consent.cli.check.findings import Checkup, Finding
 from consent.cli.check.output import show_checkup
 from consent.cli.compare.output import show_comparison
@@ -24,11 +25,12 @@ from consent.cli.exceptions.output import STDOUT, output_review
 from consent.cli.init.candidates import study_candidates
 from consent.cli.init.template import study_text
 from consent.cli.login.prompts import Prompts
+from consent.counting.summary import RiderCount
 from consent.counting.worklist import Entry, Worklist
 from consent.redcap.dictionary import Project, ProjectField
 from consent.runs.pipeline import RunResult
 from tests.support.builders import a_row, a_study
-from tests.support.page_builders import a_late_overview, a_page_run
+from tests.support.page_builders import a_late_overview, a_page_report, a_page_run, html_of, page_counts
 from tests.unit.app.test_page import Reader
 from tests.unit.cli.test_comparison import a_comparison
 from tests.unit.cli.test_console import a_run, result_of
@@ -86,7 +88,9 @@ def printed(show: Callable[[Console], None]) -> str:
 
 def a_review(text: str) -> Review:
     entry = Entry(record=text, event=text, instrument=text, instance=text, code="no_date", field=text)
-    return Review(replace(a_study(), title=text), date(2026, 11, 16), 60, Worklist((entry,)))
+    return Review(
+        replace(a_study(), title=text), date(2026, 11, 16), 60, Worklist((entry,)), "https://redcap.example.org/?id="
+    )
 
 
 def lists_of(result: RunResult, text: str) -> list[str]:
@@ -132,6 +136,8 @@ def test_a_page_has_the_same_tags_and_attributes_with_any_text(text: str) -> Non
     pages = []
     for each in (text, "x"):
         usual = a_late_overview(runs=(a_page_run("failed", reason=each, what=each, fix=each),))
-        study, report = replace(usual.study, title=each, contact=each), replace(usual.before, remarks=(each,))
-        pages.append(Reader(study_page(replace(usual, study=study, report=report))))
+        numbers = page_counts(1, 2, riders=(RiderCount("a", each, 1, 2, 3, 4),))
+        study = replace(usual.study, title=each, contact=each)
+        report = a_page_report(week_counts=numbers, remarks=(each,))
+        pages.append(Reader(html_of(replace(usual, study=study, report=report), Visit(Person("1", each)))))
     assert (pages[0].tags, pages[0].attributes) == (pages[1].tags, pages[1].attributes)

@@ -88,7 +88,7 @@ def test_another_folder_of_study_files_can_be_chosen(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_study_files_must_exist(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="CONSENT_STUDIES is not a folder"):
+    with pytest.raises(SettingsError, match="nowhere of CONSENT_STUDIES does not exist"):
         studies_directory(Settings({"CONSENT_STUDIES": str(tmp_path / "nowhere")}))
 
 

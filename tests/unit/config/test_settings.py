@@ -18,7 +18,7 @@ VALUE = "3F9A0B77C1D24E5F8A6B0C1D2E3F4A5B"
 UNRESOLVED = "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/k/)"
 READ_BUT_OPTIONAL = {
     *("DROPBOX_SANDBOX_URL", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"),
-    *("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"),
+    *("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "UV_RUN_RECURSION_DEPTH", "CONSENT_SIGN_IN", "WEBSITE_AUTH_ENABLED"),
 }
 
 
@@ -142,10 +142,31 @@ def test_every_value_that_is_not_text_is_named(tmp_path: Path) -> None:
 
 def test_python_dotenv_is_needed_for_a_dotenv_file_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "dotenv", None)
+    write_local_settings(tmp_path, {"Values": {}})
     assert read_settings({"DROPBOX_KEY": "k"}, tmp_path).get("DROPBOX_KEY") == "k"
 
     (tmp_path / ".env").write_text("DROPBOX_KEY=k\n", encoding="utf-8")
     assert "python-dotenv" in error_in(tmp_path).problems[0].what
+
+
+@pytest.mark.parametrize(("name", "text"), [("absent", "does not exist"), ("file", "is a file"), ("", "has neither")])
+def test_a_settings_folder_without_settings_is_an_error(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert text in error_in(tmp_path / name).problems[0].what
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"REDCAP_ACCES_TOKEN": "x"}, "REDCAP_ACCES_TOKEN"),
+        ({"redcap_access_token": "x"}, "redcap_access_token"),
+        ({"REDCAP_API_TOKEN": "x"}, "REDCAP_API_TOKEN"),
+        ({"REDCAP_ACCESS_TOKEN": "x", "REDCAP_ACCES_TOKEN": "x"}, None),
+        ({"REDCAP_API_URL": "x", "GITHUB_ACCESS_TOKEN": "x"}, None),
+    ],
+)
+def test_a_setting_with_nearly_the_right_name_is_found(given: dict[str, str], expected: str | None) -> None:
+    assert Settings(given).misspelt("REDCAP_ACCESS_TOKEN") == expected
 
 
 # Values

@@ -372,7 +372,7 @@ def test_a_study_may_have_people_who_are_named_like_working_copies() -> None:
 def test_records_left_out_are_nothing_else() -> None:
     row = a_row("TEST", moved="", rider_a="7", consent_obtained="9")
     left_out = the_one(row, counting=a_counting(a_study(more=LEAVE_OUT)))
-    assert left_out == PlainParticipant("left_out", "test record", riders=("",))
+    assert left_out == PlainParticipant("left_out", "test record", riders=("",), optional={"contradicts": False})
 
 
 def test_the_record_id_can_be_the_field_of_leave_out() -> None:

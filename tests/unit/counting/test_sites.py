@@ -91,7 +91,9 @@ def test_sites_are_sorted_as_in_the_study_file_then_by_code_then_none() -> None:
 
 def test_a_site_has_the_label_and_target_of_the_study_file() -> None:
     found = sites_of(at("n"), counting=a_counting_by(BY_FIELD + LISTED))[0]
-    assert found == SiteCount("n", "North", 30, None, participants=1, consented=1, taking_part=1, recent=1)
+    assert found == SiteCount(
+        "n", "North", 30, None, participants=1, consented=1, taking_part=1, recent=1, weeks=(1, 0, 0)
+    )
 
 
 def test_a_site_counts_participants_consented_and_taking_part() -> None:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from consent.counting.consents import Counting
 from consent.counting.participants import EXCLUDED
-from consent.counting.tally import Tally, ensure_dates_meet_decisions
-from consent.errors import ConfigurationError
+from consent.counting.tally import Tally, ensure_dates_meet_decisions, ensure_one_consent_a_form
+from consent.errors import ConfigurationError, Problem
 from consent.redcap.arrivals import RECORD
 from tests.support.builders import a_row, tally_of
 from tests.support.odd_registries import odd_countings, odd_rows
@@ -37,6 +37,7 @@ def plain_tally(participants: list[PlainParticipant], counting: Counting) -> Tal
     return Tally(
         classes=Counter((who.kind, who.reason) for who in participants),
         weeks=Counter(weeks),
+        contradictions=sum(who.optional["contradicts"] for who in participants),
         forms=Counter(
             int(key[5:]) for who in participants for key, has in who.optional.items() if "form:" in key and has
         ),
@@ -49,11 +50,11 @@ def plain_tally(participants: list[PlainParticipant], counting: Counting) -> Tal
         riders=Counter(pair for who in consented for pair in zip(keys, who.riders, strict=True)),
         quality=Counter(code for who in participants for code in who.quality),
         taking_part=sum(who.taking_part for who in participants),
-        **plain_optional(participants),
+        **plain_optional(participants, counting),
     )
 
 
-def plain_optional(participants: list[PlainParticipant]) -> dict[str, Any]:
+def plain_optional(participants: list[PlainParticipant], counting: Counting) -> dict[str, Any]:
     """Count the columns that only some studies have."""
     counts: dict[str, Any] = {}
     optional = [who.optional for who in participants]
@@ -65,6 +66,9 @@ def plain_optional(participants: list[PlainParticipant]) -> dict[str, Any]:
             "taking_part": [who for who in inside if who.taking_part],
             "recent": [who for who in inside if who.optional["recent"]],
         }
+        counts["site_weeks"] = Counter(
+            (who.optional["site"], (who.consented_on - counting.period.start).days // 7) for who in counted["consented"]
+        )
         counts["sites"] = Counter((who.optional["site"], what) for what, some in counted.items() for who in some)
     if "version" in optional[0]:
         counts["versions"] = Counter(who.optional["version"] for who in participants if who.taking_part)
@@ -126,3 +130,18 @@ def test_agreements_and_dates_on_different_rows_are_no_report(n: int, refused: b
     with pytest.raises(ConfigurationError) if refused else nullcontext():
         ensure_dates_meet_decisions(tally_of(*rows))
     ensure_dates_meet_decisions(tally_of(*rows, a_row("consented")))
+
+
+@pytest.mark.parametrize(
+    ("contradicting", "mixed", "refused"),
+    [(2, True, True), (1, True, False), (2, False, False)],
+    ids=["several people", "one person", "a form with one consent"],
+)
+def test_a_form_that_is_seen_to_hold_several_consents_is_no_report(
+    contradicting: int, mixed: bool, refused: bool
+) -> None:
+    again = {"redcap_repeat_instrument": "consent", "redcap_repeat_instance": "2", "consent_obtained": "2"}
+    rows = [row for n in range(contradicting) for row in (a_row(f"{n}"), a_row(f"{n}", **again))]
+    warnings = [Problem("The form repeats and has another choice.", "Add where.")] if mixed else []
+    with pytest.raises(ConfigurationError) if refused else nullcontext():
+        ensure_one_consent_a_form(tally_of(*rows, a_row("other")), warnings)

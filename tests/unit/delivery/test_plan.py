@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -16,12 +16,13 @@ from consent.delivery.plan import (
     Destination,
     Folder,
     StoredFile,
+    changed_error,
     content_hash,
     deliver,
     plan_delivery,
 )
 from consent.delivery.report_set import ReportSet
-from consent.errors import DeliveryRefusedError, DeliveryUnavailableError, LeaseLostError
+from consent.errors import DeliveryRefusedError, DeliveryUnavailableError, DeliveryUnverifiedError, LeaseLostError
 from consent.files import ReportFile
 from tests.support.builders import CSV, JSON, PDF, REPORT, TITLE, a_destination
 
@@ -60,10 +61,12 @@ class MemoryFolder:
         if self.in_use:
             raise DeliveryRefusedError("A file is in use.")
 
-    def put(self, path: str, content: bytes, *, replace: bool) -> StoredFile:
+    def put(self, path: str, content: bytes, *, replaces: StoredFile | None) -> StoredFile:
         if self.puts_left == 0:
             raise DeliveryUnavailableError("No connection.")
-        assert replace or path not in self.files
+        existing = self.stat(path)
+        if existing and existing != replaces:
+            raise changed_error(path)
         self.puts_left -= 1
         self.revisions += 1
         self.files[path] = (content, f"{self.revisions:09x}")
@@ -71,6 +74,11 @@ class MemoryFolder:
         stored = StoredFile(path, content_hash(content), len(content), self.files[path][1])
         self.after_put(path)
         return stored
+
+    def confirm(self, files: Sequence[StoredFile]) -> None:
+        for file in files:
+            if self.stat(file.path) != file:
+                raise changed_error(file.path)
 
     def discard_staged(self) -> None:
         self.journal.append("discard")
@@ -365,6 +373,35 @@ def test_a_report_overtaken_by_a_newer_one_leaves_the_stable_names_alone() -> No
     result = deliver(plan, folder)
     assert (result.state, [stored.path for stored in result.files]) == ("archived", [s.path for s in plan.archive])
     assert {path: folder.files[path] for path in STABLE} == newer
+
+
+@pytest.mark.parametrize("path", STABLE)
+def test_a_file_changed_after_the_plan_is_not_replaced(path: str) -> None:
+    folder = a_delivered_folder(files=tuple(replace(file, content=b"old") for file in REPORT))
+    plan = planned(folder, A_WEEK_LATER, NEXT_REPORT)
+    folder.files[path] = (b"another run's", "fffffffff")
+    with pytest.raises(DeliveryUnverifiedError, match=re.escape(path)):
+        deliver(plan, folder)
+    assert folder.contents[path] == b"another run's"
+
+
+@pytest.mark.parametrize("files", [REPORT, NEXT_REPORT], ids=["unchanged", "delivered"])
+@pytest.mark.parametrize("path", STABLE)
+def test_no_success_is_claimed_if_a_stable_file_is_not_the_one_written(
+    path: str, files: tuple[ReportFile, ...]
+) -> None:
+    folder = a_delivered_folder()
+    plan = planned(folder, files=files)
+
+    def change(written: str = STABLE[-1]) -> None:
+        if written == STABLE[-1]:
+            folder.files[path] = (b"another run's", "fffffffff")
+
+    folder.after_put = change
+    if plan.state == "unchanged":
+        change()
+    with pytest.raises(DeliveryUnverifiedError, match=re.escape(path)):
+        deliver(plan, folder)
 
 
 def test_a_newer_report_is_looked_for_after_the_archive_is_written() -> None:

@@ -123,6 +123,14 @@ def test_the_app_has_the_role(name: str, role: str, role_id: str) -> None:
     assert (variable(name, "roles")[role], ("principalId", role) in roles_given(name)) == (role_id, True)
 
 
+def test_sign_in_uses_the_identity_of_the_app_as_its_secret_and_leaves_every_route_open() -> None:
+    found = resource("app", "signIn")["properties"]
+    secret = found["identityProviders"]["azureActiveDirectory"]["registration"]["clientSecretSettingName"]
+
+    assert str(app_settings()[secret]) == str(app_settings()["CONSENT_SIGN_IN"]).replace("entra", "identityClientId")
+    assert found["globalValidation"]["unauthenticatedClientAction"] == "AllowAnonymous"
+
+
 def test_only_the_secrets_officer_may_store_secrets() -> None:
     assert {who for who, role in roles_given("vault") if role == "secretsOfficer"} == {"secretsOfficerId"}
 

@@ -22,6 +22,7 @@ NOT_SET_IN_AZURE = {
     STORAGE_SETTING: "a connection string holds a key",
     f"{STORAGE_SETTING}__accountName": "the address of each service is set instead",
     "DROPBOX_SANDBOX_URL": "rejected in Azure",
+    "DROPBOX_FOLDER_URL": "parameter moreSettings",
     "DROPBOX_API_HOST": "rejected everywhere",
     "DROPBOX_API_CONTENT_HOST": "rejected everywhere",
     "DROPBOX_API_NOTIFY_HOST": "rejected everywhere",
@@ -34,8 +35,9 @@ NOT_SET_IN_AZURE = {
     "NO_PROXY": "parameter moreSettings",
     "REQUESTS_CA_BUNDLE": "parameter moreSettings",
     "CURL_CA_BUNDLE": "parameter moreSettings",
+    "CONSENT_FUNCTION_KEY": "for the command line only",
 }
-SET_BY_THE_PLATFORM = re.compile("WEBSITE_|LEGION_|CONTAINER_|FUNCTIONS_")
+SET_BY_THE_PLATFORM = re.compile("WEBSITE_|LEGION_|CONTAINER_|FUNCTIONS_|UV_")
 
 _SETTING = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|AzureWebJobs\w+")
 

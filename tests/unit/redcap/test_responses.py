@@ -1,9 +1,10 @@
 """Tests of reading REDCap's responses: only a whole list gives rows, anything else the right error."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +19,7 @@ from consent.errors import (
     SourceUnavailableError,
 )
 from consent.redcap.error_mapping import OverloadedError, TooLargeError, TransientError, error_from_response
-from consent.redcap.responses import read_nested_rows, read_object, read_rows, read_version
+from consent.redcap.responses import read_nested_rows, read_object, read_rows, read_small_rows, read_version
 from sandbox.redcap.faults import DATABASE_PASSWORD
 from sandbox.redcap.formats import MEMORY_TEXT
 from tests.support.builders import all_texts_of
@@ -69,14 +70,95 @@ def test_rows_do_not_depend_on_the_pieces_of_the_body(
     assert rows_of(*in_pieces(dumped(rows, escaped, spread), places)) == rows
 
 
-@settings(deadline=None)
-@given(FLAT_ROWS, st.booleans(), st.booleans(), PLACES, st.integers(min_value=0))
-def test_a_truncated_body_is_a_transient_failure(
-    rows: list[dict[str, str]], escaped: bool, spread: bool, places: list[int], end: int
-) -> None:
-    body = dumped(rows, escaped, spread)
-    with pytest.raises(TransientError, match=r"truncated|empty response"):
-        rows_of(*in_pieces(body[: end % len(body)], places))
+BODIES = {
+    read_rows: r'[ {"a":"\"\\\/\u00e9\ud83d\ude00é","b":-12,"c":null} ,' "\n" r'{"a":"x","b":3,"c":"\n"}]',
+    read_nested_rows: r'[{"a":{"b":[true,false,-1.5e+3]},"c":[]},{"a":{}}]',
+    read_object: r'{"project_id":14,"project_title":"A \"study\" {of} \ud83d\ude00 é","is_longitudinal":0}',
+}
+"""A body for each function that reads one."""
+
+
+def pieces_of(body: bytes, size: int) -> list[bytes]:
+    return [body[start : start + size] for start in range(0, len(body), size)]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize("read", BODIES, ids=lambda read: read.__name__)
+def test_a_body_cut_at_any_byte_is_truncated(read: Callable[..., Any], size: int) -> None:
+    body = BODIES[read].encode()
+    assert list(read(pieces_of(body, size), JSON))
+    for end in range(len(body)):
+        with pytest.raises(TransientError, match=r"truncated|empty response"):
+            list(read(pieces_of(body[:end], size), JSON))
+
+
+ROWS = b'[{"record_id":"1","site":"B"},{"record_id":"2","site":"B"}]'
+IN_TEXT = [place for place in range(len(ROWS)) if ROWS[:place].count(b'"') % 2]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize("damage", [b"\x0b", b"\n", b'"q', b"\\x", b"\\u12g4"])
+def test_a_damaged_character_is_named_wherever_it_stands(damage: bytes, size: int) -> None:
+    for place in IN_TEXT:
+        with pytest.raises(SourceDataError, match="damaged character"):
+            rows_of(*pieces_of(ROWS[:place] + damage + ROWS[place:], size))
+    with pytest.raises(SourceDataError, match="damaged character"):
+        read_object([b'{"project_id":14,"project_title":"A', damage, b'"}'], JSON)
+
+
+LONE = [r"\ud83d", r"x\udE00", r"\uDE00\ud83d", r"\ud83d\\ude00"]
+
+
+@pytest.mark.parametrize("lone", LONE)
+@pytest.mark.parametrize("body", ['[{"a":"%s"}]', '[{"a":"1"},{"%s":""}]'])
+def test_half_of_a_surrogate_pair_in_a_record_is_a_damaged_character(body: str, lone: str) -> None:
+    with pytest.raises(SourceDataError, match="damaged character"):
+        rows_of((body % lone).encode())
+
+
+@pytest.mark.parametrize("lone", LONE)
+def test_half_of_a_surrogate_pair_in_a_label_is_replaced(lone: str) -> None:
+    body = f'{{"label":"A{lone}"}}'.encode()
+    for found in [read_object([body], JSON), *read_small_rows([b"[", body, b"]"], JSON)]:
+        assert found["label"].encode().startswith(b"A")
+        assert "\ufffd" in found["label"]
+
+
+PHP = {
+    "Allowed memory size of 134217728 bytes exhausted (tried to allocate 20480 bytes)": TooLargeError,
+    "Out of memory (allocated 2097152) (tried to allocate 20480 bytes)": TooLargeError,
+    "Maximum execution time of 30 seconds exceeded": OverloadedError,
+    "Uncaught Error: Call to undefined function x()": SourceDataError,
+}
+"""The words of PHP's fatal errors, and the errors they lead to."""
+PHP_FORMATS = [
+    "<br />\n<b>%s</b>:  %s in <b>/x.php</b> on line <b>1</b><br />\n",
+    "\n%s: %s in /x.php on line 1\n",
+    "PHP %s:  %s in /x.php on line 1\n",
+]
+
+
+@pytest.mark.parametrize("form", PHP_FORMATS)
+@pytest.mark.parametrize("words", PHP)
+def test_a_fatal_error_of_php_is_recognised_wherever_the_body_ends(words: str, form: str) -> None:
+    text = (form % ("Fatal error", words)).encode()
+    for place in range(len(ROWS) + 1):
+        with pytest.raises(PHP[words]):
+            rows_of(*pieces_of(ROWS[:place] + text, 7))
+    with pytest.raises(PHP[words]):
+        read_object([b'{"project_id":1', text], JSON)
+    assert isinstance(error_from_response(500, HTML, text.decode()), SourceUnavailableError)
+
+
+@pytest.mark.parametrize("form", PHP_FORMATS)
+@pytest.mark.parametrize("label", ["Warning", "Notice", "Deprecated"])
+def test_text_of_php_beside_the_data_is_named(label: str, form: str) -> None:
+    text = (form % (label, CANARY)).encode()
+    for place in range(len(ROWS) + 1):
+        with pytest.raises(SourceDataError, match="message of PHP") as caught:
+            rows_of(*pieces_of(ROWS[:place] + text + ROWS[place:], 7))
+    assert "REDCap administrator" in caught.value.fix
+    assert CANARY not in all_texts_of(caught.value)
 
 
 @settings(deadline=None)
@@ -94,7 +176,9 @@ def test_any_body_gives_rows_or_an_error(body: bytes, places: list[int]) -> None
         ('"001"', "001"),
         ("3", "3"),
         ("null", ""),
-        (r'"\u00e9"', "é"),
+        (r'"\u00e9\uD83D\ude00"', "é😀"),
+        (r'"\\ud83d"', r"\ud83d"),
+        ("7" * 5_000, "7" * 5_000),
         ('"1e5"', "1e5"),
     ],
 )
@@ -170,6 +254,33 @@ def test_a_row_without_end_does_not_fill_the_memory() -> None:
         rows_of(b'[{"a":"', *[b"x" * 1_000_000] * 9)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" + b" " * 1_000_000 + b"x",
+        b'[{"a":"1"}' + b"," * 4_000_000 + b"x",
+        b'[{"a":' + b"[" * 1_000_000,
+        b'[{"a":' * 150_000,
+        b"x" + b"\n" * 1_000_000,
+        b"<hash>" + b"<hash><error" * 80_000,
+        b"x<hash><error>" * 70_000,
+    ],
+)
+def test_a_hostile_body_is_refused_in_linear_time(body: bytes) -> None:
+    """With quadratic time this test would take very long."""
+    with pytest.raises(ConsentReportError, match="REDCap"):
+        rows_of(*pieces_of(body, 8))
+
+
+@pytest.mark.parametrize("read", [read_small_rows, read_nested_rows, read_object])
+@pytest.mark.parametrize(("start", "end"), [(b'{"a":', b"}"), (b"[", b"]")])
+def test_deep_nesting_is_an_error_of_the_data(read: Callable[..., Any], start: bytes, end: bytes) -> None:
+    body = b'{"a":' + start * 100_000 + b"1" + end * 100_000 + b"}"
+    with pytest.raises(SourceDataError, match="damaged"):
+        read([body if read is read_object else b"[" + body + b"]"], JSON)
+    assert isinstance(error_from_response(400, JSON, body.decode()), SourceRefusedError)
+
+
 def test_the_error_about_invalid_text_holds_none_of_it() -> None:
     with pytest.raises(SourceDataError, match="invalid UTF-8") as caught:
         rows_of(f'[{{"a":"{CANARY}'.encode() + b'\xff"}]')
@@ -202,11 +313,10 @@ def test_the_error_about_invalid_text_holds_none_of_it() -> None:
         (406, "", SourceRefusedError, "refused the request"),
         (408, "", OverloadedError, "took too long"),
         (413, LOGIN, TooLargeError, "too little memory"),
+        (429, LOGIN, TransientError, "too many requests"),
         (500, "", OverloadedError, "empty response"),
         (500, OTHER, TransientError, "not working at the moment"),
         (500, json.dumps({"error": MEMORY_TEXT}), TooLargeError, "too little memory"),
-        (502, LOGIN, TransientError, "not working at the moment"),
-        (503, LOGIN, TransientError, "not working at the moment"),
         (504, LOGIN, OverloadedError, "took too long"),
     ],
 )
@@ -239,6 +349,28 @@ def test_a_refusal_by_status_is_never_transient(status: int, text: str) -> None:
     assert not isinstance(error_from_response(status, HTML, text), SourceUnavailableError)
 
 
+@pytest.mark.parametrize("text", ["", LOGIN, OTHER])
+@pytest.mark.parametrize("status", [408, 425, 429, *sorted({*range(500, 600)} - {501}), 999])
+def test_a_failure_that_may_pass_is_transient(status: int, text: str) -> None:
+    assert isinstance(error_from_response(status, HTML, text), TransientError)
+
+
+@pytest.mark.parametrize(
+    ("status", "rights"),
+    [
+        (400, ["API Export", "Data Access Groups"]),
+        (403, ["User Rights"]),
+        (200, ["Project Design/Setup", "Logging"]),
+    ],
+)
+def test_the_rights_that_redcap_names_are_repeated_and_nothing_else(status: int, rights: list[str]) -> None:
+    named = " and ".join(f"'{right}' privileges" for right in rights)
+    message = {"error": f"Insufficient user privileges: You must have {named} in the project of '{CANARY}'."}
+    error = error_from_response(status, JSON, json.dumps(message).replace("/", r"\/"))
+    assert isinstance(error, SourceRefusedError)
+    assert error.fix == f"Ask for the right {' and '.join(map(repr, rights))} in the project."
+
+
 def test_only_the_names_of_unknown_fields_are_repeated() -> None:
     text = json.dumps({"error": f"{UNKNOWN_FIELD}, 'other_field' for {CANARY.lower()} of jane doe"})
     error = error_from_response(400, JSON, text)
@@ -256,12 +388,6 @@ PROJECT_BODY = json.dumps(PROJECT).encode()
 
 def test_the_projects_description_is_read_as_text() -> None:
     assert read_object([PROJECT_BODY], JSON) == {**PROJECT, "project_id": "14", "is_longitudinal": "0"}
-
-
-def test_a_truncated_description_is_a_transient_failure() -> None:
-    for end in range(len(PROJECT_BODY)):
-        with pytest.raises(TransientError, match=r"truncated|empty response"):
-            read_object([PROJECT_BODY[:end]], JSON)
 
 
 def test_a_projects_description_may_begin_with_a_byte_order_mark() -> None:
@@ -304,19 +430,8 @@ def test_anything_else_is_not_a_version(text: str, kind: type[ConsentReportError
         read_version([text.encode()], HTML)
 
 
-def test_a_server_that_runs_out_of_memory_after_the_first_rows_is_recognised() -> None:
-    body = b'[{"record_id":"1"}' + MEMORY_TEXT.encode()
-    with pytest.raises(TooLargeError, match="too little memory"):
-        list(read_rows([body], JSON))
-
-
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_users_are_read_from_pieces_of_any_size(size: int) -> None:
     body = json.dumps([{"forms": {"consent": 1}, "note": "é"}], ensure_ascii=False).encode()
     pieces = [body[n : n + size] for n in range(0, len(body), size)]
     assert read_nested_rows(pieces, JSON) == [{"forms": {"consent": "1"}, "note": "é"}]
-
-
-def test_a_truncated_list_of_users_is_a_transient_failure() -> None:
-    with pytest.raises(TransientError, match="truncated"):
-        read_nested_rows([b'[{"forms": {"cons'], JSON)

@@ -188,8 +188,18 @@ def test_each_optional_part_of_the_document_has_its_values() -> None:
     assert found["accrual"] == {"approved": 2, "approval_date": "2023-09-18", "agreed": 2, "warning": warning}
 
 
+@pytest.mark.parametrize(("people", "missing"), [(20, "no_projection_because"), (19, "projection")])
+def test_the_document_projects_from_the_complete_weeks_or_says_why_not(people: int, missing: str) -> None:
+    counting = a_counting(a_study(more="[accrual]\ntarget = 30\n"), a_period("2023-11-06", exported_on="2023-11-06"))
+    rows = [a_row(str(n), consent_date="2023-11-05" if n < people else "2023-11-06") for n in range(people + 5)]
+
+    accrual = document(summary_of(*rows, counting=counting))["accrual"]
+
+    assert {"projection", "no_projection_because"} - set(accrual) == {missing}
+
+
 def test_a_site_of_the_document_has_its_numbers() -> None:
-    numbers = {"participants": 1, "consented": 1, "taking_part": 1, "recent": 1}
+    numbers = {"participants": 1, "consented": 1, "taking_part": 1, "recent": 1, "weeks": [1, 0, 0]}
 
     assert with_every_part()["sites"] == [
         {"code": "n", "label": "North", "opened": "2023-09-11", **numbers},

@@ -196,6 +196,10 @@ VERSION = '[version]\nfield = "form_version"\naccepted = ["2"]\n'
         (LEFT_ON, "unless a consent was agreed on a later day."),
         (VERSION, "Accepted: 2."),
         ("[accrual]\ntarget = 30\n", "The target is 30 consented."),
+        (
+            "[accrual]\ntarget = 30\n",
+            "needs 8 complete weeks and 20 consents, and looks ten years ahead. Method: over-",
+        ),
         ("[accrual]\ntarget = 30\ntarget_date = 2030-01-01\n", "With less than one week left there is none."),
         ("[accrual]\napproved = 30\n", "The ethics board approved 30."),
         ("[accrual]\napproved = 30\n", "or without a usable date (missing, unreadable or after the day of the export)"),

@@ -44,7 +44,7 @@ ROWS = 19
     ("output", "facts"),
     [
         ("CSV", {"total": 1 + RIDERS, "week": WEEKS * (1 + RIDERS)}),
-        ("page", {"total": 1 + RIDERS, "week": 12, "row": 1}),
+        ("page", {"total": 1 + RIDERS, "week": 12, "row": 1, "site": SITES * 4 + 3, "review": 6}),
         (
             "PDF",
             {

@@ -1,7 +1,7 @@
 """Tests of the plausibility check: which reports a person must accept first, and what the error says."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -52,7 +52,7 @@ def check(
     summary: ConsentSummary, last: RunRecord | None, *, has_groups: bool = True, accept_drop: bool = False
 ) -> tuple[str, ...]:
     """The remarks on a report, by default with groups and not accepted by a person."""
-    return check_drop(summary, has_groups, last, accept_drop=accept_drop)
+    return check_drop(summary, has_groups, [last] if last else [], accept_drop=accept_drop)
 
 
 def refusal_of(summary: ConsentSummary, last: RunRecord | None, *, has_groups: bool = True) -> ImplausibleDropError:
@@ -135,6 +135,52 @@ def test_a_report_that_a_person_accepts_is_never_refused(before: int, after: int
     assert bool(remarks) == (after < before)
 
 
+# Many small drops
+
+
+def weekly(*numbers: int) -> list[RunRecord]:
+    """The delivered reports of so many weeks, newest first."""
+    days = [date(2022, 12, 26) + timedelta(weeks=n) for n in range(len(numbers))]
+    return [
+        a_last(participants=number, consented=0, cutoff=day, monday=day)
+        for number, day in reversed(list(zip(numbers, days, strict=True)))
+    ]
+
+
+def test_small_drops_add_up_to_a_large_one_that_names_the_higher_report() -> None:
+    with pytest.raises(ImplausibleDropError) as caught:
+        check_drop(a_summary(979, 0), True, weekly(990, 1000, 990, 985), accept_drop=False)
+
+    assert caught.value.what == (
+        "Participants dropped by 21 since the highest of the last 26 reports: from 1,000 as of 2023-01-02 "
+        "to 979 as of 2023-10-02."
+    )
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(960, 1000), min_size=1, max_size=40), st.integers(900, 1000), st.integers(0, 39))
+def test_a_report_is_refused_if_it_is_far_below_any_of_the_last_26_since_a_person_accepted_one(
+    numbers: list[int], now: int, accepted: int
+) -> None:
+    reports = weekly(*numbers)
+    if accepted < len(reports):
+        reports[accepted] = replace(reports[accepted], accept_drop=True)
+    highest = max(run.counts.participants for run in reports[: min(26, accepted + 1)] if run.counts)
+
+    if highest - now > max(5, highest // 50):
+        with pytest.raises(ImplausibleDropError):
+            check_drop(a_summary(now, 0), True, reports, accept_drop=False)
+    else:
+        assert len(check_drop(a_summary(now, 0), True, reports, accept_drop=False)) == (now < numbers[-1])
+
+
+def test_reports_of_one_monday_count_as_one() -> None:
+    often = [replace(run, monday=date(2023, 9, 25)) for run in weekly(*[1000, *[985] * 30])]
+
+    with pytest.raises(ImplausibleDropError):
+        check_drop(a_summary(975, 0), True, often, accept_drop=False)
+
+
 # A report as of an earlier day
 
 
@@ -187,7 +233,7 @@ def test_the_first_report_names_the_total_to_compare_with_redcap() -> None:
 
     (remark,) = check(summary, None)
 
-    assert remark.startswith("This is the study's first report")
+    assert remark.startswith("Not compared: the run history has no earlier report")
     assert "1,034 records: compare this with the number that REDCap shows" in remark
 
 

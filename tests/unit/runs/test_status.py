@@ -15,7 +15,7 @@ from consent.runs.status import REASONS, ShownRun, outcome, run_document, shown_
 from tests.support.run_builders import NOW, a_report, a_run
 
 WEEKS = WeekCounts(date(2023, 9, 11), 1, (417, 3), {"rider a": (416, 2)}, {})
-NOT_SHOWN = {"queued_at", "has_groups", "week_counts", "version"}
+NOT_SHOWN = {"queued_at", "tries", "has_groups", "week_counts", "version"}
 VERSIONS = {"redcap_version", "study_sha256", "app_version"}
 
 

@@ -228,7 +228,7 @@ def test_a_success_clears_the_error_of_an_earlier_attempt(ledger: RunLedger) -> 
 
     record = kept(ledger)
 
-    assert (record.attempt, record.reason, record.what, record.fix) == (2, "", "", "")
+    assert (record.attempt, record.tries, record.reason, record.what, record.fix) == (2, 2, "", "", "")
 
 
 @pytest.mark.parametrize(("error", "reason"), [(REFUSED, "source-refused"), (DROPPED, "shrunk")])

@@ -36,8 +36,9 @@ FOREIGN = (
     *({"sec-fetch-site": site} for site in ("cross-site", "same-site")),
 )
 TYPES = ("", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain; application/json")
+OWN_FORM = {"content-type": "application/x-www-form-urlencoded", "origin": "http://localhost:7071"}
 CASES = [
-    *(("POST", headers, {200, 202}) for headers in OWN),
+    *(("POST", headers, {200, 202}) for headers in (*OWN, OWN_FORM)),
     *((method, headers, {403}) for method in ("GET", "POST") for headers in FOREIGN),
     *(("POST", {"content-type": kind}, {415}) for kind in TYPES),
 ]
@@ -45,7 +46,7 @@ CASES = [
 
 @pytest.mark.parametrize("path", ["/api/runs", "/admin/functions/tick"])
 @pytest.mark.parametrize(("method", "headers", "statuses"), CASES)
-def test_only_json_and_only_pages_of_this_host_start_a_function(
+def test_only_json_and_forms_and_only_pages_of_this_host_start_a_function(
     path: str, method: str, headers: dict[str, str], statuses: set[int]
 ) -> None:
     plan = plan_app({"start": [HTTP], "tick": [TIMER]}, HostRules("api", timedelta(minutes=1), QueueRules()), {})

@@ -6,7 +6,7 @@ import pytest
 
 from consent.config.settings import Settings
 from consent.errors import ConfigurationError, StudyNotChosenError, UnknownStudyError
-from consent.studies.catalog import Studies, choose_study, ensure_known_study, load_studies, load_study_file
+from consent.studies.catalog import Studies, choose_study, ensure_known_study, load_studies
 from tests.support.builders import CONSENT, STUDY
 
 
@@ -23,17 +23,6 @@ def test_a_folder_without_a_study_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(tmp_path)
     assert str(tmp_path) in caught.value.what
-
-
-def test_a_file_with_problems_does_not_stop_the_others(tmp_path: Path) -> None:
-    write_study(tmp_path, "good")
-    (tmp_path / "bad.toml").write_text("title =", encoding="utf-8")
-
-    studies = load(tmp_path)
-
-    assert ([study.key for study in studies.usable], list(studies.failed)) == (["good"], ["bad"])
-    with pytest.raises(ConfigurationError, match="'bad'"):
-        choose_study(studies, "bad")
 
 
 def test_without_a_key_the_only_study_is_chosen(tmp_path: Path) -> None:
@@ -79,15 +68,3 @@ def test_another_title_or_folder_is_enough(tmp_path: Path, title: str, delivery:
     write_study(tmp_path, "one")
     write_study(tmp_path, "two", title, delivery)
     assert load(tmp_path).failed == {}
-
-
-@pytest.mark.parametrize("content", [None, "é".encode("latin-1")], ids=["absent", "not UTF-8"])
-def test_a_file_that_cannot_be_read_is_named_and_not_carried_along(tmp_path: Path, content: bytes | None) -> None:
-    path = tmp_path / "a.toml"
-    if content is not None:
-        path.write_bytes(content)
-
-    with pytest.raises(ConfigurationError) as caught:
-        load_study_file(path)
-    assert str(path) in caught.value.what
-    assert (caught.value.__context__, caught.value.__cause__) == (None, None)

@@ -257,6 +257,8 @@ def test_an_unknown_key_is_a_problem(more: str, key: str) -> None:
         ("[[leave_out]]\nid_pattern = 'T'", "leave_out[1].reason"),
         ("[[leave_out]]\nreason = 'test'\nid_pattern = '(T'", "leave_out[1].id_pattern"),
         ("[[leave_out]]\nreason = 'test'\nid_pattern = 'T{99999999999999999999}'", "leave_out[1].id_pattern"),
+        ("[[leave_out]]\nreason = 'test'\nid_pattern = 'T{,3}'", "leave_out[1].id_pattern"),
+        ("[[leave_out]]\nreason = 'test'\nid_pattern = '(?!T).*'", "leave_out[1].id_pattern"),
         ("[only]\nfield = 'cohort'\ncodes = []", "only.codes"),
         ("[delivery]\nfolder = 'Reports'", "delivery.folder"),
         ("[delivery]\nfolder = '/a//b'", "delivery.folder"),
