@@ -24,8 +24,9 @@ from consent.runs.due import all_reported, late
 from consent.runs.ledger.history import RunLedger
 from consent.runs.ledger.record import RunRecord, Trigger
 from consent.runs.ledger.store import open_ledger
+from consent.runs.notices import notify_end, notify_late
 from consent.runs.request import RunRequest
-from consent.runs.scheduler import QueuedRun, queue_due, request_run
+from consent.runs.scheduler import QueuedRun, queue_due, request_run, run_id_in
 from consent.runs.status import run_document, shown_runs
 from consent.runs.worker import execute_message, job, mark_failed
 from consent.studies.catalog import choose_study, ensure_known_study, load_studies
@@ -36,14 +37,20 @@ logger = logging.getLogger(__name__)
 
 
 def queue_reports(settings: Settings, trigger: Trigger, now: datetime) -> list[str]:
-    """Record the runs that are due and return their queue messages; skip a study whose file cannot be used."""
+    """Record the runs that are due and return their queue messages; skip a study whose file cannot be used.
+
+    Also sends the notices of late reports.
+    """
     studies = load_studies(settings)
     for key, error in studies.failed.items():
         logger.error("event=timer_failed study=%s %s", key, log_text(error))
     if not studies.usable:
         raise ConfigurationError("No study file can be used.", "See the log of this invocation for the problems.")
     with _open_ledger(settings) as ledger:
-        return queue_due(ledger, studies.usable, trigger=trigger, now=now, sandbox=_is_sandbox(settings))
+        try:
+            return queue_due(ledger, studies.usable, trigger=trigger, now=now, sandbox=_is_sandbox(settings))
+        finally:
+            notify_late(studies, settings, ledger, now)
 
 
 def run_daily_maintenance(settings: Settings, now: datetime) -> None:
@@ -157,9 +164,13 @@ def run_now(headers: Mapping[str, str], body: bytes, settings: Settings, now: da
 
 
 def handle_run_message(message: str, settings: Settings, holder: str) -> None:
-    """Execute the run that a queue message names, then send the heartbeat if every report is delivered."""
+    """Execute the run that a queue message names, then send its notice, and the heartbeat if nothing is missing."""
     with _open_ledger(settings) as ledger:
-        record = execute_message(message, ledger, job(settings, ledger), now=utc_now, holder=holder)
+        run_id = run_id_in(message)
+        try:
+            record = execute_message(message, ledger, job(settings, ledger), now=utc_now, holder=holder)
+        finally:
+            notify_end(run_id, settings, ledger)
     if record.is_report:
         _send_heartbeat_if_reported(settings, utc_now())
 
@@ -167,7 +178,8 @@ def handle_run_message(message: str, settings: Settings, holder: str) -> None:
 def handle_poison_message(message: str, settings: Settings) -> None:
     """Mark the run of a message as failed after the message's last delivery."""
     with _open_ledger(settings) as ledger:
-        mark_failed(message, ledger, now=utc_now)
+        if record := mark_failed(message, ledger, now=utc_now):
+            notify_end(record.run_id, settings, ledger)
 
 
 def _open_ledger(settings: Settings) -> "closing[RunLedger]":

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from consent.dates import WEEK
-from consent.runs.due import awaited_monday, is_late, shown_state
+from consent.runs.due import awaited_monday, late_monday, shown_state
 from consent.runs.ledger.history import RunLedger, newest_report
 from consent.runs.ledger.record import OPEN, RunRecord
 from consent.runs.status import ShownRun
@@ -85,7 +85,7 @@ def overview_of(ledger: RunLedger, study: StudyConfig, now: datetime, *, sandbox
         sandbox=sandbox,
         awaited=awaited,
         is_due=awaited <= latest_monday(study, now),
-        is_late=is_late(study, records, first_seen, now, sandbox=sandbox),
+        is_late=late_monday(study, records, first_seen, now, sandbox=sandbox) is not None,
         report=newest and ledger.read(newest.run_id),
         runs=tuple(ShownRun(record, shown_state(record, lease, now)) for record in records[:RUNS_SHOWN]),
         run_count=len(records),

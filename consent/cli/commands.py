@@ -115,7 +115,7 @@ def summarise(options: argparse.Namespace, screen: Screen) -> None:
 def check(options: argparse.Namespace, screen: Screen) -> int:
     """Print every finding about the set-up with its fix; the exit status is 1 if a run would fail."""
     with screen.watching():
-        checkup = check_setup(options.settings, options.study, CheckContext(stage=screen.stage))
+        checkup = check_setup(options.settings, options.study, CheckContext(stage=screen.stage, notify=options.notify))
     if options.json:
         print_json(checkup_document(checkup))
     else:

@@ -155,6 +155,7 @@ _COMMANDS: dict[str, tuple[Any, ...]] = {
         "Dropbox and clock. Writes one small file to Dropbox and deletes it.",
         *(_SETTINGS, _JSON),
         _Arg("--study", "KEY", "check only this study (default: all)"),
+        _Arg("--notify", None, "also send a test notice to every address in CONSENT_NOTIFY"),
     ),
     "login": (
         "Sign in to Dropbox and save the credentials. Opens a browser, tests the delivery with a small file, and saves "

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from azure.keyvault.secrets import KeyVaultSecret, SecretClient, SecretProperties
 
 DROPBOX_KEY, DROPBOX_SECRET, DROPBOX_TOKEN = "DROPBOX_KEY", "DROPBOX_SECRET", "DROPBOX_OAUTH2_REFRESH_TOKEN"
+NOTIFY = "CONSENT_NOTIFY"  # the one secret that may be several, with whitespace between them
 
 _LONGEST_WAIT_SECONDS = 15.0  # also if the vault's Retry-After is longer
 _RETRIES = {"retry_total": 3, "retry_backoff_factor": 0.5, "retry_backoff_max": 8}
@@ -175,9 +176,10 @@ def _find(settings: Settings, name: str, vault: KeyVault | None) -> Secret | Non
     value = settings.get(name)
     if value is None and vault is not None:
         value = vault.lookup(name)
-    secret = Secret(name, value or "")
+    words = (value or "").split() if name == NOTIFY else [value or ""]
+    secret = Secret(name, " ".join(words))
     if not secret.reveal():
         return None
-    if not (secret.reveal().isascii() and secret.reveal().isprintable() and " " not in secret.reveal()):
+    if not all(word.isascii() and word.isprintable() and " " not in word for word in map(str.strip, words)):
         raise SettingsError([Problem(f"{name} contains whitespace or non-ASCII characters.", "Copy it again.")])
     return secret

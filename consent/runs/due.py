@@ -28,12 +28,14 @@ Step = Literal["leave", "record", "reopen"]
 
 def late(ledger: RunLedger, studies: Studies, now: datetime, *, sandbox: bool) -> tuple[str, ...]:
     """Return the keys, sorted, of the studies whose report is late or whose study file cannot be used."""
-    missing = [
-        study.key
-        for study in studies.usable
-        if is_late(study, _recent(ledger, study, now), ledger.first_seen(study.key, now), now, sandbox=sandbox)
-    ]
+    missing = [study.key for study in studies.usable if late_report(ledger, study, now, sandbox=sandbox)]
     return tuple(sorted([*missing, *studies.failed]))
+
+
+def late_report(ledger: RunLedger, study: StudyConfig, now: datetime, *, sandbox: bool) -> date | None:
+    """Return the Monday of the study's late report; see ``late_monday``."""
+    records, first_seen = _recent(ledger, study, now), ledger.first_seen(study.key, now)
+    return late_monday(study, records, first_seen, now, sandbox=sandbox)
 
 
 def all_reported(ledger: RunLedger, studies: Studies, now: datetime, *, sandbox: bool) -> bool:
@@ -73,23 +75,22 @@ def is_reported(records: Iterable[RunRecord], monday: date, *, sandbox: bool) ->
     )
 
 
-def is_late(
+def late_monday(
     study: StudyConfig, records: Sequence[RunRecord], first_seen: datetime, now: datetime, *, sandbox: bool
-) -> bool:
-    """Whether a report is missing after its grace period.
+) -> date | None:
+    """Return the newest Monday whose report is missing after its grace period.
 
     While the newest Monday is within its grace period, the one before still counts, so that an alert stays. A study is
     on time until the first Monday that became due after it was first seen. records: of the last two weeks.
     """
     newest = latest_monday(study, now)
     if is_reported(records, newest, sandbox=sandbox):
-        return False
-    return any(
-        monday >= study.start_date
-        and _is_overdue(due_at(study, monday), first_seen, now)
-        and not is_reported(records, monday, sandbox=sandbox)
-        for monday in (newest, newest - WEEK)
-    )
+        return None
+    for monday in (newest, newest - WEEK):
+        is_overdue = monday >= study.start_date and _is_overdue(due_at(study, monday), first_seen, now)
+        if is_overdue and not is_reported(records, monday, sandbox=sandbox):
+            return monday
+    return None
 
 
 def next_step(

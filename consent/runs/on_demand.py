@@ -1,7 +1,7 @@
 """A run that a person starts on the command line and waits for.
 
-Its result is recorded, except for a dry run and a run to a local folder: these only compare with the run history.
-Nothing is queued: the person retries.
+Its result is recorded and its notice sent, except for a dry run and a run to a local folder: these only compare with
+the run history. Nothing is queued: the person retries.
 """
 
 import uuid
@@ -14,6 +14,7 @@ from consent.counting.period import choose_period
 from consent.dates import utc_now
 from consent.runs.ledger.record import asked_id
 from consent.runs.ledger.store import open_ledger
+from consent.runs.notices import notify_end
 from consent.runs.pipeline import RunResult, run_report
 from consent.runs.progress import Progress
 from consent.runs.request import RunRequest
@@ -44,4 +45,7 @@ def run_now(study: StudyConfig, settings: Settings, request: RunRequest, progres
         run_id = asked_id(study.key, now, nonce[:6])
         record = new_record(run_id, study, request, "command line", now, sandbox=sandbox)
         perform = job(settings, ledger, progress=progress)
-        return run_at_once(record, ledger, perform, now=utc_now, holder=f"command line {nonce}")
+        try:
+            return run_at_once(record, ledger, perform, now=utc_now, holder=f"command line {nonce}")
+        finally:
+            notify_end(record.run_id, settings, ledger)

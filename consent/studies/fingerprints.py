@@ -11,7 +11,9 @@ from consent.studies.model import StudyConfig
 COUNTING_VERSION = "1"
 """Increase it in every release that counts the same records differently."""
 
-_NO_RULES = frozenset({"key", "title", "contact", "redcap", "accrual", "delivery", "max_drop", "not_before", "sha256"})
+_NO_RULES = frozenset(
+    {"key", "title", "contact", "redcap", "accrual", "delivery", "max_drop", "not_before", "sha256", "notify"}
+)
 _LABELS = frozenset({"label", "extent_labels", "target", "opened"})
 _IN_THE_FILE = {"consents": "consent"}
 

@@ -4,6 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time
 
+NOTICES = ("delivered", "failed", "late")
+"""The events of which a study may want notices."""
+
 NOT_COMPLETED = "[not completed]"
 """REDCap's value of the timestamp of a survey that was started and not submitted."""
 
@@ -172,6 +175,7 @@ class StudyConfig:
     max_drop: float  # the largest drop since the last report that needs no acceptance, as a fraction of its numbers
     not_before: time  # on Monday, in the study's time zone: from then on a report is due
     sha256: str  # of the file's text; every report shows it
+    notify: tuple[str, ...] = ()  # the events to send notices of
 
 
 def named_fields(study: StudyConfig) -> Iterator[tuple[str, FieldRef]]:

@@ -58,6 +58,7 @@ def _study(table: TomlTable, key: str, sha256: str) -> model.StudyConfig:
         max_drop=table.table("guard", default={}).fraction("max_drop", default=0.02),
         not_before=table.table("schedule", default={}).time_of_day("not_before", default=time(7, 0)),
         sha256=sha256,
+        notify=_notify(table.table("notify")) if table.has("notify") else (),
     )
     table.ensure_distinct(riders=tuple(rider.key.casefold() for rider in study.riders))
     if wrong := sorted({*study.redcap.missing_codes} & {code for form in study.consents for code in form.agreed}):
@@ -213,6 +214,14 @@ def _accrual(table: TomlTable) -> model.AccrualGoals:
     if goals.target_date and not goals.target:
         table.add_problem("target_date", "there is no target", "Give target as well.")
     return goals
+
+
+def _notify(table: TomlTable) -> tuple[str, ...]:
+    events = table.texts("on", at_least_one=True) if table.has("on") else model.NOTICES
+    table.ensure_distinct(on=events)
+    for event in (event for event in events if event not in model.NOTICES):
+        table.add_problem("on", f"'{event}' is no event", f"Use one or more of: {', '.join(model.NOTICES)}.")
+    return events
 
 
 def _delivery(table: TomlTable) -> model.DeliveryTarget:

@@ -100,8 +100,8 @@ class CheckWorld:
         self.servers.dropbox.app = self.account
         return Settings(self.values)
 
-    def check(self, key: str | None = None) -> Checkup:
-        """Check the set-up."""
+    def check(self, key: str | None = None, *, notify: bool = False) -> Checkup:
+        """Check the set-up; ``notify``: send a test notice."""
         time = VirtualTime()
         with contextlib.ExitStack() as opened:
             usual: dict[str, Any] = {
@@ -109,6 +109,7 @@ class CheckWorld:
                 "here": ZoneInfo("America/Toronto"),
                 "sleep": time.sleep,
                 "clock": time.clock,
+                "notify": notify,
                 "open_vault": lambda url, network: self._vault(url, opened.enter_context(new_session(network))),
             }
             return check_with(self.settings(), key, CheckContext(**usual))

@@ -419,6 +419,11 @@ class LedgerContract:
 
         assert set(seen) == {store.open().first_seen("adults", LATER)}
 
+    def test_of_many_that_add_a_notice_at_once_one_does_and_no_run_is_listed(self, store: Store) -> None:
+        added = at_once(MANY, lambda number: store.open().add_notice("adults", "late-2026-11-16", NOW))
+
+        assert (sum(added), store.open().runs()) == (1, [])
+
     # --- requests
 
     @pytest.mark.parametrize("before", ["nothing", "an equal run that ended"])

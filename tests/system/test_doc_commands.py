@@ -48,6 +48,9 @@ RUN_BY = {
         "uv run consent check",
         "uv run --no-sync consent check",
     ),
+    f"{_CLI}test_check_details.py::test_a_check_recognises_addresses_and_sends_a_notice_only_if_asked": (
+        "uv run consent check --notify",
+    ),
     f"{_CLI}test_new_study.py::test_the_output_names_the_file_and_the_next_steps": ("uv run consent init",),
     f"{_CLI}test_exceptions.py::test_where_nobody_looks_only_the_numbers_are_printed": ("uv run consent review",),
     f"{_CLI}test_exceptions.py::test_the_rules_are_written_into_a_new_file": (

@@ -103,6 +103,7 @@ def test_secrets_are_revealed_in_few_places() -> None:
         "consent.redcap.client",
         "consent.delivery.dropbox_folder",
         "consent.runs.ledger.table",
+        "consent.runs.notices",
         "consent.cli.login.oauth",
         "consent.cli.login.stores",
         "consent.cli.request",

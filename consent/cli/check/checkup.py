@@ -1,7 +1,7 @@
 """Check everything that a run needs, in the order in which a run needs it.
 
 A failed check does not stop the others; what could not be checked because of it is a finding. Nothing is changed,
-except for one small file in Dropbox, which is deleted again.
+except for one small file in Dropbox, which is deleted again. A test notice is sent only if it was asked for.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from consent.cli.check.context import CheckContext
 from consent.cli.check.dropbox import check_dropbox
 from consent.cli.check.findings import Checkup, FindingCollector
 from consent.cli.check.ledger import check_ledger
+from consent.cli.check.notices import check_notices
 from consent.cli.check.redcap import check_redcap
 from consent.cli.check.settings import check_settings
 from consent.config.settings import Settings, read_settings
@@ -81,6 +82,7 @@ def _check_all(
         check_redcap(study, access, reports.get(study.key, []), findings.about("REDCap", study.key))
     context.stage("Checking Dropbox")
     check_dropbox(studies, access, findings.about("Dropbox"))
+    check_notices(studies, access, findings.about("Notices"))
     check_clock(context.clocks_ahead, findings.about("Clock"))
     for study in studies:
         check_zone(study, context, findings.about("Time zone", study.key))

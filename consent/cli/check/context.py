@@ -20,7 +20,7 @@ class CheckContext:
     """Clocks and connections; tests replace them.
 
     here: the time zone of this computer (None: as set). open_vault: connects to the Key Vault at an address. stage:
-    called with the name of each stage. clocks_ahead: how far the clock of each server is ahead of this computer's.
+    called with the name of each stage. notify: send a test notice. clocks_ahead: how far each server's clock is ahead.
     """
 
     now: Callable[[], datetime] = utc_now
@@ -29,6 +29,7 @@ class CheckContext:
     clock: Callable[[], float] = time.monotonic
     open_vault: Callable[[str, Network], KeyVault] = lambda url, network: KeyVault(url, network=network)
     stage: Callable[[str], None] = lambda name: None
+    notify: bool = False
     clocks_ahead: dict[str, timedelta] = field(default_factory=dict)
 
     def watch_clock(self, session: "requests.Session", server: str) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from consent.cli.check.context import CheckContext, ResolvedAccess
 from consent.cli.check.findings import FindingCollector
 from consent.config.checks import dropbox_sandbox_url, ensure_no_sdk_hosts, heartbeat_url, months_kept, root_namespace
-from consent.config.credentials import DROPBOX_KEY, DROPBOX_SECRET, DROPBOX_TOKEN, Secret, find_secrets
+from consent.config.credentials import DROPBOX_KEY, DROPBOX_SECRET, DROPBOX_TOKEN, NOTIFY, Secret, find_secrets
 from consent.config.http_session import usable_network
 from consent.config.settings import NAMES, Network, Settings
 from consent.errors import SecretsRefusedError, SecretsUnavailableError
@@ -28,7 +28,8 @@ def check_settings(
             urls[study.key] = url
             _add_place(study.redcap.url_setting, settings, findings)
     tokens = dict.fromkeys(study.redcap.token_setting for study in studies)
-    secrets = _find_secrets(settings, network, [*tokens, DROPBOX_KEY, DROPBOX_TOKEN], context, findings)
+    optional = [DROPBOX_SECRET, *([NOTIFY] if context.notify or any(study.notify for study in studies) else [])]
+    secrets = _find_secrets(settings, network, [*tokens, DROPBOX_KEY, DROPBOX_TOKEN], optional, context, findings)
     findings.attempt(lambda: ensure_no_sdk_hosts(settings))
     if findings.attempt(lambda: root_namespace(settings)):
         _add_place("DROPBOX_ROOT_NAMESPACE", settings, findings)
@@ -37,11 +38,11 @@ def check_settings(
             "DROPBOX_SANDBOX_URL is set, so reports go to a simulated Dropbox.",
             f"To deliver to Dropbox, remove it from {settings.place_of('DROPBOX_SANDBOX_URL')}.",
         )
-    optional: dict[str, Callable[[Settings], object]] = {
+    rules: dict[str, Callable[[Settings], object]] = {
         "HEARTBEAT_URL": heartbeat_url,
         "CONSENT_KEEP_MONTHS": months_kept,
     }
-    for name, rule in optional.items():  # a report does not need them
+    for name, rule in rules.items():  # a report does not need them
         value = findings.attempt(partial(rule, settings), state="warning")
         if value is not None and settings.has(name):
             _add_place(name, settings, findings)
@@ -68,6 +69,7 @@ def _find_secrets(
     settings: Settings,
     network: Network | None,
     needed: Sequence[str],
+    optional: Sequence[str],
     context: CheckContext,
     findings: FindingCollector,
 ) -> dict[str, Secret]:
@@ -76,20 +78,20 @@ def _find_secrets(
     answered = blocked = False
     url = findings.attempt(lambda: settings.get("KEY_VAULT_URL"))
     vault = findings.attempt(lambda: context.open_vault(url, network)) if url and network else None
-    in_vault = {name for name in (*needed, DROPBOX_SECRET) if vault is not None and not settings.has(name)}
+    in_vault = {name for name in (*needed, *optional) if vault is not None and not settings.has(name)}
     with vault or contextlib.nullcontext(), _used_identities() as identities:
-        for name in (*needed, DROPBOX_SECRET):
+        for name in (*needed, *optional):
             if name in in_vault and blocked:
                 findings.unknown(f"{name} was not looked up, because of this problem.")
                 continue
-            names, optional = ([], [name]) if name == DROPBOX_SECRET else ([name], [])
+            names, others = ([], [name]) if name in optional else ([name], [])
             try:
-                secrets, problems = find_secrets(settings, names, optional=optional, vault=vault)
+                secrets, problems = find_secrets(settings, names, optional=others, vault=vault)
                 answered = answered or name in in_vault
             except (SecretsUnavailableError, SecretsRefusedError) as error:
                 secrets, problems = {}, error.problems
                 blocked = isinstance(error, SecretsUnavailableError) or not identities
-            findings.add_problems(problems)
+            findings.add_problems(problems, "warning" if name == NOTIFY else "problem")
             found |= secrets
             if name in secrets and name in in_vault:
                 findings.ok(f"{name}: in Key Vault, as {name.replace('_', '-')}.")

@@ -102,6 +102,9 @@ $site_list
 [delivery]
 folder = "/"      ## in Dropbox
 archive = true    ## keep every delivered report under Archive/
+
+# [notify]        ## notices to the addresses in CONSENT_NOTIFY
+# on = ["delivered", "failed", "late"]
 """)
 
 

@@ -11,6 +11,7 @@ from consent.runs.ledger.record import LeaseRecord, RunRecord, is_run_id, study_
 from consent.runs.ledger.serialization import Row, StoredRow, instant_text, read_row, row_of, small_row
 
 LEASE, FIRST_SEEN, FORM_KEY = "lease", "first-seen", "form-key"  # keys of a study's other rows
+NOTICE = "notice-"  # the start of the key of a notice
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -111,6 +112,10 @@ class RunLedger(ABC):
         """Return the key of the page's forms, which all instances share; the first time, that is ``new``."""
         row = self._kept(study, FORM_KEY, new)
         return new if row is None else read_row(str, row, f"The form key of '{study}' in {self.place}")
+
+    def add_notice(self, study: str, event: str, now: datetime) -> bool:
+        """Record that the notice of an event is sent; False if another call, of any process, did so before."""
+        return self._insert(small_row(study, f"{NOTICE}{event}", now)) is not None
 
     def purge_counts(self, before: datetime) -> int:
         """Remove the numbers of ended runs requested earlier: counts, weeks, error sentences and remarks.

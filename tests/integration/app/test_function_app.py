@@ -212,6 +212,7 @@ def _settings(outside: DemoWorld, monitor: Server, tmp_path_factory: pytest.Temp
         "CONSENT_STUDIES": str(tmp_path_factory.mktemp("studies")),
         "CONSENT_LEDGER": str(tmp_path_factory.mktemp("ledger") / "runs.sqlite"),
         "HEARTBEAT_URL": monitor.url,
+        "CONSENT_NOTIFY": f"json://{monitor.url.partition('//')[2]}/notice",
     }
 
 
@@ -638,6 +639,16 @@ def test_the_heartbeat_is_sent_after_the_last_report_and_not_after_a_dry_run(wor
         sent.append(len(world.monitor.requests))
 
     assert sent == [0, 1, 1]
+
+
+def test_a_delivery_is_noticed_once_also_if_its_message_comes_twice(world: World) -> None:
+    with (world.studies / "adults.toml").open("a", encoding="utf-8") as study:
+        study.write("\n[notify]\n")
+    for message in world.tick().outputs["messages"] * 2:
+        world.execute(message)
+
+    noticed = [json.loads(request.body) for request in world.monitor.requests if request.path == "/notice"]
+    assert [(notice["title"], leaked_in(notice["message"])) for notice in noticed] == [("Adults: delivered", [])]
 
 
 def test_a_failed_heartbeat_fails_no_run(world: World) -> None:

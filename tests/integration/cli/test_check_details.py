@@ -11,7 +11,8 @@ from consent.cli.write_test import TEST_FILE_NAME
 from sandbox.dropbox.app import Dropbox
 from sandbox.dropbox.faults import server_error
 from sandbox.redcap.app import Field, User
-from sandbox.server import Fault
+from sandbox.server import Fault, Server
+from tests.integration.app.test_heartbeat import Monitor
 from tests.support.builders import TOKEN, a_redcap_row
 from tests.support.check_mistakes import delivering_to, with_field
 from tests.support.check_world import CheckWorld, found, printed, problems
@@ -200,3 +201,32 @@ def test_a_folder_of_two_studies_is_tested_once(world: CheckWorld) -> None:
     (world.folder / "studies" / "b-study.toml").write_text(other, encoding="utf-8")
     world.check()
     assert len(world.servers.dropbox.seen("files/upload")) == 1
+
+
+# --- notices
+
+
+def check_of_notices(world: CheckWorld, *addresses: str, notify: bool = False) -> list[tuple[State, str]]:
+    """The findings about the notices of a study that wants some, in which no address may be shown."""
+    world.study += "[notify]\n"
+    world.values["CONSENT_NOTIFY"] = "\n".join(address + "/ADDRESS-SECRET" for address in addresses)
+    checkup = world.check(notify=notify)
+    assert (problems(checkup), "ADDRESS-SECRET" in printed(checkup)) == ([], False)
+    return [(finding.state, finding.what) for finding in checkup.findings if finding.subject == "Notices"]
+
+
+@pytest.mark.parametrize("notify", [False, True])
+def test_a_check_recognises_addresses_and_sends_a_notice_only_if_asked(notify: bool, world: CheckWorld) -> None:
+    with Server(Monitor()) as inbox, Server(Monitor()) as refusing:
+        refusing.faults.append(Fault("answer", status=500, times=9))
+        both = [f"json://{server.url.partition('//')[2]}" for server in (inbox, refusing)]
+        found = check_of_notices(world, *both, "nosuch://127.0.0.1", notify=notify)
+
+    assert (len(inbox.requests), len(refusing.requests)) == (notify, notify)
+    refused = [("warning", "Address 2 of 3 did not accept the test notice.")] if notify else []
+    assert found[:-1] == [*refused, ("warning", "Address 3 of 3 is no address of Apprise.")]
+    assert (found[-1][0], found[-1][1][:6]) == ("ok", "1 of 3" if notify else "2 of 3")
+
+
+def test_a_study_that_wants_notices_needs_an_address(world: CheckWorld) -> None:
+    assert [state for state, _ in check_of_notices(world)] == ["warning"]

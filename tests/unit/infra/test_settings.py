@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from consent.config.checks import studies_directory
-from consent.config.credentials import DROPBOX_KEY, DROPBOX_SECRET, DROPBOX_TOKEN
+from consent.config.credentials import DROPBOX_KEY, DROPBOX_SECRET, DROPBOX_TOKEN, NOTIFY
 from consent.config.settings import Settings
 from consent.runs.ledger.storage_account import STORAGE_SETTING
 from consent.studies.catalog import load_study_file
 from tests.support.bicep import ROOT, app_settings
 
 STUDIES = [load_study_file(path) for path in sorted(studies_directory(Settings({})).glob("*.toml"))]
-IN_THE_VAULT = {DROPBOX_KEY, DROPBOX_TOKEN, DROPBOX_SECRET, *(study.redcap.token_setting for study in STUDIES)}
+IN_THE_VAULT = {DROPBOX_KEY, DROPBOX_TOKEN, DROPBOX_SECRET, NOTIFY, *(study.redcap.token_setting for study in STUDIES)}
 NOT_SET_IN_AZURE = {
     STORAGE_SETTING: "a connection string holds a key",
     f"{STORAGE_SETTING}__accountName": "the address of each service is set instead",

@@ -13,10 +13,10 @@ from consent.errors import ConfigurationError
 from consent.runs.due import (
     all_reported,
     awaited_monday,
-    is_late,
     is_reported,
     is_stuck,
     late,
+    late_monday,
     next_step,
     shown_state,
 )
@@ -68,7 +68,7 @@ def step(*records: RunRecord, lease: LeaseRecord | None = None, now: datetime = 
 
 def found_late(*records: RunRecord, first_seen: datetime = LONG_AGO, now: datetime, study: StudyConfig = STUDY) -> bool:
     """Whether a report is late."""
-    return is_late(study, records, first_seen, now, sandbox=False)
+    return late_monday(study, records, first_seen, now, sandbox=False) is not None
 
 
 def awaited(

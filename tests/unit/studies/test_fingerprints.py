@@ -60,7 +60,7 @@ def test_a_rule_that_differs_is_told_by_its_key(study: StudyConfig, keys: set[st
 @pytest.mark.parametrize(
     "study",
     [
-        pytest.param(replace(STUDY, title="Another", contact="nobody", sha256="0" * 64), id="words"),
+        pytest.param(replace(STUDY, title="Another", contact="nobody", notify=("late",), sha256="0" * 64), id="words"),
         pytest.param(replace(STUDY, not_before=time(9)), id="schedule"),
         pytest.param(replace(STUDY, max_drop=0.5), id="guard"),
         pytest.param(replace(STUDY, delivery=replace(STUDY.delivery, folder="/Elsewhere")), id="folder"),

@@ -264,6 +264,8 @@ def test_an_unknown_key_is_a_problem(more: str, key: str) -> None:
         ("[delivery]\nfolder = '/a//b'", "delivery.folder"),
         ("[delivery]\nfolder = '/a/NUL/b'", "delivery.folder"),
         ("[delivery]\narchive = 'yes'", "delivery.archive"),
+        ("[notify]\non = ['delivered', 'monthly']", "notify.on"),
+        ("[notify]\non = []", "notify.on"),
         ("[[guard]]\nmax_drop = 0.02", "guard"),
         ("[guard]\nmax_drop = true", "guard.max_drop"),
         ("[guard]\nmax_drop = 1.0", "guard.max_drop"),
