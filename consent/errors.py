@@ -151,6 +151,10 @@ class DeliveryUnverifiedError(ConsentReportError):
     """The stored file does not match the upload."""
 
 
+class AppUnavailableError(ConsentReportError):
+    """The function app does not respond to ``consent request``."""
+
+
 class LedgerUnavailableError(ConsentReportError):
     """The run history could not be reached; the same run may work later."""
 
@@ -210,6 +214,7 @@ KINDS: Mapping[type[Exception], ErrorKind] = {
     SecretsRefusedError: ErrorKind("secrets-refused", 502, False, "Key Vault refused"),
     SourceDataError: ErrorKind("source-data", 502, True, "REDCap's data cannot be used"),
     SourceRefusedError: ErrorKind("source-refused", 502, False, "REDCap refused"),
+    AppUnavailableError: ErrorKind("app-unavailable", 503, False, "The app does not respond"),
     DeliveryUnavailableError: ErrorKind("delivery-unavailable", 503, True, "The folder could not be reached"),
     LedgerUnavailableError: ErrorKind("ledger-unavailable", 503, True, "The run history could not be reached"),
     SecretsUnavailableError: ErrorKind("secrets-unavailable", 503, True, "Key Vault could not be reached"),

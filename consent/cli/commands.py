@@ -88,7 +88,7 @@ def runs(options: argparse.Namespace, screen: Screen) -> None:
     if not found and options.study is not None:
         choose_study(load_studies(settings), options.study)  # raises if there is no such study
     if options.json:
-        print_json([run_document(run) for run in found])
+        print_json([run_document(run) for run in found], options)
     elif found:
         show_runs(found, screen.out, options.settings, options.study)
     else:
@@ -117,7 +117,7 @@ def check(options: argparse.Namespace, screen: Screen) -> int:
     with screen.watching():
         checkup = check_setup(options.settings, options.study, CheckContext(stage=screen.stage, notify=options.notify))
     if options.json:
-        print_json(checkup_document(checkup))
+        print_json(checkup_document(checkup), options)
     else:
         show_checkup(checkup, screen.out, options.settings)
     return 0 if checkup.ready else 1
@@ -131,7 +131,7 @@ def login(options: argparse.Namespace, screen: Screen) -> None:
     login = Login(settings, prompts, folder, options.save_in, team_space, not options.no_browser)
     result = login.sign_in()
     if options.json:
-        print_json(result)
+        print_json(result, options)
     else:
         screen.say(*login_lines(result, options.settings))
 
@@ -143,7 +143,7 @@ def init(options: argparse.Namespace, screen: Screen) -> None:
         screen.stage("Reading the data dictionary")
         created = create_study_file(settings, dictionary=options.dictionary, output=options.output)
     if options.json:
-        print_json(created)
+        print_json(created, options)
     else:
         screen.say(*(with_commands(line, options.settings) for line in next_steps(created)))
 
@@ -172,7 +172,7 @@ def compare(options: argparse.Namespace, screen: Screen) -> None:
         screen.stage("Counting the export by both rules")
         comparison = compare_files(options.old, options.export, study, now=utc_now(), as_of=options.as_of)
     if options.json:
-        print_json(comparison_document(comparison))
+        print_json(comparison_document(comparison), options)
     else:
         show_comparison(comparison, screen.out)
 
@@ -189,7 +189,7 @@ def request(options: argparse.Namespace, screen: Screen) -> int:
         if not options.no_wait:
             run = app.follow(run_id, lambda state: screen.stage(f"{run_id} is {printable(state)}"))
     if options.json:
-        print_json(run)
+        print_json(run, options)
     else:
         screen.say(*outcome_lines(run))
     return 0 if options.no_wait or run.get("state") in REPORTED else 1
@@ -205,7 +205,7 @@ def serve(options: argparse.Namespace, screen: Screen) -> None:
 
 def _print_result(result: RunResult, screen: Screen, options: argparse.Namespace) -> None:
     if options.json:
-        print_json(result_document(result))
+        print_json(result_document(result), options)
     else:
         screen.report(result)
 

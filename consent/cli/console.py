@@ -4,12 +4,14 @@ Colours and progress bars appear only in a terminal. Text from outside, such as 
 printed by ``printable``: it may hold the terminal's control sequences.
 """
 
+import argparse
 import json
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -46,11 +48,23 @@ def _visible(mark: str) -> str:
     return " " if unicodedata.category(mark) == "Zs" else repr(mark)[1:-1]
 
 
-def print_json(value: object) -> None:
-    """Print a value as JSON on stdout; what is not printable is escaped."""
-    text = json.dumps(to_json(value), ensure_ascii=False, indent=2)
+def print_json(value: object, options: argparse.Namespace | None = None) -> None:
+    """Print a value as JSON on stdout; what is not printable is escaped.
+
+    options: of the command line; the commands in the texts are then written so that they can be pasted.
+    """
+    plain = to_json(value) if options is None else _pasteable(to_json(value), options)
+    text = json.dumps(plain, ensure_ascii=False, indent=2)
     marks = (mark if mark.isprintable() or mark == "\n" else json.dumps(mark)[1:-1] for mark in text)
     sys.stdout.write("".join(marks) + "\n")
+
+
+def _pasteable(value: Any, options: argparse.Namespace) -> Any:
+    if isinstance(value, dict):
+        return {key: _pasteable(one, options) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_pasteable(one, options) for one in value]
+    return with_commands(value, options.settings, options.study) if isinstance(value, str) else value
 
 
 class Screen(Progress):

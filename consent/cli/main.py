@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None, show: Callable[[Path], bool] = 
         status, message, document = 1, log_text(error), error_document(error)
     screen.problem(with_commands(message, options.settings, options.study))
     if options.json:
-        print_json({"state": "failed", "error": document})
+        print_json({"state": "failed", "error": document}, options)
     return status
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from consent.config.checks import has_extras, split_url
 from consent.config.credentials import Secret, find_secrets
 from consent.config.settings import LOOPBACK_HOSTS, Settings
-from consent.errors import ConfigurationError, LedgerUnavailableError, Problem, RunTooLongError
+from consent.errors import AppUnavailableError, ConfigurationError, Problem, RunTooLongError
 from consent.runs.ledger.record import OPEN, is_run_id
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class AppClient:
             if response is not None and response.status_code not in (429, 502, 503, 504):
                 return self._document(response)
             self.sleep(wait or 0)  # a repeated request returns the run that is open
-        raise LedgerUnavailableError(f"{self.address} does not respond.", "Check --url, then try again.")
+        raise AppUnavailableError(f"{self.address} does not respond.", "Check --url, then try again.")
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> "requests.Response | None":
         from requests import RequestException

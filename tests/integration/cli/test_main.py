@@ -428,6 +428,13 @@ def test_a_command_in_a_message_can_be_pasted(
     assert with_commands(text, settings, study) == expected
 
 
+def test_a_command_in_a_json_error_can_be_pasted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / ".env").write_text("REDCAP_API_URL=http://127.0.0.1:9/api/\n", encoding="utf-8")
+    assert main(["run", "--settings", str(tmp_path), "--json"]) == 1
+    problems = json.loads(capsys.readouterr().out)["error"]["problems"]
+    assert f"'uv run consent login dropbox --settings {tmp_path}'" in " ".join(problem["fix"] for problem in problems)
+
+
 @pytest.mark.parametrize(
     ("started", "expected"),
     [

@@ -9,7 +9,7 @@ import pytest
 from consent.cli.main import main
 from consent.cli.request import AppClient, app_address
 from consent.config.credentials import Secret
-from consent.errors import ConfigurationError, LedgerUnavailableError, RunTooLongError
+from consent.errors import AppUnavailableError, ConfigurationError, RunTooLongError
 from sandbox.server import Fault, Request, Response, Server
 
 RUN = "a-study.20261116T120000Z-a574d0"
@@ -105,7 +105,7 @@ def test_an_app_that_starts_slowly_is_asked_again_and_one_that_never_responds_is
     server.faults.append(Fault("answer", status=503, times=3))
     assert client(server).request({}) == RUN
     server.faults.append(Fault("reset", times=99))
-    with pytest.raises(LedgerUnavailableError) as caught:
+    with pytest.raises(AppUnavailableError) as caught:
         client(server).request({})
     assert KEY not in repr(caught.value.__context__)
 

@@ -241,9 +241,7 @@ def test_an_older_unsuccessful_run_is_only_listed() -> None:
 
 
 def test_the_command_to_start_a_run_names_the_study() -> None:
-    header, body = '-H "x-functions-key: FUNCTION-KEY"', r'-d "{\"study\": \"adults\"}"'
-
-    assert f"curl -X POST https://ADDRESS-OF-THE-APP/api/runs {header} {body}" in text_of(an_overview())
+    assert "consent request --study adults --url https://ADDRESS-OF-THE-APP" in text_of(an_overview())
 
 
 # --- several studies
@@ -350,7 +348,7 @@ def test_a_page_is_loaded_again_only_while_a_run_is_in_progress() -> None:
 def test_who_signed_in_sees_their_name_and_a_form_in_place_of_the_command() -> None:
     page = Reader(html_of(an_overview(), A_VISIT))
 
-    assert ("Signed in as Ada Lovelace Sign out" in page.text, "curl" in page.text) == (True, False)
+    assert ("Signed in as Ada Lovelace Sign out" in page.text, "consent request" in page.text) == (True, False)
     assert {("action", "/api/page"), ("method", "post"), ("value", "adults"), ("value", "t0ken")} <= {*page.attributes}
     assert ("href", "/.auth/logout?post_logout_redirect_uri=/api/page") in page.attributes
 
