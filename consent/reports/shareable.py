@@ -77,7 +77,8 @@ def _riders(summary: ConsentSummary, base: int, weeks: int, total: int | None) -
         rows.append((rider.label, _shown(count, base), share))
     if rows:
         columns = columns_of("Optional consent", "Agreed", "Of all who\nconsented")
-        note = f'"{NO_NUMBER}": too few, nearly everyone, or not on every form.'
+        has_gap = any(row[-1] == NO_NUMBER for row in rows)
+        note = f'"{NO_NUMBER}": too few, nearly everyone, or not on every form.' if has_gap else ""
         yield Section("Agreement to each optional consent", table=Table(columns, rows), note=note, narrow=True)
 
 
@@ -86,7 +87,10 @@ def _sites(sites: Sequence[SiteCount], base: int, weeks: int) -> Iterator[Sectio
     shown, others = round_sites(counts, base)
     if shown:
         rows = [*((sites[n].label, number) for n, number in shown.items()), ("All others", others or f"below {base}")]
-        note = f"All others: fewer than {base} each. A larger one may be among them, so that none can be worked out."
+        note = (
+            f"All others: fewer than {base} each. A larger one may be among them, and sites are rounded up or down, so "
+            "that no number can be worked out from the others."
+        )
         yield Section("Sites", table=Table(columns_of("Site", "Consented"), rows), note=note, narrow=True)
 
 
@@ -94,11 +98,11 @@ def _rules(study: StudyConfig, base: int) -> Iterator[str]:
     last_day = weekday_of(study.start_date - timedelta(days=1))
     yield (
         f"Everyone who has consented since {short_day(study.start_date)} is counted, also those who withdrew later. A "
-        f"quarter is counted up to its last {last_day}. Answers and sites are those that REDCap holds now."
+        f"quarter is counted up to its last {last_day}. All quarters are counted from what REDCap holds now."
     )
     yield (
-        f"Numbers are rounded to multiples of {base}, shares are made from these, and a number below {base} is not "
-        "shown. Sites are rounded up or down so that they add up; other numbers may not."
+        f"Numbers are rounded to multiples of {base}, and shares are made from these. A number below {base} is not "
+        "shown. Rounded numbers may not add up."
     )
     yield (
         "Late corrections change earlier quarters too. Two editions differ by fewer people than either of them counts, "

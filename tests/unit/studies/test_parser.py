@@ -82,6 +82,11 @@ def test_a_shareable_edition_is_made_on_request(more: str, edition: ShareableEdi
     assert a_study(more=more).shareable == edition
 
 
+def test_every_folder_of_a_study_is_listed_once() -> None:
+    assert a_study(more="[shareable]").folders == ("/",)
+    assert a_study(more="[shareable]\nfolder = '/Others'").folders == ("/", "/Others")
+
+
 def test_defaults() -> None:
     study = a_study()
 
