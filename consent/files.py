@@ -14,11 +14,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ReportFile:
-    """One file of a report; ``data`` marks a file for machines."""
+    """One file of a report; ``data`` marks a file for machines, ``shared`` one for people outside the team."""
 
     name: str
     content: bytes = field(repr=False)
     data: bool = False
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ def illegal_name_reason(name: str) -> str | None:
     if _RESERVED.fullmatch(name.lower()):
         return "Windows or Dropbox reserves it"
     return None
+
+
+def shareable_stem(title: str) -> str:
+    """Return the name of the edition for people outside the team, without its ending."""
+    return f"{title} (shareable)"
 
 
 def read_text(path: Path) -> str:

@@ -21,7 +21,7 @@ SCHEMA = "consent-manifest/1"
 class Destination:
     """The study of a report, its days, and the folder ("/" or "/Reports/x") it goes to.
 
-    ``always``: replace any report in the folder, as ``summarise`` does.
+    ``always``: replace any report in the folder, as ``summarise`` does. ``shared_folder``: of the shared files.
     """
 
     study_key: str
@@ -32,6 +32,7 @@ class Destination:
     exported_on: date
     sandbox: bool
     always: bool = False
+    shared_folder: str = "/"
 
     @property
     def manifest_name(self) -> str:
@@ -72,7 +73,8 @@ class ReportSet:
         for file in self.files:
             ensure_content(file.name, file.content)
         names = [*(file.name for file in self.files), self.destination.manifest_name]
-        for name in [*names, self.destination.title, *folder_names(self.destination.folder)]:
+        folders = join_paths(self.destination.folder, self.destination.shared_folder)
+        for name in [*names, self.destination.title, *folder_names(folders)]:
             _ensure_legal(name)
         _ensure_no_clashes([*names, "data", "Archive"])
 
@@ -122,7 +124,7 @@ class ReportSet:
         listed = stored.get(self._archive_path(file) if self.destination.archive else self._stable_path(file))
         return {
             "name": file.name,
-            "path": f"data/{file.name}" if file.data else file.name,
+            "path": self._stable_path(file).removeprefix(f"{self.destination.folder.rstrip('/')}/"),
             "size": len(file.content),
             "sha256": hashlib.sha256(file.content).hexdigest(),
             "content_hash": content_hash(file.content),
@@ -133,7 +135,8 @@ class ReportSet:
         return join_paths(self.archive_folder, file.name)
 
     def _stable_path(self, file: ReportFile) -> str:
-        return join_paths(self.destination.folder, "data" if file.data else "", file.name)
+        folder = self.destination.shared_folder if file.shared else self.destination.folder
+        return join_paths(folder, "data" if file.data else "", file.name)
 
 
 def ensure_content(name: str, content: bytes) -> None:

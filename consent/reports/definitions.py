@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from consent.dates import WEEK, long_day, short_day, weekday_of
+from consent.files import shareable_stem
 from consent.reports.optional_definitions import optional_rules
 from consent.reports.wording import RECORDS_TO_REVIEW, UNUSABLE_DATE, code_names, either, field_name, rows_where
 from consent.studies.model import NOT_COMPLETED, ConsentForm, StudyConfig
@@ -39,6 +40,7 @@ def _rules(study: StudyConfig) -> Iterator[tuple[str, str]]:
     yield RECORDS_TO_REVIEW, _review(study)
     yield "Completeness", _completeness(study)
     yield "Changed since the last report", _CHANGES
+    yield "For whom this report is", _audience(study)
 
 
 def _days(study: StudyConfig) -> str:
@@ -175,6 +177,14 @@ def _completeness(study: StudyConfig) -> str:
     )
     project = study.redcap.project_id
     return text + (f" Any REDCap project other than number {project} is refused." if project is not None else "")
+
+
+def _audience(study: StudyConfig) -> str:
+    text = "The study team: small numbers are not rounded, and can tell who somebody is. Others get"
+    name = f"'{shareable_stem(study.title)}.pdf' instead, with rounded numbers"
+    return (
+        f"{text} {name if study.shareable else 'no copy, but a page of rounded numbers if the study file asks for it'}."
+    )
 
 
 _CHANGES = (

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -22,7 +22,7 @@ from consent.reports.definitions import definitions
 from consent.reports.figures import figures
 from consent.reports.headline import news, next_report, warning
 from consent.reports.model import Cell, ChartKind, Medium, Row, Section
-from consent.reports.sections import TURNED_NOTE, marks, provenance, sections
+from consent.reports.sections import TURNED_NOTE, provenance, sections
 from consent.reports.svg import to_svg
 from consent.reports.wording import cell_text, without_controls
 
@@ -45,16 +45,24 @@ def render_pdf(summary: ConsentSummary) -> ReportFile:
 
     The bytes repeat: the day of its creation is the cut-off.
     """
-    day = summary.period.cutoff
+    return ReportFile(f"{summary.study.title}.pdf", compile_pdf(_content(summary), summary.period.cutoff))
+
+
+def compile_pdf(content: dict[str, Any], day: date, *, one_page: bool = False) -> bytes:
+    """Lay out texts as ``_content`` returns them.
+
+    one_page: print in the largest size that needs one page only; there are no definitions then.
+    """
+    report = _printable({**content, "one_page": one_page})
     pages = typst.compile(
         (_TEMPLATES / "report.typ").read_bytes(),
         font_paths=_fonts(),
         ignore_system_fonts=True,
-        sys_inputs={"report": json.dumps(_content(summary), ensure_ascii=False)},
+        sys_inputs={"report": json.dumps(report, ensure_ascii=False)},
         pdf_standards=["ua-1"],
         timestamp=datetime(day.year, day.month, day.day, tzinfo=UTC),
     )
-    return ReportFile(f"{summary.study.title}.pdf", bytes(pages))
+    return bytes(pages)
 
 
 def _content(summary: ConsentSummary) -> dict[str, Any]:
@@ -62,26 +70,24 @@ def _content(summary: ConsentSummary) -> dict[str, Any]:
     source = provenance(summary)
     traced = [_traced(source.table.rows)] if source.table else []
     rules = [{"heading": rule.heading, "lines": _lines(rule.text)} for rule in definitions(summary.study)]
-    printable: dict[str, Any] = _printable(
-        {
-            "title": summary.study.title,
-            "author": summary.study.contact,
-            "as_of": long_day(summary.period.cutoff),
-            "exported_on": long_day(summary.period.exported_on),
-            "marks": marks(summary),
-            "notes": [f"{mark.removesuffix('.')}." for mark in marks(summary)],  # no screen reader reads a foot
-            "news": " ".join(news(summary)),
-            "warning": warning(summary),
-            "figures": [asdict(figure) for figure in figures(summary)],
-            "sections": [_section(s, summary) for s in sections(summary) if s.only is not Medium.WORKBOOK],
-            "definitions": [*rules, {"heading": source.heading, "lines": traced}],
-            "foot": next_report(summary),
-        }
-    )
-    return printable
+    cutoff, exported_on = long_day(summary.period.cutoff), long_day(summary.period.exported_on)
+    return {
+        "title": summary.study.title,
+        "author": summary.study.contact,
+        "as_of": cutoff,
+        "dated": f"As of {cutoff} (the last day counted), exported on {exported_on}.",
+        "notes": summary.notes,
+        "news": " ".join(news(summary)),
+        "warning": warning(summary),
+        "figures": [asdict(figure) for figure in figures(summary)],
+        "sections": [section_content(s, summary) for s in sections(summary) if s.only is not Medium.WORKBOOK],
+        "definitions": [*rules, {"heading": source.heading, "lines": traced}],
+        "foot": next_report(summary),
+    }
 
 
-def _section(section: Section, summary: ConsentSummary) -> dict[str, Any]:
+def section_content(section: Section, summary: ConsentSummary) -> dict[str, Any]:
+    """Return what the layout shows of a section."""
     table = section.shown_in(Medium.PDF).table
     return {
         "heading": section.heading,

@@ -11,7 +11,7 @@ from consent.reports.charts import AVERAGE, goal_lines, planned_total, weekly_av
 from consent.reports.headline import days_of, progress
 from consent.reports.model import Change, ChartKind, Column, Medium, Row, Section, Shape, Share, Table, columns_of
 from consent.reports.optional_sections import optional_sections, riders_section, site_weeks_section, sites_section
-from consent.reports.wording import NO_NUMBER, REASONS, RECORDS_TO_REVIEW, SMALL_COUNTS_MARK
+from consent.reports.wording import NO_NUMBER, REASONS, RECORDS_TO_REVIEW
 from consent.studies.fingerprints import changed_rules_sentence
 from consent.version import __version__
 
@@ -21,22 +21,8 @@ AVERAGE_COLUMN = AVERAGE.capitalize()
 LAST_WEEKS = 12
 """The weeks that the PDF lists."""
 
-SMALLEST_SAFE = 5
-"""Counts from 1 up to this one, itself excluded, are small; 0 is not."""
-
 TURNED_NOTE = "The earlier weeks of each optional consent are in the workbook."
 """Printed where the PDF shows the weeks as columns, and has no room for all of them."""
-
-
-def marks(summary: ConsentSummary) -> tuple[str, ...]:
-    """Return what a reader must know before any number: who may see the report, and what was not checked."""
-    return (*((SMALL_COUNTS_MARK,) if holds_small_counts(summary) else ()), *summary.notes)
-
-
-def holds_small_counts(summary: ConsentSummary) -> bool:
-    """Return whether any number in a table, or any difference, lies from 1 to ``SMALLEST_SAFE`` - 1."""
-    rows = (row for section in sections(summary) if section.table for row in section.table.rows)
-    return any(isinstance(cell, int) and 0 < abs(cell) < SMALLEST_SAFE for row in rows for cell in row)
 
 
 def sections(summary: ConsentSummary) -> Iterator[Section]:

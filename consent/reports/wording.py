@@ -18,8 +18,6 @@ RECORDS_TO_REVIEW = "Records to review"
 
 UNUSABLE_DATE = "(missing, unreadable or after the day of the export)"
 
-SMALL_COUNTS_MARK = "Contains small counts: for the study team only"
-
 REASONS = {
     "unknown_code": "Unrecognised answer code",
     "no_date": "Agreed, but the date is missing",

@@ -17,7 +17,7 @@ from consent.reports.definitions import definitions
 from consent.reports.headline import headline
 from consent.reports.model import SUMMARY, Medium, Section, Table, columns_of
 from consent.reports.optional_sections import PROJECTION, RIDERS, SITE_WEEKS, SITES
-from consent.reports.sections import WEEKS, marks, provenance, sections
+from consent.reports.sections import WEEKS, provenance, sections
 from consent.reports.workbook_charts import add_charts, add_trends
 from consent.reports.workbook_looks import Layout, formats_of, in_margin, printable
 from consent.reports.workbook_writer import SheetWriter
@@ -87,14 +87,14 @@ def _describe(workbook: Workbook, summary: ConsentSummary) -> None:
 
 
 def _set_up_page(worksheet: Worksheet, name: str, layout: Layout, summary: ConsentSummary) -> None:
-    """Print on Letter (or A4); every page shows its title, its day and its audience."""
+    """Print on Letter (or A4); every page shows its title, its day and its first note."""
     worksheet.hide_gridlines(2)
     worksheet.ignore_errors({"number_stored_as_text": _EVERY_CELL})  # a version "2.0" is text, and stays so
     if layout.landscape:
         worksheet.set_landscape()
     worksheet.set_paper(_LETTER)
     worksheet.set_margins(left=0.5, right=0.5, top=0.8, bottom=0.8)
-    mark = "".join(f"&C{in_margin(mark, 60)}" for mark in marks(summary)[:1])
+    mark = "".join(f"&C{in_margin(mark, 60)}" for mark in summary.notes[:1])
     worksheet.set_header(f"&L{in_margin(summary.study.title, 50)}{mark}&R{name}")
     worksheet.set_footer(f"&L{in_margin(_as_of(summary), 100)}&RPage &P of &N")
 
@@ -103,7 +103,7 @@ def _head(name: str, shown: Sequence[Section], summary: ConsentSummary) -> list[
     """The lines at the top of a sheet, and the look of each."""
     title = summary.study.title if name == SUMMARY else f"{summary.study.title}: {name}"
     lines = headline(summary) if name == SUMMARY else [line for section in shown for line in section.sentences]
-    looks = [("mark", marks(summary)), ("plain", lines)]
+    looks = [("mark", summary.notes), ("plain", lines)]
     return [(title, "title"), (_as_of(summary), "plain"), *((text, look) for look, texts in looks for text in texts)]
 
 

@@ -150,7 +150,8 @@ def summarise_file(
     source = Source(None, None, None, records)
     summary = summarise(tally, study, period, source, ("From a file: completeness not checked.",))
     summary = replace(summary, changes=NOT_COMPARED)
-    destination = replace(_destination(study, period, sandbox=False), folder="/", archive=False, always=True)
+    destination = replace(_destination(study, period, sandbox=False), archive=False, always=True)
+    destination = replace(destination, folder="/", shared_folder="/")
     plan = _plan(render_reports, summary, destination, folder, lease, progress)
     delivery = _apply(plan, folder, lease, progress)
     return RunResult("written", summary, plan, delivery, place, sandbox=False, remarks=_remarks(summary, tally))
@@ -228,6 +229,7 @@ def _destination(study: StudyConfig, period: ReportPeriod, *, sandbox: bool) -> 
         cutoff=period.cutoff,
         exported_on=period.exported_on,
         sandbox=sandbox,
+        shared_folder=study.shareable.folder if study.shareable else "/",
     )
 
 

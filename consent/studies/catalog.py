@@ -8,7 +8,7 @@ from pathlib import Path
 from consent.config.checks import os_reason, studies_directory
 from consent.config.settings import Settings, read_settings
 from consent.errors import ConfigurationError, StudyNotChosenError, UnknownStudyError
-from consent.files import read_text
+from consent.files import read_text, shareable_stem
 from consent.studies.model import StudyConfig
 from consent.studies.parser import parse_study
 
@@ -99,9 +99,12 @@ def _overwriting(studies: Iterable[StudyConfig]) -> dict[str, ConfigurationError
     """Return an error for each study that would write to the same file names as another."""
     keys_by_file: dict[tuple[str, str], list[str]] = {}
     for study in studies:
-        folder, title = _comparable(study.delivery.folder), _comparable(study.title)
-        for stem in (title, f"{title}.manifest"):  # the manifest of one could be the JSON file of another
-            keys_by_file.setdefault((folder, stem), []).append(study.key)
+        folder, title = study.delivery.folder, study.title
+        stems = [(folder, title), (folder, f"{title}.manifest")]  # the manifest of one could be the JSON of another
+        if study.shareable:
+            stems.append((study.shareable.folder, shareable_stem(title)))
+        for where, stem in stems:
+            keys_by_file.setdefault((_comparable(where), _comparable(stem)), []).append(study.key)
     failed: dict[str, ConfigurationError] = {}
     for keys in (keys for keys in keys_by_file.values() if len(keys) > 1):
         what = f"The studies {' and '.join(sorted(keys))} would overwrite each other's reports: same title and folder."

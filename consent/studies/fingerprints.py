@@ -12,7 +12,8 @@ COUNTING_VERSION = "1"
 """Increase it in every release that counts the same records differently."""
 
 _NO_RULES = frozenset(
-    {"key", "title", "contact", "redcap", "accrual", "delivery", "max_drop", "not_before", "sha256", "notify"}
+    {"key", "title", "contact", "redcap", "accrual", "max_drop", "not_before", "sha256"}
+    | {"delivery", "notify", "shareable"}
 )
 _LABELS = frozenset({"label", "extent_labels", "target", "opened"})
 _IN_THE_FILE = {"consents": "consent"}

@@ -154,6 +154,14 @@ class DeliveryTarget:
 
 
 @dataclass(frozen=True)
+class ShareableEdition:
+    """The edition for people outside the team: the base of its rounding, and its folder."""
+
+    base: int
+    folder: str
+
+
+@dataclass(frozen=True)
 class StudyConfig:
     """A whole study file."""
 
@@ -176,6 +184,13 @@ class StudyConfig:
     not_before: time  # on Monday, in the study's time zone: from then on a report is due
     sha256: str  # of the file's text; every report shows it
     notify: tuple[str, ...] = ()  # the events to send notices of
+    shareable: ShareableEdition | None = None
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that reports are delivered to, each once."""
+        shared = [self.shareable.folder] if self.shareable else []
+        return tuple(dict.fromkeys([self.delivery.folder, *shared]))
 
 
 def named_fields(study: StudyConfig) -> Iterator[tuple[str, FieldRef]]:

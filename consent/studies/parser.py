@@ -59,6 +59,7 @@ def _study(table: TomlTable, key: str, sha256: str) -> model.StudyConfig:
         not_before=table.table("schedule", default={}).time_of_day("not_before", default=time(7, 0)),
         sha256=sha256,
         notify=_notify(table.table("notify")) if table.has("notify") else (),
+        shareable=_shareable(table.table("shareable")) if table.has("shareable") else None,
     )
     table.ensure_distinct(riders=tuple(rider.key.casefold() for rider in study.riders))
     if wrong := sorted({*study.redcap.missing_codes} & {code for form in study.consents for code in form.agreed}):
@@ -222,6 +223,11 @@ def _notify(table: TomlTable) -> tuple[str, ...]:
     for event in (event for event in events if event not in model.NOTICES):
         table.add_problem("on", f"'{event}' is no event", f"Use one or more of: {', '.join(model.NOTICES)}.")
     return events
+
+
+def _shareable(table: TomlTable) -> model.ShareableEdition:
+    base = table.positive_number("base", default=5, least=5, most=100)  # a smaller one can give counts away
+    return model.ShareableEdition(base, table.folder("folder", default="/"))
 
 
 def _delivery(table: TomlTable) -> model.DeliveryTarget:

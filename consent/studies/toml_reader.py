@@ -128,11 +128,11 @@ class TomlTable:
     def boolean(self, key: str, *, default: bool) -> bool:
         return bool(self._value(key, bool, "true or false", default))
 
-    def positive_number(self, key: str) -> int:
-        value = self._value(key, int, "a whole number", None)
-        if value is not None and not 1 <= value <= _LARGEST:
-            self.add_problem(key, "out of range", f"Write a whole number from 1 to {_LARGEST:,}.")
-        return value or 1
+    def positive_number(self, key: str, *, default: int | None = None, least: int = 1, most: int = _LARGEST) -> int:
+        value = self._value(key, int, "a whole number", default)
+        if value is not None and not least <= value <= most:
+            self.add_problem(key, "out of range", f"Write a whole number from {least} to {most:,}.")
+        return value or least
 
     def fraction(self, key: str, *, default: float) -> float:
         expected = "a number from 0 to below 1, such as 0.02 for 2 %"

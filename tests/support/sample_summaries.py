@@ -75,14 +75,14 @@ def a_full_summary(labels: Sequence[str] = RIDER_LABELS) -> ConsentSummary:
     """The first study on a Monday after three years: 805 consents, eight riders, and every optional part."""
     weeks, sites = [*spread(798, busy_weeks(166)), 5, 2], ("Toronto", "Hamilton", "London", "Ottawa")
     study = with_every_part(a_study(riders=riders_text(labels)), weeks, CUTOFF, sites)
-    return _since_last_week(_summary_of(study, weeks, _USUAL))
+    return _since_last_week(a_summary(study, weeks, _USUAL))
 
 
 @cache
 def an_empty_summary() -> ConsentSummary:
     """A registry in its first week, without anybody and without an optional part."""
     study = replace(a_study(riders=riders_text(RIDER_LABELS)), leave_out=(_TEST_RECORDS,))
-    return _summary_of(study, [0], {}, cutoff=START)
+    return a_summary(study, [0], {}, cutoff=START)
 
 
 @cache
@@ -103,7 +103,7 @@ def an_odd_summary() -> ConsentSummary:
         only=RowFilter(FieldRef("cohort"), ("ibd",)),
     )
     others = {kind: n for n, kind in enumerate(_others_as_of(cutoff), 1)}
-    summary = _summary_of(study, weeks, others, cutoff=cutoff, exported_on=cutoff + timedelta(days=2), leaving=4)
+    summary = a_summary(study, weeks, others, cutoff=cutoff, exported_on=cutoff + timedelta(days=2), leaving=4)
     notes = ("From a file: completeness was not checked.", "=1+1 <b>& 同意")
     source = replace(summary.source, records_received=summary.everyone + 7, records_listed=summary.everyone + 7)
     summary = replace(summary, notes=notes, working_copies=7, source=source)
@@ -116,7 +116,7 @@ def a_huge_summary() -> ConsentSummary:
     study = a_study(riders=riders_text(f"Optional consent number {n} of twenty" for n in range(1, 21)))
     weeks, sites = spread(24_680, busy_weeks(522)), [f"Hospital number {n}" for n in range(1, 21)]
     cutoff = START + timedelta(days=522 * 7 - 6)
-    return _since_last_week(_summary_of(with_every_part(study, weeks, cutoff, sites), weeks, _USUAL, cutoff=cutoff))
+    return _since_last_week(a_summary(with_every_part(study, weeks, cutoff, sites), weeks, _USUAL, cutoff=cutoff))
 
 
 SAMPLES = {"full": a_full_summary, "empty": an_empty_summary, "odd": an_odd_summary}
@@ -263,7 +263,7 @@ def _others_as_of(cutoff: date) -> dict[str, Row]:
 # Counting
 
 
-def _summary_of(
+def a_summary(
     study: StudyConfig,
     weeks: Sequence[int],
     others: Mapping[str, int],

@@ -33,7 +33,7 @@ from consent.reports.charts import (
 from consent.reports.data_files import document
 from consent.reports.definitions import definitions
 from consent.reports.headline import headline
-from consent.reports.wording import RECORDS_TO_REVIEW, SMALL_COUNTS_MARK
+from consent.reports.wording import RECORDS_TO_REVIEW
 from consent.reports.workbook import render_workbook
 from consent.reports.workbook_looks import printable
 from tests.support.printed_text import FONTS
@@ -255,14 +255,11 @@ def test_no_records_to_review_are_said_to_be_none() -> None:
     assert "There are no records to review." in lines
 
 
-def test_every_sheet_shows_its_marks(full: Opened, odd: Opened) -> None:
-    header = {sheet.oddHeader.center.text for sheet in full.book}
-
-    assert [sheet.title for sheet in full.book if SMALL_COUNTS_MARK in values_of(sheet)] == SHEETS
-    assert header == {SMALL_COUNTS_MARK}
+def test_every_sheet_shows_the_notes(odd: Opened) -> None:
     note = odd.summary.notes[0]
+
     assert [sheet.title for sheet in odd.book if note in values_of(sheet)] == odd.book.sheetnames
-    assert SMALL_COUNTS_MARK not in values_of(opened_sample("empty").book["Summary"])
+    assert {sheet.oddHeader.center.text for sheet in odd.book} == {note}
 
 
 # Values

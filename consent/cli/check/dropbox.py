@@ -37,7 +37,7 @@ def check_dropbox(studies: Sequence[StudyConfig], access: ResolvedAccess, findin
         owner = findings.attempt(account.owner, state="unknown")
         if owner is not None:
             _check_space(owner, root_namespace(settings), findings)
-        for folder in dict.fromkeys(study.delivery.folder for study in studies):
+        for folder in dict.fromkeys(folder for study in studies for folder in study.folders):
             _check_folder(folder, new_account, findings)
 
 

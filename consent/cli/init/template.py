@@ -105,6 +105,10 @@ archive = true    ## keep every delivered report under Archive/
 
 # [notify]        ## notices to the addresses in CONSENT_NOTIFY
 # on = ["delivered", "failed", "late"]
+
+# [shareable]     ## a one-page PDF for people outside the team, rounded, by quarter
+# base = 5
+# folder = "/"
 """)
 
 

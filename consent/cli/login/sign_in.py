@@ -196,7 +196,7 @@ def _folders(settings: Settings) -> tuple[str, ...]:
         studies = load_studies(settings).usable
     except ConfigurationError:
         studies = ()
-    return tuple(dict.fromkeys(study.delivery.folder for study in studies)) or ("/",)
+    return tuple(dict.fromkeys(folder for study in studies for folder in study.folders)) or ("/",)
 
 
 def _test_report(result: WriteTestResult) -> str:

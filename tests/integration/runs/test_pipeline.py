@@ -20,6 +20,7 @@ from consent.errors import (
     LeaseLostError,
     SourceRefusedError,
 )
+from consent.files import content_hash
 from consent.reports.render import render_reports
 from consent.runs import pipeline
 from consent.runs.changes import FIRST, NOT_COMPARED
@@ -30,7 +31,7 @@ from consent.runs.progress import Progress
 from consent.runs.request import RunRequest
 from consent.runs.services import open_services
 from consent.studies.catalog import choose_study, load_studies
-from consent.studies.model import FieldRef, LeaveOut, RowFilter, StudyConfig
+from consent.studies.model import FieldRef, LeaveOut, RowFilter, ShareableEdition, StudyConfig
 from sandbox.demo import DemoWorld, demo_world
 from sandbox.people import TOKEN, expected_counts, people, registry
 from sandbox.redcap.app import Redcap, User
@@ -276,6 +277,37 @@ def test_a_file_has_the_remarks_of_a_run(study: StudyConfig, tmp_path: Path, row
     assert [found.startswith(remark) for found, remark in zip(result.remarks, remarks, strict=True)] == [True] * len(
         remarks
     )
+
+
+# The edition for people outside the team
+
+SHARED, SHARED_PATH = ShareableEdition(5, "/For others"), "/For others/OBRI Consent Summary (shareable).pdf"
+
+
+def test_the_shareable_edition_belongs_to_the_set(study: StudyConfig, world: DemoWorld) -> None:
+    set_id = run_once(replace(study, shareable=SHARED), world).plan.set_id
+    files = world.account.files()
+    listed = json.loads(files["/data/OBRI Consent Summary.manifest.json"])["files"]
+    (entry,) = [entry for entry in listed if f"/{entry['path']}" == SHARED_PATH]
+    assert content_hash(files[SHARED_PATH]) == entry["content_hash"]
+    assert files[SHARED_PATH] == files[f"/Archive/OBRI Consent Summary/2026-11-22/{set_id}/{entry['name']}"]
+
+
+def test_an_older_cutoff_does_not_replace_the_shareable_edition(study: StudyConfig, world: DemoWorld) -> None:
+    study = replace(study, shareable=SHARED)
+    run_once(study, world)
+    before = world.account.files()[SHARED_PATH]
+    result = run_once(study, world, request=RunRequest(as_of=date(2026, 6, 1)))
+    older = result.plan.archive[-2].target
+    assert older.path.endswith("(shareable).pdf")
+    assert world.account.files()[SHARED_PATH] == before != older.content
+
+
+def test_summarise_writes_the_shareable_edition_beside_the_report(study: StudyConfig, tmp_path: Path) -> None:
+    study, export = replace(study, riders=(), shareable=SHARED), tmp_path / "export.csv"
+    export.write_text("record_id,summary_consent_date,consent_obtained\n1,2026-11-16,1\n", encoding="utf-8")
+    result = summarise_file(export, study, LocalFolder(tmp_path / "out"), place="out", now=NOW)
+    assert result.plan.stable[-2].path == "/OBRI Consent Summary (shareable).pdf"
 
 
 def test_a_report_of_one_site_alone_is_not_delivered(study: StudyConfig, world: DemoWorld) -> None:

@@ -248,6 +248,15 @@ def test_a_report_in_a_subfolder_goes_nowhere_else() -> None:
     assert all(path.startswith("/Reports/x/") for path in folder.files)
 
 
+def test_a_shared_file_goes_to_its_own_folder_and_the_manifest_says_where() -> None:
+    shared = ReportFile(f"{TITLE} (shareable).pdf", b"%PDF", shared=True)
+    folder = a_delivered_folder(a_destination(folder="/Team", shared_folder="/Others"), (CSV, shared))
+    manifest = json.loads(folder.contents[f"/Team/data/{TITLE}.manifest.json"])
+
+    assert [entry["path"] for entry in manifest["files"]] == [f"/Others/{shared.name}", CSV.name]
+    assert folder.contents[f"/Others/{shared.name}"] == shared.content
+
+
 def test_a_delivery_lists_what_is_stored_under_the_stable_names() -> None:
     result = delivered(MemoryFolder())
     assert (result.state, [stored.path for stored in result.files]) == ("delivered", STABLE)

@@ -174,6 +174,11 @@ def test_what_a_study_does_not_have_is_not_mentioned() -> None:
     assert [words for words in NOT_MENTIONED if words in printed] == []
 
 
+@pytest.mark.parametrize(("more", "given"), [("", "no copy"), ("[shareable]\nbase = 10", "Summary (shareable).pdf'")])
+def test_readers_are_told_what_others_get(more: str, given: str) -> None:
+    assert f"Others get {given}" in said_of(STUDY + CONSENT + more).replace("'OBRI Consent ", "")
+
+
 FLAG, LEFT_ON = '[withdrawal]\nflag = "left"\ncodes = ["1"]\n', '[withdrawal]\ndate = "left_on"\n'
 VERSION = '[version]\nfield = "form_version"\naccepted = ["2"]\n'
 
@@ -255,6 +260,7 @@ def test_the_rules_come_in_the_order_in_which_they_apply() -> None:
         "Records to review",
         "Completeness",
         "Changed since the last report",
+        "For whom this report is",
     ]
 
 

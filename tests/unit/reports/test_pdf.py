@@ -4,7 +4,6 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from datetime import date
 from functools import cache
 from itertools import combinations
 from typing import Any
@@ -13,8 +12,7 @@ import pytest
 from pypdf import PdfReader
 from pypdf.generic import Destination
 
-from consent.counting.period import WeekChange
-from consent.counting.summary import Accrual, Changes, ConsentSummary, RiderCount, Source
+from consent.counting.summary import ConsentSummary, RiderCount, Source
 from consent.reports.charts import cumulative_alt, weekly_alt
 from consent.reports.data_files import document
 from consent.reports.definitions import definitions
@@ -22,8 +20,8 @@ from consent.reports.figures import figures
 from consent.reports.headline import days_of, headline, news, warning
 from consent.reports.model import Medium
 from consent.reports.pdf import render_pdf
-from consent.reports.sections import holds_small_counts, marks, sections
-from consent.reports.wording import REFUSALS_NOT_RECORDED, SMALL_COUNTS_MARK, share_words
+from consent.reports.sections import sections
+from consent.reports.wording import REFUSALS_NOT_RECORDED, share_words
 from tests.support.builders import RIDER, a_counting, a_row, a_study, summary_of
 from tests.support.printed_text import Printed, printed_on
 from tests.support.sample_summaries import (
@@ -158,7 +156,7 @@ def test_the_first_page_says_what_is_new_and_whether_recruitment_is_on_track(pdf
 
 
 def test_the_foot_is_printed(pdf: Pdf) -> None:
-    assert pdf.missing(["Next report: Monday", *marks(pdf.summary)]) == []
+    assert pdf.missing(["Next report: Monday", *pdf.summary.notes]) == []
 
 
 def test_every_rule_is_printed(pdf: Pdf) -> None:
@@ -319,7 +317,7 @@ def test_a_word_of_any_length_stays_on_the_page() -> None:
 
 
 def test_notes_stand_at_the_head_of_the_report(odd: Pdf) -> None:
-    assert f"only. From a file: completeness was not checked. =1+1 <b>& 同意. {headline(odd.summary)[0]}" in odd.words
+    assert f"From a file: completeness was not checked. =1+1 <b>& 同意. {headline(odd.summary)[0]}" in odd.words
 
 
 def test_corrections_of_very_many_weeks_are_shown_in_part(full: Pdf) -> None:
@@ -380,45 +378,6 @@ def test_a_few_are_not_printed_as_nobody() -> None:
     rider = replace(summary.riders[0], agreed=1, not_answered=999)
 
     assert "Genetic research 1 0 999 0 <1%" in read(replace(summary, riders=(rider,))).words
-
-
-# Small counts
-
-
-def test_a_report_with_small_counts_says_whom_it_is_for(pdf: Pdf) -> None:
-    assert (SMALL_COUNTS_MARK in pdf.words) == holds_small_counts(pdf.summary) == (pdf.summary.taking_part > 0)
-
-
-@pytest.mark.parametrize(("number", "small"), [(0, False), (1, True), (4, True), (5, False)])
-def test_counts_from_one_to_four_are_small(number: int, small: bool) -> None:
-    assert holds_small_counts(replace(an_empty_summary(), quality={"no_date": number})) == small
-
-
-@pytest.mark.parametrize("part", ["sites", "versions", "withdrawals", "renewal", "changes"])
-def test_small_counts_of_every_part_are_found(part: str) -> None:
-    empty = replace(an_empty_summary(), accrual=Accrual(None, None, None, date(2023, 9, 11), None, None, 0, ""))
-
-    assert not holds_small_counts(empty)
-    assert holds_small_counts(replace(empty, **{part: getattr(an_odd_summary(), part)}))
-
-
-def test_small_counts_of_weeks_and_riders_are_found() -> None:
-    empty = an_empty_summary()
-    weeks = replace(empty, weeks=(replace(empty.weeks[0], consented=3),))
-    riders = replace(empty, riders=(replace(empty.riders[0], not_answered=3),))
-
-    assert (holds_small_counts(empty), holds_small_counts(weeks), holds_small_counts(riders)) == (False, True, True)
-
-
-@pytest.mark.parametrize(
-    ("before", "now", "new", "small"),
-    [(4, 20, 0, True), (20, 4, 0, True), (21, 20, 0, True), (20, 10, 0, False), (20, 10, -3, True)],
-)
-def test_a_small_number_or_difference_of_a_changed_week_is_small(before: int, now: int, new: int, small: bool) -> None:
-    first = date(2023, 9, 4)
-    changes = Changes(first, False, new, (WeekChange(first, date(2023, 9, 10), before, now),), ())
-
-    assert holds_small_counts(replace(an_empty_summary(), changes=changes)) == small
 
 
 # The same bytes

@@ -57,6 +57,13 @@ def test_studies_that_would_overwrite_each_other_cannot_be_used(tmp_path: Path, 
     assert "one and two" in studies.failed["one"].what
 
 
+@pytest.mark.parametrize(("folder", "overwrites"), [("/", True), ("/Others", False)])
+def test_an_edition_for_others_may_not_overwrite_a_report(tmp_path: Path, folder: str, overwrites: bool) -> None:
+    write_study(tmp_path, "one", delivery=f'/Team"\n[shareable]\nfolder = "{folder}')
+    write_study(tmp_path, "two", "OBRI (shareable)")
+    assert sorted(load(tmp_path).failed) == ["one", "two"] * overwrites
+
+
 def test_two_spellings_of_one_accent_are_one_name(tmp_path: Path) -> None:
     write_study(tmp_path, "one", "Étude")
     write_study(tmp_path, "two", "E\u0301tude")

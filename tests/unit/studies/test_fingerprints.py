@@ -67,6 +67,7 @@ def test_a_rule_that_differs_is_told_by_its_key(study: StudyConfig, keys: set[st
         pytest.param(replace(STUDY, redcap=replace(STUDY.redcap, url_setting="OTHER_URL")), id="setting"),
         pytest.param(a_study(riders=RIDER.replace("[[riders]]", '[[riders]]\nlabel = "Blood"')), id="label"),
         pytest.param(a_study(more=ACCRUAL), id="target"),
+        pytest.param(a_study(more="[shareable]"), id="edition for others"),
     ],
 )
 def test_what_is_not_counted_by_changes_no_rule(study: StudyConfig) -> None:

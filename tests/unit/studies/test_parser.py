@@ -19,6 +19,7 @@ from consent.studies.model import (
     FieldRef,
     ListedSite,
     RowFilter,
+    ShareableEdition,
     SiteRules,
     StudyConfig,
     WithdrawalRules,
@@ -66,6 +67,24 @@ def test_the_commented_examples_of_the_packaged_study_are_valid_and_show_the_def
     study = parse_study(re.sub(r"(?m)^# ((\[|\w+ *= ).*)", r"\1", OBRI), "obri-ibd")
     assert None not in (study.only, study.withdrawal, study.sites, study.version, study.accrual)
     assert (study.max_drop, study.not_before) == (a_study().max_drop, a_study().not_before)
+    assert study.shareable == a_study(more="[shareable]").shareable
+
+
+@pytest.mark.parametrize(
+    ("more", "edition"),
+    [
+        ("", None),
+        ("[shareable]", ShareableEdition(5, "/")),
+        ("[shareable]\nbase = 10\nfolder = '/For others/'", ShareableEdition(10, "/For others")),
+    ],
+)
+def test_a_shareable_edition_is_made_on_request(more: str, edition: ShareableEdition | None) -> None:
+    assert a_study(more=more).shareable == edition
+
+
+def test_every_folder_of_a_study_is_listed_once() -> None:
+    assert a_study(more="[shareable]").folders == ("/",)
+    assert a_study(more="[shareable]\nfolder = '/Others'").folders == ("/", "/Others")
 
 
 def test_defaults() -> None:
@@ -242,6 +261,7 @@ def test_each_problem_names_its_key(name: str, value: str, key: str) -> None:
         ("[withdrawal]\ndate = 'withdrawn_on'\nreason = 'why'", "withdrawal.reason"),
         ("[sites]\nby = 'site'\n[[sites.site]]\ncode = '1'\nname = 'North'", "sites.site[1].name"),
         ("[guard]\nmax_rise = 0.02", "guard.max_rise"),
+        ("[shareable]\nto = '/'", "shareable.to"),
         (RIDER_B + "offered = ['2.0']", "riders[2].offered"),
     ],
 )
@@ -266,6 +286,10 @@ def test_an_unknown_key_is_a_problem(more: str, key: str) -> None:
         ("[delivery]\narchive = 'yes'", "delivery.archive"),
         ("[notify]\non = ['delivered', 'monthly']", "notify.on"),
         ("[notify]\non = []", "notify.on"),
+        ("[shareable]\nbase = 4", "shareable.base"),
+        ("[shareable]\nbase = 101", "shareable.base"),
+        ("[shareable]\nbase = '5'", "shareable.base"),
+        ("[shareable]\nfolder = 'Others'", "shareable.folder"),
         ("[[guard]]\nmax_drop = 0.02", "guard"),
         ("[guard]\nmax_drop = true", "guard.max_drop"),
         ("[guard]\nmax_drop = 1.0", "guard.max_drop"),
