@@ -37,7 +37,8 @@ LONGEST_NAME = 255  # characters
 _MOST_CHARACTERS = 1_000_000
 _ILLEGAL = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _RESERVED = re.compile(
-    r"(con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³])(\..*)?|desktop\.ini|thumbs\.db|\.ds_store|\.dropbox(\.attr)?"
+    r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³]) *(\..*)?"
+    r"|desktop\.ini|thumbs\.db|\.ds_store|\.dropbox(\.attr)?"
 )
 
 

@@ -12,7 +12,7 @@ from consent.cli.login.stores import STORE_KEYS
 from consent.dates import parse_day
 from consent.version import __version__
 
-WITH_PYTHON = "uv run --python 3.13 consent"  # what Azure runs; the function app needs it
+WITH_PYTHON = "uv run --isolated --python 3.13 consent"  # what Azure runs; leaves the environment of other runs alone
 LOCAL_PORT = 7071  # the port of Azure's own Core Tools
 
 

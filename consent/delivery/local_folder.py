@@ -49,7 +49,7 @@ class LocalFolder:
     def stat(self, path: str) -> StoredFile | None:
         target = self._target(path)
         with _os_errors(path):
-            return _stored(path, target.read_bytes()) if target.exists() else None
+            return self._read(target, path) if target.exists() else None
 
     def list_folder(self, path: str) -> tuple[str, ...]:
         folder = self._inside(path)
@@ -83,7 +83,7 @@ class LocalFolder:
             self._retry_while(_LOCKED, lambda: _part_of(target).replace(target), path, _IN_USE)
             del self._staged[target]
             sync_folder(target.parent)
-            return _verified(_stored(path, target.read_bytes()), content)
+            return _verified(self._read(target, path), content)
 
     def confirm(self, files: Sequence[StoredFile]) -> None:
         """Read each file again; raise ``DeliveryUnverifiedError`` if one has changed."""
@@ -95,6 +95,11 @@ class LocalFolder:
         """Remove the temporary files that this run wrote and did not use."""
         for target in list(self._staged):
             self._discard(target)
+
+    def _read(self, target: Path, path: str) -> StoredFile:
+        """Read a stored file; a virus scanner or a backup may lock it for a moment, a new file above all."""
+        content = self._retry_while(_LOCKED, target.read_bytes, path, _IN_USE)
+        return StoredFile(path, content_hash(content), len(content), rev="")
 
     def _discard(self, target: Path) -> None:
         if self._staged.pop(target, None) is not None:
@@ -170,10 +175,6 @@ def _try_to_open(target: Path) -> None:
     """Open the file for writing, which Windows forbids while another program has it open."""
     with contextlib.suppress(FileNotFoundError):
         target.open("r+b").close()
-
-
-def _stored(path: str, content: bytes) -> StoredFile:
-    return StoredFile(path, content_hash(content), len(content), rev="")
 
 
 def _verified(stored: StoredFile, content: bytes) -> StoredFile:

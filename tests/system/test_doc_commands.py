@@ -1,5 +1,6 @@
 """Tests of the commands in README and docs/: a test runs each, or the page says which account it needs."""
 
+import json
 import os
 import re
 import shlex
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from consent.cli.main import main
-from consent.cli.parser import EXAMPLES, build_parser
+from consent.cli.parser import EXAMPLES, WITH_PYTHON, build_parser
 from sandbox.demo import DemoWorld, demo_world
 from tests.integration.cli.test_main import use
 from tests.support.doc_pages import PAGES, ROOT, Command, commands_of, quoted_in
@@ -63,12 +64,14 @@ RUN_BY = {
     "tests/unit/cli/test_compare_files.py::test_differences_that_are_explained_are_no_failure": (
         "uv run consent compare OLD.csv EXPORT.csv",
     ),
-    "tests/system/test_page_in_demo.py::test_the_page_lists_the_run": ("uv run --python 3.13 consent serve --demo",),
+    "tests/system/test_page_in_demo.py::test_the_page_lists_the_run": (
+        "uv run --isolated --python 3.13 consent serve --demo",
+    ),
     "tests/system/test_page_in_demo.py::test_what_the_host_shows_works_as_it_is": (
         "uv run consent request --url http://localhost:7071",
     ),
     "tests/system/test_end_to_end.py::test_without_the_demo_the_settings_of_the_folder_that_was_named_are_served": (
-        "uv run --python 3.13 consent serve",
+        "uv run --isolated --python 3.13 consent serve",
     ),
     "tests/system/test_doc_commands.py::test_the_line_for_cron_delivers_and_writes_its_log": (CRON,),
     "tests/system/test_doc_commands.py::test_the_installation_is_in_the_lock_file": (INSTALL,),
@@ -103,7 +106,7 @@ def test_the_example_of_a_help_is_understood(name: str, capsys: pytest.CaptureFi
     with pytest.raises(SystemExit, match="0"):
         main([name, "--help"])
     shown = capsys.readouterr().out.splitlines()[-1].strip()
-    assert re.fullmatch(rf"uv run (--python 3.13 )?consent {name} ?.*", shown)
+    assert re.fullmatch(rf"uv run (--isolated --python 3.13 )?consent {name} ?.*", shown)
     assert is_understood(shown.partition("consent ")[2])
 
 
@@ -149,7 +152,7 @@ def test_a_command_for_an_account_says_so(command: Command) -> None:
 
 def test_the_command_line_accepts_every_consent_command() -> None:
     shown = {match[1] for line in LINES if (match := re.search(r"\bconsent ([a-z][^\n>&`]*)", line))}
-    prose = re.compile(r"(?:uv run (?:--python 3\.13 )?)?consent ([a-z].*)")
+    prose = re.compile(r"(?:uv run (?:--isolated --python 3\.13 )?)?consent ([a-z].*)")
     shown |= {match[1] for page in PAGES for text in quoted_in(page) if (match := prose.fullmatch(text))}
 
     assert [command for command in sorted(shown) if not is_understood(command.strip())] == []
@@ -205,6 +208,29 @@ def test_the_installation_is_in_the_lock_file(tmp_path: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=120)
 
     assert (done.returncode, b"rich==" in done.stderr, b"pytest==" in done.stderr) == (0, True, False)
+
+
+def output_of(command: str, folder: Path) -> str:
+    """What a command of uv prints in this folder, which is a project of its own."""
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")
+    }
+    done = subprocess.run(shlex.split(command), env=environment, cwd=folder, capture_output=True, check=True)
+    return done.stdout.decode().strip()
+
+
+@pytest.mark.skipif(shutil.which("uv") is None, reason="NOT RUN: needs uv")
+def test_the_app_on_another_python_leaves_the_environment_of_the_scheduled_run_alone(tmp_path: Path) -> None:
+    project = '[project]\nname = "scheduled"\nversion = "1"\nrequires-python = ">=3"\n'
+    (tmp_path / "pyproject.toml").write_text(project, encoding="utf-8")
+    version = "python -c 'import platform; print(platform.python_version())'"
+    before = output_of(f"uv run --python {Path(sys.executable).as_posix()} {version}", tmp_path)
+    installed = output_of("uv python list --only-installed --output-format json", tmp_path)
+    other = next(found["version"] for found in json.loads(installed) if found["version"] != before)
+
+    served = output_of(f"{WITH_PYTHON.removesuffix(' consent').replace('3.13', other)} {version}", tmp_path)
+
+    assert (served, output_of(f"uv run --no-sync {version}", tmp_path)) == (other, before)
 
 
 def test_a_benchmark_is_within_its_budget() -> None:

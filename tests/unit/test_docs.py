@@ -26,7 +26,7 @@ from consent.runs.ledger.record import LEASE_LENGTH
 from consent.runs.plausibility import SMALL_DROP
 from consent.studies.schedule import GRACE
 from consent.version import __version__
-from tests.support.bicep import NAMES, default, parameters, template, variable
+from tests.support.bicep import NAMES, default, template, variable
 from tests.support.doc_pages import PAGES, ROOT, anchors_of, commands_of, links_of, prose_of, quoted_in
 from tests.unit.infra.test_settings import READ_BY_THE_CODE
 
@@ -37,7 +37,7 @@ PRODUCT = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES)
 QUEUES = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))["extensions"]["queues"]
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
-OF_THE_PLATFORM = {"AZURE_CLIENT_ID"}
+OF_THE_PLATFORM = {"AZURE_CLIENT_ID", "UV_PYTHON_INSTALL_MIRROR"}
 REFUSED = re.compile(r"DROPBOX_(API|WEB|DOMAIN)")
 SET_BY_THE_PLATFORM = re.compile(r"WEBSITE_|LEGION_|CONTAINER_|FUNCTIONS_|AZURE_|UV_")
 
@@ -172,13 +172,11 @@ def _same_role(shown: str, given: str) -> bool:
     return shown.replace(" ", "").lower().endswith(given.lower())
 
 
-def test_the_page_of_azure_names_every_parameter_that_can_be_set() -> None:
-    section = PAGES["docs/azure.md"].partition("## More to set")[2].partition("\n## ")[0]
+def test_the_table_of_azure_lists_every_parameter_and_its_variable() -> None:
     filled = json.loads((ROOT / "infra" / "main.parameters.json").read_text(encoding="utf-8"))["parameters"]
-    names = {re.sub(r"[${}]|=.*", "", each["value"]) for each in filled.values()}
+    shown = {row[0].strip("`"): row[1].strip("`") for row in rows_below("variable", PAGES["docs/azure.md"])}
 
-    assert set(re.findall(r"`([a-z]+[A-Z]\w+|schedule)`", section)) <= parameters("main")
-    assert {name for name in names if not name.startswith("AZURE_")} <= set(quoted_in("docs/azure.md"))
+    assert shown == {re.sub(r"[${}]|=.*", "", each["value"]): name for name, each in filled.items()}
 
 
 # --- errors, routes, numbers
@@ -231,6 +229,8 @@ def test_every_function_that_can_be_paused_is_one() -> None:
         f"every {int(QUEUES['visibilityTimeout'][3:5])} minutes, {QUEUES['maxDequeueCount']} times",
         f"{default('logRetentionDays')} days",
         f"`{TEST_FILE_NAME}`",
+        f"{len(variable('alerts', 'rules'))} × 0.50",
+        f"{len(variable('health', 'locations'))} places × 4 an hour",
     ],
 )
 def test_the_numbers_and_names_are_those_of_the_program(fact: str) -> None:

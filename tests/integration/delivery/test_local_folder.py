@@ -207,6 +207,17 @@ def test_a_file_closed_while_waiting_is_replaced(
     assert contents(tmp_path)["Consent.csv"] == REPORT[0].content
 
 
+@pytest.mark.not_windows  # chmod does not lock a file there
+def test_a_file_locked_against_reading_is_waited_for() -> None:
+    with open_to_all() as folder:
+        folder.chmod(0o777)
+        with without_root():
+            delivered(folder)
+            (folder / "Consent.csv").chmod(0)
+            unlocking = a_folder(folder, lambda seconds: (folder / "Consent.csv").chmod(0o600))
+            assert delivered(folder, folder=unlocking) == "unchanged"
+
+
 def test_a_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "Consent.csv").mkdir()
     with pytest.raises(DeliveryRefusedError, match="is a folder, but it should be a file"):

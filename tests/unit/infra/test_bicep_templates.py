@@ -84,18 +84,26 @@ def test_every_api_version_is_a_published_date(name: str) -> None:
     assert [version for version in versions if not re.fullmatch(r"20[12]\d-[01]\d-[0-3]\d", version)] == []
 
 
-def test_azd_fills_in_parameters_of_the_main_template() -> None:
-    assert set(FILLED_IN) <= parameters("main")
+def test_azd_can_set_every_parameter() -> None:
+    assert set(FILLED_IN) == parameters("main")
+
+
+def test_azd_leaves_every_default_to_the_template() -> None:
+    """It omits a parameter whose variable is not set; a variable with a default in braces would not be omitted."""
+    values = [each["value"] for key, each in FILLED_IN.items() if key != "secretsOfficerType"]
+
+    assert [value for value in values if not re.fullmatch(r"\$\{[A-Z_]+\}", value)] == []
 
 
 def test_azd_prompts_for_the_email_and_the_redcap_address_only() -> None:
-    assert parameters("main", required_only=True) - set(FILLED_IN) == {"alertEmail", "redcapApiUrl"}
+    asked = {FILLED_IN[name]["value"] for name in parameters("main", required_only=True)}
+    assert {value for value in asked if "AZURE_" not in value} == {"${ALERT_EMAIL}", "${REDCAP_API_URL}"}
 
 
 @pytest.mark.parametrize(
     ("parameter", "filled_in"),
     [
-        pytest.param("githubRepository", "${DEPLOY_FROM_GITHUB=}", id="GITHUB_REPOSITORY is set in every codespace"),
+        pytest.param("githubRepository", "${DEPLOY_FROM_GITHUB}", id="GITHUB_REPOSITORY is set in every codespace"),
         pytest.param("secretsOfficerId", "${AZURE_PRINCIPAL_ID}", id="azd knows who is signed in"),
         pytest.param("secretsOfficerType", "${AZURE_PRINCIPAL_TYPE=User}", id="a person, or a program"),
     ],

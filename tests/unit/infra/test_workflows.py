@@ -57,7 +57,8 @@ def test_only_a_tag_deploys_and_only_after_the_checks() -> None:
 
 
 def test_the_deployed_package_is_the_one_that_was_built() -> None:
-    kept = [step["with"]["path"] for step in job("deploy.yml", "package")["steps"] if "path" in step.get("with", {})]
+    uploads = [step["with"] for step in job("deploy.yml", "package")["steps"] if "path" in step.get("with", {})]
+    kept = [upload["path"] for upload in uploads if upload["name"] == "package"]
     deploying = " ".join(commands("deploy.yml", "deploy"))
 
     assert BUILD in commands("deploy.yml", "package")

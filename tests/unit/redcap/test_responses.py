@@ -276,7 +276,7 @@ def test_a_hostile_body_is_refused_in_linear_time(body: bytes) -> None:
 @pytest.mark.parametrize(("start", "end"), [(b'{"a":', b"}"), (b"[", b"]")])
 def test_deep_nesting_is_an_error_of_the_data(read: Callable[..., Any], start: bytes, end: bytes) -> None:
     body = b'{"a":' + start * 100_000 + b"1" + end * 100_000 + b"}"
-    with pytest.raises(SourceDataError, match="damaged"):
+    with pytest.raises(ConsentReportError, match=r"damaged|truncated"):  # 3.14 reads all that is kept
         read([body if read is read_object else b"[" + body + b"]"], JSON)
     assert isinstance(error_from_response(400, JSON, body.decode()), SourceRefusedError)
 

@@ -335,7 +335,9 @@ def test_each_problem_of_an_optional_table_names_its_key(more: str, key: str) ->
     assert set(keys_of(USUAL + more)) == {key}
 
 
-@pytest.mark.parametrize("title", ["a/b", "a.", "CON", "lpt9.report", "desktop.ini", "a\\tb", "a\\u200Bb", "-a", "=a"])
+@pytest.mark.parametrize(
+    "title", ["a/b", "a.", "CON", "con .x", "conin$", "lpt9.x", "desktop.ini", "a\\tb", "a\\u200Bb", "-a", "=a"]
+)
 def test_a_title_that_some_system_cannot_store_is_a_problem(title: str) -> None:
     assert set(keys_of(with_value("title", f'"{title}"'))) == {"title"}
 
