@@ -1,35 +1,28 @@
 """Install and run Azurite, Microsoft's emulator of Azure storage.
 
 It serves blobs, queues and tables on loopback, in memory by default. The key of the development account is public.
-``python -m sandbox.azurite`` installs it with npm and prints its path.
 """
 
 import contextlib
 import shutil
 import socket
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-VERSION = "3.35.0"
+from sandbox.npm import AZURITE, PackageMissingError, installed
+
 ACCOUNT = "devstoreaccount1"
 # https://learn.microsoft.com/azure/storage/common/storage-use-azurite#well-known-storage-account-and-key
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 DEFAULT_PORTS = (10000, 10001, 10002)  # of blobs, queues and tables; what UseDevelopmentStorage=true means
 
 _HOST = "127.0.0.1"
-_SCRIPT = Path("node_modules", "azurite", "dist", "src", "azurite.js")
-_INSTALL_SECONDS = 600
+_SCRIPT = Path("dist", "src", "azurite.js")
 _START_SECONDS = 60
 _END_SECONDS = 10
-
-
-class AzuriteMissingError(Exception):
-    """Azurite cannot be installed or started; the message has a fix."""
 
 
 @dataclass(frozen=True)
@@ -70,21 +63,6 @@ def connection_string(blob_url: str, queue_url: str, table_url: str) -> str:
     )
 
 
-def install() -> Path:
-    """Install Azurite in the user's cache folder if it is missing; return the path of its script.
-
-    The first time needs the network and half a minute. Raises AzuriteMissingError if Node.js or npm is missing, or npm
-    fails.
-    """
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        raise AzuriteMissingError("Azurite needs Node.js with npm. Install it from https://nodejs.org.")
-    home = _home()
-    if not (home / _SCRIPT).is_file():
-        _install_into(home, npm)
-    return home / _SCRIPT
-
-
 def is_running(port: int) -> bool:
     """Return whether a program listens on this port of this machine."""
     try:
@@ -101,12 +79,12 @@ def running_azurite(
     """Run Azurite within the ``with`` block.
 
     ports: of blobs, queues and tables; free ones by default. folder: for the data; by default it is in memory. Raises
-    AzuriteMissingError.
+    PackageMissingError.
     """
     azurite = Azurite(ports or _free_ports())
     if any(is_running(port) for port in azurite.ports):
         raise _not_started(azurite.ports)
-    command = [shutil.which("node") or "node", str(install()), *_options(azurite.ports, folder)]
+    command = [shutil.which("node") or "node", str(installed(AZURITE) / _SCRIPT), *_options(azurite.ports, folder)]
     nowhere = subprocess.DEVNULL
     process = subprocess.Popen(  # noqa: S603 - our own command
         command,
@@ -121,40 +99,6 @@ def running_azurite(
         yield azurite
     finally:
         _end(process)
-
-
-def _home() -> Path:
-    from platformdirs import user_cache_path
-
-    return user_cache_path("consent-summary") / f"azurite-{VERSION}"
-
-
-def _install_into(home: Path, npm: str) -> None:
-    """Install in another folder and rename it, so that an interrupted or parallel installation does no harm."""
-    home.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix="azurite-", dir=home.parent))
-    try:
-        _run_npm(npm, staging)
-        with contextlib.suppress(OSError):  # another process was faster
-            staging.rename(home)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    if not (home / _SCRIPT).is_file():
-        raise AzuriteMissingError(f"{home} has no Azurite. Delete that folder, then try again.")
-
-
-def _run_npm(npm: str, folder: Path) -> None:
-    quietly = ["--no-audit", "--no-fund", "--loglevel=error"]
-    command = [npm, "install", "--prefix", str(folder), *quietly, f"azurite@{VERSION}"]
-    try:
-        status = subprocess.run(command, capture_output=True, timeout=_INSTALL_SECONDS, check=False).returncode  # noqa: S603 - our own command
-    except (OSError, subprocess.TimeoutExpired):
-        status = None
-    if status != 0:
-        raise AzuriteMissingError(
-            f"npm could not install azurite@{VERSION}. Check the network; run `npm install azurite@{VERSION}` in an "
-            "empty folder to see the error."
-        )
 
 
 def _options(ports: tuple[int, int, int], folder: Path | None) -> list[str]:
@@ -184,8 +128,8 @@ def _wait_for(process: "subprocess.Popen[bytes]", ports: tuple[int, int, int], s
     raise _not_started(ports)
 
 
-def _not_started(ports: tuple[int, int, int]) -> AzuriteMissingError:
-    return AzuriteMissingError(
+def _not_started(ports: tuple[int, int, int]) -> PackageMissingError:
+    return PackageMissingError(
         f"Azurite did not start on the ports {', '.join(map(str, ports))}. Check whether another program uses one of "
         "them, and that Node.js is not too old."
     )
@@ -198,10 +142,3 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-if __name__ == "__main__":
-    try:
-        sys.stdout.write(f"{install()}\n")
-    except AzuriteMissingError as error:
-        sys.exit(str(error))

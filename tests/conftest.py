@@ -101,12 +101,13 @@ def _is_loopback(host: str) -> bool:
 @pytest.fixture(scope="session")
 def azurite() -> "Iterator[Azurite]":
     """Azure's storage emulator with nothing in it; whoever shares it takes keys of their own."""
-    from sandbox.azurite import AzuriteMissingError, running_azurite
+    from sandbox.azurite import running_azurite
+    from sandbox.npm import PackageMissingError
 
     with ExitStack() as opened:
         try:
             running = opened.enter_context(running_azurite())
-        except AzuriteMissingError as missing:
+        except PackageMissingError as missing:
             pytest.skip(f"NOT RUN: {missing}")
         yield running
 

@@ -100,7 +100,8 @@ def _with_storage(folder: Path, settings: Settings, say: Say) -> Iterator[tuple[
 @contextlib.contextmanager
 def _azurite(folder: Path | None, say: Say) -> Iterator[str]:
     """Start Azurite and yield its connection string: on the default ports for a folder, otherwise on free ones."""
-    from sandbox.azurite import DEFAULT_PORTS, AzuriteMissingError, running_azurite
+    from sandbox.azurite import DEFAULT_PORTS, running_azurite
+    from sandbox.npm import PackageMissingError
 
     if shutil.which("node") is None or shutil.which("npm") is None:
         raise MissingDependencyError(
@@ -111,6 +112,6 @@ def _azurite(folder: Path | None, say: Say) -> Iterator[str]:
     with contextlib.ExitStack() as opened:
         try:
             azurite = opened.enter_context(running_azurite(None if folder is None else DEFAULT_PORTS, folder))
-        except AzuriteMissingError as error:
+        except PackageMissingError as error:
             raise ConfigurationError(str(error)) from None
         yield azurite.connection_string

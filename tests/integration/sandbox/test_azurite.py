@@ -1,30 +1,13 @@
-"""Tests of installing, starting and ending Azurite."""
+"""Tests of starting and ending Azurite."""
 
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from azure.data.tables import TableServiceClient
 
 from sandbox import azurite as module
-from sandbox.azurite import Azurite, AzuriteMissingError, install, is_running, running_azurite
-
-
-@pytest.fixture
-def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty cache folder."""
-    for name in ("XDG_CACHE_HOME", "WIN_PD_OVERRIDE_LOCAL_APPDATA"):
-        monkeypatch.setenv(name, str(tmp_path))
-    return tmp_path
-
-
-def an_npm(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str) -> None:
-    """Replace npm by a Python script."""
-    (folder / "install").write_text(script, encoding="utf-8")
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(shutil, "which", lambda name: sys.executable)
+from sandbox.azurite import Azurite, is_running, running_azurite
+from sandbox.npm import PackageMissingError
 
 
 def broken_use(ports: list[int]) -> None:
@@ -32,22 +15,6 @@ def broken_use(ports: list[int]) -> None:
     with running_azurite() as running:
         ports.extend(running.ports)
         raise RuntimeError("of the test")
-
-
-INSTALLS = """
-import pathlib, sys
-script = pathlib.Path(sys.argv[2], "node_modules", "azurite", "dist", "src", "azurite.js")
-script.parent.mkdir(parents=True)
-script.write_text("made by npm", encoding="utf-8")
-"""
-INSTALLS_SECOND = """
-import pathlib, sys
-home = pathlib.Path(sys.argv[2]).parent
-for place in (home / "azurite-3.35.0", pathlib.Path(sys.argv[2])):
-    script = place / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
-    script.parent.mkdir(parents=True)
-    script.write_text(place.name, encoding="utf-8")
-"""
 
 
 def test_a_stored_entity_can_be_read(azurite: Azurite) -> None:
@@ -79,61 +46,14 @@ def test_data_in_a_folder_is_kept(tmp_path: Path) -> None:
 
 def test_used_ports_are_named(azurite: Azurite) -> None:
     with (
-        pytest.raises(AzuriteMissingError, match=rf"did not start on the ports {azurite.ports[0]}, .* another program"),
+        pytest.raises(PackageMissingError, match=rf"did not start on the ports {azurite.ports[0]}, .* another program"),
         running_azurite(azurite.ports),
     ):
         pass
 
 
-def test_an_azurite_that_ends_at_once_is_an_error(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    an_npm(monkeypatch, empty_cache, INSTALLS)  # what it installs is no program
+def test_an_azurite_that_ends_at_once_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "installed", lambda package: tmp_path)  # it holds no program
 
-    with pytest.raises(AzuriteMissingError, match="did not start on the ports"), running_azurite():
+    with pytest.raises(PackageMissingError, match="did not start on the ports"), running_azurite():
         pass
-
-
-def test_it_is_installed_once(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    an_npm(monkeypatch, empty_cache, INSTALLS)
-    script = install()
-    script.write_text("still there", encoding="utf-8")
-
-    assert install().read_text(encoding="utf-8") == "still there"
-
-
-def test_an_installation_by_another_process_is_kept(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    an_npm(monkeypatch, empty_cache, INSTALLS_SECOND)
-
-    assert install().read_text(encoding="utf-8") == "azurite-3.35.0"
-
-
-def test_a_failed_installation_leaves_nothing_behind(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    an_npm(monkeypatch, empty_cache, "import pathlib, sys; pathlib.Path(sys.argv[2], 'half').touch(); sys.exit(1)")
-
-    with pytest.raises(AzuriteMissingError, match=r"npm could not install azurite@3\.35\.0.* run `npm install"):
-        install()
-
-    assert list(empty_cache.rglob("half")) == []
-
-
-def test_an_npm_that_does_not_end_fails(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    an_npm(monkeypatch, empty_cache, "import time; time.sleep(60)")
-    monkeypatch.setattr(module, "_INSTALL_SECONDS", 0.2)
-
-    with pytest.raises(AzuriteMissingError, match=r"npm could not install azurite@3\.35\.0"):
-        install()
-
-
-@pytest.mark.parametrize("missing", ["node", "npm"])
-def test_without_node_the_error_has_a_fix(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None if name == missing else f"/usr/bin/{name}")
-
-    with pytest.raises(AzuriteMissingError, match=r"needs Node\.js with npm\. Install it from https://nodejs\.org"):
-        install()
-
-
-def test_the_module_prints_the_path(azurite: Azurite) -> None:
-    ran = subprocess.run(
-        [sys.executable, "-m", "sandbox.azurite"], capture_output=True, encoding="utf-8", check=True, timeout=60
-    )
-
-    assert Path(ran.stdout.strip()).name == "azurite.js"
