@@ -1,5 +1,8 @@
 // Lets one GitHub repository deploy to the app without a stored password, from its environment "production" only.
 // https://learn.microsoft.com/entra/workload-id/workload-identity-federation
+//
+// GitHub puts ids into the subject of repositories made, renamed or moved after 15 July 2026: `repo:OWNER@ID/NAME@ID`.
+// Older ones send `repo:OWNER/NAME`. Azure accepts a token only if its subject is exactly the one given here.
 param name string
 param location string
 param tags object

@@ -1,9 +1,9 @@
 // All Azure resources of the weekly consent report, in their own resource group.
 // They include no secret: `consent login` and `az keyvault secret set` store the secrets in the vault.
 //
-// tests/unit/infra checks offline: the syntax, and that settings, roles, names and versions match the code.
-// Only a subscription shows whether the region has Flex Consumption and quota, whether the names are free, whether each
-// property exists in its API version, and whether the alert queries run. Run `azd provision --preview` first.
+// tests/unit/infra checks offline: the syntax, every property against Microsoft's published types, the alert queries, and
+// that settings, roles, names and versions match the code. Only a subscription shows whether the region has Flex
+// Consumption and quota, and whether the names are free. Run `azd provision --preview` first.
 targetScope = 'subscription'
 
 @minLength(1)
@@ -11,7 +11,44 @@ targetScope = 'subscription'
 @description('Name of the environment; the resource group is rg-<environmentName>.')
 param environmentName string
 
-@description('Region of all resources; it needs Flex Consumption: az functionapp list-flexconsumption-locations')
+// azd offers these. They are the regions of Microsoft's own template; the list of the day is printed by
+// `az functionapp list-flexconsumption-locations`.
+// https://github.com/Azure-Samples/functions-quickstart-python-http-azd/blob/main/infra/main.bicep (28 November 2026)
+@description('Region of all resources; it needs Flex Consumption.')
+@allowed([
+  'australiaeast'
+  'australiasoutheast'
+  'brazilsouth'
+  'canadacentral'
+  'centralindia'
+  'centralus'
+  'eastasia'
+  'eastus'
+  'eastus2'
+  'francecentral'
+  'germanywestcentral'
+  'italynorth'
+  'japaneast'
+  'koreacentral'
+  'northcentralus'
+  'northeurope'
+  'norwayeast'
+  'southafricanorth'
+  'southcentralus'
+  'southeastasia'
+  'southindia'
+  'spaincentral'
+  'swedencentral'
+  'uaenorth'
+  'uksouth'
+  'ukwest'
+  'westcentralus'
+  'westeurope'
+  'westus'
+  'westus2'
+  'westus3'
+])
+@metadata({ azd: { type: 'location' } })
 param location string
 
 @description('Address that receives every alert.')
@@ -56,10 +93,13 @@ param fixedOutboundAddress bool = false
 @description('Address range of its network; it matters only if the network is peered.')
 param networkAddresses string = '10.90.0.0/26'
 
-@description('Id of an existing subnet, delegated to Microsoft.App/environments, that reaches REDCap; in place of a fixed address.')
+@description('Id of an existing subnet that reaches REDCap, in place of a fixed address: delegated to Microsoft.App/environments, with the service endpoint Microsoft.KeyVault.')
 param existingSubnetId string = ''
 
-@description('GitHub repository that may deploy, as owner/name, from its environment "production"; empty for none.')
+@description('With a network: the public addresses, separated by commas, from which people reach the vault besides the app.')
+param vaultAddresses string = ''
+
+@description('GitHub repository that may deploy from its environment "production": owner/name, or OWNER@ID/NAME@ID for one made, renamed or moved after 15 July 2026; empty for none. "gh api repos/OWNER/NAME/actions/oidc/customization/sub --jq .sub_claim_prefix" prints it, after "repo:".')
 param githubRepository string = ''
 
 @description('Test /api/health from outside, with an alert. Turn it off if the network blocks outside callers.')
@@ -71,6 +111,7 @@ param logRetentionDays int = 90
 
 var token = uniqueString(subscription().id, environmentName, location)
 var tags = { 'azd-env-name': environmentName }
+var subnetId = !empty(existingSubnetId) ? existingSubnetId : (fixedOutboundAddress ? network!.outputs.subnetId : '')
 
 resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
   name: 'rg-${environmentName}'
@@ -109,6 +150,9 @@ module vault 'vault.bicep' = {
     principalId: identity.outputs.principalId
     secretsOfficerId: secretsOfficerId
     secretsOfficerType: secretsOfficerType
+    workspaceId: monitoring.outputs.workspaceId
+    subnetId: subnetId
+    addresses: vaultAddresses
   }
 }
 
@@ -144,13 +188,11 @@ module app 'app.bicep' = {
     tags: tags
     identityId: identity.outputs.id
     identityClientId: identity.outputs.clientId
-    blobEndpoint: storage.outputs.blobEndpoint
-    queueEndpoint: storage.outputs.queueEndpoint
-    tableEndpoint: storage.outputs.tableEndpoint
+    storageAccountName: storage.outputs.name
     deploymentContainer: storage.outputs.deploymentContainer
     monitoringConnection: monitoring.outputs.connection
     vaultUrl: vault.outputs.url
-    subnetId: !empty(existingSubnetId) ? existingSubnetId : (fixedOutboundAddress ? network!.outputs.subnetId : '')
+    subnetId: subnetId
     redcapApiUrl: redcapApiUrl
     dropboxRootNamespace: dropboxRootNamespace
     schedule: schedule

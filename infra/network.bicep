@@ -39,6 +39,7 @@ resource subnet 'Microsoft.Network/virtualNetworks/subnets@2023-11-01' = {
   properties: {
     addressPrefix: addresses
     natGateway: { id: gateway.id }
+    serviceEndpoints: [{ service: 'Microsoft.KeyVault' }] // the vault recognises the subnet by it
     delegations: [
       {
         name: 'flex-consumption'

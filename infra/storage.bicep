@@ -65,7 +65,5 @@ resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
-output blobEndpoint string = account.properties.primaryEndpoints.blob
-output queueEndpoint string = account.properties.primaryEndpoints.queue
-output tableEndpoint string = account.properties.primaryEndpoints.table
-output deploymentContainer string = deployment.name
+output name string = account.name
+output deploymentContainer string = '${account.properties.primaryEndpoints.blob}${deployment.name}'

@@ -67,10 +67,11 @@ def run_daily_maintenance(settings: Settings, now: datetime) -> None:
 
 def log_late_reports(settings: Settings, now: datetime) -> tuple[str, ...]:
     """Log and return the keys of the studies whose report is late or whose study file cannot be used."""
+    studies = load_studies(settings)
     with _open_ledger(settings) as ledger:
-        keys = late(ledger, load_studies(settings), now, sandbox=_is_sandbox(settings))
+        keys = late(ledger, studies, now, sandbox=_is_sandbox(settings))
     for key in keys:
-        logger.error("event=report_late study=%s", key)
+        logger.error("event=%s study=%s", "study_unusable" if key in studies.failed else "report_late", key)
     return keys
 
 

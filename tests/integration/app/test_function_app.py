@@ -520,7 +520,7 @@ def test_an_app_is_healthy_when_new_and_after_every_report(world: World) -> None
     ("trouble", "logged"),
     [
         (World.make_late, "event=report_late study=adults"),
-        (World.break_study, "event=report_late study=adults"),
+        (World.break_study, "event=study_unusable study=adults"),
         (World.break_ledger, "event=health_check_failed error=ledger-refused"),
     ],
 )

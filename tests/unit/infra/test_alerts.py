@@ -1,4 +1,4 @@
-"""Tests of the alerts in Azure: each matches the events that the app logs, and none fires while all is well."""
+"""Tests of the alerts in Azure: each event that the app logs fires one, and a Monday that fails sends one mail."""
 
 import logging
 import re
@@ -19,17 +19,16 @@ from consent.runs.ledger.record import RunRecord
 from consent.runs.ledger.sqlite import SqliteLedger
 from consent.runs.scheduler import message_for
 from consent.runs.worker import execute_message, mark_failed
-from tests.support.bicep import resource, variable
+from tests.support.bicep import resource
 from tests.support.builders import CONSENT, RIDER, STUDY
+from tests.support.doc_pages import PAGES
+from tests.support.log_alerts import DURATIONS, RULES, WINDOW, Log
 from tests.support.run_builders import NOW, Clock, a_report, a_result, a_run, kept, later
 
-RULES = {rule["name"]: rule for rule in variable("alerts", "rules")}
 MESSAGE = message_for(a_run().run_id)
 TOMORROW = NOW + timedelta(days=1)
 DOWN = SourceUnavailableError("REDCap is down.", "Wait.")
 REFUSED = SourceRefusedError("REDCap refused the token.", "Renew it.")
-WINDOWS = {"PT1H": 1, "PT6H": 6, "P1D": 24, "P2D": 48}  # hours; a log alert looks back at most two days
-STEPS = {"PT15M": 0.25, "PT1H": 1}
 
 
 @pytest.fixture(name="folder")
@@ -96,6 +95,13 @@ def health_check_without_a_ledger(folder: Path) -> None:
     check_health(folder, CONSENT_LEDGER="nowhere")
 
 
+def unusable_study_file(folder: Path) -> None:
+    ledger = ledger_in(folder)
+    ledger.write(replace(a_report(), version=kept(ledger).version))
+    (folder / "broken.toml").write_text("title = 1", encoding="utf-8")
+    check_health(folder)
+
+
 def broken_study_file(folder: Path) -> None:
     (folder / "broken.toml").write_text("title = 1", encoding="utf-8")
     handlers.queue_reports(settings_in(folder), "monday", NOW)
@@ -128,42 +134,36 @@ CASES: list[tuple[Callable[[Path], None], str, str]] = [
     (message_without_a_run, "run_failed", "needs-a-person"),
     (report_late_at_maintenance, "report_late", "late"),
     (check_health, "report_late", "late"),
-    (health_check_without_a_ledger, "health_check_failed", "late"),
+    (unusable_study_file, "study_unusable", "timer-failed"),
+    (health_check_without_a_ledger, "health_check_failed", "timer-failed"),
     (broken_study_file, "timer_failed", "timer-failed"),
     (unreadable_run_history, "timer_failed", "timer-failed"),
     (maintenance_without_a_ledger, "maintenance_failed", "timer-failed"),
 ]
 
 
-def events_of(rule: str) -> set[str]:
-    """The events that a rule's query names."""
-    listed = re.findall(r"Event in \(([^)]*)\)", RULES[rule]["query"])
-    return set(re.findall(r'"(\w+)"', "".join(listed)))
-
-
-def matches(rule: str, line: str) -> bool:
-    """Whether the query of a rule matches a log line, by the regular expression in the query itself."""
-    patterns = re.findall(r'Event = extract\("([^"]+)", 1, Message\)', RULES[rule]["query"])
-    found = [match[1] for pattern in patterns if (match := re.search(pattern, line))]
-    return not events_of(rule).isdisjoint(found)
-
-
-def alerts_for(lines: list[str]) -> set[str]:
-    return {rule for rule in RULES if any(matches(rule, line) for line in lines)}
+def alerts_for(*lines: str) -> set[str]:
+    """The alerts of these log lines in an app whose timers run."""
+    log = Log()
+    log.write(NOW, *lines)
+    log.call(NOW, "catch_up")
+    return {rule for rule in RULES if log.true_at(NOW, rule)}
 
 
 @pytest.mark.parametrize(("cause", "event", "rule"), CASES, ids=lambda value: getattr(value, "__name__", value))
-def test_an_alert_matches_the_event_that_the_app_logs(
+def test_each_event_that_the_app_logs_fires_one_alert(
     cause: Callable[[Path], None], event: str, rule: str, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     cause(folder)
 
     assert f"event={event} " in caplog.text
-    assert alerts_for(caplog.messages) == {rule}
+    assert alerts_for(*caplog.messages) == {rule}
 
 
 def test_every_event_of_an_alert_is_one_that_the_app_logs() -> None:
-    assert {event for rule in RULES for event in events_of(rule)} == {event for _, event, _ in CASES}
+    events = {event for rule in RULES.values() for event in re.findall(r'"([a-z]+_[a-z_]+)"', rule["query"])}
+
+    assert events - {"catch_up", "run_failed"} == {event for _, event, _ in CASES} - {"run_failed"}
 
 
 @pytest.mark.parametrize("cause", [run_that_is_delivered_after_retries, report_on_time_at_maintenance])
@@ -173,35 +173,54 @@ def test_no_alert_fires_if_the_report_is_delivered_in_the_end(
     cause(folder)
 
     assert "event=" in caplog.text
-    assert alerts_for(caplog.messages) == set()
+    assert alerts_for(*caplog.messages) == set()
 
 
-@pytest.mark.parametrize(
-    ("rule", "watched"),
-    [("silent", ["catch_up"]), ("timer-failed", ["monday", "catch_up", "run_failed"])],
-)
-def test_an_alert_watches_invocations_of_functions_that_exist(rule: str, watched: list[str]) -> None:
-    listed = re.findall(r'Name (?:==|in) (\([^)]*\)|"\w+")', RULES[rule]["query"])
+@pytest.mark.parametrize("function", ["monday", "catch_up", "run_failed"])
+def test_a_failed_call_of_a_timer_or_of_the_poison_queue_fires_an_alert(function: str) -> None:
+    log = Log()
+    log.call(NOW, "catch_up")
+    log.call(NOW, function, success=False)
 
-    assert re.findall(r"\w+", "".join(listed)) == watched
-    assert [name for name in watched if not hasattr(function_app, name)] == []
+    assert hasattr(function_app, function)
+    assert {rule for rule in RULES if log.true_at(NOW, rule)} == {"timer-failed"}
 
 
-def test_silence_raises_an_alert_after_two_missed_daily_checks() -> None:
-    rule = RULES["silent"]
+def test_silence_fires_an_alert_after_two_missed_daily_checks() -> None:
+    log = Log()
+    log.call(NOW, "catch_up")
 
-    assert (rule["operator"], rule["threshold"], "Success == true" in rule["query"]) == ("LessThan", 1, True)
     assert re.fullmatch(r"0 \d+ \d+ \* \* \*", function_app.CATCH_UP_SCHEDULE)
-    assert rule["window"] == "P2D"
+    assert log.mails(NOW + timedelta(days=2, hours=-2), NOW + timedelta(days=2, hours=-1)) == []
+    assert log.mails(NOW + timedelta(days=2, hours=-1), NOW + timedelta(days=2, hours=3)) == [("silent", "")]
+
+
+def test_a_second_study_that_fails_has_a_mail_of_its_own() -> None:
+    log = Log()
+    log.call(NOW, "catch_up")
+    log.write(NOW, "run=a study=adults attempt=1 event=run_failed state=refused", "event=report_late study=children")
+
+    assert log.mails(NOW, NOW) == [("needs-a-person", "adults"), ("late", "children")]
+
+
+def test_the_health_test_fires_only_if_the_app_does_not_answer() -> None:
+    rules = resource("health", "test")["properties"]["ValidationRules"]
+    answers = [function_app._response(status, {"status": state}) for status, state in ((200, "ok"), (503, "late"))]
+
+    assert (rules["IgnoreHttpStatusCode"], "ExpectedHttpStatusCode" in rules) == (True, False)
+    assert [rules["ContentValidation"]["ContentMatch"] in answer.get_body().decode() for answer in answers] == [
+        True
+    ] * 2
+
+
+def test_the_mails_and_the_pages_use_the_same_five_names() -> None:
+    names = {f"consent-{rule}" for rule in RULES} | {resource("health", "alert")["name"]}
+
+    assert resource("alerts", "alerts")["name"] == "consent-${rule.name}"
+    for page in ("docs/operations.md", "docs/azure.md"):
+        assert {*re.findall(r"`(consent-(?!runs|health)[a-z]+(?:-[a-z]+)*)`", PAGES[page])} == names, page
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-def test_the_window_of_a_rule_is_longer_than_its_interval(rule: dict[str, Any]) -> None:
-    assert WINDOWS[rule["window"]] >= 4 * STEPS[rule["every"]]
-
-
-def test_every_alert_is_sent_to_the_alert_email() -> None:
-    groups = resource("alerts", "alerts")["properties"]["actions"]["actionGroups"]
-
-    assert len(groups) == 1
-    assert resource("alerts", "people")["properties"]["emailReceivers"][0]["emailAddress"] == "email"
+def test_the_window_of_a_rule_is_longer_than_a_day_and_its_interval(rule: dict[str, Any]) -> None:
+    assert timedelta(days=1) + DURATIONS[rule["every"]] < WINDOW

@@ -77,13 +77,6 @@ def test_a_used_output_of_a_module_exists(module: str, output: str) -> None:
     assert output in template(module)["outputs"]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_api_version_is_a_published_date(name: str) -> None:
-    versions = [what["api_version"] for what in template(name).get("resources", {}).values()]
-
-    assert [version for version in versions if not re.fullmatch(r"20[12]\d-[01]\d-[0-3]\d", version)] == []
-
-
 def test_azd_can_set_every_parameter() -> None:
     assert set(FILLED_IN) == parameters("main")
 
@@ -159,7 +152,8 @@ def test_every_role_is_given_to_the_identity_of_the_app() -> None:
         pytest.param("vault", "vault", "enablePurgeProtection", True, id="no purge"),
         pytest.param("monitoring", "insights", "DisableLocalAuth", True, id="the log needs an identity"),
         pytest.param("app", "app", "httpsOnly", True, id="https only"),
-        pytest.param("app", "deployWithPasswords", "allow", False, id="no deployment by password"),
+        pytest.param("app", "deploymentPasswords", "allow", False, id="no deployment by password"),
+        pytest.param("app", "ftpPasswords", "allow", False, id="no FTP by password"),
     ],
 )
 def test_access_without_an_identity_is_disabled(name: str, symbol: str, property_: str, value: bool) -> None:
@@ -171,6 +165,31 @@ def test_no_template_uses_a_key_or_a_secret(name: str) -> None:
     words = ("listKeys", "listSecrets", "AccountKey", "SharedAccess", "vaults/secrets")
 
     assert [word for word in words if word in source(name)] == []
+
+
+def test_every_access_to_a_secret_is_logged() -> None:
+    audit = resource("vault", "audit")["properties"]
+
+    assert audit["logs"] == [{"category": "AuditEvent", "enabled": True}]
+    assert "workspaceId: monitoring.outputs.workspaceId" in source("main")
+
+
+def test_with_a_network_only_the_app_and_given_addresses_reach_the_vault() -> None:
+    rules, subnet = resource("vault", "vault")["properties"]["networkAcls"], resource("network", "subnet")["properties"]
+    actions = rules["defaultAction"]["operator"]["operands"]
+    allowed = rules["virtualNetworkRules"]["operator"]["operands"]
+
+    assert (actions["true_value"], actions["false_value"]) == ("Allow", "Deny")
+    assert (allowed["true_value"], allowed["false_value"]) == ([], [{"id": "subnetId"}])
+    assert module_parameters("vault")["subnetId"] == module_parameters("app")["subnetId"] == "subnetId"
+    assert subnet["serviceEndpoints"] == [{"service": "Microsoft.KeyVault"}]
+
+
+def test_azd_offers_regions_that_have_flex_consumption() -> None:
+    location = source("main").partition("param location string")[0].rpartition("@description")[2]
+
+    assert "azd: { type: 'location' }" in location
+    assert {"canadacentral", "eastus2", "westeurope"} <= set(re.findall(r"'(\w+)'", location))
 
 
 def test_the_app_runs_on_the_python_that_its_package_is_built_for() -> None:
@@ -204,7 +223,7 @@ def test_flex_consumption_accepts_every_setting() -> None:
 
 def test_the_code_reaches_its_storage_by_identity_with_these_settings() -> None:
     given = {name: value for name, value in app_settings().items() if name.startswith(function_app.STORAGE)}
-    given[f"{function_app.STORAGE}__tableServiceUri"] = "https://stconsent.table.core.windows.net/"
+    given[f"{function_app.STORAGE}__accountName"] = "stconsent"
 
     storage = table_storage(Settings(given, in_azure=True))
 
@@ -216,9 +235,13 @@ def test_the_code_reaches_its_storage_by_identity_with_these_settings() -> None:
     )
 
 
-@pytest.mark.parametrize("service", ["blob", "queue", "table"])
-def test_the_address_of_each_storage_service_is_set(service: str) -> None:
-    assert app_settings()[f"{function_app.STORAGE}__{service}ServiceUri"] == f"{service}Endpoint"
+def test_the_host_reaches_its_storage_by_the_name_of_the_account() -> None:
+    """With the address of each service it can start without its storage: azure-functions-host, issue 11787."""
+    storage = {name.rpartition("__")[2] for name in app_settings() if name.startswith(function_app.STORAGE)}
+
+    assert storage == {"accountName", "credential", "clientId"}
+    assert app_settings()[f"{function_app.STORAGE}__accountName"] == "storageAccountName"
+    assert "storageAccountName: storage.outputs.name" in source("main")
 
 
 def test_the_identity_library_tries_the_managed_identity_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ STUDIES = [load_study_file(path) for path in sorted(studies_directory(Settings({
 IN_THE_VAULT = {DROPBOX_KEY, DROPBOX_TOKEN, DROPBOX_SECRET, NOTIFY, *(study.redcap.token_setting for study in STUDIES)}
 NOT_SET_IN_AZURE = {
     STORAGE_SETTING: "a connection string holds a key",
-    f"{STORAGE_SETTING}__accountName": "the address of each service is set instead",
+    f"{STORAGE_SETTING}__tableServiceUri": "the name of the account is set instead",
     "DROPBOX_SANDBOX_URL": "rejected in Azure",
     "DROPBOX_FOLDER_URL": "parameter moreSettings",
     "DROPBOX_API_HOST": "rejected everywhere",
