@@ -192,7 +192,7 @@ def test_every_reason_of_a_run_is_explained_with_whether_it_is_retried() -> None
 
 
 def test_every_alert_is_explained() -> None:
-    names = {*(rule["name"] for rule in variable("alerts", "rules")), "consent-unhealthy"}
+    names = {*(f"consent-{rule['name']}" for rule in variable("alerts", "rules")), "consent-unhealthy"}
     assert {row[0].strip("`") for row in rows_below("alert", OPERATIONS)} - {"of your own monitor"} == names
 
 
