@@ -5,16 +5,15 @@ import re
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from infra.package import SITE_PACKAGES, build, is_azure_like
 from sandbox.azurite import Azurite
-from sandbox.demo import DemoWorld, demo_world
+from sandbox.demo import demo_world
 from sandbox.server import Server
 from tests.integration.app.test_function_app import RUNS, Monitor
 from tests.integration.app.test_page_sign_in import ADA, FORM, PAGE, SIGN_IN, token_in
@@ -31,66 +30,51 @@ print(json.dumps(sorted(str(service["service_name"]) for service in apprise.Appr
 PAGES = {"page": 200, "report": 200, "list_runs": 200, "show_run": 200, "health": 200, "start_run": 202, "run_now": 303}
 
 
-@pytest.fixture(name="package", scope="module")
-def _package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+class Packaged(NamedTuple):
+    """The built package, a Python without packages of its own, and what came of calling every function once."""
+
+    packages: Path
+    python: str
+    functions: set[str]
+    calls: dict[str, Invocation]
+    delivered: set[str]
+    monitor: list[str]
+
+
+@pytest.fixture(name="packaged", scope="module")
+def _packaged(tmp_path_factory: pytest.TempPathFactory, azurite: Azurite) -> Packaged:
     if not is_azure_like():
         pytest.skip("NOT RUN: the wheels in the package are for Linux on x64")
     folder = tmp_path_factory.mktemp("built")
-    assert [*build(folder=folder / "package", archive=folder / "package.zip")]
-    return folder / "package"
-
-
-@pytest.fixture(name="python", scope="module")
-def _python(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Python without any package of its own."""
-    folder = tmp_path_factory.mktemp("bare")
-    venv.create(folder)
-    return str(folder / "bin" / "python")
-
-
-@pytest.fixture(name="outside", scope="module")
-def _outside() -> Iterator[DemoWorld]:
-    with demo_world(60, today=datetime.now(UTC).date()) as outside:
-        yield outside
-
-
-@pytest.fixture(name="monitor", scope="module")
-def _monitor() -> Iterator[Server]:
-    with Server(Monitor()) as monitor:
-        yield monitor
-
-
-@pytest.fixture(name="app", scope="module")
-def _app(
-    package: Path,
-    python: str,
-    outside: DemoWorld,
-    monitor: Server,
-    azurite: Azurite,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[RunningApp]:
-    studies = tmp_path_factory.mktemp("studies")
-    put_study(studies, STUDY)
-    with (studies / f"{STUDY}.toml").open("a", encoding="utf-8") as study:
+    package, packages, python = folder / "package", folder / "package" / SITE_PACKAGES, f"{folder}/bare/bin/python"
+    assert [*build(folder=package, archive=folder / "package.zip")]
+    venv.create(folder / "bare")
+    put_study(folder, STUDY)
+    with (folder / f"{STUDY}.toml").open("a", encoding="utf-8") as study:
         study.write("\n[notify]\n")
-    settings = {
-        "AzureWebJobsStorage": azurite.connection_string,
-        "CONSENT_NOTIFY": f"json://{monitor.url.partition('//')[2]}/notice",
-        "CONSENT_STUDIES": str(studies),
-        "PYTHONPATH": str(package / SITE_PACKAGES),
-    }
-    with running_app(package, outside.settings | SIGN_IN | settings, python=python) as app:
-        yield app
+    with demo_world(60, today=datetime.now(UTC).date()) as outside, Server(Monitor()) as monitor:
+        settings = {
+            "AzureWebJobsStorage": azurite.connection_string,
+            "CONSENT_NOTIFY": f"json://{monitor.url.partition('//')[2]}/notice",
+            "CONSENT_STUDIES": str(folder),
+            "PYTHONPATH": str(packages),
+        }
+        with running_app(package, outside.settings | SIGN_IN | settings, python=python) as app:
+            calls, names = every_call(app), map(PurePosixPath, outside.account.files())
+            received = [request.path for request in monitor.requests]
+            return Packaged(packages, python, {*app.bindings}, calls, {name.suffix for name in names}, received)
 
 
-@pytest.fixture(name="calls", scope="module")
-def _calls(app: RunningApp) -> dict[str, Invocation]:
-    """Every function, called once: a Monday's report is delivered, then a person asks for another."""
-    monday = app.fire_timer("monday")
+def every_call(app: RunningApp) -> dict[str, Invocation]:
+    """Call every function once: a Monday's report is delivered, then a person asks for another."""
+    monday, page = app.fire_timer("monday"), app.get("page", PAGE, headers=ADA)
     (message,) = monday.outputs["messages"]
     run_id = json.loads(message)["run_id"]
-    calls = {
+    assert page.answer
+    form = f"study={STUDY}&token={token_in(page.answer)}".encode()
+    return {
         "monday": monday,
+        "page": page,
         "execute_run": app.deliver("execute_run", message),
         "run_failed": app.deliver("run_failed", message),
         "catch_up": app.fire_timer("catch_up"),
@@ -98,41 +82,32 @@ def _calls(app: RunningApp) -> dict[str, Invocation]:
         "list_runs": app.get("list_runs", RUNS),
         "show_run": app.get("show_run", f"{RUNS}/{run_id}", params={"run_id": run_id}),
         "report": app.get("report", "http://localhost/api/report"),
-        "page": app.get("page", PAGE, headers=ADA),
         "start_run": app.post("start_run", RUNS, b"{}"),
+        "run_now": app.post("run_now", PAGE, form, headers=FORM | ADA),
     }
-    assert calls["page"].answer
-    form = f"study={STUDY}&token={token_in(calls['page'].answer)}".encode()
-    return calls | {"run_now": app.post("run_now", PAGE, form, headers=FORM | ADA)}
 
 
-def test_every_function_of_the_package_works(app: RunningApp, calls: Mapping[str, Invocation]) -> None:
-    assert {name: call.failure for name, call in calls.items()} == dict.fromkeys(app.bindings)
-    assert {name: call.answer.status for name, call in calls.items() if call.answer} == PAGES
+def test_every_function_of_the_package_works(packaged: Packaged) -> None:
+    assert {name: call.failure for name, call in packaged.calls.items()} == dict.fromkeys(packaged.functions)
+    assert {name: call.answer.status for name, call in packaged.calls.items() if call.answer} == PAGES
 
 
-@pytest.mark.usefixtures("calls")
-def test_the_package_delivers_every_file(outside: DemoWorld) -> None:
-    assert {PurePosixPath(name).suffix for name in outside.account.files()} == {".csv", ".json", ".pdf", ".xlsx"}
+def test_the_package_delivers_every_file_and_sends_a_notice(packaged: Packaged) -> None:
+    assert (packaged.delivered, packaged.monitor) == ({".csv", ".json", ".pdf", ".xlsx"}, ["/notice"])
 
 
-@pytest.mark.usefixtures("calls")
-def test_the_package_sends_a_notice(monitor: Server) -> None:
-    assert [request.path for request in monitor.requests] == ["/notice"]
-
-
-def test_the_package_knows_every_service_for_notices(package: Path, python: str) -> None:
+def test_the_package_has_every_service_for_notices(packaged: Packaged) -> None:
     def services_of(python: str, **environment: str) -> Any:
         command = [python, "-c", SERVICES]
         return json.loads(subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout)
 
-    assert services_of(python, PYTHONPATH=str(package / SITE_PACKAGES)) == services_of(sys.executable)
+    assert services_of(packaged.python, PYTHONPATH=str(packaged.packages)) == services_of(sys.executable)
 
 
-def test_every_licence_that_a_library_names_is_in_the_package(package: Path) -> None:
+def test_every_licence_that_a_library_names_is_in_the_package(packaged: Packaged) -> None:
     named = [
         (path.parent, name)
-        for path in (package / SITE_PACKAGES).glob("*.dist-info/METADATA")
+        for path in packaged.packages.glob("*.dist-info/METADATA")
         for name in re.findall(r"^License-File: (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     ]
     missing = [name for folder, name in named if not any((folder / at / name).is_file() for at in ("licenses", "."))]
