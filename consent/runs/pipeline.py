@@ -223,6 +223,13 @@ def _remarks(summary: ConsentSummary, tally: Tally) -> tuple[str, ...]:
             f"{unreadable:,} of {dated:,} dates of consent cannot be read, so these consents are not counted. REDCap "
             "writes 2026-08-19; a file that was saved by Excel has other dates: export it again."
         )
+    if study.sites and study.sites.listed:
+        listed = ("", *(site.code for site in study.sites.listed))
+        if others := sum(site.code not in listed for site in summary.sites or ()):
+            remarks.append(
+                f"The study file does not list {others:,} of the sites. Their participants are counted, and are among "
+                "the records to review, as unrecognised codes: add these sites to [sites]."
+            )
     for rule in study.leave_out:
         if rule.id_pattern and not summary.left_out[rule.reason]:
             remarks.append(f"No record was left out as '{rule.reason}' (by id_pattern).")
