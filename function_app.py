@@ -4,6 +4,7 @@ The platform imports this module at every cold start, so ``consent.app.handlers`
 """
 
 import functools
+import gc
 import json
 import logging
 import typing
@@ -201,3 +202,6 @@ def _response(
 ) -> func.HttpResponse:
     all_headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **(headers or {})}
     return func.HttpResponse(json.dumps(document), status_code=status, mimetype=kind, headers=all_headers)
+
+
+gc.freeze()  # what was imported stays, so no collection need visit it again

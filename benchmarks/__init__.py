@@ -1,4 +1,5 @@
 """The budgets for speed, memory and requests: ``uv run python -m benchmarks`` prints each figure and its budget.
 
-Budgets limit ratios, counts and peak memory, not seconds, so that they hold on any machine.
+Most budgets limit ratios, counts and peak memory, so that they hold on any machine; the CPU seconds of the files are
+those of a slow one.
 """

@@ -29,6 +29,13 @@ ARCHIVE = Path("dist", "consent-summary.zip")
 SITE_PACKAGES = Path(".python_packages", "lib", "site-packages")  # where Azure's Python looks for packages
 PYTHON = (3, 13)
 WHEELS_FOR = "x86_64-manylinux_2_28"
+MOST_MEGABYTES = 260  # unpacked
+NEVER_IMPORTED = (  # of the dependencies
+    *("tests", "conftest.py", "_*_tests.*.so"),
+    *("*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "*.a"),  # type stubs, and what extensions are compiled from
+    *("*.po", "RECORD"),  # the source of translations, and the list of files before this removal
+    "f2py",  # numpy's interface to Fortran
+)
 APP_IN_AZURE = "/home/site/wwwroot"  # replaces this machine's folder in the bytecode
 
 _ENVIRONMENT = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
@@ -50,7 +57,9 @@ def build(root: Path = ROOT, folder: Path = FOLDER, archive: Path = ARCHIVE) -> 
     remove_earlier(folder, archive)
     copy_app(root, folder)
     install_dependencies(root, folder / SITE_PACKAGES)
+    remove_never_imported(folder / SITE_PACKAGES)
     compile_bytecode(folder)
+    ensure_small(folder)
     yield f"{folder}: {megabytes(size_of(folder))} in {len(files_in(folder)):,} files, all compiled"
     if is_azure_like():
         yield f"imported from the package alone; functions: {try_imports(folder)}"
@@ -111,7 +120,7 @@ def never_deployed(root: Path) -> list[str]:
 
 
 def install_dependencies(root: Path, site_packages: Path) -> None:
-    """Install the packages of uv.lock, verified by hash, as wheels for Azure's Linux; remove their tests.
+    """Install the packages of uv.lock, verified by hash, as wheels for Azure's Linux.
 
     Raises PackageError if uv is missing or a package has no such wheel.
     """
@@ -127,8 +136,22 @@ def install_dependencies(root: Path, site_packages: Path) -> None:
     (site_packages / ".lock").unlink(missing_ok=True)
     for name in ("bin", "share"):  # commands and manual pages
         shutil.rmtree(site_packages / name, ignore_errors=True)
-    for tests in [path for path in site_packages.rglob("tests") if path.is_dir()]:
-        shutil.rmtree(tests, ignore_errors=True)
+
+
+def remove_never_imported(site_packages: Path) -> None:
+    """Remove the files and folders that no run imports; keep every licence."""
+    for path in [path for pattern in NEVER_IMPORTED for path in site_packages.rglob(pattern)]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif "licenses" not in path.parts:
+            path.unlink(missing_ok=True)
+
+
+def ensure_small(folder: Path, most: int = MOST_MEGABYTES) -> None:
+    """Raise PackageError if the package has more than ``most`` megabytes: each cold start downloads and unpacks it."""
+    if (size := size_of(folder)) > most * _MEGABYTE:
+        fix = "Use a smaller library, or add what no run imports to NEVER_IMPORTED."
+        raise PackageError(f"The package has {megabytes(size)}; at most {most} MB are allowed. {fix}")
 
 
 def compile_bytecode(folder: Path) -> None:

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None, wait: Callable[[], None] = wait
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder for their settings and the delivered files")
     folder: Path = parser.parse_args(arguments).folder
     if (folder / SETTINGS).exists():
-        sys.stderr.write(f"{folder / SETTINGS} already exists. Delete it, or give another folder.\n")
+        sys.stderr.write(f"{folder / SETTINGS} already exists. If no trial is running there, delete {folder}.\n")
         return 1
     number = _run(folder, wait)
     sys.stdout.write(f"{number} delivered files are in {folder / DELIVERED}.\n" if number else "")

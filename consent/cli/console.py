@@ -122,7 +122,7 @@ class Screen(Progress):
         """Print the headline, the last weeks, the totals, the records to review, the files and a closing sentence."""
         summary = result.summary
         period, width = summary.period, self.out.width
-        days = f"as of {short_day(period.cutoff)} (exported {short_day(period.exported_on)})"
+        days = f"as of {short_day(period.cutoff)} ({summary.source.export_day_words} {short_day(period.exported_on)})"
         self.out.print(Text(f"\n{printable(summary.study.title)}, {days}", style="bold"))
         for sentence in headline(summary):
             self.out.print(Text(printable(sentence)))

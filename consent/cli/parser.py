@@ -171,7 +171,7 @@ _COMMANDS: dict[str, tuple[Any, ...]] = {
         "decision, rider, site, version or withdrawal is a line to uncomment. Reads no record.",
         *(_SETTINGS, _JSON),
         _Arg("--dictionary", "FILE.csv", "data dictionary file (default: from REDCap)"),
-        _Arg("--output", "FILE.toml", "new file (default: named after the project, in CONSENT_STUDIES or here)"),
+        _Arg("--output", "FILE.toml", "new file (default: named after the project, in CONSENT_STUDIES or studies)"),
     ),
     "review": (
         "List the records to review, each with a link to REDCap. Exports from REDCap, and gives the reason and the "

@@ -61,7 +61,7 @@ def git_checkout_of(path: Path) -> Path | None:
 
 
 def _cannot_write(path: Path, reason: str = "the file already exists") -> ConfigurationError:
-    return ConfigurationError(f"Cannot write {path}: {reason}.", "Give --output another path.")
+    return ConfigurationError(f"Cannot write {path}: {reason}.", "Keep it, or give --output another path.")
 
 
 def ensure_not_shared_folder(folder: Path) -> None:

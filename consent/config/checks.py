@@ -17,10 +17,11 @@ _SDK_HOST_SETTINGS = (
 
 
 def studies_directory(settings: Settings) -> Path:
-    """Return the folder of study files: CONSENT_STUDIES, or the folder in this package."""
+    """Return the folder of study files: CONSENT_STUDIES, ``studies`` beside the settings, or this package's."""
     chosen = settings.get("CONSENT_STUDIES")
     if chosen is None:
-        return Path(__file__).parent.parent / "studies"
+        own = settings.folder and settings.folder / "studies"
+        return own if own and any(own.glob("*.toml")) else Path(__file__).parent.parent / "studies"
     if not Path(chosen).is_dir():
         what = "is a file, not a folder" if Path(chosen).exists() else "does not exist"
         raise _error(f"The folder {chosen} of CONSENT_STUDIES {what}.", "Set it to the folder of the study files.")

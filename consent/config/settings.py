@@ -35,6 +35,7 @@ NAMES = (
     *("REDCAP_API_URL", "REDCAP_ACCESS_TOKEN", "DROPBOX_KEY", "DROPBOX_SECRET", "DROPBOX_OAUTH2_REFRESH_TOKEN"),
     *("DROPBOX_ROOT_NAMESPACE", "DROPBOX_SANDBOX_URL", "KEY_VAULT_URL", "HEARTBEAT_URL", "CONSENT_STUDIES"),
     *("CONSENT_SCHEDULE", "CONSENT_LEDGER", "CONSENT_KEEP_MONTHS", "CONSENT_FUNCTION_KEY", "CONSENT_SIGN_IN"),
+    "CONSENT_NOTIFY",
 )
 """The settings of this program, to find misspelt ones; a study file may name others."""
 
@@ -79,8 +80,8 @@ class Network:
 class Settings:
     """All settings by name; printing them shows the names alone.
 
-    searched: the places that were read. any_case: names do not depend on case, as on Windows; they are stored in
-    upper case.
+    searched: the places that were read. folder: of the settings files, by default that of host.json. any_case: names do
+    not depend on case, as on Windows; they are stored in upper case.
     """
 
     _values: Mapping[str, str]
@@ -88,6 +89,7 @@ class Settings:
     searched: str = "the environment"
     any_case: bool = False
     _places: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
 
     def get(self, name: str) -> str | None:
         """Return a setting's value, or None if it is absent or blank.
@@ -119,10 +121,10 @@ class Settings:
         return others[nearest[0]] if nearest else None
 
     def missing(self, name: str, fix: str) -> SettingsError:
-        """Return the error of a setting that is missing; it names one with nearly the same name."""
-        near = self.misspelt(name)
-        rename = f"{self.place_of(near)} has {near}: rename it to {name} if that is meant. " if near else ""
-        return SettingsError([Problem(f"{name} is missing.", f"{rename[:1].upper()}{rename[1:]}{fix}")])
+        """Return the error of a setting that is missing; its fix is to rename one with nearly the same name."""
+        if near := self.misspelt(name):
+            fix = f"In {self.place_of(near)}, rename {near} to {name}."
+        return SettingsError([Problem(f"{name} is missing.", fix)])
 
     def as_environment(self) -> dict[str, str]:
         """Return every setting for another process, secrets included: never print it."""
@@ -174,7 +176,7 @@ def read_settings(
         given = {name: value for name, value in stripped.items() if value}
         values |= given
         places |= dict.fromkeys(given, source)
-    return Settings(values, in_azure, _searched(folder), any_case, places)
+    return Settings(values, in_azure, _searched(folder), any_case, places, directory or app_folder())
 
 
 def timer_schedule(environ: Mapping[str, str] | None = None) -> str:

@@ -17,13 +17,14 @@ WARN_FROM = 0.9
 
 def measure_accrual(tally: Tally, goals: AccrualGoals, complete_weeks: Sequence[int], cutoff: date) -> Accrual:
     """Measure recruitment; ``complete_weeks`` are the consents of each complete week, oldest first."""
-    needed, no_rate_because = _needed_per_week(goals, tally.classes[CONSENTED, ""], cutoff)
+    consented = tally.classes[CONSENTED, ""]
+    needed, no_rate_because = _needed_per_week(goals, consented, cutoff)
     return Accrual(
         **asdict(goals),
         recent_per_week=average_per_week(complete_weeks),
         needed_per_week=needed,
         agreed=tally.agreed,
-        warning=_warning(tally.agreed, goals.approved),
+        warning=_warning(tally.agreed, goals.approved, consented),
         no_rate_because=no_rate_because,
     )
 
@@ -34,14 +35,14 @@ def renewal_table(tally: Tally, study: StudyConfig) -> tuple[RenewalRow, ...]:
     The first agreement, else the first refusal, dates a decision. A withdrawal or a later refusal has its own date, so
     people who consented before the approval and stopped after it are included.
     """
-    withdrawn = _row("– withdrawn from taking part", (WITHDRAWN,), tally, by_end=True)
+    withdrawn = _row("Withdrawn (by day of withdrawal)", (WITHDRAWN,), tally, by_end=True)
     if study.withdrawal and not study.withdrawal.date:
         withdrawn = RenewalRow(withdrawn.label, None, withdrawn.since_start)
     return (
         _row("Consented", (TAKING_PART, WITHDRAWN, REFUSED_LATER), tally),
         _row("– still taking part", (TAKING_PART,), tally),
         *([withdrawn] if study.withdrawal else []),
-        _row("– refused later", (REFUSED_LATER,), tally, by_end=True),
+        _row("Refused later (by day of refusal)", (REFUSED_LATER,), tally, by_end=True),
         _row("Declined", (DECLINED,), tally),
         RenewalRow("Not counted", None, _in_class(NOT_COUNTED, tally)),
         RenewalRow("Not yet decided", None, _in_class(PENDING, tally)),
@@ -61,7 +62,7 @@ def _needed_per_week(goals: AccrualGoals, consented: int, cutoff: date) -> tuple
     return None, "target date has passed" if cutoff > goals.target_date else "less than a week left"
 
 
-def _warning(agreed: int, approved: int | None) -> str:
+def _warning(agreed: int, approved: int | None, consented: int) -> str:
     if approved is None or agreed < WARN_FROM * approved:
         return ""
     if agreed > approved:
@@ -70,8 +71,8 @@ def _warning(agreed: int, approved: int | None) -> str:
         )
     if agreed == approved:
         return f"All {approved:,} approved participants have agreed. Ask the ethics board before anyone else agrees."
-    left = approved - agreed
-    return f"{agreed:,} of the {approved:,} approved participants have agreed. Only {left:,} more may agree."
+    left, counted = approved - agreed, "" if agreed == consented else f" ({consented:,} of them count as consented)"
+    return f"{agreed:,} of the {approved:,} approved participants have agreed{counted}. Only {left:,} more may agree."
 
 
 def _row(label: str, outcomes: tuple[str, ...], tally: Tally, *, by_end: bool = False) -> RenewalRow:

@@ -18,6 +18,11 @@ class Source:
     records_listed: int | None
     records_received: int
 
+    @property
+    def export_day_words(self) -> str:
+        """``exported on``, or for a file ``read from a file on``: when it was exported is not known."""
+        return "read from a file on" if self.records_listed is None else "exported on"
+
 
 @dataclass(frozen=True)
 class Participants:

@@ -146,6 +146,8 @@ def ensure_raw_values(tally: Tally, path: Path) -> None:
     if not consented and (unread or (unknown and not declined)):  # a refusal needs no date, so it proves no date right
         raise unusable_file(
             path,
-            "none of its decisions and dates is written as REDCap exports them",
+            "none of its dates of consent is written as REDCap writes them (2026-08-19)"
+            if unread
+            else "none of its decisions has a code of the study file",
             "Export it again as 'CSV (raw data)', with codes and not labels, and do not save it from Excel.",
         )

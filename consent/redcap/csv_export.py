@@ -162,7 +162,9 @@ def _shape(header: list[str], study: StudyConfig, values: tuple[str, ...], path:
         raise unusable_file(path, why, "Export it with commas as the CSV delimiter.")
     if header and not _FIELD_NAME.fullmatch(header[0]):
         named = "is not named like a REDCap field" if header[0].strip() else "has no name"
-        raise _no_record_id(path, f"its first column {named} (perhaps the row numbers of R or pandas)")
+        raise _no_record_id(
+            path, f"its first column {named} (an export with labels, or the row numbers of R or pandas)"
+        )
     structure = [position for position, name in enumerate(header) if name in _STRUCTURE]
     if structure != [*range(1, len(structure) + 1)]:
         why = f"REDCap puts {header[structure[-1]]} right behind the record id, and here another column is there"

@@ -75,7 +75,7 @@ def _content(summary: ConsentSummary) -> dict[str, Any]:
         "title": summary.study.title,
         "author": summary.study.contact,
         "as_of": cutoff,
-        "dated": f"As of {cutoff} (the last day counted), exported on {exported_on}.",
+        "dated": f"As of {cutoff} (the last day counted), {summary.source.export_day_words} {exported_on}.",
         "notes": summary.notes,
         "news": " ".join(news(summary)),
         "warning": warning(summary),

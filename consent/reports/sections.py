@@ -184,7 +184,7 @@ def provenance(summary: ConsentSummary) -> Section:
     period, source, study = summary.period, summary.source, summary.study
     rows: list[Row] = [
         ("Last day counted (cut-off)", period.cutoff),
-        ("Exported on", period.exported_on),
+        (source.export_day_words.capitalize(), period.exported_on),
         ("First day counted", period.start),
         ("Time zone", study.time_zone),
         ("REDCap version", source.redcap_version or "not known: exported to a file by hand"),

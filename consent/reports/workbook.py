@@ -94,8 +94,8 @@ def _set_up_page(worksheet: Worksheet, name: str, layout: Layout, summary: Conse
         worksheet.set_landscape()
     worksheet.set_paper(_LETTER)
     worksheet.set_margins(left=0.5, right=0.5, top=0.8, bottom=0.8)
-    mark = "".join(f"&C{in_margin(mark, 60)}" for mark in summary.notes[:1])
-    worksheet.set_header(f"&L{in_margin(summary.study.title, 50)}{mark}&R{name}")
+    left = "\n".join(in_margin(line, 60) for line in (summary.study.title, *summary.notes[:1]))
+    worksheet.set_header(f"&L{left}&R{name}")
     worksheet.set_footer(f"&L{in_margin(_as_of(summary), 100)}&RPage &P of &N")
 
 
@@ -109,4 +109,4 @@ def _head(name: str, shown: Sequence[Section], summary: ConsentSummary) -> list[
 
 def _as_of(summary: ConsentSummary) -> str:
     cutoff, exported_on = summary.period.cutoff, summary.period.exported_on
-    return f"Up to and including {long_day(cutoff)}; exported on {long_day(exported_on)}"
+    return f"Up to and including {long_day(cutoff)}; {summary.source.export_day_words} {long_day(exported_on)}"

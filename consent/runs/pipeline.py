@@ -5,7 +5,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ from consent.counting.tally import (
     ensure_raw_values,
     tally_participants,
 )
+from consent.dates import WEEK, short_day
 from consent.delivery.plan import Delivery, DeliveryPlan, Folder, changed_error, deliver, plan_delivery
 from consent.delivery.report_set import Destination, ReportSet
 from consent.files import ReportFile, to_json
@@ -46,6 +47,8 @@ from consent.studies.model import StudyConfig
 Render = Callable[[ConsentSummary], tuple[ReportFile, ...]]
 PastReports = Callable[[date | None], Sequence[RunRecord]]
 """Finds the runs of the delivered reports, newest first, or of those with an earlier cut-off than that day."""
+MOST_UNREADABLE = 0.1
+"""The fraction of consents from which dates that cannot be read are remarked on."""
 State = Literal["delivered", "unchanged", "archived", "planned", "written"]
 
 logger = logging.getLogger(__name__)
@@ -154,7 +157,8 @@ def summarise_file(
     destination = replace(destination, folder="/", shared_folder="/")
     plan = _plan(render_reports, summary, destination, folder, lease, progress)
     delivery = _apply(plan, folder, lease, progress)
-    return RunResult("written", summary, plan, delivery, place, sandbox=False, remarks=_remarks(summary, tally))
+    remarks = (*_remarks(summary, tally), *([] if as_of else _age_of_file(path, period)))
+    return RunResult("written", summary, plan, delivery, place, sandbox=False, remarks=remarks)
 
 
 def result_document(result: RunResult) -> dict[str, Any]:
@@ -212,12 +216,35 @@ def _remarks(summary: ConsentSummary, tally: Tally) -> tuple[str, ...]:
             f"{summary.working_copies:,} records named like working copies of double data entry (ending in --1 or --2) "
             f"are not counted. {MERGE_COPIES}"
         )
+    unreadable = summary.participants.not_counted.get("unreadable_date", 0)
+    dated = unreadable + summary.participants.consented
+    if unreadable > max(5, dated * MOST_UNREADABLE):
+        remarks.append(
+            f"{unreadable:,} of {dated:,} dates of consent cannot be read, so these consents are not counted. REDCap "
+            "writes 2026-08-19; a file that was saved by Excel has other dates: export it again."
+        )
+    if study.sites and study.sites.listed:
+        listed = ("", *(site.code for site in study.sites.listed))
+        if others := sum(site.code not in listed for site in summary.sites or ()):
+            remarks.append(
+                f"The study file does not list {others:,} of the sites. Their participants are counted, and are among "
+                "the records to review, as unrecognised codes: add these sites to [sites]."
+            )
     for rule in study.leave_out:
         if rule.id_pattern and not summary.left_out[rule.reason]:
             remarks.append(f"No record was left out as '{rule.reason}' (by id_pattern).")
     if study.only and summary.outside and not summary.participants.total:
         remarks.append(f"No participant has a code of [only] in {study.only.field}; everyone is outside the study.")
     return tuple(remarks)
+
+
+def _age_of_file(path: Path, period: ReportPeriod) -> Iterator[str]:
+    changed = datetime.fromtimestamp(path.stat().st_mtime).astimezone().date()
+    if period.cutoff - changed >= WEEK:
+        yield (
+            f"The file was last changed on {short_day(changed)}, so later weeks may be empty. If it was exported on "
+            f"that day, add --as-of {changed}."
+        )
 
 
 def _destination(study: StudyConfig, period: ReportPeriod, *, sandbox: bool) -> Destination:

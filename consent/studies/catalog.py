@@ -32,7 +32,8 @@ def load_studies(settings: Settings) -> Studies:
     Raises ConfigurationError if there is no study file at all.
     """
     directory = studies_directory(settings)
-    paths = [path for path in sorted(directory.glob("*.toml")) if not path.name.startswith(".")]
+    others = ("pyproject.toml",)  # a project of Python
+    paths = [path for path in sorted(directory.glob("*.toml")) if path.name[0] != "." and path.name not in others]
     if not paths:
         raise ConfigurationError(
             f"There is no study file (*.toml) in {directory}.", "Put one there, or correct CONSENT_STUDIES."

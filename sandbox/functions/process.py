@@ -86,12 +86,13 @@ class FunctionsProcess:
         *,
         on_log: Callable[[LogLine], None],
         options: tuple[str, ...] = (),
+        python: str = sys.executable,
     ) -> None:
         """Start the process and wait until the app is loaded.
 
-        environment: of the process. options: of the worker program. Raises ``IndexingError``.
+        environment: of the process. options: of the worker program. python: the interpreter. Raises ``IndexingError``.
         """
-        command = [sys.executable, "-X", "utf8", "-P", str(WORKER), str(folder), *options]
+        command = [python, "-X", "utf8", "-P", str(WORKER), str(folder), *options]
         self._process = subprocess.Popen(  # noqa: S603 - this Python and our own file
             command,
             stdin=subprocess.PIPE,

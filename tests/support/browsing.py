@@ -1,4 +1,7 @@
-"""A headless browser, a visitor with requests and errors recorded, and the accessibility check."""
+"""A headless browser, a visitor with requests and errors recorded, and the accessibility check.
+
+Without Playwright and axe, importing this module skips the importing file of tests.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -6,8 +9,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.support.check_group import need
+
+playwright_api = need("playwright.sync_api")
+Axe = need("axe_playwright_python.sync_playwright").Axe
+Browser, Page = playwright_api.Browser, playwright_api.Page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 ARGUMENTS = [
@@ -21,7 +28,7 @@ def running_browser() -> Iterator[Browser]:
     """Yield this machine's Chromium; skip the test if there is none."""
     if CHROMIUM is None:
         pytest.skip("NOT RUN: there is no Chromium on this machine (Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
+    with playwright_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()

@@ -7,6 +7,7 @@ are fast.
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -68,13 +69,13 @@ def deployed_copy(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def running_app(folder: Path, settings: Mapping[str, str]) -> Iterator[RunningApp]:
-    """Yield the app in this folder, with these settings as its whole environment.
+def running_app(folder: Path, settings: Mapping[str, str], *, python: str = sys.executable) -> Iterator[RunningApp]:
+    """Yield the app in this folder, with these settings as its whole environment, in this Python.
 
     Raises IndexingError if the runtime cannot load it.
     """
     environment = {name: os.environ[name] for name in _NEEDED_BY_PYTHON if name in os.environ} | dict(settings)
     options = ("--no-waiting", "--longest-seconds", str(LONGEST_SECONDS))
     log: list[LogLine] = []
-    with FunctionsProcess(folder, environment, on_log=log.append, options=options) as process:
+    with FunctionsProcess(folder, environment, on_log=log.append, options=options, python=python) as process:
         yield RunningApp(process, log)

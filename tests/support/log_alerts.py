@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-import duckdb
-import duckdb_kql
-
 from tests.support.bicep import resource, variable
+from tests.support.check_group import need
+
+duckdb, duckdb_kql = need("duckdb"), need("duckdb_kql")
 
 RULES: dict[str, dict[str, Any]] = {rule["name"]: rule for rule in variable("alerts", "rules")}
 DURATIONS = {"PT15M": timedelta(minutes=15), "PT1H": timedelta(hours=1), "P2D": timedelta(days=2)}

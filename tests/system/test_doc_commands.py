@@ -23,7 +23,9 @@ COMMANDS = [command for page in PAGES for command in commands_of(page)]
 LINES = [command.text for command in COMMANDS]
 CRON = next(command.text for command in commands_of("docs/own-machine.md") if command.text[0] == "0")
 INSTALL = "uv sync --locked --no-default-groups --group cli"
+CHECK_INSTALL = "uv sync --group check"
 ONE_BENCHMARK = "uv run python -m benchmarks requests_sent"
+CHECKERS = {"import-linter", "mypy", "playwright", "ruff"}
 CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 RUN_BY_CI = {"uv run pytest", "uv run pytest tests/campaign --dist worksteal", "uv run --no-project infra/package.py"}
 
@@ -74,7 +76,7 @@ RUN_BY = {
         "uv run --isolated --python 3.13 consent serve",
     ),
     "tests/system/test_doc_commands.py::test_the_line_for_cron_delivers_and_writes_its_log": (CRON,),
-    "tests/system/test_doc_commands.py::test_the_installation_is_in_the_lock_file": (INSTALL,),
+    "tests/system/test_doc_commands.py::test_an_installation_holds_what_it_needs_and_no_more": (INSTALL, CHECK_INSTALL),
     "tests/system/test_doc_commands.py::test_a_benchmark_is_within_its_budget": (ONE_BENCHMARK,),
 }
 
@@ -201,13 +203,19 @@ def test_the_line_for_the_task_scheduler_delivers_and_writes_its_log(tmp_path: P
 
 
 @pytest.mark.skipif(shutil.which("uv") is None, reason="NOT RUN: needs uv")
-def test_the_installation_is_in_the_lock_file(tmp_path: Path) -> None:
-    command = [*shlex.split(INSTALL), "--dry-run", "--offline", "--project", str(ROOT), "--python", sys.executable]
+@pytest.mark.parametrize(
+    ("command", "programs"),
+    [(INSTALL, {"rich"}), ("uv sync", {"rich", "pytest"}), (CHECK_INSTALL, {"rich", "pytest", *CHECKERS})],
+    ids=["to run", "to test", "to check"],
+)
+def test_an_installation_holds_what_it_needs_and_no_more(command: str, programs: set[str], tmp_path: Path) -> None:
+    line = [*shlex.split(command), "--dry-run", "--offline", "--project", str(ROOT), "--python", sys.executable]
     environment = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(tmp_path / "environment")}
 
-    done = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=120)
+    done = subprocess.run(line, env=environment, capture_output=True, check=False, timeout=120, encoding="utf-8")
 
-    assert (done.returncode, b"rich==" in done.stderr, b"pytest==" in done.stderr) == (0, True, False)
+    installed = set(re.findall(r"^ \+ ([\w-]+)==", done.stderr, re.MULTILINE))
+    assert (done.returncode, installed & {"rich", "pytest", *CHECKERS}) == (0, programs)
 
 
 def output_of(command: str, folder: Path) -> str:

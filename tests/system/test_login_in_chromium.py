@@ -5,7 +5,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
 
 from consent.config.settings import read_settings
 from consent.dates import utc_now
@@ -16,7 +15,7 @@ from consent.studies.catalog import choose_study, load_studies
 from sandbox.demo import demo_world
 from sandbox.dropbox.app import DELIVERY_SCOPES, Dropbox
 from sandbox.dropbox.sign_in import PERSONAL
-from tests.support.browsing import Visitor, grave_findings, running_browser
+from tests.support.browsing import Browser, Page, Visitor, grave_findings, running_browser
 from tests.support.login_bench import LoginBench, login_bench
 
 OpenPage = Callable[[LoginBench], Page]

@@ -17,10 +17,12 @@ from infra.package import (
     PackageError,
     compile_bytecode,
     ensure_azure_python,
+    ensure_small,
     files_in,
     install_dependencies,
     is_azure_like,
     remove_earlier,
+    remove_never_imported,
     try_imports,
     write_archive,
 )
@@ -96,6 +98,26 @@ def test_an_earlier_package_that_cannot_be_removed_stops_the_build(tmp_path: Pat
 
     with pytest.raises(PackageError, match="cannot be removed"):
         remove_earlier(tmp_path / "package", tmp_path / "package.zip")
+
+
+def test_what_is_never_imported_is_removed_and_licences_are_kept(tmp_path: Path) -> None:
+    kept = {"lib/lib.py", "lib.dist-info/METADATA", "lib.dist-info/licenses/lib/tests.c"}
+    for name in (*kept, "lib/lib.pyi", "lib/lib.c", "lib/tests/test_lib.py", "lib/tests/lib.h", "lib.dist-info/RECORD"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    remove_never_imported(tmp_path)
+
+    assert {path.relative_to(tmp_path).as_posix() for path in files_in(tmp_path)} == kept
+
+
+def test_a_package_that_is_too_large_is_rejected(tmp_path: Path) -> None:
+    (tmp_path / "library").write_bytes(bytes(1_000_000))
+    ensure_small(tmp_path, most=1)
+    (tmp_path / "more").write_bytes(b"1")
+
+    with pytest.raises(PackageError, match="at most 1 MB"):
+        ensure_small(tmp_path, most=1)
 
 
 def test_the_functions_of_a_package_are_listed(tmp_path: Path) -> None:

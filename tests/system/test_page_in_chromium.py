@@ -5,12 +5,11 @@ from contextlib import closing
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, Page
 
 from consent.app.page import page_headers, sign_in_page
 from consent.runs.changes import weeks_of
 from sandbox.server import Request, Response, Server
-from tests.support.browsing import Visitor, grave_findings, running_browser
+from tests.support.browsing import Browser, Page, Visitor, grave_findings, running_browser
 from tests.support.page_builders import (
     A_VISIT,
     CONSENTED,

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Page
 
-from tests.support.browsing import Visitor, grave_findings, running_browser
+from tests.support.browsing import Page, Visitor, grave_findings, running_browser
 from tests.support.functions_runtime import ROOT
 from tests.support.hosting import ended, machine, started
 

@@ -259,7 +259,7 @@ def test_every_sheet_shows_the_notes(odd: Opened) -> None:
     note = odd.summary.notes[0]
 
     assert [sheet.title for sheet in odd.book if note in values_of(sheet)] == odd.book.sheetnames
-    assert {sheet.oddHeader.center.text for sheet in odd.book} == {note}
+    assert {sheet.oddHeader.left.text.split("\n")[1] for sheet in odd.book} == {note}
 
 
 # Values

@@ -6,7 +6,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
+from tests.support.check_group import need
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = {
@@ -51,10 +52,12 @@ def calls_of(path: Path) -> set[str]:
 
 
 def test_imports_go_down_the_layers_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlinter.cli._configure_logging", lambda verbose: None)  # it silences all other loggers
-    assert (
-        lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_logo=True, no_cache=True) == EXIT_STATUS_SUCCESS
-    )
+    linter = need("importlinter.cli")
+    monkeypatch.setattr(linter, "_configure_logging", lambda verbose: None)  # it silences all other loggers
+
+    status = linter.lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_logo=True, no_cache=True)
+
+    assert status == linter.EXIT_STATUS_SUCCESS
 
 
 @pytest.mark.parametrize("package", PURE_PACKAGES)

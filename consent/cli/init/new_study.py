@@ -1,5 +1,6 @@
 """Create a study file, from the data dictionary in REDCap or from a downloaded one."""
 
+import contextlib
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class NewStudyFile:
 def create_study_file(
     settings: Settings, *, dictionary: Path | None = None, output: Path | None = None
 ) -> NewStudyFile:
-    """Write a study file to complete, by default into the folder of CONSENT_STUDIES, named after the project.
+    """Write a study file to complete, by default into the folder that runs read, named after the project.
 
     dictionary: a downloaded data dictionary; by default REDCap's current one. Raises ConfigurationError if it cannot be
     used, or the file exists or cannot be written; or REDCap's error.
@@ -44,11 +45,14 @@ def create_study_file(
             f"'{output.name}' cannot be the name of a study file.",
             "Give --output a name of lower-case letters, digits, - and _, such as my-study.toml.",
         )
-    folder = studies_directory(settings) if settings.get(_FOLDER_SETTING) else None
+    folder = studies_directory(settings) if settings.get(_FOLDER_SETTING) else (settings.folder or Path()) / "studies"
     project = read_dictionary(dictionary) if dictionary else _request_project(settings)
-    file = output or (folder or Path()) / f"{study_key(project.title)}.toml"
+    file = output or folder / f"{study_key(project.title)}.toml"
+    if output is None:
+        with contextlib.suppress(OSError):  # reported when the file is written
+            folder.mkdir(exist_ok=True)
     write_new_file(file, study_text(project, study_candidates(project)))
-    found_by_runs = folder is not None and folder.resolve() == file.resolve().parent
+    found_by_runs = studies_directory(settings).resolve() == file.resolve().parent
     return NewStudyFile(file, file.stem, project.project_id, len(project.fields), len(project.forms), found_by_runs)
 
 
@@ -68,7 +72,7 @@ def next_steps(created: NewStudyFile) -> list[str]:
     """Return what was created, and the steps of the person who completes it."""
     steps = ["Fill in the lines marked FILL IN, and uncomment the right candidates."]
     if not created.found_by_runs:
-        steps.append(f"Set {_FOLDER_SETTING} to the folder of the file: {created.file.resolve().parent}")
+        steps.append(f"Set {_FOLDER_SETTING} in .env to the folder of the file: {created.file.resolve().parent}")
     steps.append(f"Run 'consent check --study {created.study}' to see what is missing.")
     forms = f"{created.forms} form{'' if created.forms == 1 else 's'}"
     return [

@@ -5,13 +5,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from consent.counting.period import WeekChange
-from consent.counting.summary import OpeningNumbers, WeekCount
 from consent.dates import WEEK
 from consent.files import StoredFile
 from consent.runs.request import RunRequest
+
+if TYPE_CHECKING:
+    from consent.counting.summary import OpeningNumbers  # its many classes take time at a cold start
 
 State = Literal["requested", "running", "delivered", "unchanged", "refused", "failed"]
 Trigger = Literal["monday", "catch_up", "http", "page", "command line"]
@@ -49,7 +51,7 @@ class WeekCounts:
     consented: tuple[int, ...]
     riders: Mapping[str, tuple[int, ...]]
     rules: Mapping[str, str]
-    opening: OpeningNumbers | None = None
+    opening: "OpeningNumbers | None" = None
 
     def changes_since(self, earlier: "WeekCounts") -> tuple[WeekChange, ...]:
         """Return the weeks that were complete in an earlier report and have another count now, oldest first."""
@@ -109,11 +111,13 @@ class RunRecord:
     version: str = ""
 
     @property
-    def opening(self) -> OpeningNumbers | None:
+    def opening(self) -> "OpeningNumbers | None":
         """The numbers that open the report, with its weeks; None if they were purged."""
         counts = self.week_counts
         if counts is None or counts.opening is None:
             return None
+        from consent.counting.summary import WeekCount
+
         series = {key: iter(numbers) for key, numbers in counts.riders.items()}
         weeks = (
             WeekCount(**vars(week), consented=consented, riders={key: next(series[key]) for key in series})

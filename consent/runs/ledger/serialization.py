@@ -14,7 +14,7 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from consent.errors import LedgerRefusedError
-from consent.runs.ledger.record import LeaseRecord, RunRecord
+from consent.runs.ledger.record import LeaseRecord, RunRecord, WeekCounts
 
 Row = dict[str, str | bytes | None]
 StoredRow = Mapping[str, Any]  # a row and its ``version``, which every change renews
@@ -118,7 +118,11 @@ def _decoded(kind: Any, value: Any) -> Any:
 
 @cache
 def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
+    if kind is not WeekCounts:
+        return get_type_hints(kind)
+    from consent.counting.summary import OpeningNumbers
+
+    return get_type_hints(kind, localns={"OpeningNumbers": OpeningNumbers})
 
 
 def _of_type(kind: type[T], value: Any) -> T:

@@ -127,7 +127,8 @@ def break_nothing(folder: Path) -> None:
 @pytest.fixture(name="folder")
 def _folder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Path:
     """A folder with a study file, and a run history in which the Monday before was reported."""
-    caplog.set_level(logging.INFO, logger="consent")
+    for name in ("consent", "consent.runs.worker"):  # the command line raises the level of the second
+        caplog.set_level(logging.INFO, logger=name)
     (tmp_path / "adults.toml").write_text(STUDY + CONSENT + RIDER, encoding="utf-8")
     with closing(SqliteLedger(tmp_path / "runs.sqlite")) as ledger:
         ledger.first_seen("adults", MONDAY - timedelta(weeks=8))

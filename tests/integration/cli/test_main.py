@@ -104,6 +104,24 @@ def test_summarise_writes_the_report_and_says_what_it_is(
     assert ("completeness not checked" in printed.out, "Counting the file" in printed.err) == (True, True)
 
 
+def test_an_old_file_with_other_dates_is_remarked_on(
+    export: Path, study_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["summarise", str(export), "--study", str(study_file), "--output", str(tmp_path / "report"), "--json"]
+    main(arguments)
+    assert json.loads(capsys.readouterr().out)["remarks"] == []
+
+    with export.open("a", encoding="utf-8") as file:
+        file.writelines(f"{n},9/12/2023,1,1\n" for n in range(100, 106))
+    os.utime(export, (1_700_000_000, 1_700_000_000))
+    main(arguments)
+    unreadable, old = json.loads(capsys.readouterr().out)["remarks"]
+    assert ("dates of consent cannot be read" in unreadable, "--as-of 2023-11-1" in old) == (True, True)
+
+    main([*arguments, "--as-of", "2023-10-01"])
+    assert json.loads(capsys.readouterr().out)["remarks"] == [unreadable]
+
+
 def test_summarise_again_replaces_the_report_even_by_an_older_one(
     export: Path, study_file: Path, tmp_path: Path
 ) -> None:

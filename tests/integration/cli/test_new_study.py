@@ -3,6 +3,7 @@
 import json
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from consent.cli.init.new_study import create_study_file
 from consent.cli.main import main
 from consent.config.settings import Settings
 from consent.errors import ConfigurationError
+from consent.studies.catalog import load_studies
 from consent.studies.parser import parse_study
 from sandbox.demo import DemoWorld, demo_world
 from tests.integration.cli.test_main import use
@@ -88,34 +90,42 @@ def test_the_folder_of_studies_is_the_default(world: DemoWorld, tmp_path: Path) 
     assert (file.file.parent, file.found_by_runs) == (studies, True)
 
 
+def test_a_new_file_is_in_the_folder_that_runs_read(world: DemoWorld, tmp_path: Path) -> None:
+    settings = replace(Settings(world.settings), folder=tmp_path)
+    file = create_study_file(settings)
+    assert (file.file.parent, file.found_by_runs) == (tmp_path / "studies", True)
+    assert load_studies(settings).keys == (file.study,)
+    assert not create_study_file(settings, output=tmp_path / "elsewhere.toml").found_by_runs
+
+
 def test_the_output_names_the_file_and_the_next_steps(
     world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    check = "consent check --study obri-ibd-registry-made-up"
+    file, check = tmp_path / "studies/obri-ibd-registry-made-up.toml", "consent check --study obri-ibd-registry-made-up"
     assert main(["init", "--settings", str(tmp_path)]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "Created obri-ibd-registry-made-up.toml, a study file to complete: 14 fields on 2 forms.",
+        f"Created {file}, a study file to complete: 14 fields on 2 forms.",
         "1. Fill in the lines marked FILL IN, and uncomment the right candidates.",
-        f"2. Set CONSENT_STUDIES to the folder of the file: {tmp_path.resolve()}",
-        f"3. Run 'uv run {check} --settings {tmp_path}' to see what is missing.",
+        f"2. Run 'uv run {check} --settings {tmp_path}' to see what is missing.",
     ]
 
 
 def test_the_json_output(world: DemoWorld, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["init", "--settings", str(tmp_path), "--json"])
     assert json.loads(capsys.readouterr().out) == {
-        "file": "obri-ibd-registry-made-up.toml",
+        "file": str(tmp_path / "studies/obri-ibd-registry-made-up.toml"),
         "study": "obri-ibd-registry-made-up",
         "project_id": 14,
         "fields": 14,
         "forms": 2,
-        "found_by_runs": False,
+        "found_by_runs": True,
     }
 
 
 @pytest.mark.parametrize("name", [None, "mine.toml"], ids=["the project's name", "a given name"])
 def test_an_existing_file_is_never_overwritten(world: DemoWorld, tmp_path: Path, name: str | None) -> None:
-    existing = Path(name or "obri-ibd-registry-made-up.toml")
+    existing = Path(name or "studies/obri-ibd-registry-made-up.toml")
+    existing.parent.mkdir(exist_ok=True)
     existing.write_text("title = 'mine'", encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"\.toml: the file already exists"):
         create_study_file(Settings(world.settings), output=Path(name) if name else None)

@@ -31,7 +31,7 @@ from consent.runs.progress import Progress
 from consent.runs.request import RunRequest
 from consent.runs.services import open_services
 from consent.studies.catalog import choose_study, load_studies
-from consent.studies.model import FieldRef, LeaveOut, RowFilter, ShareableEdition, StudyConfig
+from consent.studies.model import FieldRef, LeaveOut, ListedSite, RowFilter, ShareableEdition, SiteRules, StudyConfig
 from sandbox.demo import DemoWorld, demo_world
 from sandbox.people import TOKEN, expected_counts, people, registry
 from sandbox.redcap.app import Redcap, User
@@ -245,6 +245,12 @@ def test_a_rule_that_matches_no_record_is_a_remark(study: StudyConfig, world: De
     rules = [LeaveOut("test record", None, (), pattern) for pattern in ("NOBODY", ".*")]
     remarks = [" ".join(run_once(replace(study, leave_out=(rule,)), world).remarks) for rule in rules]
     assert ["No record was left out as 'test record'" in text for text in remarks] == [True, False]
+
+
+def test_sites_that_the_study_file_does_not_list_are_a_remark(study: StudyConfig, world: DemoWorld) -> None:
+    listed = (ListedSite("toronto", "Toronto", None, None),)
+    some, none = (run_once(replace(study, sites=SiteRules(None, sites)), world).remarks for sites in (listed, ()))
+    assert ["of the sites" in " ".join(remarks) for remarks in (some, none)] == [True, False]
 
 
 @pytest.mark.parametrize(("codes", "said"), [(("9",), True), (("2", "9"), False)])

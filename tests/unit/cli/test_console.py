@@ -64,7 +64,7 @@ def printed(result: RunResult, *, width: int = 80, terminal: bool = False) -> st
 
 def test_the_headline_comes_first(result: RunResult) -> None:
     lines = printed(result).splitlines()[2:]
-    assert lines[0].startswith("OBRI Consent Summary, as of 1 Oct 2023 (exported ")
+    assert lines[0].startswith("OBRI Consent Summary, as of 1 Oct 2023 (read from a file on ")
     assert lines[2].startswith("0 new consents in the week of 25 Sep–1 Oct")
 
 

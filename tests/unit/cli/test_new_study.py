@@ -41,7 +41,7 @@ def test_a_missing_setting_is_named(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / ".env").write_text("REDCAP_API_URLS=https://redcap.example.org/api/\n", encoding="utf-8")
     assert main(["init", "--settings", str(tmp_path)]) == 1
     message = capsys.readouterr().err
-    assert "REDCAP_API_URL is missing. .env has REDCAP_API_URLS: rename it to REDCAP_API_URL" in message
+    assert "REDCAP_API_URL is missing. In .env, rename REDCAP_API_URLS to REDCAP_API_URL.\n" in message
 
 
 def test_a_downloaded_dictionary_needs_no_settings(tmp_path: Path) -> None:

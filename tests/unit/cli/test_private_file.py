@@ -25,7 +25,7 @@ def test_only_its_owner_can_read_a_private_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("write", [write_private_file, write_new_file])
 def test_an_existing_file_is_never_overwritten(tmp_path: Path, write: Callable[[Path, str], None]) -> None:
     (tmp_path / "list.csv").write_text("mine", encoding="utf-8")
-    with pytest.raises(ConfigurationError, match=r"list\.csv: the file already exists\. Give --output another path\."):
+    with pytest.raises(ConfigurationError, match=r"list\.csv: the file already exists\. Keep it"):
         write(tmp_path / "list.csv", "")
     assert (tmp_path / "list.csv").read_text(encoding="utf-8") == "mine"
 

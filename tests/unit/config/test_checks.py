@@ -83,6 +83,13 @@ def test_the_study_files_are_in_the_package_by_default() -> None:
     assert studies_directory(Settings({})) == Path(consent.__file__).parent / "studies"
 
 
+def test_study_files_beside_the_settings_are_used_before_the_packaged_one(tmp_path: Path) -> None:
+    (tmp_path / "studies").mkdir()
+    assert studies_directory(Settings({}, folder=tmp_path)) == studies_directory(Settings({}))
+    (tmp_path / "studies/mine.toml").touch()
+    assert studies_directory(Settings({}, folder=tmp_path)) == tmp_path / "studies"
+
+
 def test_another_folder_of_study_files_can_be_chosen(tmp_path: Path) -> None:
     assert studies_directory(Settings({"CONSENT_STUDIES": str(tmp_path)})) == tmp_path
 

@@ -204,10 +204,10 @@ def test_the_consented_are_split_by_outcome() -> None:
 
     found = renewal_of(*rows, refused, more=WITHDRAWAL)
 
-    assert {label: columns(row) for label, row in found.items() if label.startswith("–")} == {
+    assert {label: columns(row) for label, row in found.items() if label[0] in "–WR"} == {
         "– still taking part": (2, 2),
-        "– withdrawn from taking part": (1, 1),
-        "– refused later": (1, 1),
+        "Withdrawn (by day of withdrawal)": (1, 1),
+        "Refused later (by day of refusal)": (1, 1),
     }
 
 
@@ -223,12 +223,12 @@ def test_the_consented_are_split_by_outcome() -> None:
 def test_a_withdrawal_is_since_the_approval_by_its_own_date(values: dict[str, str], numbers: tuple[int, int]) -> None:
     row = a_row(**{"consent_date": "2023-09-12", "left": "", "left_on": "", **values})
     found = renewal_of(row, more=WITHDRAWAL + 'flag = "left"\ncodes = ["1"]\n')
-    assert columns(found["– withdrawn from taking part"]) == numbers
+    assert columns(found["Withdrawn (by day of withdrawal)"]) == numbers
 
 
 def test_withdrawals_without_a_date_field_are_counted_since_the_start_only() -> None:
     found = renewal_of(a_row(left="1"), more='[withdrawal]\nflag = "left"\ncodes = ["1"]\n')
-    assert columns(found["– withdrawn from taking part"]) == (None, 1)
+    assert columns(found["Withdrawn (by day of withdrawal)"]) == (None, 1)
 
 
 @pytest.mark.parametrize(
@@ -236,17 +236,17 @@ def test_withdrawals_without_a_date_field_are_counted_since_the_start_only() -> 
 )
 def test_a_later_refusal_is_since_the_approval_by_its_own_date(day: str, numbers: tuple[int, int]) -> None:
     refusal = a_row(consent_obtained="2", consent_date=day) | {INSTANCE: "2"}
-    assert columns(renewal_of(a_row(), refusal)["– refused later"]) == numbers
+    assert columns(renewal_of(a_row(), refusal)["Refused later (by day of refusal)"]) == numbers
 
 
 def test_without_withdrawal_rules_the_table_has_no_line_for_withdrawals() -> None:
-    assert "– withdrawn from taking part" not in renewal_of(a_row())
+    assert "Withdrawn (by day of withdrawal)" not in renewal_of(a_row())
 
 
 def test_the_first_of_several_later_refusals_dates_it() -> None:
     days = ["2023-09-17", "2023-09-25", ""]
     refusals = [a_row(consent_obtained="2", consent_date=day) | {INSTANCE: f"{n}"} for n, day in enumerate(days, 2)]
-    assert columns(renewal_of(a_row(), *refusals)["– refused later"]) == (0, 1)
+    assert columns(renewal_of(a_row(), *refusals)["Refused later (by day of refusal)"]) == (0, 1)
 
 
 def table_of(summary: ConsentSummary) -> dict[str, tuple[int | None, int]]:

@@ -35,7 +35,7 @@ def the_extents_add_up(summary: ConsentSummary) -> bool:
 
 def everyone_consented_takes_part_or_stopped(summary: ConsentSummary) -> bool:
     rows = since_start(summary)
-    ended = [rows.get(label, 0) for label in ("– withdrawn from taking part", "– refused later")]
+    ended = [rows.get(label, 0) for label in ("Withdrawn (by day of withdrawal)", "Refused later (by day of refusal)")]
     return not rows or summary.taking_part + sum(ended) == summary.participants.consented
 
 
@@ -44,7 +44,7 @@ def only_some_withdrawals_end_taking_part(summary: ConsentSummary) -> bool:
     if not found or not rows:
         return True
     ending = sum(n for extent, n in found.by_extent.items() if not found.ends or extent in (*found.ends, ""))
-    return rows.get("– withdrawn from taking part") == ending
+    return rows.get("Withdrawn (by day of withdrawal)") == ending
 
 
 def the_renewal_is_that_of_the_classes(summary: ConsentSummary) -> bool:
