@@ -26,6 +26,7 @@ var rules = [
       AppTraces
       | extend Event = extract("event=([a-z_]+)", 1, Message), Study = extract("study=([^ ]+)", 1, Message)
       | where Event == "run_failed"
+      | extend Study = coalesce(Study, "unknown") // a message that names no run
     '''
   }
   {

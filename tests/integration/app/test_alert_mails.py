@@ -21,14 +21,14 @@ from tests.support.builders import CONSENT, RIDER, STUDY
 from tests.support.log_alerts import Log
 from tests.support.run_builders import a_report, a_result
 
-MONDAY, SATURDAY = datetime(2026, 11, 23, 6, tzinfo=UTC), datetime(2026, 11, 28, 12, tzinfo=UTC)
+MONDAY, FRIDAY = datetime(2026, 11, 23, 6, tzinfo=UTC), datetime(2026, 11, 27, 12, tzinfo=UTC)
 HALF_AN_HOUR = timedelta(minutes=30)
 DOWN = SourceUnavailableError("REDCap is down.", "Wait.")
 REFUSED = SourceRefusedError("REDCap refused the token.", "Renew it.")
 
 
 class Week:
-    """An app from Monday to Saturday: the timers and the health test call it, the queue delivers its messages."""
+    """An app from Monday to Friday: the timers and the health test call it, the queue delivers its messages."""
 
     def __init__(self, folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.now, self.log, self._caplog = folder, MONDAY, Log(), caplog
@@ -39,7 +39,7 @@ class Week:
 
     def mails(self, deliver: "Deliver", *, watched: bool) -> list[tuple[str, str]]:
         """Play the week, and return the rule and the study of each mail."""
-        while self.now < SATURDAY:
+        while self.now < FRIDAY:
             for message in self._call_timers():
                 deliver(self, message)
             if watched:
@@ -47,7 +47,7 @@ class Week:
             self.log.write(self.now, *self._caplog.messages)
             self._caplog.clear()
             self.now += HALF_AN_HOUR
-        return self.log.mails(MONDAY, SATURDAY)
+        return self.log.mails(MONDAY, FRIDAY)
 
     def attempt(self, message: str, error: Exception) -> None:
         """Deliver a message once, to a run that fails."""

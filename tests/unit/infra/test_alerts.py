@@ -199,8 +199,9 @@ def test_a_second_study_that_fails_has_a_mail_of_its_own() -> None:
     log = Log()
     log.call(NOW, "catch_up")
     log.write(NOW, "run=a study=adults attempt=1 event=run_failed state=refused", "event=report_late study=children")
+    log.write(NOW, "event=run_failed state=unknown error=bad-message")
 
-    assert log.mails(NOW, NOW) == [("needs-a-person", "adults"), ("late", "children")]
+    assert log.mails(NOW, NOW) == [("needs-a-person", "adults"), ("needs-a-person", "unknown"), ("late", "children")]
 
 
 def test_the_health_test_fires_only_if_the_app_does_not_answer() -> None:
