@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from benchmarks.measure import Figure, line, run_apart
 
-BENCHMARKS = ("weeks", "registry_size", "bytes_pulled", "requests_sent", "cold_start", "outputs", "footprint")
+BENCHMARKS = ("weeks", "peer", "registry_size", "bytes_pulled", "requests_sent", "cold_start", "outputs", "footprint")
 
 
 def main(chosen: Sequence[str]) -> int:

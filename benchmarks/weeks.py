@@ -23,9 +23,11 @@ from consent.counting.riders import AGREED
 from consent.counting.summarise import summarise
 from consent.counting.summary import Source, WeekCount
 from consent.counting.tally import Tally, tally_participants
-from consent.redcap.arrivals import ReceivedRows, RowShape, frame_of, record_batches
+from consent.redcap.arrivals import ReceivedRows, RowShape, record_batches
 from consent.redcap.csv_export import csv_column_map
+from consent.redcap.csv_response import read_table
 from sandbox.people import START, registry
+from sandbox.redcap.formats import csv_pieces
 
 T = TypeVar("T")
 
@@ -62,10 +64,11 @@ def registry_over(weeks: int) -> Registry:
     project = registry(PARTICIPANTS, today=last_day)
     coding = csv_column_map(study, project.id_field.name)
     shape = RowShape(project.id_field.name, values=tuple(dict.fromkeys(coding.columns.values())), structure=())
-    rows = ((row.record, "", "", "", *(row.values.get(name, "") for name in shape.values)) for row in project.read())
+    rows = [[row.record, *(row.values.get(name, "") for name in shape.values)] for row in project.read()]
     period = ReportPeriod(START, last_day, exported_on=last_day + timedelta(days=1))
-    batches = [frame_of(batch, shape) for batch in record_batches(rows, ReceivedRows())]
-    return Registry(batches, Counting(study, coding, period))
+    text = csv_pieces([shape.record_id, *shape.values], rows)
+    table = read_table(text, {"content-type": "text/csv"})
+    return Registry([*record_batches(table.batches(shape), ReceivedRows())], Counting(study, coding, period))
 
 
 def rescanned(participants: pd.DataFrame, counting: Counting) -> Iterator[WeekCount]:

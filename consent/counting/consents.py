@@ -11,9 +11,20 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from consent.counting.columns import Array, days_of, event_ranks, flags_for, instances, is_one_of, stripped
+from consent.counting.columns import (
+    Array,
+    Cells,
+    blanked,
+    cells_of,
+    days_of,
+    event_ranks,
+    flags_for,
+    instances,
+    is_one_of,
+    stripped,
+)
 from consent.counting.period import ReportPeriod
-from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT, RECORD
+from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT, NUMBER, RECORD
 from consent.redcap.export_plan import ColumnMap
 from consent.studies.model import NOT_COMPLETED, ConsentForm, FieldRef, RowFilter, StudyConfig
 
@@ -43,8 +54,12 @@ class Batch:
 
     @cached_property
     def _numbered(self) -> tuple[Array, "pd.Index[str]"]:
-        numbers, records = pd.factorize(self.rows[RECORD])
-        return numbers, pd.Index(records, name=RECORD)
+        if self.rows.index.name != NUMBER:
+            numbers, records = pd.factorize(self.rows[RECORD])
+            return numbers, pd.Index(records, name=RECORD)
+        numbers = self.rows.index.to_numpy()
+        is_first = np.append(True, numbers[1:] != numbers[:-1])[: len(numbers)]
+        return numbers, pd.Index(self.rows[RECORD].to_numpy(dtype=object)[is_first], name=RECORD)
 
     @property
     def numbers(self) -> Array:
@@ -69,23 +84,35 @@ class Batch:
         ``certified`` and ``agreed_but_open``. If the study has form versions: ``version`` (empty if blank).
         """
         parts = [_consents_on(form, n, self) for n, form in enumerate(self.counting.study.consents)]
-        consents = pd.concat(parts, ignore_index=True)
+        consents = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
         at = consents["row"].to_numpy()
         consents["participant"] = self.numbers[at]
         consents["event"] = event_ranks(self.rows, self.counting.column_map)[at]
         consents["instance"] = instances(self.rows)[at]
         if version := self.counting.study.version:
             consents["version"] = self.beside_repeats(self.stripped(version.field))[at]
+        if (np.diff(consents["participant"]) > 0).all():  # one of each, in order
+            return consents
         return consents.sort_values(["participant", "event", "form", "instance", "row"], ignore_index=True)
 
-    def values(self, ref: FieldRef) -> Array:
-        """Return a field's values as exported, one per row."""
-        return self.rows[self.counting.column_map.columns[ref]].to_numpy(dtype=object)
+    @cached_property
+    def agreed(self) -> Array:
+        """Flag the participants with an agreed consent of any form."""
+        return self.with_consent(self.consents["agreed"].to_numpy())
 
-    def stripped(self, ref: FieldRef | None) -> Array:
+    def cells(self, column: str) -> Cells:
+        """Return a column of ``rows``."""
+        cells = self.rows[column].array
+        return cells if isinstance(cells, pd.Categorical) else pd.Categorical(cells)
+
+    def values(self, ref: FieldRef) -> Cells:
+        """Return a field's values as exported, one per row."""
+        return self.cells(self.counting.column_map.columns[ref])
+
+    def stripped(self, ref: FieldRef | None) -> Cells:
         """Return a field's stripped values, one per row; all empty without a field."""
         if ref is None:
-            return np.full(len(self.rows), "", dtype=object)
+            return cells_of(np.zeros(len(self.rows), "int8"), [""])
         return stripped(self.values(ref), self.counting.column_map)
 
     def selected(self, filters: Iterable[RowFilter]) -> Array:
@@ -95,21 +122,21 @@ class Batch:
             flags &= is_one_of(self.values(each.field), each.codes)
         return flags
 
-    def beside_repeats(self, cells: Array) -> Array:
+    def beside_repeats(self, cells: Cells) -> Cells:
         """Fill the blanks on rows of a repeating form from the record's row beside them, in the same event.
 
         Such a row holds the fields of its form only. Those of the event's other forms stand once, on another row.
         """
-        repeats = self.rows[INSTRUMENT].to_numpy() != ""
-        empty = np.flatnonzero(repeats & (cells == ""))
-        once = np.flatnonzero(~repeats & (self.rows[INSTANCE].to_numpy() == "") & (cells != ""))
-        if not len(empty) or not len(once):
+        repeats = self.cells(INSTRUMENT) != ""
+        empty = np.flatnonzero(repeats & (cells == "")) if repeats.any() else ()
+        if not len(empty):
             return cells
+        once = np.flatnonzero(~repeats & (self.cells(INSTANCE) == "") & (cells != ""))
         events = self.rows[EVENT].to_numpy()
         beside = {(self.numbers[row], events[row]): cells[row] for row in once}
-        filled = cells.copy()
+        filled = np.asarray(cells, dtype=object)
         filled[empty] = [beside.get((self.numbers[row], events[row]), "") for row in empty]
-        return filled
+        return pd.Categorical(filled)
 
     def with_row(self, chosen: Array) -> Array:
         """Flag the participants that have a chosen row (one flag per row)."""
@@ -119,25 +146,33 @@ class Batch:
         """Flag the participants that have a chosen consent (one flag per consent)."""
         return flags_for(self.consents["participant"].to_numpy()[chosen], self.size)
 
-    def sorted_rows(self, chosen: Array, cells: Array) -> Array:
+    def sorted_rows(self, chosen: Array, cells: Cells) -> Array:
         """Return the positions of the chosen rows (one flag per row), by event, instance and cell."""
         at = np.flatnonzero(chosen)
-        by_cell = pd.factorize(cells[at], sort=True)[0]
+        by_cell = pd.factorize(np.asarray(cells[at], dtype=object), sort=True)[0]
         return at[np.lexsort((by_cell, instances(self.rows)[at], event_ranks(self.rows, self.counting.column_map)[at]))]
 
-    def last(self, cells: Array, at: Array, missing: object = "") -> Array:
-        """Return each participant's last cell among the rows at these positions, ``missing`` for none."""
-        found = np.full(self.size, missing, dtype=cells.dtype)
-        found[self.numbers[at]] = cells[at]
+    def last(self, values: Array, at: Array, missing: object) -> Array:
+        """Return each participant's last value among the rows at these positions, ``missing`` for none."""
+        found = np.full(self.size, missing, dtype=values.dtype)
+        found[self.numbers[at]] = values[at]
         return found
+
+    def last_cells(self, cells: Cells, at: Array) -> Cells:
+        """Return each participant's last cell among the rows at these positions, blank for none."""
+        numbers = self.last(cells.codes, at, -1)
+        return blanked(cells_of(numbers, cells.categories), numbers == -1)
 
 
 def latest_consents(consents: pd.DataFrame, size: int) -> Array:
     """Return the position of each participant's latest agreed consent among ``consents``; -1 for none."""
-    valid = consents[consents["state"] == STATES.index(CONSENTED)]
-    by_day = valid.sort_values("day", kind="stable")  # the stable sort keeps event, form, instance within a day
+    valid = consents["state"].to_numpy() == STATES.index(CONSENTED)
+    who, at = consents["participant"].to_numpy()[valid], consents.index.to_numpy()[valid]
+    if (np.diff(who) <= 0).any():  # the stable sort keeps event, form, instance within a day
+        by_day = np.argsort(consents["day"].to_numpy()[valid], kind="stable")
+        who, at = who[by_day], at[by_day]
     latest = np.full(size, -1)
-    latest[by_day["participant"].to_numpy()] = by_day.index.to_numpy()
+    latest[who] = at
     return latest
 
 
@@ -150,7 +185,7 @@ def holds_consent(form: ConsentForm, batch: Batch) -> Array:
 def _consents_on(form: ConsentForm, number: int, batch: Batch) -> pd.DataFrame:
     counting, held = batch.counting, holds_consent(form, batch)
     if form.events:
-        held &= np.isin(batch.rows[EVENT].to_numpy(), form.events)
+        held &= is_one_of(batch.cells(EVENT), form.events)
     at = np.flatnonzero(held)
     decision = decisions_of(form, batch)[at]
     date_text = stripped(_date_texts(form, batch)[at], counting.column_map)
@@ -175,9 +210,9 @@ def _consents_on(form: ConsentForm, number: int, batch: Batch) -> pd.DataFrame:
 
 def _states(
     form: ConsentForm,
-    decision: Array,
+    decision: Cells,
     agreed_and_certified: Array,
-    date_text: Array,
+    date_text: Cells,
     date_open: Array,
     days: Array,
     counting: Counting,
@@ -199,7 +234,7 @@ def _states(
     return np.select([rule for rule, _ in rules], [_RANK[state] for _, state in rules], default=_RANK[CONSENTED])
 
 
-def _date_texts(form: ConsentForm, batch: Batch) -> Array:
+def _date_texts(form: ConsentForm, batch: Batch) -> Cells:
     """Return the form's dates.
 
     Two forms may share a date field (the participant's and a representative's). Once one is decided, the date is
@@ -209,7 +244,7 @@ def _date_texts(form: ConsentForm, batch: Batch) -> Array:
     for other in batch.counting.study.consents:
         if other.date == form.date and other is not form:
             others = batch.selected(other.where) & ~_undecided(other, batch)
-            dates = np.where(others & _undecided(form, batch), "", dates)
+            dates = blanked(dates, others & _undecided(form, batch))
     return dates
 
 
@@ -217,7 +252,7 @@ def _undecided(form: ConsentForm, batch: Batch) -> Array:
     return is_one_of(decisions_of(form, batch), ("", *form.pending, *batch.counting.column_map.missing_codes))
 
 
-def decisions_of(form: ConsentForm, batch: Batch) -> Array:
+def decisions_of(form: ConsentForm, batch: Batch) -> Cells:
     """Return the code of the decision on each row; on a form without one its only code, or blank."""
     if not form.agreed_when:
         return answers_of(form.decision, batch)
@@ -225,10 +260,10 @@ def decisions_of(form: ConsentForm, batch: Batch) -> Array:
         agreed = batch.values(FieldRef(form.form_complete)) == "2"
     else:
         agreed = ~is_one_of(batch.stripped(FieldRef(form.date)), ("", *form.pending_text, NOT_COMPLETED))
-    return np.where(agreed, form.agreed[0], "").astype(object)
+    return cells_of(agreed.astype("int8"), ["", form.agreed[0]])
 
 
-def answers_of(ref: FieldRef, batch: Batch) -> Array:
+def answers_of(ref: FieldRef, batch: Batch) -> Cells:
     """Return a field's values as exported; an unticked box is no answer, because an untouched form exports 0."""
     cells = batch.values(ref)
-    return np.where(cells == "0", "", cells) if ref.is_checkbox else cells
+    return blanked(cells, cells == "0") if ref.is_checkbox else cells

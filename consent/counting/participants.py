@@ -3,10 +3,12 @@
 Works on a batch of whole records: no participant is split between two batches.
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from consent.counting.columns import Array, flags_for, is_one_of
+from consent.counting.columns import Array, Cells, blanked, flags_for, is_one_of
 from consent.counting.consents import (
     CONSENTED,
     DECLINED,
@@ -21,7 +23,7 @@ from consent.counting.period import RECENT_WEEKS, ReportPeriod
 from consent.counting.riders import agreed_without_consent, answer_riders, unknown_answers
 from consent.counting.sites import find_sites, unknown_sites
 from consent.counting.withdrawals import NEVER, NO_WITHDRAWALS, WithdrawalArrays, find_withdrawals
-from consent.redcap.arrivals import is_working_copy
+from consent.redcap.arrivals import are_working_copies
 from consent.studies.model import LeaveOut
 
 PENDING, NOT_COUNTED = "pending", "not_counted"
@@ -41,8 +43,8 @@ QUALITY_CODES = (
 
 
 _CLASSES = {CONSENTED: CONSENTED, DECLINED: DECLINED, OPEN: PENDING}
-_CLASS_OF_STATE = np.array([*(_CLASSES.get(state, NOT_COUNTED) for state in STATES), PENDING], dtype=object)
-_REASON_OF_STATE = np.array([*("" if s in (CONSENTED, DECLINED) else s for s in STATES), NOT_STARTED], dtype=object)
+_CLASS_OF_STATE = pd.Categorical([*(_CLASSES.get(state, NOT_COUNTED) for state in STATES), PENDING])
+_REASON_OF_STATE = pd.Categorical([*("" if s in (CONSENTED, DECLINED) else s for s in STATES), NOT_STARTED])
 
 
 def build_participants(rows: pd.DataFrame, counting: Counting) -> pd.DataFrame:
@@ -71,22 +73,22 @@ def build_participants(rows: pd.DataFrame, counting: Counting) -> pd.DataFrame:
     decisive = _decisive_states(batch.consents, batch.size)
     latest = latest_consents(batch.consents, batch.size)
     consented = decisive == STATES.index(CONSENTED)
-    agreements = batch.consents[batch.consents["state"] == STATES.index(CONSENTED)]
-    consented_on = np.where(consented, _first_days(agreements, batch.size), NEVER)
+    agreements = batch.consents["state"].to_numpy() == STATES.index(CONSENTED)
+    consented_on = np.where(consented, _first_days(batch.consents, agreements, batch.size), NEVER)
     rules = counting.study.withdrawal or NO_WITHDRAWALS
     withdrawals = find_withdrawals(batch, consented_on, _days_at(batch.consents, latest), rules)
     refusals = _later_refusals(batch, latest)
-    columns = {
+    columns: dict[str, Any] = {
         "participant_class": _CLASS_OF_STATE[decisive],
         "reason": _REASON_OF_STATE[decisive],
         "consented_on": consented_on,
         "taking_part": consented & ~flags_for(refusals["participant"].to_numpy(), batch.size) & ~withdrawals.ends,
     }
     for key, answers in answer_riders(batch).items():
-        columns[f"rider:{key}"] = np.where(consented, answers, "")
+        columns[f"rider:{key}"] = blanked(answers, ~consented)
     columns |= _optional_columns(batch, consented_on, withdrawals, latest)
     if counting.study.accrual:
-        columns |= _accrual_columns(batch, columns, withdrawals, _first_days(refusals, batch.size))
+        columns |= _accrual_columns(batch, columns, withdrawals, _first_days(refusals, slice(None), batch.size))
     for code, flags in _quality(batch, withdrawals, columns.get("site")).items():
         columns[f"quality:{code}"] = flags
     return pd.DataFrame(_exclude_records(columns, batch), index=batch.records)
@@ -105,11 +107,14 @@ def _decisive_states(consents: pd.DataFrame, size: int) -> Array:
     return decisive
 
 
-def _first_days(consents: pd.DataFrame, size: int) -> Array:
-    """Return each participant's earliest day among these consents, NaT for none."""
-    by_day = consents.sort_values("day", ascending=False, na_position="first")
+def _first_days(consents: pd.DataFrame, chosen: Array | slice, size: int) -> Array:
+    """Return each participant's earliest day among the chosen consents, NaT for none."""
+    who, days = consents["participant"].to_numpy()[chosen], consents["day"].to_numpy()[chosen].astype("datetime64[D]")
+    if (np.diff(who) <= 0).any():
+        latest_first = np.argsort(days)[::-1]  # undated first of all
+        who, days = who[latest_first], days[latest_first]
     first = np.full(size, NEVER)
-    first[by_day["participant"].to_numpy()] = by_day["day"].to_numpy().astype("datetime64[D]")
+    first[who] = days
     return first
 
 
@@ -139,23 +144,23 @@ def _later_refusals(batch: Batch, latest: Array) -> pd.DataFrame:
 
 def _optional_columns(
     batch: Batch, consented_on: Array, withdrawals: WithdrawalArrays, latest: Array
-) -> dict[str, Array]:
+) -> dict[str, Any]:
     """Return the columns of sites, versions and withdrawals, if the study has them."""
     study, consented = batch.counting.study, ~np.isnat(consented_on)
-    columns: dict[str, Array] = {}
+    columns: dict[str, Any] = {}
     if study.sites:
         columns["site"] = find_sites(batch, latest, study.sites)
         columns["recent"] = _is_recent(consented_on, batch.counting.period)
     if study.version:
         versions = np.append(batch.consents["version"].to_numpy(dtype=object), "")
-        columns["version"] = np.where(consented, versions[latest], "")
+        columns["version"] = pd.Categorical(np.where(consented, versions[latest], ""))
     columns["contradicts"] = _contradicts(batch)
     for n, form in enumerate(study.consents):
         if form.where or form.events:
             columns[f"form:{n}"] = batch.with_consent((batch.consents["form"] == n).to_numpy())
     if study.withdrawal:
         columns["withdrawn"] = consented & withdrawals.now
-        columns["extent"] = np.where(columns["withdrawn"], withdrawals.extent, "")
+        columns["extent"] = blanked(withdrawals.extent, ~columns["withdrawn"])
         columns["undated"] = consented & withdrawals.undated
     return columns
 
@@ -181,7 +186,7 @@ def _is_recent(days: Array, period: ReportPeriod) -> Array:
 
 
 def _accrual_columns(
-    batch: Batch, columns: dict[str, Array], withdrawals: WithdrawalArrays, refused_on: Array
+    batch: Batch, columns: dict[str, Any], withdrawals: WithdrawalArrays, refused_on: Array
 ) -> dict[str, Array]:
     """Return the columns of accrual and renewal.
 
@@ -192,7 +197,7 @@ def _accrual_columns(
     in_time = consents["certified"] & ~consents["agreed_but_open"] & (consents["state"] != STATES.index("after_cutoff"))
     rules = [columns["taking_part"], consented & withdrawals.ends, consented, declined]
     outcome = np.select(rules, [TAKING_PART, WITHDRAWN, REFUSED_LATER, DECLINED], default="")
-    decided_on = np.where(np.isnat(consented_on), _first_days(_refusals(batch), batch.size), consented_on)
+    decided_on = np.where(np.isnat(consented_on), _first_days(_refusals(batch), slice(None), batch.size), consented_on)
     approved_on = np.datetime64((batch.counting.study.accrual and batch.counting.study.accrual.approval_date) or NEVER)
     ended = np.select([outcome == WITHDRAWN, outcome == REFUSED_LATER], [withdrawals.day, refused_on], default=NEVER)
     return {
@@ -203,7 +208,7 @@ def _accrual_columns(
     }
 
 
-def _quality(batch: Batch, withdrawals: WithdrawalArrays, sites: Array | None) -> dict[str, Array]:
+def _quality(batch: Batch, withdrawals: WithdrawalArrays, sites: "Cells | None") -> dict[str, Array]:
     flags = {code: batch.with_consent(concerned) for code, concerned in quality_of_consents(batch).items()}
     flags["rider_without_consent"] = np.zeros(batch.size, dtype=bool)
     for rider in batch.counting.study.riders:
@@ -228,25 +233,29 @@ def quality_of_consents(batch: Batch) -> dict[str, Array]:
     }
 
 
-def _exclude_records(columns: dict[str, Array], batch: Batch) -> dict[str, Array]:
+def _exclude_records(columns: dict[str, Any], batch: Batch) -> dict[str, Any]:
     """Give the records that are no participants their class only, and blank all their other columns."""
     study, size = batch.counting.study, batch.size
+    copies = are_working_copies(batch.records.tolist()) & study.redcap.double_data_entry
+    if not (study.only or study.leave_out or copies.any()):
+        return columns
     excluded_as, reason = np.full(size, "", dtype=object), np.full(size, "", dtype=object)
     if study.only:
         excluded_as[~batch.with_row(is_one_of(batch.values(study.only.field), study.only.codes))] = OUTSIDE
     for rule in reversed(study.leave_out):  # the first rule of the file takes precedence, so it is applied last
         matching = _is_left_out(rule, batch)
         excluded_as[matching], reason[matching] = LEFT_OUT, rule.reason
-    if study.redcap.double_data_entry:
-        copies = np.array([is_working_copy(record) for record in batch.records], dtype=bool)
-        excluded_as[copies], reason[copies] = COPY, ""
+    excluded_as[copies], reason[copies] = COPY, ""
     excluded = excluded_as != ""
-    if not excluded.any():
-        return columns
     blanks = {"b": False, "M": NEVER}  # by numpy's kind of type; text is blank
-    return {name: np.where(excluded, blanks.get(cells.dtype.kind, ""), cells) for name, cells in columns.items()} | {
-        "participant_class": np.where(excluded, excluded_as, columns["participant_class"]),
-        "reason": np.where(excluded, reason, columns["reason"]),
+    return {
+        name: blanked(cells, excluded)
+        if isinstance(cells, pd.Categorical)
+        else np.where(excluded, blanks.get(cells.dtype.kind, ""), cells)
+        for name, cells in columns.items()
+    } | {
+        "participant_class": pd.Categorical(np.where(excluded, excluded_as, columns["participant_class"])),
+        "reason": pd.Categorical(np.where(excluded, reason, columns["reason"])),
     }
 
 

@@ -1,31 +1,50 @@
 """Find each participant's answer to the optional consents (riders)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from consent.counting.columns import Array, is_one_of
+from consent.counting.columns import Array, Cells, cells_of, is_one_of, taken
 from consent.counting.consents import Batch, answers_of, holds_consent, latest_consents
 from consent.redcap.arrivals import EVENT
 from consent.studies.model import FieldRef, Rider
 
 AGREED, DECLINED, NOT_ANSWERED, NOT_OFFERED = "agreed", "declined", "not_answered", "not_offered"
 ANSWERS = (AGREED, DECLINED, NOT_ANSWERED, NOT_OFFERED)
+_BLANK = len(ANSWERS)
 
 
-def answer_riders(batch: Batch) -> dict[str, Array]:
-    """Return each participant's answer to each rider, by the riders' keys.
+@dataclass(frozen=True)
+class _Offers:
+    """The participants who were offered a rider, and the row and form of the consent that gives their answer."""
+
+    to: Array
+    rows: Array
+    forms: Array
+
+    @classmethod
+    def of(cls, latest: Array, batch: Batch) -> "_Offers":
+        """Return the offers of the consents at the positions ``latest`` (-1: none has the rider)."""
+        to = np.flatnonzero(latest >= 0)
+        rows, forms = (batch.consents[name].to_numpy()[latest[to]] for name in ("row", "form"))
+        return cls(to, rows, forms)
+
+
+def answer_riders(batch: Batch) -> dict[str, Cells]:
+    """Return each participant's answer to each rider (one of ANSWERS), by the riders' keys.
 
     The answer comes from the latest agreed consent whose form and version have the rider. A later consent without the
     rider changes nothing. If the study file names versions (``offered_in``), a blank version is none of them.
     """
     column_map = batch.counting.column_map
-    latest: dict[tuple[tuple[int, ...], tuple[str, ...], frozenset[str] | None], Array] = {}
+    latest: dict[tuple[tuple[int, ...], tuple[str, ...], frozenset[str] | None], _Offers] = {}
     answers = {}
     for rider in batch.counting.study.riders:
         offers = (tuple(column_map.offered_by[rider.key]), rider.offered_in, column_map.rider_events.get(rider.key))
         if offers not in latest:
-            latest[offers] = latest_offering(rider, batch)
+            latest[offers] = _Offers.of(latest_offering(rider, batch), batch)
         answers[rider.key] = _answers(rider, latest[offers], batch)
     return answers
 
@@ -38,7 +57,7 @@ def latest_offering(rider: Rider, batch: Batch) -> Array:
     offering = batch.consents[has_rider(rider, batch)]
     latest = latest_consents(offering, batch.size)
     if events := batch.counting.column_map.rider_events.get(rider.key):
-        in_event = np.isin(batch.rows[EVENT].to_numpy()[offering["row"].to_numpy()], [*events])
+        in_event = is_one_of(batch.cells(EVENT), events)[offering["row"].to_numpy()]
         beside = latest_consents(offering[in_event], batch.size)
         latest = np.where(beside >= 0, beside, latest)
     return latest
@@ -49,7 +68,7 @@ def has_rider(rider: Rider, batch: Batch) -> Array:
     on_form: Array = batch.consents["form"].isin([*batch.counting.column_map.offered_by[rider.key]]).to_numpy()
     if not rider.offered_in:  # every version has it
         return on_form
-    return on_form & is_one_of(batch.consents["version"].to_numpy(dtype=object), rider.offered_in)
+    return on_form & is_one_of(pd.Categorical(batch.consents["version"]), rider.offered_in)
 
 
 def unknown_answers(rider: Rider, ref: FieldRef, batch: Batch) -> Array:
@@ -60,43 +79,54 @@ def unknown_answers(rider: Rider, ref: FieldRef, batch: Batch) -> Array:
 
 def agreed_without_consent(rider: Rider, ref: FieldRef, batch: Batch) -> Array:
     """Flag the rows that agree to a rider in this field without an agreed consent that has it."""
-    with_consent = batch.with_consent(batch.consents["agreed"].to_numpy() & has_rider(rider, batch))
+    on_every_form = len(batch.counting.column_map.offered_by[rider.key]) == len(batch.counting.study.consents)
+    with_consent = batch.agreed
+    if rider.offered_in or not on_every_form:
+        with_consent = batch.with_consent(batch.consents["agreed"].to_numpy() & has_rider(rider, batch))
     agreed: Array = is_one_of(batch.values(ref), rider.agreed) & batch.selected(rider.where)
     return agreed & ~with_consent[batch.numbers]
 
 
-def _answers(rider: Rider, latest: Array, batch: Batch) -> Array:
-    """Read a rider's answers from the consents at the positions ``latest`` (-1: none has the rider)."""
-    offered = latest >= 0
-    answers = np.full(batch.size, "", dtype=object)
-    rows, forms = (batch.consents[name].to_numpy()[latest[offered]] for name in ("row", "form"))
+def _answers(rider: Rider, offers: _Offers, batch: Batch) -> Cells:
+    answers = np.full(len(offers.to), _BLANK, "int8")
     for form, fields in batch.counting.column_map.offered_by[rider.key].items():
-        if fields and (forms == form).any():
-            cells = batch.beside_repeats(_cells(rider, fields, batch))
-            answers[np.flatnonzero(offered)[forms == form]] = cells[rows[forms == form]]
+        if fields and (on_form := offers.forms == form).any():
+            given = _as_answers(batch.beside_repeats(_cells(rider, fields, batch)), rider)
+            answers[on_form] = given[offers.rows[on_form]]
     separate = batch.counting.column_map.separate_fields[rider.key]
-    if separate and (answers[offered] == "").any():
-        answers = np.where(answers == "", _answers_elsewhere(rider, separate, batch), answers)
-    if rider.fields[0].is_checkbox:
-        answers = np.where(answers == "", "0", answers)
-    known = [is_one_of(answers, rider.agreed), is_one_of(answers, rider.declined)]
-    return np.where(offered, np.select(known, [AGREED, DECLINED], default=NOT_ANSWERED), NOT_OFFERED)
+    if separate and (blank := answers == _BLANK).any():
+        answers[blank] = _as_answers(_answers_elsewhere(rider, separate, batch), rider)[offers.to[blank]]
+    if_blank = _answer("0", rider) if rider.fields[0].is_checkbox else NOT_ANSWERED
+    answers[answers == _BLANK] = ANSWERS.index(if_blank)
+    found = np.full(batch.size, ANSWERS.index(NOT_OFFERED), "int8")
+    found[offers.to] = answers
+    return cells_of(found, ANSWERS)
 
 
-def _cells(rider: Rider, fields: Sequence[FieldRef], batch: Batch) -> Array:
+def _as_answers(cells: Cells, rider: Rider) -> Array:
+    """Return the positions in ANSWERS of these cells, or _BLANK."""
+    found = [ANSWERS.index(_answer(value, rider)) if value else _BLANK for value in cells.categories.tolist()]
+    return taken(np.array(found, dtype="int8"), cells)
+
+
+def _answer(value: str, rider: Rider) -> str:
+    return AGREED if value in rider.agreed else DECLINED if value in rider.declined else NOT_ANSWERED
+
+
+def _cells(rider: Rider, fields: Sequence[FieldRef], batch: Batch) -> Cells:
     """Return the answer on each row: of several answered fields a decline, else an agreement, else the first."""
     cells, *more = (answers_of(ref, batch) for ref in fields)
     for other in more:
         takes = (cells == "") | is_one_of(other, rider.declined)
         takes |= is_one_of(other, rider.agreed) & ~is_one_of(cells, (*rider.agreed, *rider.declined))
-        cells = np.where(takes & (other != ""), other, cells)
+        cells = pd.Categorical(np.where(takes & (other != ""), other, cells))
     return cells
 
 
-def _answers_elsewhere(rider: Rider, fields: Sequence[FieldRef], batch: Batch) -> Array:
+def _answers_elsewhere(rider: Rider, fields: Sequence[FieldRef], batch: Batch) -> Cells:
     """Return the last answer on rows without a consent, or on the rows that the rider selects."""
     cells = _cells(rider, fields, batch)
     answered = (cells != "") & batch.selected(rider.where)
     for form in batch.counting.study.consents if not rider.where else ():
         answered &= ~holds_consent(form, batch)
-    return batch.last(cells, batch.sorted_rows(answered, cells))
+    return batch.last_cells(cells, batch.sorted_rows(answered, cells))

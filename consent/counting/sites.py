@@ -5,35 +5,33 @@ Data access groups are those on the day of the export, because REDCap stores no 
 
 import numpy as np
 
-from consent.counting.columns import Array, is_one_of, stripped
+from consent.counting.columns import Array, Cells, is_one_of, stripped
 from consent.counting.consents import Batch
 from consent.redcap.arrivals import GROUP
 from consent.studies.model import SiteRules
 
 
-def find_sites(batch: Batch, latest: Array, rules: SiteRules) -> Array:
+def find_sites(batch: Batch, latest: Array, rules: SiteRules) -> Cells:
     """Return the code of each participant's site, empty for none.
 
     The site is on the row of the latest agreed consent. If it is blank there, or there is no consent, it is the first
     site in the order of events. latest: the position of each participant's latest agreed consent, -1 for none.
     """
     codes = site_codes(batch, rules)
-    sites = batch.last(codes, batch.sorted_rows(codes != "", codes)[::-1])  # in reverse, so the first row remains
-    with_consent = np.flatnonzero(latest >= 0)
-    on_consent = codes[batch.consents["row"].to_numpy()[latest[with_consent]]]
-    sites[with_consent] = np.where(on_consent == "", sites[with_consent], on_consent)
-    return sites
+    at = batch.sorted_rows(codes != "", codes)[::-1]  # in reverse, so the first row remains
+    on_consent = batch.consents["row"].to_numpy()[latest[latest >= 0]]
+    return batch.last_cells(codes, np.append(at, on_consent[(codes != "")[on_consent]]))
 
 
-def unknown_sites(sites: Array, rules: SiteRules) -> Array:
+def unknown_sites(sites: Cells, rules: SiteRules) -> Array:
     """Flag the sites that the study file does not list, if it lists any."""
     listed = [site.code for site in rules.listed]
     unknown: Array = (sites != "") & ~is_one_of(sites, listed) & bool(listed)
     return unknown
 
 
-def site_codes(batch: Batch, rules: SiteRules) -> Array:
+def site_codes(batch: Batch, rules: SiteRules) -> Cells:
     """Return the site's code on each row, empty for none."""
     if rules.by is None:
-        return stripped(batch.rows[GROUP].to_numpy(dtype=object), batch.counting.column_map)
+        return stripped(batch.cells(GROUP), batch.counting.column_map)
     return batch.stripped(rules.by)

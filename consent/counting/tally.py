@@ -63,19 +63,19 @@ def _sum(one: Any, other: Any) -> Any:
 
 def tally_participants(participants: pd.DataFrame, start: date) -> Tally:
     """Count a batch from ``participants.build_participants``; ``start``: the study's first day, which starts week 0."""
-    classes, reasons = participants["participant_class"].to_numpy(), participants["reason"].to_numpy()
-    consented = participants[classes == CONSENTED]
+    is_consented = (participants["participant_class"] == CONSENTED).to_numpy()
+    consented = participants[is_consented]
     since_start = consented["consented_on"].to_numpy().astype("datetime64[D]") - np.datetime64(start)
     weeks = since_start.astype("int64") // 7
     columns = [name for name in participants.columns if name.startswith("rider:")]
-    answers = {name.removeprefix("rider:"): consented[name].to_numpy() for name in columns}
-    agreed_weeks = {key: Counter(weeks[given == AGREED].tolist()) for key, given in answers.items()}
+    answers = {name.removeprefix("rider:"): pd.Categorical(consented[name]) for name in columns}
+    agreed = {key: weeks[given == AGREED] for key, given in answers.items()}
     flags = [name for name in participants.columns if name.startswith("quality:")]
     return Tally(
-        classes=Counter(zip(classes, reasons, strict=True)),
-        weeks=Counter(weeks.tolist()),
-        rider_weeks=Counter({(key, week): n for key, found in agreed_weeks.items() for week, n in found.items()}),
-        riders=Counter({(key, answer): n for key, given in answers.items() for answer, n in Counter(given).items()}),
+        classes=_tally_columns(participants, "participant_class", "reason"),
+        weeks=Counter(dict(_by_week(weeks))),
+        rider_weeks=Counter({(key, week): n for key, found in agreed.items() for week, n in _by_week(found)}),
+        riders=Counter({(key, answer): n for key, given in answers.items() for answer, n in _counted(given).items()}),
         quality=+Counter({name.removeprefix("quality:"): int(participants[name].sum()) for name in flags}),
         taking_part=int(consented["taking_part"].sum()),
         contradictions=int(participants["contradicts"].sum()),
@@ -89,9 +89,9 @@ def _tally_optional(participants: pd.DataFrame, consented: pd.DataFrame, weeks: 
     counts: dict[str, Any] = {"forms": +Counter({int(name.removeprefix("form:")): n for name, n in forms.items()})}
     if "site" in participants:
         counts["sites"] = _tally_sites(participants)
-        counts["site_weeks"] = Counter(zip(consented["site"].tolist(), weeks.tolist(), strict=True))
+        counts["site_weeks"] = _counted(consented["site"], weeks)
     if "version" in participants:
-        counts["versions"] = Counter(consented.loc[consented["taking_part"], "version"].tolist())
+        counts["versions"] = _counted(consented.loc[consented["taking_part"], "version"])
     if "withdrawn" in participants:
         counts["withdrawals"] = _tally_columns(consented[consented["withdrawn"]], "extent", "undated")
     if "outcome" in participants:
@@ -102,18 +102,34 @@ def _tally_optional(participants: pd.DataFrame, consented: pd.DataFrame, weeks: 
 
 
 def _tally_columns(participants: pd.DataFrame, *columns: str) -> Counter[Any]:
-    return Counter(zip(*(participants[column].tolist() for column in columns), strict=True))
+    return _counted(*(participants[column] for column in columns))
+
+
+def _by_week(weeks: Array) -> list[tuple[int, int]]:
+    return [(week, n) for week, n in enumerate(np.bincount(weeks).tolist()) if n]
+
+
+def _counted(*columns: Any) -> Counter[Any]:
+    """Count the values of a column, or the tuples of several columns' values."""
+    parts = [pd.Categorical(column) for column in columns]
+    numbers = np.ravel_multi_index([part.codes for part in parts], [len(part.categories) for part in parts])
+    counts = np.bincount(numbers)
+    found = np.unravel_index(np.flatnonzero(counts), [len(part.categories) for part in parts])
+    values = [part.categories[at].tolist() for part, at in zip(parts, found, strict=True)]
+    return Counter(
+        dict(zip(zip(*values, strict=True) if len(parts) > 1 else values[0], counts[counts > 0].tolist(), strict=True))
+    )
 
 
 def _tally_sites(participants: pd.DataFrame) -> Counter[tuple[str, str]]:
-    classes, sites = participants["participant_class"].to_numpy(), participants["site"].to_numpy()
+    classes, sites = participants["participant_class"], participants["site"]
     counted = {
-        PARTICIPANTS: ~np.isin(classes, EXCLUDED),
-        CONSENTED: classes == CONSENTED,
+        PARTICIPANTS: ~classes.isin(EXCLUDED).to_numpy(),
+        CONSENTED: (classes == CONSENTED).to_numpy(),
         TAKING_PART: participants["taking_part"].to_numpy(),
         RECENT: participants["recent"].to_numpy(),
     }
-    by_site = {what: Counter(sites[chosen].tolist()) for what, chosen in counted.items()}
+    by_site = {what: _counted(sites[chosen]) for what, chosen in counted.items()}
     return Counter({(site, what): n for what, found in by_site.items() for site, n in found.items()})
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from consent.counting.columns import Array, days_of, is_one_of
+from consent.counting.columns import Array, Cells, days_of, is_one_of
 from consent.counting.consents import Batch
 from consent.studies.model import FieldRef, WithdrawalRules
 
@@ -22,7 +22,7 @@ class WithdrawalArrays:
     now: Array  # withdrawn at the cut-off
     day: Array  # the last withdrawal date up to the cut-off, NaT for none
     ends: Array  # withdrawn with an extent that ends taking part
-    extent: Array  # the extent's code, empty if blank
+    extent: Cells  # the extent's code, empty if blank
     undated: Array  # withdrawn by a flag without a date
     quality: dict[str, Array]  # the participants of each quality code
 
@@ -51,7 +51,7 @@ def find_withdrawals(batch: Batch, first: Array, latest: Array, rules: Withdrawa
         extent=extent,
         undated=now & undated,
         quality={
-            "withdrawal_without_consent": recorded & ~batch.with_consent(batch.consents["agreed"].to_numpy()),
+            "withdrawal_without_consent": recorded & ~batch.agreed,
             "withdrawal_before_consent": day < first,
             "withdrawal_undated": undated | batch.with_row(is_unusable),
             "unknown_code": batch.with_row(unknown_extents(extents, rules)),
@@ -65,7 +65,7 @@ def rows_with_withdrawal(batch: Batch, rules: WithdrawalRules) -> Array:
     return dated | _flagged(batch, rules)
 
 
-def unknown_extents(extents: Array, rules: WithdrawalRules) -> Array:
+def unknown_extents(extents: Cells, rules: WithdrawalRules) -> Array:
     """Flag the extents that the study file does not name, if it names any."""
     known = (*rules.ends, *rules.extent_labels)
     unknown: Array = (extents != "") & ~is_one_of(extents, known) & bool(known)
@@ -76,7 +76,7 @@ def _flagged(batch: Batch, rules: WithdrawalRules) -> Array:
     return is_one_of(batch.stripped(rules.flag), rules.codes)
 
 
-def _date_texts(batch: Batch, rules: WithdrawalRules) -> Array:
+def _date_texts(batch: Batch, rules: WithdrawalRules) -> Cells:
     return batch.stripped(FieldRef(rules.date) if rules.date else None)
 
 
@@ -88,8 +88,8 @@ def _row_days(batch: Batch, rules: WithdrawalRules) -> tuple[Array, Array]:
     return days, (texts != "") & np.isnat(days)
 
 
-def _latest_extents(extents: Array, row_days: Array, day: Array, batch: Batch) -> Array:
+def _latest_extents(extents: Cells, row_days: Array, day: Array, batch: Batch) -> Cells:
     """Return the extent on the row of each participant's latest date, else the last one on a row without a date."""
     relevant = np.isnat(row_days) | (row_days == day[batch.numbers])
     at = batch.sorted_rows((extents != "") & relevant, extents)
-    return batch.last(extents, at[np.argsort(~np.isnat(row_days[at]), kind="stable")])
+    return batch.last_cells(extents, at[np.argsort(~np.isnat(row_days[at]), kind="stable")])

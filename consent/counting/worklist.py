@@ -119,6 +119,7 @@ def _of_sites(batch: Batch, participants: pd.DataFrame) -> Iterator[_Finding]:
     rules = batch.counting.study.sites
     if rules is None:
         return
-    sites = participants["site"].to_numpy()
-    unlisted = unknown_sites(sites, rules)[batch.numbers] & (site_codes(batch, rules) == sites[batch.numbers])
+    sites = pd.Categorical(participants["site"])
+    is_on_row = np.asarray(site_codes(batch, rules)) == np.asarray(sites)[batch.numbers]
+    unlisted = unknown_sites(sites, rules)[batch.numbers] & is_on_row
     yield _Finding("unknown_code", str(rules.by or GROUP), np.flatnonzero(unlisted), of_record=rules.by is None)

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -14,6 +14,8 @@ from consent.config.credentials import Secret
 from consent.config.http_limits import retry_after, time_limit
 from consent.errors import ConsentReportError, SourceRefusedError, SourceUnavailableError, log_text
 from consent.redcap import responses
+from consent.redcap.csv_blocks import CsvTable
+from consent.redcap.csv_response import read_table
 from consent.redcap.error_mapping import OverloadedError, TooLargeError, TransientError, error_from_response
 
 T = TypeVar("T")
@@ -24,6 +26,7 @@ CONNECT_SECONDS, READ_SECONDS = 10, 240
 WAITS = (2, 4, 8)  # seconds before the second, third and fourth attempt
 TOTAL_SECONDS = 1200  # for all requests of a run: it must end within 25 minutes, and delivery needs 5
 PAUSE = 0.2  # seconds between requests; the server's limit is 600 a minute for a whole site
+WITHOUT_PAUSE = 8  # the first requests, as many as a healthy registry takes
 LONGEST_SLEEP = 60  # seconds without a call of keep_alive
 PIECE = 65_536  # bytes
 
@@ -46,6 +49,7 @@ class RedcapClient:
     read_seconds: float = READ_SECONDS
     keep_alive: Callable[[], None] = lambda: None
     _first_request_at: float | None = field(default=None, init=False)
+    _sent: int = field(default=0, init=False)  # requests so far
     _wait: float = field(default=0.0, init=False)  # seconds before the next request
 
     @property
@@ -57,21 +61,30 @@ class RedcapClient:
         """Return all rows of a small response, such as the data dictionary."""
         return self._send(content, responses.read_small_rows, parameters)
 
-    def read_rows(
+    def read_columns(
         self,
         content: str,
         parameters: Mapping[str, Parameter],
-        consume: Callable[[Iterator[dict[str, str]]], T],
-        *,
-        heavy: bool = False,
+        wanted: Container[str],
+        consume: Callable[[Iterator[tuple[Collection[str], responses.Columns]]], T],
     ) -> T:
-        """Pass the rows of a response to ``consume`` as they are received, and return its result.
+        """Pass the wanted columns of a JSON response to ``consume`` as they are received, and return its result.
 
-        When an attempt fails midway, ``consume`` is called again with the rows of the next attempt. Its result is
-        returned only for a complete response. A ``heavy`` request, which may be too large for the server, is not
-        repeated unchanged after a TooLargeError.
+        When an attempt fails midway, ``consume`` is called again with the next attempt. Its result is returned only
+        for a complete response.
         """
-        return self._send(content, lambda body, head: consume(responses.read_rows(body, head)), parameters, heavy=heavy)
+        return self._send(content, lambda body, head: consume(responses.read_columns(body, head, wanted)), parameters)
+
+    def read_table(self, parameters: Mapping[str, Parameter], consume: Callable[[CsvTable], T]) -> T:
+        """Pass an export of records as CSV to ``consume`` as ``read_columns`` does.
+
+        It may be too large for the server, so it is not repeated unchanged after a TooLargeError.
+        """
+
+        def read(body: Iterable[bytes], head: Mapping[str, str]) -> T:
+            return consume(read_table(body, head))
+
+        return self._send("record", read, {**parameters, "format": "csv"}, heavy=True)
 
     def project(self) -> dict[str, str]:
         """Return REDCap's description of the token's project."""
@@ -139,7 +152,8 @@ class RedcapClient:
                 f"REDCap at {self.host} is not available, and the next attempt would be after this run's time limit.",
                 "Run again later. If it happens again, ask the REDCap administrator.",
             )
-        wait, self._wait = self._wait, PAUSE
+        self._sent += 1
+        wait, self._wait = self._wait, PAUSE if self._sent >= WITHOUT_PAUSE else 0
         while wait > 0:
             self.sleep(min(wait, LONGEST_SLEEP))
             wait -= LONGEST_SLEEP

@@ -2,18 +2,32 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from consent.errors import IncompleteExportError, SourceRefusedError
-from consent.redcap.arrivals import GROUP, Hashes, ReceivedRows, Row, RowShape, find_missing, sort_hashes
+from consent.redcap.arrivals import (
+    EVENT,
+    GROUP,
+    INSTANCE,
+    INSTRUMENT,
+    RECORD,
+    Hashes,
+    ReceivedRows,
+    RowShape,
+    find_missing,
+    sort_hashes,
+)
 from consent.redcap.client import Parameter, RedcapClient
+from consent.redcap.error_mapping import RUN_AGAIN
 from consent.redcap.export_plan import ExportPlan
+from consent.redcap.responses import Columns
 
 T = TypeVar("T")
 
@@ -29,18 +43,18 @@ class SameGroups:
 
     sent: bool | None = None
 
-    def confirm(self, first_row: dict[str, str]) -> None:
+    def confirm(self, columns: Collection[str]) -> None:
         """Compare one more response; raise SourceRefusedError if only this one, or only the earlier ones, have them.
 
         REDCap omits the column, and the records of other sites, for a user who is in a group.
         """
-        if self.sent not in (None, GROUP in first_row):
+        if self.sent not in (None, GROUP in columns):
             raise SourceRefusedError(
                 "REDCap sent data access groups with only a part of the export: meanwhile the token's user was put "
                 "into a group, or taken out, or the project's first group was made.",
                 "Under User Rights, remove the token's user from its group, then run again.",
             )
-        self.sent = GROUP in first_row
+        self.sent = GROUP in columns
 
 
 def list_rows(client: RedcapClient, plan: ExportPlan, groups: SameGroups | None = None) -> ReceivedRows:
@@ -60,8 +74,8 @@ def list_rows(client: RedcapClient, plan: ExportPlan, groups: SameGroups | None 
 def list_ids(client: RedcapClient, plan: ExportPlan, groups: SameGroups | None = None) -> list[str]:
     """Return the record ids, 25 joined to one text: 10 bytes a record in place of about 100."""
 
-    def bundle(rows: Iterator[Row]) -> list[str]:
-        ids = iter(dict.fromkeys(row[0] for row in rows))
+    def bundle(batches: Iterator[pd.DataFrame]) -> list[str]:
+        ids = iter(dict.fromkeys(chain.from_iterable(batch[RECORD] for batch in batches)))
         return list(iter(lambda: "\x1f".join(islice(ids, BUNDLE)), ""))
 
     return _request_listing(client, plan, bundle, groups)
@@ -73,8 +87,9 @@ def split_ids(bundles: list[str]) -> tuple[str, ...]:
 
 
 def _request_listing(
-    client: RedcapClient, plan: ExportPlan, consume: Callable[[Iterator[Row]], T], groups: SameGroups | None
+    client: RedcapClient, plan: ExportPlan, consume: Callable[[Iterator[pd.DataFrame]], T], groups: SameGroups | None
 ) -> T:
+    """Request the listing as JSON: unlike CSV, it cannot be truncated between two rows without a trace."""
     names_only = RowShape(plan.shape.record_id, values=(), structure=plan.shape.structure)
     parameters: dict[str, Parameter] = {
         "type": "flat",
@@ -83,13 +98,16 @@ def _request_listing(
         "exportDataAccessGroups": "true",
     }
 
-    def read(found: Iterator[dict[str, str]]) -> T:
-        first = [*islice(found, 1)]
-        if first and groups:
-            groups.confirm(first[0])
-        return consume(names_only.rows(chain(first, found), "REDCap's list of records"))
+    def batches(found: Iterator[tuple[Collection[str], Columns]]) -> Iterator[pd.DataFrame]:
+        for names, columns in found:
+            if groups:
+                groups.confirm(names)
+            if missing := [name for name in names_only.columns if name not in columns]:
+                raise IncompleteExportError(f"REDCap's list of records has no column {missing[0]}.", RUN_AGAIN)
+            yield names_only.batch(columns)
 
-    return client.read_rows("record", parameters, read)
+    wanted = {*names_only.columns, EVENT, INSTRUMENT, INSTANCE}
+    return client.read_columns("record", parameters, wanted, lambda found: consume(batches(found)))
 
 
 @dataclass

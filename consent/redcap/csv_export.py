@@ -1,14 +1,17 @@
 """Count a flat CSV export made by hand, for ``summarise``.
 
 It is counted like an export by API, but nobody can check that it is complete. It must hold raw codes, and the record id
-first; other columns are ignored. Rows are read one by one, so the file may have any size.
+first; other columns are ignored. The file may have any size.
 """
 
+import codecs
+import contextlib
 import csv
+import io
 import re
-from collections.abc import Callable, Iterable, Iterator
-from operator import itemgetter
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 
@@ -22,19 +25,18 @@ from consent.redcap.arrivals import (
     RECORD,
     SURVEY,
     ReceivedRows,
-    Row,
     RowShape,
     ensure_no_repeated_rows,
-    frame_of,
     record_batches,
 )
 from consent.redcap.coded_columns import CodedColumn, coded_columns
+from consent.redcap.csv_blocks import LONGEST_ROW, CsvTable, Damage, is_utf8
 from consent.redcap.dictionary import TIMESTAMP
 from consent.redcap.export import Counts
 from consent.redcap.export_plan import ColumnMap, value_columns
 from consent.studies.model import FieldRef, StudyConfig, named_fields
 
-LONGEST_VALUE = 10_000_000  # characters; a notes field can hold a whole letter
+PIECE = 1_000_000  # bytes
 _EXPORT_AGAIN = "Export it from REDCap again, as 'CSV (raw data)'."
 _AS_EXPORTED = "Export it from REDCap again, as 'CSV (raw data)', and do not save it from another program."
 _FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -76,18 +78,16 @@ def count_file(
 
     def read(split: frozenset[int]) -> tuple[ReceivedRows, Counts]:
         received, counts = ReceivedRows(source=f"The file {path.name}"), nothing
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = _lines(file, path)
-            header = next(lines, [])
-            column_map = csv_column_map(study, header[0] if header else "")
-            shape = _shape(header, study, value_columns(study, column_map.columns), path)
+        with path.open("rb") as file:
+            table = _open_table(file, path)
+            column_map = csv_column_map(study, table.names[0] if table.names else "")
+            shape = _shape(table.names, study, value_columns(study, column_map.columns), path)
             columns, events = coded_columns(study, column_map), set[str]()
-            for batch in record_batches(_rows(lines, header, shape, path), received, split=split):
-                frame = frame_of(batch, shape)
-                counts = counts + count(column_map, frame)
-                events.update(frame[EVENT])
+            for batch in record_batches(_with_ids(table, shape, path), received, split=split):
+                counts = counts + count(column_map, batch)
+                events.update(batch[EVENT].unique())
                 for column in columns:
-                    column.see(frame[column.name])
+                    column.see(batch[column.name])
         if received.rows:
             _ensure_raw(columns, events - {""}, study, path)
         return received, counts
@@ -107,47 +107,64 @@ def unusable_file(path: Path, why: str, fix: str = _EXPORT_AGAIN) -> SourceDataE
     return SourceDataError(f"The file {path.name} cannot be counted: {why}.", fix)
 
 
-def _lines(file: Iterable[str], path: Path) -> Iterator[list[str]]:
-    csv.field_size_limit(LONGEST_VALUE)
-    reader = csv.reader(file, strict=True)
-    try:
-        first = next(reader, [])
-        if ",".join(first) != "sep=,":  # a line for Excel
-            yield first
-        yield from reader
-        return
-    except csv.Error:
-        why = f"line {reader.line_num} is not CSV (perhaps a quote is opened there or before, and not closed)"
-        error = unusable_file(path, why)
-    except UnicodeDecodeError:
-        error = unusable_file(path, "it is not UTF-8 text", "Save it as 'CSV UTF-8', or export it again.")
-    except OSError as failure:
-        why = f"it cannot be read to its end ({failure.strerror})"
-        error = unusable_file(path, why, "Copy it to this computer and try again.")
-    raise error  # outside the handler: the original error holds the file's bytes
+def _open_table(file: BinaryIO, path: Path) -> CsvTable:
+    def refuse(damage: Damage, block: bytes) -> SourceDataError:
+        if damage == "encoding":
+            return unusable_file(path, "it is not UTF-8 text", "Save it as 'CSV UTF-8', or export it again.")
+        return unusable_file(path, _first_damage(path))
+
+    line = file.readline(LONGEST_ROW).removeprefix(codecs.BOM_UTF8)
+    if line.rstrip() == b"sep=,":  # a line for Excel
+        line = file.readline(LONGEST_ROW)
+    while line.count(b'"') % 2 and (more := file.readline(LONGEST_ROW)):
+        line += more
+    if not is_utf8(line):
+        raise refuse("encoding", line)
+    names = next(csv.reader(io.StringIO(line.decode(), newline="")), [])
+    return CsvTable(tuple(names), _pieces(file, path), b"\r\n" if line.endswith(b"\r\n") else b"\n", refuse)
 
 
-def _rows(lines: Iterator[list[str]], header: list[str], shape: RowShape, path: Path) -> Iterator[Row]:
-    positions = {name: position for position, name in enumerate(header)}
-    width = len(header)  # also the position of a blank after each line, for structure columns that are not in the file
-    structure = (positions.get(name, width) for name in (EVENT, INSTRUMENT, INSTANCE))
-    take = itemgetter(0, *structure, *(positions[name] for name in shape.values))
+def _pieces(file: BinaryIO, path: Path) -> Iterator[bytes]:
+    why = ""
+    while not why:
+        try:
+            if not (piece := file.read(PIECE)):
+                return
+        except OSError as failure:
+            why = f"it cannot be read to its end ({failure.strerror})"
+        else:
+            yield piece
+    raise unusable_file(path, why, "Copy it to this computer and try again.")
+
+
+def _first_damage(path: Path) -> str:
+    """Return what is wrong with a file whose rows cannot be read, by the first row that shows it."""
+    csv.field_size_limit(LONGEST_ROW)
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file, contextlib.suppress(csv.Error):
+        reader, width = csv.reader(file, strict=True), 0
+        for number, line in enumerate((line for line in reader if line != ["sep=", ""]), 1):
+            width = width or len(line)
+            if line and len(line) != width:
+                return f"row {number} has {len(line)} values where the header has {width} (the header is row 1)"
+    where = f"line {reader.line_num} is not CSV"
+    return f"{where} (perhaps a quote is opened there or before, and not closed, or a value lacks its quotes)"
+
+
+def _with_ids(table: CsvTable, shape: RowShape, path: Path) -> Iterator[pd.DataFrame]:
+    """Yield the batches of a file; raise SourceDataError if its first column holds row numbers."""
     # A field may be named like a column of row numbers: then its values and the next column decide.
-    are_numbers = _ROW_NUMBERS.fullmatch(header[0]) is not None and header[1].endswith("id")
-    for number, line in enumerate(lines, 2):
-        if not line:
-            continue
-        if len(line) != width:
-            why = f"row {number} has {len(line)} values where the header has {width} (the header is row 1)"
-            raise unusable_file(path, why)
-        are_numbers = are_numbers and line[0] in (str(number - 2), str(number - 1))
-        line.append("")
-        yield take(line)
+    are_numbers = _ROW_NUMBERS.fullmatch(table.names[0]) is not None and table.names[1].endswith("id")
+    before = 0
+    for batch in table.batches(shape):
+        if are_numbers:
+            are_numbers = all(record in (str(n), str(n + 1)) for n, record in enumerate(batch[RECORD], before))
+            before += len(batch)
+        yield batch
     if are_numbers:
-        raise _no_record_id(path, f"its first column, {header[0]}, holds row numbers")
+        raise _no_record_id(path, f"its first column, {table.names[0]}, holds row numbers")
 
 
-def _shape(header: list[str], study: StudyConfig, values: tuple[str, ...], path: Path) -> RowShape:
+def _shape(header: tuple[str, ...], study: StudyConfig, values: tuple[str, ...], path: Path) -> RowShape:
     """Check the header: the record id comes first, and every value has one column."""
     columns = [(key, _column_of(ref)) for key, ref in named_fields(study)]
     counted = {column for key, column in columns if not key.startswith(("leave_out", "only"))}

@@ -128,6 +128,30 @@ def error_from_response(status: int, headers: Mapping[str, str], text: str) -> C
     return kind(f"{what} (HTTP {status}).", fix)
 
 
+def column_twice() -> SourceDataError:
+    """Return the error for a response with two columns of one name."""
+    what = "A row of REDCap's response has one column twice, so which of the values is right is not known."
+    return SourceDataError(what, "Ask the REDCap administrator whether two options of a checkbox share a column.")
+
+
+def not_rows() -> SourceDataError:
+    """Return the error for a response that is not rows of the requested columns."""
+    return SourceDataError("REDCap's response is not a list of rows (HTTP 200).", RUN_AGAIN)
+
+
+def damaged(kind: str) -> SourceDataError:
+    """Return the error for a character that is not text; ``kind`` says which."""
+    return SourceDataError(
+        f"REDCap's response contains a damaged character ({kind}).",
+        "Ask the REDCap administrator to look for damaged characters in the fields of the study file.",
+    )
+
+
+def truncated() -> TransientError:
+    """Return the error for a response that ends too early."""
+    return TransientError("REDCap's response was truncated.", RUN_AGAIN)
+
+
 def error_within(text: str) -> ConsentReportError | None:
     """Return the error for a message of PHP or about memory, which may stand anywhere in the data; None without one."""
     is_message = _cause(200, text.lower(), None) in (_NO_MEMORY, _SLOW, _PHP_MESSAGE)

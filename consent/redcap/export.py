@@ -7,16 +7,16 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 from typing import Generic, Protocol, Self, TypeVar
 
 import pandas as pd
 
 from consent.dates import utc_now
 from consent.errors import IncompleteExportError, SourceRefusedError, SourceUnavailableError, log_text
-from consent.redcap.arrivals import GROUP, ReceivedRows, Row, ensure_no_repeated_rows, frame_of, record_batches
+from consent.redcap.arrivals import GROUP, ReceivedRows, ensure_no_repeated_rows, record_batches
 from consent.redcap.client import Parameter, RedcapClient
 from consent.redcap.completeness import BUNDLE, CompletenessCheck, SameGroups, list_ids, split_ids
+from consent.redcap.csv_blocks import CsvTable
 from consent.redcap.error_mapping import TooLargeError
 from consent.redcap.export_plan import ExportPlan
 
@@ -93,12 +93,12 @@ def try_export(
 ) -> tuple[bool, Seen]:
     """Request these records as an export does; return whether REDCap sent data access groups, and what ``look`` saw."""
 
-    def consume(found: Iterator[dict[str, str]]) -> tuple[bool, Seen]:
+    def consume(table: CsvTable) -> tuple[bool, Seen]:
         groups = SameGroups()
-        rows = frame_of([*_rows(found, plan, groups)], plan.shape)
-        return groups.sent is True, look(rows)
+        batches = [*_batches(table, plan, groups)] or [pd.DataFrame(columns=[*plan.shape.frame_columns], dtype=object)]
+        return groups.sent is True, look(pd.concat(batches))
 
-    return client.read_rows("record", _record_parameters(plan, ids), consume)
+    return client.read_table(_record_parameters(plan, ids), consume)
 
 
 @dataclass
@@ -123,15 +123,15 @@ class _Reader(Generic[Counts]):
         """Read all records, or the named ones; read again where rows of one record are not adjacent."""
         split: frozenset[int] = frozenset()
 
-        def consume(found: Iterator[dict[str, str]]) -> _Part[Counts]:
+        def consume(table: CsvTable) -> _Part[Counts]:
             received, counts = ReceivedRows(), self.nothing
-            for batch in record_batches(_rows(found, self.plan, self.groups), received, split=split):
-                counts = counts + self.count(frame_of(batch, self.plan.shape))
+            for batch in record_batches(_batches(table, self.plan, self.groups), received, split=split):
+                counts = counts + self.count(batch)
                 self.progress(received_before + len(received.records), self.listed)
             return _Part(counts, received)
 
         for _ in range(MAX_PASSES):
-            part = self.client.read_rows("record", _record_parameters(self.plan, ids), consume, heavy=True)
+            part = self.client.read_table(_record_parameters(self.plan, ids), consume)
             newly_split = part.received.split_records()
             if not newly_split:
                 return part
@@ -156,25 +156,24 @@ def _record_parameters(plan: ExportPlan, ids: tuple[str, ...]) -> dict[str, Para
     return parameters
 
 
-def _rows(found: Iterator[dict[str, str]], plan: ExportPlan, groups: SameGroups) -> Iterator[Row]:
-    """Return the objects as rows; check that the first has every column, and groups as in the other responses."""
-    first = next(found, None)
-    if first is None:
+def _batches(table: CsvTable, plan: ExportPlan, groups: SameGroups) -> Iterator[pd.DataFrame]:
+    """Return the rows of an export; check that it has every column, and groups as in the other responses."""
+    if not table.names:
         return iter(())
-    groups.confirm(first)
-    _ensure_columns(first, plan)
-    return plan.shape.rows(chain([first], found), "A row of REDCap's export")
+    groups.confirm(table.names)
+    _ensure_columns(table.names, plan)
+    return table.batches(plan.shape)
 
 
-def _ensure_columns(first: dict[str, str], plan: ExportPlan) -> None:
+def _ensure_columns(names: tuple[str, ...], plan: ExportPlan) -> None:
     """Make sure that REDCap withheld no column; it leaves out what the token's user may not export."""
-    if GROUP in plan.shape.values and GROUP not in first:
+    if GROUP in plan.shape.values and GROUP not in names:
         raise SourceRefusedError(
             "REDCap sent no data access group, which the study file uses as the site.",
             "Under User Rights, remove the token's user from its group: such a user receives only that site. In a "
             "project without groups, name a field under [sites].",
         )
-    if withheld := [column for column in plan.shape.columns if column not in first]:
+    if withheld := [column for column in plan.shape.columns if column not in names]:
         is_timestamp = plan.column_map.timestamps & {*withheld}
         raise SourceRefusedError(
             f"REDCap did not send the column{'s' if len(withheld) > 1 else ''} {', '.join(withheld)}.",

@@ -7,16 +7,30 @@ import codecs
 import contextlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
+from itertools import chain, islice
 from typing import Any
 
-from consent.errors import SourceDataError
-from consent.redcap.error_mapping import BLANK, RUN_AGAIN, TransientError, error_from_response, error_within
+from consent.errors import IncompleteExportError
+from consent.redcap.error_mapping import (
+    BLANK,
+    RUN_AGAIN,
+    column_twice,
+    damaged,
+    error_from_response,
+    error_within,
+    not_rows,
+    truncated,
+)
 
 Row = dict[str, Any]
+Columns = dict[str, list[str]]
 
 LONGEST_OBJECT = 8_000_000  # characters; one row of even a 10,000-field project is far below
 SMALL_RESPONSE = 200_000  # bytes
+AHEAD = 2_000_000  # characters of a list that are read together
+ROWS = 10_000
+_TEXT = r'"([^"\\\x00-\x1f]*+)"'
 _DECODER = json.JSONDecoder(parse_int=str)  # a number is text like any other value
 _ROW_AHEAD = re.compile(r"[ \t\r\n]*+(,?)[ \t\r\n]*+(?=\{)")
 _END = re.compile(r"[ \t\r\n]*+\]")
@@ -24,13 +38,35 @@ _CUT = re.compile(r"[ \t\r\n]*+|u[0-9a-fA-F]{0,4}|-|\.|[eE][-+]?|t(?:ru?)?|f(?:a
 _GOES_ON, _DAMAGED = -1, -2
 
 
-def read_rows(pieces: Iterable[bytes], headers: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Yield the objects of a JSON array as they are received, with every value as text.
+def read_columns(
+    pieces: Iterable[bytes], headers: Mapping[str, str], wanted: Container[str]
+) -> Iterator[tuple[Collection[str], Columns]]:
+    """Yield the names in the first object of a JSON array, and the columns of the wanted ones, some rows at a time.
 
-    Use the rows only after the last one was received: a truncated body raises TransientError instead of ending, and
-    any body other than one array of flat objects raises an error. The names of ``headers`` are in lower case.
+    Use them only after the last was received: a truncated body raises TransientError instead of ending, and any body
+    other than one array of flat objects raises an error. The names of ``headers`` are in lower case.
     """
-    return map(_flat, _objects(pieces, headers, _ensure_text))
+    texts = _decoded(pieces)
+    buffer, separator = _opening(texts, headers), ""
+    first: Row = {}
+    pattern = None
+    for text in chain(texts, [""]):
+        buffer += text
+        if text and len(buffer) < AHEAD:
+            continue
+        if pattern is None:
+            first = _object_at(buffer, 0)[0] or {}
+            names, pattern = [name for name in first if name in wanted], _pattern_of(first, wanted)
+        end = buffer.rfind("},{") + 1
+        marks, *cells = _found(pattern, buffer[:end], 1 + len(names))
+        if not end or marks[0] != separator or marks[-1] or not {*marks[1:-1]} <= {","}:
+            break  # not objects like the first: the slower way reads them, or finds what is wrong
+        yield first, dict(zip(names, cells, strict=True))
+        buffer, separator = buffer[end:], ","
+    rows = map(_flat, _objects(buffer, texts, _ensure_text, separator))
+    while some := [*islice(rows, ROWS)]:
+        first = first or some[0]
+        yield first, {name: _column(name, some) for name in first if name in wanted}
 
 
 def read_small_rows(pieces: Iterable[bytes], headers: Mapping[str, str]) -> list[dict[str, str]]:
@@ -40,12 +76,13 @@ def read_small_rows(pieces: Iterable[bytes], headers: Mapping[str, str]) -> list
 
 def read_nested_rows(pieces: Iterable[bytes], headers: Mapping[str, str]) -> list[Row]:
     """Read a small array whose values may be objects, such as ``user``; numbers become text."""
-    return list(_objects(pieces, headers, _repaired))
-
-
-def _objects(pieces: Iterable[bytes], headers: Mapping[str, str], check: Callable[[Row], Row]) -> Iterator[Row]:
     texts = _decoded(pieces)
-    buffer, position, separator = _opening(texts, headers), 0, ""
+    return list(_objects(_opening(texts, headers), texts, _repaired))
+
+
+def _objects(buffer: str, texts: Iterator[str], check: Callable[[Row], Row], separator: str = "") -> Iterator[Row]:
+    """Yield the objects of an array whose opening bracket, and perhaps first objects, were read."""
+    position = 0
     has_surrogates = _has_surrogates(buffer)
     while True:
         row_ahead = _ROW_AHEAD.match(buffer, position)
@@ -56,13 +93,33 @@ def _objects(pieces: Iterable[bytes], headers: Mapping[str, str], check: Callabl
                 yield check(found) if has_surrogates else found
                 continue
             if end == _DAMAGED:
-                raise error_within(_collect(buffer[position:], texts)) or _damaged("invalid JSON")
+                raise error_within(_collect(buffer[position:], texts)) or damaged("invalid JSON")
         elif end_of_list := _END.match(buffer, position):
             return _ensure_end(buffer[end_of_list.end() :], texts)
         elif buffer[position:].strip(" \t\r\n,"):
-            raise error_within(_collect(buffer[position:], texts)) or _not_rows()
+            raise error_within(_collect(buffer[position:], texts)) or not_rows()
         buffer, position = _extended(buffer[position:].lstrip(" \t\r\n"), texts), 0
         has_surrogates = _has_surrogates(buffer)
+
+
+def _pattern_of(first: Row, wanted: Container[str]) -> re.Pattern[str]:
+    """Return a pattern of objects like the first one, with a group for each wanted value."""
+    cells = (
+        f"{re.escape(json.dumps(name))}:" + (_TEXT.replace("(", "(" if name in wanted else "(?:")) for name in first
+    )
+    return re.compile(rf"\{{{','.join(cells)}\}}")
+
+
+def _found(pattern: re.Pattern[str], text: str, width: int) -> list[list[str]]:
+    """Return what is between the objects of a pattern, then the values of each of its groups."""
+    found = pattern.split(text)
+    return [found[n::width] for n in range(width)]
+
+
+def _column(name: str, rows: list[dict[str, str]]) -> list[str]:
+    with contextlib.suppress(KeyError):
+        return [row[name] for row in rows]
+    raise IncompleteExportError(f"A row of REDCap's list of records has no column {name}.", RUN_AGAIN)
 
 
 def _object_at(text: str, start: int) -> tuple[Row | None, int]:
@@ -82,13 +139,13 @@ def _object_at(text: str, start: int) -> tuple[Row | None, int]:
 def _extended(text: str, texts: Iterator[str]) -> str:
     """Return the text and at least as much again: so all attempts at one row take time in proportion to its length."""
     if len(text) > LONGEST_OBJECT:
-        raise _not_rows()
+        raise not_rows()
     parts, added = [text], 0
     while added <= len(text) and (part := next(texts, None)) is not None:
         parts.append(part)
         added += len(part)
     if len(parts) == 1:
-        raise error_within(text) or _truncated()
+        raise error_within(text) or truncated()
     return "".join(parts)
 
 
@@ -98,7 +155,7 @@ def read_object(pieces: Iterable[bytes], headers: Mapping[str, str]) -> dict[str
     if text.startswith("{") and _is_json(headers):
         found, end = _object_at(text, 0)
         if found is None:
-            raise error_within(text) or (_truncated() if end == _GOES_ON else _damaged("invalid JSON"))
+            raise error_within(text) or (truncated() if end == _GOES_ON else damaged("invalid JSON"))
     if found is None or end != len(text) or "error" in found:
         raise error_from_response(200, headers, text)
     return _repaired(_flat(found))
@@ -150,14 +207,14 @@ def _collect(text: str, texts: Iterator[str]) -> str:
 
 def _ensure_end(rest: str, texts: Iterator[str]) -> None:
     if rest.strip() or (rest := next((text for text in texts if text.strip()), "")):
-        raise error_within(_collect(rest, texts)) or _not_rows()
+        raise error_within(_collect(rest, texts)) or not_rows()
 
 
 def _flat(row: Row) -> dict[str, str]:
     for name, value in row.items():
         if not isinstance(value, str):
             if isinstance(value, dict | list | bool | float):
-                raise _not_rows()
+                raise not_rows()
             row[name] = "" if value is None else str(value)
     return row
 
@@ -168,8 +225,7 @@ def _ensure_distinct_names(text: str, start: int = 0) -> None:
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(found := dict(pairs)) == len(pairs):
             return found
-        what = "A row of REDCap's response has one column twice, so which of the values is right is not known."
-        raise SourceDataError(what, "Ask the REDCap administrator whether two options of a checkbox share a column.")
+        raise column_twice()
 
     json.JSONDecoder(object_pairs_hook=distinct).raw_decode(text, start)
 
@@ -182,7 +238,7 @@ def _ensure_text(row: Row) -> Row:
     with contextlib.suppress(UnicodeEncodeError):
         "".join([*row, *map(str, row.values())]).encode()
         return row
-    raise _damaged("half of a surrogate pair")
+    raise damaged("half of a surrogate pair")
 
 
 def _repaired(found: Row) -> Row:
@@ -192,21 +248,6 @@ def _repaired(found: Row) -> Row:
     return repaired
 
 
-def _not_rows() -> SourceDataError:
-    return SourceDataError("REDCap's response is not a list of rows (HTTP 200).", RUN_AGAIN)
-
-
-def _damaged(kind: str) -> SourceDataError:
-    return SourceDataError(
-        f"REDCap's response contains a damaged character ({kind}).",
-        "Ask the REDCap administrator to look for damaged characters in the fields of the study file.",
-    )
-
-
-def _truncated() -> TransientError:
-    return TransientError("REDCap's response was truncated.", RUN_AGAIN)
-
-
 def _decoded(pieces: Iterable[bytes]) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder("utf-8")()
     for piece in pieces:
@@ -214,7 +255,7 @@ def _decoded(pieces: Iterable[bytes]) -> Iterator[str]:
         with contextlib.suppress(UnicodeDecodeError):
             text = decoder.decode(piece)
         if text is None:  # raised outside the handler: the decoder's own error holds the bytes
-            raise _damaged("invalid UTF-8")
+            raise damaged("invalid UTF-8")
         yield text
     if decoder.getstate()[0]:
         yield "\ufffd"  # the body ends within a character

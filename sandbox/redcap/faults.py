@@ -1,15 +1,17 @@
 """Known failures of REDCap, or of a proxy or firewall in front of it, as faults for ``Server.faults``.
 
-``match``, ``skip`` and ``times`` select the requests. A fault that changes a record export expects JSON. For broken
-connections and truncated bodies see ``sandbox.server.Fault``.
+``match``, ``skip`` and ``times`` select the requests. A fault that changes a record export expects JSON or CSV. For
+broken connections and truncated bodies see ``sandbox.server.Fault``.
 """
 
+import csv
+import io
 import json
 from collections.abc import Callable
 from typing import Any, Unpack
 
 from sandbox.redcap.app import HTML, NO_PERMISSION, NOT_FOUND_PAGE
-from sandbox.redcap.formats import CONTENT_TYPES, MEMORY_TEXT, error_body, out_of_memory
+from sandbox.redcap.formats import CONTENT_TYPES, MEMORY_TEXT, csv_pieces, error_body, out_of_memory
 from sandbox.server import Aim, Fault
 
 Rows = list[dict[str, Any]]
@@ -75,8 +77,8 @@ def zero_bytes(**aim: Unpack[Aim]) -> Fault:
 
 
 def empty_list(**aim: Unpack[Aim]) -> Fault:
-    """Return 200 with no rows."""
-    return _answer(200, _JSON, b"[]", {"match": "record", **aim})
+    """Return 200 with no rows; in CSV that is a line break."""
+    return _change(lambda body: b"[]" if body.startswith(b"[") else b"\n", aim)
 
 
 def error_object(text: str, **aim: Unpack[Aim]) -> Fault:
@@ -133,7 +135,7 @@ def without_column(name: str, **aim: Unpack[Aim]) -> Fault:
 
 def with_invalid_utf8(**aim: Unpack[Aim]) -> Fault:
     """Put a byte that is not UTF-8 into the first value."""
-    return _change(lambda body: body.replace(b'":"', b'":"\xff', 1), aim)
+    return _change(lambda body: body.replace(b'":"', b'":"\xff', 1).replace(b"\n", b"\n\xff", 1), aim)
 
 
 def _answer(status: int, content_type: str, body: bytes, aim: Aim) -> Fault:
@@ -146,10 +148,20 @@ def _change(change: Callable[[bytes], bytes], aim: Aim) -> Fault:
 
 
 def _change_rows(change: Callable[[Rows], Rows], aim: Aim) -> Fault:
-    def changed(body: bytes) -> bytes:
-        return json.dumps(change(json.loads(body)), separators=(",", ":")).replace("/", r"\/").encode()
+    return _change(rows_changed_by(change), aim)
 
-    return _change(changed, aim)
+
+def rows_changed_by(change: Callable[[Rows], Rows]) -> Callable[[bytes], bytes]:
+    """Return a change of a body of JSON or CSV that changes its rows."""
+
+    def changed(body: bytes) -> bytes:
+        if body.startswith(b"["):
+            return json.dumps(change(json.loads(body)), separators=(",", ":")).replace("/", r"\/").encode()
+        rows = change([*csv.DictReader(io.StringIO(body.decode(), newline=""))])
+        names = [*dict.fromkeys(name for row in rows for name in row)]
+        return b"".join(csv_pieces(names, ([str(row.get(name, "")) for name in names] for row in rows)))
+
+    return changed
 
 
 def _id(row: dict[str, Any]) -> Any:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from consent.redcap.arrivals import Row as CountedRow
 from sandbox.redcap.app import Project, Row, User
 from tests.support.builders import TOKEN, a_redcap_project, a_redcap_row
 
@@ -68,7 +67,7 @@ class ChangingRegistry:
         events = EVENTS if self.has_events else None
         return a_redcap_project(rows=self._read, users=self.users, groups=GROUPS, events=events)
 
-    def problems_of(self, counted: tuple[CountedRow, ...]) -> list[str]:
+    def problems_of(self, counted: tuple[tuple[str, ...], ...]) -> list[str]:
         """Return what is wrong with the rows that were counted: a record, event, repeat, date, decision, number each.
 
         The group follows where it is the site.

@@ -3,20 +3,21 @@
 It shows that the checker finds such errors.
 """
 
-from collections.abc import Iterator
 from math import ceil
 
 import numpy as np
+import pandas as pd
 
 from consent.errors import IncompleteExportError
-from consent.redcap.arrivals import ReceivedRows, Row, find_missing
+from consent.redcap.arrivals import ReceivedRows, find_missing
 from consent.redcap.client import RedcapClient
 from consent.redcap.completeness import list_ids, list_rows, split_ids
+from consent.redcap.csv_blocks import CsvTable
 from consent.redcap.error_mapping import TooLargeError
 from consent.redcap.export_plan import ExportPlan
 
 
-def export_as_before(client: RedcapClient, plan: ExportPlan) -> tuple[Row, ...]:
+def export_as_before(client: RedcapClient, plan: ExportPlan) -> tuple[tuple[str, ...], ...]:
     """Return the rows of an export that the earlier rule believes; raise IncompleteExportError otherwise."""
     listed, in_batches = list_rows(client, plan), False
     try:
@@ -35,12 +36,12 @@ def export_as_before(client: RedcapClient, plan: ExportPlan) -> tuple[Row, ...]:
         may_be_renamed = in_batches and len(missing) and len(find_missing(again.records, received.records))
         if is_still_listed or changed > few or may_be_renamed:
             raise IncompleteExportError("The earlier rule refuses this export.")
-    return tuple(rows)
+    return tuple(row for each in rows for row in each.itertuples(index=False, name=None))
 
 
-def _read(client: RedcapClient, plan: ExportPlan, ids: tuple[str, ...]) -> list[Row]:
-    def consume(found: Iterator[dict[str, str]]) -> list[Row]:
-        return [*plan.shape.rows(found, "A row")]
+def _read(client: RedcapClient, plan: ExportPlan, ids: tuple[str, ...]) -> list[pd.DataFrame]:
+    def consume(table: CsvTable) -> list[pd.DataFrame]:
+        return [*table.batches(plan.shape)]
 
     parameters = {"type": "flat", "fields": plan.fields, "exportDataAccessGroups": "true", "records": ids}
-    return client.read_rows("record", parameters, consume, heavy=True)
+    return client.read_table(parameters, consume)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pytest
 
 from consent.errors import ConsentReportError
-from consent.redcap.arrivals import Row
 from consent.redcap.client import RedcapClient
 from consent.redcap.export import export_registry
 from consent.redcap.export_plan import ExportPlan
@@ -19,7 +18,7 @@ from tests.support.builders import a_study, asking
 SEEDS = range(20261123, 20261323)
 SITES = '[sites]\nby = "data_access_group"\n'
 
-Counted = tuple[Row, ...]
+Counted = tuple[tuple[str, ...], ...]
 Export = Callable[[RedcapClient, ExportPlan], Counted]
 Played = dict[int, list[str] | None]
 """By seed, what is wrong with the rows that were counted; None if the export was refused."""

@@ -19,8 +19,9 @@ from consent.counting.summary import ConsentSummary, Source
 from consent.counting.tally import Tally, tally_participants
 from consent.delivery.report_set import Destination
 from consent.files import ReportFile
-from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT, RECORD
+from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT, RECORD, RowShape
 from consent.redcap.client import PAUSE, READ_SECONDS, RedcapClient
+from consent.redcap.csv_blocks import BLOCK, CsvTable
 from consent.redcap.csv_export import csv_column_map
 from consent.redcap.export_plan import ColumnMap
 from consent.studies.model import StudyConfig
@@ -206,3 +207,12 @@ def all_texts_of(error: BaseException | None) -> str:
 
 Open = Callable[..., Asking]
 """Opens a simulated REDCap with a project, and its client."""
+
+
+def rows_of_table(table: CsvTable, size: int = BLOCK) -> list[dict[str, str]]:
+    """The rows of an export as CSV, by the names of its columns."""
+    if not table.names:
+        return []
+    names, shape = {RECORD: table.names[0]}, RowShape(table.names[0], table.names[1:], ())
+    batches = (batch.rename(columns=names)[[*table.names]] for batch in table.batches(shape, size))
+    return [row for batch in batches for row in batch.astype(object).to_dict("records")]

@@ -39,7 +39,7 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 OF_THE_PLATFORM = {"AZURE_CLIENT_ID", "UV_PYTHON_INSTALL_MIRROR"}
 REFUSED = re.compile(r"DROPBOX_(API|WEB|DOMAIN)")
-SET_BY_THE_PLATFORM = re.compile(r"WEBSITE_|LEGION_|CONTAINER_|FUNCTIONS_|AZURE_|UV_")
+SET_BY_THE_PLATFORM = re.compile(r"WEBSITE_|LEGION_|CONTAINER_|FUNCTIONS_|AZURE_|UV_|OPENBLAS_")
 
 
 def rows_below(heading: str, page: str) -> list[list[str]]:

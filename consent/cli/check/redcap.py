@@ -15,7 +15,7 @@ from consent.config.credentials import Secret
 from consent.config.settings import LOOPBACK_HOSTS, Network
 from consent.counting.summarise import MERGE_COPIES
 from consent.errors import ConsentReportError
-from consent.redcap.arrivals import RECORD, is_working_copy
+from consent.redcap.arrivals import RECORD, are_working_copies
 from consent.redcap.client import RedcapClient
 from consent.redcap.completeness import list_ids, list_rows, split_ids
 from consent.redcap.dictionary import Project
@@ -219,7 +219,7 @@ def _check_records(
     bundles = findings.attempt(lambda: list_ids(client, plan))
     if not bundles:
         return
-    if study.redcap.double_data_entry and (copies := sum(map(is_working_copy, split_ids(bundles)))):
+    if study.redcap.double_data_entry and (copies := are_working_copies(split_ids(bundles)).sum()):
         what = f"{copies:,} records are named like working copies of double data entry (X--1, X--2): not counted."
         findings.warning(what, MERGE_COPIES)
     tried = findings.attempt(

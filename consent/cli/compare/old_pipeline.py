@@ -16,7 +16,7 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from consent.counting.columns import Array
+from consent.counting.columns import Array, Cells
 from consent.counting.consents import Batch
 from consent.dates import WEEK
 from consent.errors import SourceDataError
@@ -134,7 +134,7 @@ def read_by_old_rule(batch: Batch) -> OldReading:
     )
 
 
-def _has_one(values: Array) -> Array:
+def _has_one(values: Cells) -> Array:
     """The old pipeline compared numbers, so 01 and 1.0 were also 1."""
     return (pd.to_numeric(pd.Series(values, dtype=object), errors="coerce") == 1).to_numpy(dtype=bool)
 

@@ -3,6 +3,7 @@
 import gzip
 import logging
 import random
+import re
 import socket
 import ssl
 import threading
@@ -28,14 +29,23 @@ from consent.errors import (
     SourceRefusedError,
     SourceUnavailableError,
 )
-from consent.redcap.client import PAUSE, WAITS, RedcapClient
+from consent.redcap.client import PAUSE, WAITS, WITHOUT_PAUSE, RedcapClient
 from consent.redcap.error_mapping import TooLargeError
 from sandbox.redcap import faults
 from sandbox.redcap.app import Project, Redcap, Switches
 from sandbox.redcap.formats import CONTENT_TYPES
 from sandbox.server import Fault, Request, Response, Server
 from tests.integration.config.test_http_session import Quiet, QuietServer, write_certificate
-from tests.support.builders import TOKEN, Asking, Open, a_redcap_project, a_redcap_row, all_texts_of, asking
+from tests.support.builders import (
+    TOKEN,
+    Asking,
+    Open,
+    a_redcap_project,
+    a_redcap_row,
+    all_texts_of,
+    asking,
+    rows_of_table,
+)
 
 MakeFault = Callable[[int], Fault]
 
@@ -51,7 +61,7 @@ def form_of(request: Request) -> dict[str, str]:
 
 def export(redcap: Asking) -> list[dict[str, str]]:
     """All rows, requested as something that may be too large."""
-    return redcap.client.read_rows("record", EXPORT, list, heavy=True)
+    return redcap.client.read_table(EXPORT, rows_of_table)
 
 
 # Requests
@@ -72,11 +82,10 @@ def test_a_request_is_a_form_for_json_with_lists_as_numbered_keys(redcap: Asking
 
 
 def test_requests_stay_far_below_600_a_minute(redcap: Asking) -> None:
-    redcap.client.version()
-    redcap.client.project()
-    redcap.client.rows("metadata")
+    for _ in range(WITHOUT_PAUSE + 2):
+        redcap.client.version()
     assert redcap.slept == [PAUSE, PAUSE]
-    assert 60 / PAUSE <= 300
+    assert WITHOUT_PAUSE + 60 / PAUSE <= 310
 
 
 # Retries
@@ -110,7 +119,7 @@ LASTING: dict[str, MakeFault] = {
     "login page": lambda n: faults.login_page(times=n),
     "redirect": lambda n: faults.redirect("https://new.example.org/api/", times=n),
     "invalid UTF-8": lambda n: faults.with_invalid_utf8(match="", times=n),
-    "control character": lambda n: Fault("change", change=lambda body: body.replace(b'":"', b'":"\x0b'), times=n),
+    "control character": lambda n: Fault("change", change=lambda body: re.sub(rb'":"|\n', rb"\g<0>\0", body), times=n),
     "PHP's warning": lambda n: Fault("change", change=lambda body: b"<b>Notice</b>:  x" + body, times=n),
     "another shape": lambda n: Fault("answer", status=200, headers=JSON, body=b"[1]", times=n),
 }
@@ -254,16 +263,16 @@ class Stalling:
     """Sends the beginning of a response, and then nothing for a long time."""
 
     def answer(self, request: Request) -> Response:
-        return Response(200, JSON, self._pieces())
+        return Response(200, {"Content-Type": CONTENT_TYPES["csv"]}, self._pieces())
 
     def name_of(self, request: Request) -> str:
         return "record"
 
     def _pieces(self) -> Iterable[bytes]:
         noise = random.Random(7).randbytes(200_000).hex()  # so much that compression does not hold it back
-        yield f'[{{"record_id":"{noise}"}},'.encode()
+        yield f"record_id,consent_date,consent_obtained\n{noise},,\n".encode()
         time.sleep(20)
-        yield b"]"
+        yield b"1,,\n"
 
 
 def test_a_response_that_stalls_is_a_timeout(open_redcap: Open) -> None:
@@ -409,7 +418,9 @@ def unnoticed_places(redcap: Asking, ask: Callable[[Asking], object], kind: str)
 @pytest.mark.parametrize("content", [name for name in REQUESTS if name != "version"])
 def test_a_response_truncated_anywhere_is_noticed(open_redcap: Open, content: str, kind: str) -> None:
     redcap = open_redcap(longitudinal(), switches=Switches(escape_unicode=False))
-    assert unnoticed_places(redcap, REQUESTS[content], kind) == []
+    unnoticed = unnoticed_places(redcap, REQUESTS[content], kind)
+    may_be_whole = [at for at in unnoticed if content == "record" and last_body(redcap)[:at].endswith(b"\n")]
+    assert unnoticed == may_be_whole  # the listing shows what an export of fewer whole rows lacks
 
 
 def test_a_version_truncated_anywhere_is_noticed(redcap: Asking) -> None:
@@ -429,7 +440,7 @@ def test_a_truncated_compressed_response_is_noticed(redcap: Asking, left_out: in
     redcap.server.faults.append(Fault("answer", status=200, headers=headers, body=body, times=ATTEMPTS))
     rows = None
     with suppress(SourceUnavailableError):
-        rows = [row["record_id"] for row in export(redcap)]
+        rows = [row["record_id"] for row in redcap.client.rows("record")]
     assert rows in (None, ["1", "2"])  # a body that lacks only its checksum has all rows
 
 

@@ -37,7 +37,7 @@ NOT_SET_IN_AZURE = {
     "CURL_CA_BUNDLE": "parameter moreSettings",
     "CONSENT_FUNCTION_KEY": "for the command line only",
 }
-SET_BY_THE_PLATFORM = re.compile("WEBSITE_|LEGION_|CONTAINER_|FUNCTIONS_|UV_")
+SET_BY_THE_PLATFORM = re.compile("WEBSITE_|LEGION_|CONTAINER_|FUNCTIONS_|UV_|OPENBLAS_")
 
 _SETTING = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|AzureWebJobs\w+")
 

@@ -19,7 +19,14 @@ from consent.errors import (
     SourceUnavailableError,
 )
 from consent.redcap.error_mapping import OverloadedError, TooLargeError, TransientError, error_from_response
-from consent.redcap.responses import read_nested_rows, read_object, read_rows, read_small_rows, read_version
+from consent.redcap.responses import (
+    AHEAD,
+    read_columns,
+    read_nested_rows,
+    read_object,
+    read_small_rows,
+    read_version,
+)
 from sandbox.redcap.faults import DATABASE_PASSWORD
 from sandbox.redcap.formats import MEMORY_TEXT
 from tests.support.builders import all_texts_of
@@ -41,8 +48,21 @@ DELETED = f"The REDCap project no longer exists because it was deleted. {CANARY}
 PRIVILEGES = f"Insufficient user privileges: You must have 'API Export' privileges. {CANARY}"
 
 
+class Everything:
+    """Wants every column."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
 def rows_of(*pieces: bytes, headers: dict[str, str] = JSON) -> list[dict[str, str]]:
-    return list(read_rows(pieces, headers))
+    """The rows of a list, each with the columns of the first."""
+    parts = (columns for _, columns in read_columns(pieces, headers, Everything()))
+    return [dict(zip(part, cells, strict=True)) for part in parts for cells in zip(*part.values(), strict=True)]
+
+
+def read_list(pieces: Iterable[bytes], headers: dict[str, str]) -> list[dict[str, str]]:
+    return rows_of(*pieces, headers=headers)
 
 
 def in_pieces(body: bytes, places: Iterable[int]) -> list[bytes]:
@@ -55,7 +75,10 @@ def dumped(rows: list[dict[str, str]], escaped: bool, spread: bool) -> bytes:
     return f"[{between.join(json.dumps(row, ensure_ascii=escaped) for row in rows)}]".encode()
 
 
-FLAT_ROWS = st.lists(st.dictionaries(st.text(min_size=1, max_size=6), st.text(max_size=10), max_size=4), max_size=5)
+NAMES = st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=4, unique=True)
+FLAT_ROWS = NAMES.flatmap(
+    lambda names: st.lists(st.fixed_dictionaries(dict.fromkeys(names, st.text(max_size=10))), max_size=5)
+)
 PLACES = st.lists(st.integers(min_value=0, max_value=10_000), max_size=12)
 
 
@@ -71,7 +94,7 @@ def test_rows_do_not_depend_on_the_pieces_of_the_body(
 
 
 BODIES = {
-    read_rows: r'[ {"a":"\"\\\/\u00e9\ud83d\ude00é","b":-12,"c":null} ,' "\n" r'{"a":"x","b":3,"c":"\n"}]',
+    read_list: r'[ {"a":"\"\\\/\u00e9\ud83d\ude00é","b":-12,"c":null} ,' "\n" r'{"a":"x","b":3,"c":"\n"}]',
     read_nested_rows: r'[{"a":{"b":[true,false,-1.5e+3]},"c":[]},{"a":{}}]',
     read_object: r'{"project_id":14,"project_title":"A \"study\" {of} \ud83d\ude00 é","is_longitudinal":0}',
 }
@@ -166,7 +189,7 @@ def test_text_of_php_beside_the_data_is_named(label: str, form: str) -> None:
 def test_any_body_gives_rows_or_an_error(body: bytes, places: list[int]) -> None:
     rows = None
     with suppress(ConsentReportError):
-        rows = rows_of(*in_pieces(body, places))
+        rows = read_small_rows(in_pieces(body, places), JSON)
     assert rows is None or rows == json.loads(body.decode("utf-8-sig"), parse_int=str)
 
 
@@ -193,10 +216,29 @@ def test_a_byte_order_mark_and_white_space_are_ignored(body: bytes) -> None:
 
 def test_rows_are_yielded_before_the_body_has_ended() -> None:
     def pieces() -> Iterator[bytes]:
-        yield b'[{"a":"1"},'
-        raise AssertionError("read on although a row was there")
+        yield b'[{"a":"1"},{"a":"2"},'
+        yield b'{"a":"' + b"x" * AHEAD
+        raise AssertionError("read on although rows were there")
 
-    assert next(read_rows(pieces(), JSON)) == {"a": "1"}
+    assert next(read_columns(pieces(), JSON, {"a"})) == ({"a": "1"}, {"a": ["1", "2"]})
+
+
+ODD_ROWS = [
+    '{"a": "1","n":"2"}',
+    '{"a":"\\u00e9","n":"x"}',
+    '{"a":"}{","n":"},{"}',
+    '{"a":"1","n":3}',
+    '{"a":null,"n":""}',
+]
+
+
+@pytest.mark.parametrize("odd", ODD_ROWS)
+def test_a_row_unlike_the_others_is_read_like_them(odd: str) -> None:
+    rows = [f'{{"a":"{n}","n":"é"}}' for n in range(3 * AHEAD // 20)]
+    for place in (0, 1, len(rows) // 2, len(rows)):
+        body = f"[{','.join([*rows[:place], odd, *rows[place:]])}]"
+        expected = [{name: value or "" for name, value in row.items()} for row in json.loads(body, parse_int=str)]
+        assert rows_of(*pieces_of(body.encode(), 65_536)) == expected
 
 
 @pytest.mark.parametrize(
