@@ -68,7 +68,7 @@ param schedule string = '0 0 * * * Sun,Mon,Tue'
 @maxValue(1200)
 param keepMonths int = 24
 
-@description('/home/site/wwwroot/studies for the study files in `studies` of the checkout; empty for the packaged ones.')
+@description('A folder of study files; empty for those in `studies` of the checkout, or else the packaged one.')
 param studiesFolder string = ''
 
 @secure()
