@@ -24,7 +24,7 @@ from consent.cli.command_line import with_commands
 from consent.counting.summary import ConsentSummary, WeekCount
 from consent.dates import date_range, short_day
 from consent.files import to_json
-from consent.reports.headline import headline, progress
+from consent.reports.headline import export_words, headline, progress
 from consent.reports.wording import REASONS
 from consent.runs.pipeline import RunResult
 from consent.runs.progress import Progress
@@ -122,7 +122,7 @@ class Screen(Progress):
         """Print the headline, the last weeks, the totals, the records to review, the files and a closing sentence."""
         summary = result.summary
         period, width = summary.period, self.out.width
-        days = f"as of {short_day(period.cutoff)} ({summary.source.export_day_words} {short_day(period.exported_on)})"
+        days = f"as of {short_day(period.cutoff)} ({export_words(summary.source)} {short_day(period.exported_on)})"
         self.out.print(Text(f"\n{printable(summary.study.title)}, {days}", style="bold"))
         for sentence in headline(summary):
             self.out.print(Text(printable(sentence)))

@@ -24,7 +24,7 @@ from consent.counting.columns import (
     stripped,
 )
 from consent.counting.period import ReportPeriod
-from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT, NUMBER, RECORD
+from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT, NUMBER, RECORD, is_first
 from consent.redcap.export_plan import ColumnMap
 from consent.studies.model import NOT_COMPLETED, ConsentForm, FieldRef, RowFilter, StudyConfig
 
@@ -47,7 +47,7 @@ class Counting:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some whole records; ``rows`` has ``record``, the structure columns and the study's fields, all text."""
+    """Some whole records; ``rows`` has ``record``, structure columns and the study's fields, as text or categories."""
 
     rows: pd.DataFrame
     counting: Counting
@@ -58,8 +58,7 @@ class Batch:
             numbers, records = pd.factorize(self.rows[RECORD])
             return numbers, pd.Index(records, name=RECORD)
         numbers = self.rows.index.to_numpy()
-        is_first = np.append(True, numbers[1:] != numbers[:-1])[: len(numbers)]
-        return numbers, pd.Index(self.rows[RECORD].to_numpy(dtype=object)[is_first], name=RECORD)
+        return numbers, pd.Index(self.rows[RECORD].to_numpy(dtype=object)[is_first(numbers)], name=RECORD)
 
     @property
     def numbers(self) -> Array:

@@ -52,7 +52,7 @@ def build_participants(rows: pd.DataFrame, counting: Counting) -> pd.DataFrame:
 
     Args:
         rows: whole records; columns ``record``, ``redcap_event_name``, ``redcap_repeat_instrument``,
-            ``redcap_repeat_instance`` and the study's fields, all text.
+            ``redcap_repeat_instance`` and the study's fields, as text or categories of text.
 
     Returns:
         Indexed by record id. Columns ``participant_class`` (consented, declined, not_counted, pending or, for no

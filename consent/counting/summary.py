@@ -19,9 +19,9 @@ class Source:
     records_received: int
 
     @property
-    def export_day_words(self) -> str:
-        """``exported on``, or for a file ``read from a file on``: when it was exported is not known."""
-        return "read from a file on" if self.records_listed is None else "exported on"
+    def is_file(self) -> bool:
+        """Whether a person exported a file: when that was, and whether it is complete, is not known."""
+        return self.records_listed is None
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class ReceivedRows:
             raise SourceDataError(what, "Correct or delete that record in REDCap, then export again.")
         self.hashed_ids = self.hashed_ids and all(map(_HASHED.fullmatch, records))
         of_records, of_rows = hashes_of(batch)
-        self.records.frombytes(of_records[_is_first(of_records)].tobytes())
+        self.records.frombytes(of_records[is_first(of_records)].tobytes())
         self.rows.frombytes(of_rows.tobytes())
         return of_records
 
@@ -104,9 +104,9 @@ class ReceivedRows:
         return len(view) - int((view[1:] == view[:-1]).sum())
 
 
-def _is_first(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-    """Flag the first row of each group of adjacent rows."""
-    return np.append(True, hashes[1:] != hashes[:-1])[: len(hashes)]
+def is_first(records: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Flag the first of the adjacent rows of each record; ``records`` has the hash or number of each row's record."""
+    return np.append(True, records[1:] != records[:-1])[: len(records)]
 
 
 def hashes_of(batch: pd.DataFrame) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
@@ -146,7 +146,7 @@ def record_batches(
         if is_split.any():
             gathered.append(batch[is_split].astype(object))
         whole = batch[~is_split] if is_split.any() else batch
-        numbers = np.cumsum(_is_first(received.see(whole))) - 1
+        numbers = np.cumsum(is_first(received.see(whole))) - 1
         yield whole.set_axis(pd.Index(numbers, name=NUMBER))
     if gathered:
         together = pd.concat(gathered, ignore_index=True)

@@ -34,6 +34,7 @@ class CsvTable:
     line_end: bytes
     refuse: Refuse
     inspect: Callable[[bytes], None] = lambda block: None  # may refuse a block for what it says
+    repair: Callable[[bytes], bytes] = lambda block: block  # may write irregular rows regularly
 
     def batches(self, shape: RowShape, size: int = BLOCK) -> Iterator[pd.DataFrame]:
         """Yield the columns ``shape.frame_columns`` as rows are received; adjacent rows of a record stay together."""
@@ -48,6 +49,8 @@ class CsvTable:
             raise self.refuse("truncated" if len(block) <= LONGEST_ROW else "rows", block)
         if not is_utf8(block):
             raise self.refuse("encoding", block)
+        if not _is_regular(block, len(self.names), self.line_end):
+            block = self.repair(block)
         if b"\0" in block or not _is_regular(block, len(self.names), self.line_end):
             raise self.refuse("rows", block)
         return block

@@ -10,6 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -113,15 +114,28 @@ def _open_table(file: BinaryIO, path: Path) -> CsvTable:
             return unusable_file(path, "it is not UTF-8 text", "Save it as 'CSV UTF-8', or export it again.")
         return unusable_file(path, _first_damage(path))
 
+    csv.field_size_limit(LONGEST_ROW)
     line = file.readline(LONGEST_ROW).removeprefix(codecs.BOM_UTF8)
     if line.rstrip() == b"sep=,":  # a line for Excel
         line = file.readline(LONGEST_ROW)
-    while line.count(b'"') % 2 and (more := file.readline(LONGEST_ROW)):
-        line += more
     if not is_utf8(line):
         raise refuse("encoding", line)
+    if line.count(b'"') % 2 or b"\r" in line.removesuffix(b"\n").removesuffix(b"\r"):
+        why = "its first line is not CSV (a quote is not closed in it, or its lines end with CR alone)"
+        raise unusable_file(path, why, _AS_EXPORTED)
     names = next(csv.reader(io.StringIO(line.decode(), newline="")), [])
-    return CsvTable(tuple(names), _pieces(file, path), b"\r\n" if line.endswith(b"\r\n") else b"\n", refuse)
+    end = "\r\n" if line.endswith(b"\r\n") else "\n"
+    return CsvTable(tuple(names), _pieces(file, path), end.encode(), refuse, repair=partial(_rewritten, line_end=end))
+
+
+def _rewritten(block: bytes, line_end: str) -> bytes:
+    """Return the rows of a block with one line end, without blank lines, and as they are if they are not CSV."""
+    rewritten = io.StringIO()
+    with contextlib.suppress(csv.Error):
+        rows = csv.reader(io.StringIO(block.decode(), newline=""), strict=True)
+        csv.writer(rewritten, lineterminator=line_end).writerows(row for row in rows if row)
+        return rewritten.getvalue().encode()
+    return block
 
 
 def _pieces(file: BinaryIO, path: Path) -> Iterator[bytes]:
@@ -139,7 +153,6 @@ def _pieces(file: BinaryIO, path: Path) -> Iterator[bytes]:
 
 def _first_damage(path: Path) -> str:
     """Return what is wrong with a file whose rows cannot be read, by the first row that shows it."""
-    csv.field_size_limit(LONGEST_ROW)
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file, contextlib.suppress(csv.Error):
         reader, width = csv.reader(file, strict=True), 0
         for number, line in enumerate((line for line in reader if line != ["sep=", ""]), 1):

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from consent.counting.period import RATE_WEEKS, ReportPeriod, WeekChange, average_per_week
-from consent.counting.summary import Changes, ConsentSummary, OpeningNumbers, WeekCount
+from consent.counting.summary import Changes, ConsentSummary, OpeningNumbers, Source, WeekCount
 from consent.dates import WEEK, date_range, long_day, partial_week_note, short_day, weekday_of
 from consent.studies.fingerprints import changed_rules_sentence
 from consent.studies.schedule import GRACE, due_at
@@ -63,12 +63,17 @@ def totals_sentence(consented: int, taking_part: int) -> str:
     return f"{consented:,} {people} consented; {taking_part:,} {'is' if taking_part == 1 else 'are'} still taking part."
 
 
+def export_words(source: Source) -> str:
+    """``exported on``, or ``read from a file on``, which are followed by the day."""
+    return "read from a file on" if source.is_file else "exported on"
+
+
 def next_report(summary: ConsentSummary) -> str:
     """Return when the next report is due and whom to contact if it is missing; "" for a report made from a file.
 
     It is due on the first Monday after the export, and late when the alarm would be raised.
     """
-    if summary.source.records_listed is None:
+    if summary.source.is_file:
         return ""
     study, exported_on = summary.study, summary.period.exported_on
     monday = exported_on + WEEK - timedelta(days=exported_on.weekday())

@@ -20,7 +20,7 @@ from consent.files import ReportFile
 from consent.reports.charts import cumulative_alt, total_plot, weekly_alt, weekly_plot
 from consent.reports.definitions import definitions
 from consent.reports.figures import figures
-from consent.reports.headline import news, next_report, warning
+from consent.reports.headline import export_words, news, next_report, warning
 from consent.reports.model import Cell, ChartKind, Medium, Row, Section
 from consent.reports.sections import TURNED_NOTE, provenance, sections
 from consent.reports.svg import to_svg
@@ -75,7 +75,7 @@ def _content(summary: ConsentSummary) -> dict[str, Any]:
         "title": summary.study.title,
         "author": summary.study.contact,
         "as_of": cutoff,
-        "dated": f"As of {cutoff} (the last day counted), {summary.source.export_day_words} {exported_on}.",
+        "dated": f"As of {cutoff} (the last day counted), {export_words(summary.source)} {exported_on}.",
         "notes": summary.notes,
         "news": " ".join(news(summary)),
         "warning": warning(summary),

@@ -8,7 +8,7 @@ from consent.counting.period import RATE_WEEKS, average_per_week
 from consent.counting.summary import Changes, ConsentSummary, RiderCount, WeekCount
 from consent.dates import short_day
 from consent.reports.charts import AVERAGE, goal_lines, planned_total, weekly_averages
-from consent.reports.headline import days_of, progress
+from consent.reports.headline import days_of, export_words, progress
 from consent.reports.model import Change, ChartKind, Column, Medium, Row, Section, Shape, Share, Table, columns_of
 from consent.reports.optional_sections import optional_sections, riders_section, site_weeks_section, sites_section
 from consent.reports.wording import NO_NUMBER, REASONS, RECORDS_TO_REVIEW
@@ -152,7 +152,7 @@ def _classes(summary: ConsentSummary) -> Section:
     records: list[Row] = [
         ("All records", summary.everyone),
         ("Records received", source.records_received),
-        ("Records listed by REDCap", "not checked" if source.records_listed is None else source.records_listed),
+        ("Records listed by REDCap", "not checked" if source.is_file else source.records_listed),
     ]
     return Section(
         "Every record accounted for",
@@ -184,7 +184,7 @@ def provenance(summary: ConsentSummary) -> Section:
     period, source, study = summary.period, summary.source, summary.study
     rows: list[Row] = [
         ("Last day counted (cut-off)", period.cutoff),
-        (source.export_day_words.capitalize(), period.exported_on),
+        (export_words(source).capitalize(), period.exported_on),
         ("First day counted", period.start),
         ("Time zone", study.time_zone),
         ("REDCap version", source.redcap_version or "not known: exported to a file by hand"),

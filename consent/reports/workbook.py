@@ -14,7 +14,7 @@ from consent.counting.summary import ConsentSummary
 from consent.dates import long_day
 from consent.files import ReportFile
 from consent.reports.definitions import definitions
-from consent.reports.headline import headline
+from consent.reports.headline import export_words, headline
 from consent.reports.model import SUMMARY, Medium, Section, Table, columns_of
 from consent.reports.optional_sections import PROJECTION, RIDERS, SITE_WEEKS, SITES
 from consent.reports.sections import WEEKS, provenance, sections
@@ -109,4 +109,4 @@ def _head(name: str, shown: Sequence[Section], summary: ConsentSummary) -> list[
 
 def _as_of(summary: ConsentSummary) -> str:
     cutoff, exported_on = summary.period.cutoff, summary.period.exported_on
-    return f"Up to and including {long_day(cutoff)}; {summary.source.export_day_words} {long_day(exported_on)}"
+    return f"Up to and including {long_day(cutoff)}; {export_words(summary.source)} {long_day(exported_on)}"

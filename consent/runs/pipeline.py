@@ -5,7 +5,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ import pandas as pd
 from consent.counting.consents import Counting
 from consent.counting.participants import build_participants
 from consent.counting.period import ReportPeriod, choose_period
-from consent.counting.summarise import MERGE_COPIES, summarise
+from consent.counting.summarise import summarise
 from consent.counting.summary import ConsentSummary, Source
 from consent.counting.tally import (
     Tally,
@@ -26,7 +26,6 @@ from consent.counting.tally import (
     ensure_raw_values,
     tally_participants,
 )
-from consent.dates import WEEK, short_day
 from consent.delivery.plan import Delivery, DeliveryPlan, Folder, changed_error, deliver, plan_delivery
 from consent.delivery.report_set import Destination, ReportSet
 from consent.files import ReportFile, to_json
@@ -38,7 +37,7 @@ from consent.reports.render import render_reports
 from consent.runs.changes import NOT_COMPARED, compare
 from consent.runs.lease import KeepAlive
 from consent.runs.ledger.record import RunRecord
-from consent.runs.plausibility import check_drop
+from consent.runs.plausibility import check_drop, remarks_on, remarks_on_age
 from consent.runs.progress import Progress
 from consent.runs.request import RunRequest
 from consent.runs.services import Services
@@ -47,8 +46,6 @@ from consent.studies.model import StudyConfig
 Render = Callable[[ConsentSummary], tuple[ReportFile, ...]]
 PastReports = Callable[[date | None], Sequence[RunRecord]]
 """Finds the runs of the delivered reports, newest first, or of those with an earlier cut-off than that day."""
-MOST_UNREADABLE = 0.1
-"""The fraction of consents from which dates that cannot be read are remarked on."""
 State = Literal["delivered", "unchanged", "archived", "planned", "written"]
 
 logger = logging.getLogger(__name__)
@@ -117,7 +114,7 @@ def run_report(
     earlier = past(period.cutoff) if past else ()
     summary = replace(summary, changes=compare(summary, next(iter(earlier), None)) if past else NOT_COMPARED)
     drop = check_drop(summary, exported.has_groups, reports, accept_drop=request.accept_drop)
-    remarks = (*drop, *map(str, project.warnings), *_remarks(summary, exported.counts))
+    remarks = (*drop, *map(str, project.warnings), *remarks_on(summary, exported.counts))
 
     plan = _plan(render, summary, destination, services.folder, lease, progress)
     if plan.state == "delivered" and plan.existing.get(destination.manifest_path) != manifest:
@@ -157,7 +154,8 @@ def summarise_file(
     destination = replace(destination, folder="/", shared_folder="/")
     plan = _plan(render_reports, summary, destination, folder, lease, progress)
     delivery = _apply(plan, folder, lease, progress)
-    remarks = (*_remarks(summary, tally), *([] if as_of else _age_of_file(path, period)))
+    changed = datetime.fromtimestamp(path.stat().st_mtime).astimezone().date()
+    remarks = (*remarks_on(summary, tally), *(() if as_of else remarks_on_age(changed, period.cutoff)))
     return RunResult("written", summary, plan, delivery, place, sandbox=False, remarks=remarks)
 
 
@@ -203,48 +201,6 @@ def _summarise_export(
     if study.redcap.allow_http:
         notes.append("The connection to REDCap may be unencrypted (allow_http in the study file).")
     return summarise(exported.counts, study, period, source, tuple(notes))
-
-
-def _remarks(summary: ConsentSummary, tally: Tally) -> tuple[str, ...]:
-    """Name the rules that match no record, and the records that may be no participants."""
-    study, remarks = summary.study, []
-    for n, form in enumerate(study.consents):
-        if (form.where or form.events) and not tally.forms[n]:
-            remarks.append(f"No row is selected by where or events of consent[{n + 1}] in the study file.")
-    if summary.working_copies:
-        remarks.append(
-            f"{summary.working_copies:,} records named like working copies of double data entry (ending in --1 or --2) "
-            f"are not counted. {MERGE_COPIES}"
-        )
-    unreadable = summary.participants.not_counted.get("unreadable_date", 0)
-    dated = unreadable + summary.participants.consented
-    if unreadable > max(5, dated * MOST_UNREADABLE):
-        remarks.append(
-            f"{unreadable:,} of {dated:,} dates of consent cannot be read, so these consents are not counted. REDCap "
-            "writes 2026-08-19; a file that was saved by Excel has other dates: export it again."
-        )
-    if study.sites and study.sites.listed:
-        listed = ("", *(site.code for site in study.sites.listed))
-        if others := sum(site.code not in listed for site in summary.sites or ()):
-            remarks.append(
-                f"The study file does not list {others:,} of the sites. Their participants are counted, and are among "
-                "the records to review, as unrecognised codes: add these sites to [sites]."
-            )
-    for rule in study.leave_out:
-        if rule.id_pattern and not summary.left_out[rule.reason]:
-            remarks.append(f"No record was left out as '{rule.reason}' (by id_pattern).")
-    if study.only and summary.outside and not summary.participants.total:
-        remarks.append(f"No participant has a code of [only] in {study.only.field}; everyone is outside the study.")
-    return tuple(remarks)
-
-
-def _age_of_file(path: Path, period: ReportPeriod) -> Iterator[str]:
-    changed = datetime.fromtimestamp(path.stat().st_mtime).astimezone().date()
-    if period.cutoff - changed >= WEEK:
-        yield (
-            f"The file was last changed on {short_day(changed)}, so later weeks may be empty. If it was exported on "
-            f"that day, add --as-of {changed}."
-        )
 
 
 def _destination(study: StudyConfig, period: ReportPeriod, *, sandbox: bool) -> Destination:

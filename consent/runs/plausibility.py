@@ -1,18 +1,23 @@
-"""Refuses a report with far fewer people than earlier ones, or from one site only, until a person accepts it.
+"""Refuse a report with far fewer people than earlier ones, until a person accepts it; remark on what may be wrong.
 
 A rise is never questioned. ``redcap/export.py`` checks that all records of an export arrived.
 """
 
 import math
 from collections.abc import Sequence
+from datetime import date
 from fractions import Fraction
 
+from consent.counting.summarise import MERGE_COPIES
 from consent.counting.summary import ConsentSummary
+from consent.counting.tally import Tally
+from consent.dates import WEEK, short_day
 from consent.errors import ImplausibleDropError
 from consent.runs.ledger.record import RunRecord
 
-SMALL_DROP = 5  # people fewer, which are delivered whatever the registry's size
+SMALL_DROP = 5  # people fewer, which are delivered in a registry of any size
 REPORTS_COMPARED = 26  # half a year: many small drops are not one large drop unnoticed
+SOME_UNREADABLE, MOST_UNREADABLE = 5, 0.1  # dates, and their fraction of all, above which they are remarked on
 
 _ACCEPT = (
     "If the new numbers are right, run 'consent run --accept-drop'. For the function app, add --accept-drop to consent "
@@ -126,3 +131,44 @@ def _not_compared(summary: ConsentSummary, last: RunRecord | None) -> tuple[str,
         f"{why} This report counts {summary.everyone:,} records: compare this with the number that REDCap shows to a "
         "user who is in no data access group.",
     )
+
+
+def remarks_on(summary: ConsentSummary, tally: Tally) -> tuple[str, ...]:
+    """Return remarks on rules that match no record, dates that cannot be read, and records that may be wrong."""
+    study, people, remarks = summary.study, summary.participants, []
+    for n, form in enumerate(study.consents):
+        if (form.where or form.events) and not tally.forms[n]:
+            remarks.append(f"No row is selected by where or events of consent[{n + 1}] in the study file.")
+    if summary.working_copies:
+        remarks.append(
+            f"{summary.working_copies:,} records named like working copies of double data entry (ending in --1 or --2) "
+            f"are not counted. {MERGE_COPIES}"
+        )
+    unreadable = people.not_counted.get("unreadable_date", 0)
+    dated = unreadable + people.consented
+    if unreadable > max(SOME_UNREADABLE, dated * MOST_UNREADABLE):
+        remarks.append(
+            f"{unreadable:,} of {dated:,} dates of consent cannot be read, so these consents are not counted. REDCap "
+            "writes 2026-08-19; a file that was saved by Excel has other dates: export it again."
+        )
+    listed = {"", *(site.code for site in study.sites.listed)} if study.sites else {""}
+    others = sum(site.code not in listed for site in summary.sites or ())
+    if others and len(listed) > 1:
+        remarks.append(
+            f"The study file does not list {others:,} of the sites. Their participants are counted, and are among "
+            "the records to review, as unrecognised codes: add these sites to [sites]."
+        )
+    for rule in study.leave_out:
+        if rule.id_pattern and not summary.left_out[rule.reason]:
+            remarks.append(f"No record was left out as '{rule.reason}' (by id_pattern).")
+    if study.only and summary.outside and not people.total:
+        remarks.append(f"No participant has a code of [only] in {study.only.field}; everyone is outside the study.")
+    return tuple(remarks)
+
+
+def remarks_on_age(changed: date, cutoff: date) -> tuple[str, ...]:
+    """Return a remark if a file was last changed a week before the cut-off or earlier."""
+    if cutoff - changed < WEEK:
+        return ()
+    what = f"The file was last changed on {short_day(changed)}, so later weeks may be empty."
+    return (f"{what} If it was exported on that day, add --as-of {changed}.",)
