@@ -6,7 +6,7 @@ Cells are categories: each distinct value once, and its number for each cell. So
 import re
 from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -92,6 +92,7 @@ def _by_value(cells: Cells, convert: Callable[[str], object], dtype: Any) -> Arr
     return taken(np.array([convert(value) for value in cells.categories.tolist()], dtype=dtype), cells)
 
 
+@lru_cache(10_000)  # every batch has most of the days again
 def _day(text: str) -> str:
     """Return the day of a strict ``YYYY-MM-DD`` date or date-time.
 
