@@ -78,4 +78,5 @@ def next_steps(created: NewStudyFile) -> list[str]:
     return [
         f"Created {created.file}, a study file to complete: {created.fields:,} fields on {forms}.",
         *(f"{number}. {step}" for number, step in enumerate(steps, 1)),
+        *(["Runs now use the study files in this folder, and not the packaged one."] if created.found_by_runs else []),
     ]

@@ -107,6 +107,7 @@ def test_the_output_names_the_file_and_the_next_steps(
         f"Created {file}, a study file to complete: 14 fields on 2 forms.",
         "1. Fill in the lines marked FILL IN, and uncomment the right candidates.",
         f"2. Run 'uv run {check} --settings {tmp_path}' to see what is missing.",
+        "Runs now use the study files in this folder, and not the packaged one.",
     ]
 
 
