@@ -1,64 +1,31 @@
-"""Convert the cells of an export to values, days and sort positions.
-
-Cells are categories: each distinct value once, and its number for each cell. So each value is converted once.
-"""
+"""Convert the cells of an export to values, days and sort positions."""
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache, partial
-from typing import Any, TypeAlias
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 
-from consent.redcap.arrivals import EVENT, INSTANCE
+from consent.redcap.arrivals import EVENT, INSTANCE, Rows
+from consent.redcap.cells import Array, Cells
 from consent.redcap.export_plan import ColumnMap
 from consent.studies.model import StudyConfig
-
-Array = npt.NDArray[Any]
-Cells: TypeAlias = "pd.Categorical[str]"
 
 _NO_DAY = "NaT"  # numpy's missing day
 _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2})?")
 _DATE_OR_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?)?")
 
 
-def cells_of(numbers: Array, values: Iterable[str]) -> Cells:
-    """Return cells from the number of each one's value."""
-    return pd.Categorical.from_codes(numbers, pd.Index([*values], dtype="str"))
-
-
-def taken(by_value: Array, cells: Cells) -> Array:
-    """Return what belongs to each cell's value; ``by_value`` has one entry for each of the categories."""
-    return np.asarray(by_value[cells.codes])
-
-
 def stripped(cells: Cells, column_map: ColumnMap) -> Cells:
     """Strip the spaces around each value; a missing-data code becomes empty."""
-    exported = cells.categories.tolist()
-    values = ["" if value in column_map.missing_codes else value for value in map(str.strip, exported)]
-    if values == exported:
+    values = tuple("" if value in column_map.missing_codes else value for value in map(str.strip, cells.values))
+    if values == cells.values:
         return cells
-    numbers, distinct = pd.factorize(np.array(values, dtype=object))
-    return cells_of(numbers[cells.codes], distinct)
-
-
-def is_one_of(cells: Cells, codes: Collection[str]) -> Array:
-    """Flag the cells that hold one of the codes."""
-    wanted = {*codes}
-    return taken(np.array([value in wanted for value in cells.categories.tolist()], dtype=bool), cells)
-
-
-def blanked(cells: Cells, flags: Array) -> Cells:
-    """Blank the flagged cells."""
-    if not flags.any():
-        return cells
-    values = cells.categories.tolist()
-    values += [""] * ("" not in values)
-    return cells_of(np.where(flags, values.index(""), cells.codes), values)
+    distinct = Cells.of(values)
+    return Cells(distinct.values, distinct.numbers[cells.numbers])
 
 
 def flags_for(numbers: Array, size: int) -> Array:
@@ -68,18 +35,19 @@ def flags_for(numbers: Array, size: int) -> Array:
     return flags
 
 
-def event_ranks(rows: pd.DataFrame, column_map: ColumnMap) -> Array:
+def event_ranks(rows: Rows, column_map: ColumnMap) -> Array:
     """Return each row's position in the project's order of events; unlisted events follow by name."""
-    events = pd.Categorical(rows[EVENT])
-    known_first = dict.fromkeys((*column_map.event_order, *sorted(events.categories)))
+    events = rows.cells(EVENT)
+    known_first = dict.fromkeys((*column_map.event_order, *sorted(events.values)))
     order = {name: rank for rank, name in enumerate(known_first)}
     return _by_value(events, order.__getitem__, "int64")
 
 
-def instances(rows: pd.DataFrame) -> Array:
+def instances(rows: Rows) -> Array:
     """Return each row's repeat instance; 0 on rows that do not repeat."""
-    numbers = pd.Categorical(rows[INSTANCE])
-    return _by_value(numbers, lambda text: int(text) if text.isdecimal() and len(text) < 10 else 0, "int64")
+    return _by_value(
+        rows.cells(INSTANCE), lambda text: int(text) if text.isdecimal() and len(text) < 10 else 0, "int64"
+    )
 
 
 def days_of(texts: Cells, is_timestamp: bool, study: StudyConfig) -> Array:
@@ -89,7 +57,7 @@ def days_of(texts: Cells, is_timestamp: bool, study: StudyConfig) -> Array:
 
 def _by_value(cells: Cells, convert: Callable[[str], object], dtype: Any) -> Array:
     """Convert each distinct value once."""
-    return taken(np.array([convert(value) for value in cells.categories.tolist()], dtype=dtype), cells)
+    return cells.converted([convert(value) for value in cells.values], dtype)
 
 
 @lru_cache(10_000)  # every batch has most of the days again

@@ -3,12 +3,11 @@
 Works on a batch of whole records: no participant is split between two batches.
 """
 
-from typing import Any
+from collections import Counter
 
 import numpy as np
-import pandas as pd
 
-from consent.counting.columns import Array, Cells, blanked, flags_for, is_one_of
+from consent.counting.columns import flags_for
 from consent.counting.consents import (
     CONSENTED,
     DECLINED,
@@ -17,13 +16,16 @@ from consent.counting.consents import (
     STATES,
     Batch,
     Counting,
+    Table,
+    chosen,
     latest_consents,
 )
 from consent.counting.period import RECENT_WEEKS, ReportPeriod
 from consent.counting.riders import agreed_without_consent, answer_riders, unknown_answers
 from consent.counting.sites import find_sites, unknown_sites
 from consent.counting.withdrawals import NEVER, NO_WITHDRAWALS, WithdrawalArrays, find_withdrawals
-from consent.redcap.arrivals import are_working_copies
+from consent.redcap.arrivals import Rows, are_working_copies
+from consent.redcap.cells import Array, Cells
 from consent.studies.model import LeaveOut
 
 PENDING, NOT_COUNTED = "pending", "not_counted"
@@ -43,22 +45,19 @@ QUALITY_CODES = (
 
 
 _CLASSES = {CONSENTED: CONSENTED, DECLINED: DECLINED, OPEN: PENDING}
-_CLASS_OF_STATE = pd.Categorical([*(_CLASSES.get(state, NOT_COUNTED) for state in STATES), PENDING])
-_REASON_OF_STATE = pd.Categorical([*("" if s in (CONSENTED, DECLINED) else s for s in STATES), NOT_STARTED])
+_CLASS_OF_STATE = Cells.of([*(_CLASSES.get(state, NOT_COUNTED) for state in STATES), PENDING])
+_REASON_OF_STATE = Cells.of([*("" if s in (CONSENTED, DECLINED) else s for s in STATES), NOT_STARTED])
+_OUTCOMES = ("", TAKING_PART, WITHDRAWN, REFUSED_LATER, DECLINED)
 
 
-def build_participants(rows: pd.DataFrame, counting: Counting) -> pd.DataFrame:
-    """Build one row per participant.
-
-    Args:
-        rows: whole records; columns ``record``, ``redcap_event_name``, ``redcap_repeat_instrument``,
-            ``redcap_repeat_instance`` and the study's fields, as text or categories of text.
+def build_participants(rows: Rows, counting: Counting) -> Table:
+    """Build a table with one row per participant, from whole records.
 
     Returns:
-        Indexed by record id. Columns ``participant_class`` (consented, declined, not_counted, pending or, for no
-        participant, one of EXCLUDED), ``reason`` (of not_counted, pending and left_out, else empty), ``consented_on``
-        (day, NaT unless consented), ``taking_part`` (bool), ``rider:<key>`` (agreed, declined, not_answered,
-        not_offered; empty unless consented) and ``quality:<code>`` (bool).
+        Cells, flags or days, in the order of the records. Columns ``participant_class`` (consented, declined,
+        not_counted, pending or, for no participant, one of EXCLUDED), ``reason`` (of not_counted, pending and left_out,
+        else empty), ``consented_on`` (day, NaT unless consented), ``taking_part`` (bool), ``rider:<key>`` (agreed,
+        declined, not_answered, not_offered; empty unless consented) and ``quality:<code>`` (bool).
 
         ``contradicts`` (agreed and declined on one day, on rows of one form). For a form with where or events:
         ``form:<n>`` (has a row that they select).
@@ -73,43 +72,43 @@ def build_participants(rows: pd.DataFrame, counting: Counting) -> pd.DataFrame:
     decisive = _decisive_states(batch.consents, batch.size)
     latest = latest_consents(batch.consents, batch.size)
     consented = decisive == STATES.index(CONSENTED)
-    agreements = batch.consents["state"].to_numpy() == STATES.index(CONSENTED)
+    agreements = batch.consents["state"] == STATES.index(CONSENTED)
     consented_on = np.where(consented, _first_days(batch.consents, agreements, batch.size), NEVER)
     rules = counting.study.withdrawal or NO_WITHDRAWALS
     withdrawals = find_withdrawals(batch, consented_on, _days_at(batch.consents, latest), rules)
     refusals = _later_refusals(batch, latest)
-    columns: dict[str, Any] = {
+    columns: Table = {
         "participant_class": _CLASS_OF_STATE[decisive],
         "reason": _REASON_OF_STATE[decisive],
         "consented_on": consented_on,
-        "taking_part": consented & ~flags_for(refusals["participant"].to_numpy(), batch.size) & ~withdrawals.ends,
+        "taking_part": consented & ~flags_for(refusals["participant"], batch.size) & ~withdrawals.ends,
     }
     for key, answers in answer_riders(batch).items():
-        columns[f"rider:{key}"] = blanked(answers, ~consented)
+        columns[f"rider:{key}"] = answers.blanked(~consented)
     columns |= _optional_columns(batch, consented_on, withdrawals, latest)
     if counting.study.accrual:
         columns |= _accrual_columns(batch, columns, withdrawals, _first_days(refusals, slice(None), batch.size))
     for code, flags in _quality(batch, withdrawals, columns.get("site")).items():
         columns[f"quality:{code}"] = flags
-    return pd.DataFrame(_exclude_records(columns, batch), index=batch.records)
+    return _exclude_records(columns, batch)
 
 
-def _decisive_states(consents: pd.DataFrame, size: int) -> Array:
+def _decisive_states(consents: Table, size: int) -> Array:
     """Return the rank of the state that decides each participant's class; one past the last without any consent.
 
     It is the first of ``STATES`` among the consents. A consent before the study's start excludes the participant
     permanently, even after a later consent.
     """
     decisive = np.full(size, len(STATES))
-    np.minimum.at(decisive, consents["participant"].to_numpy(), consents["state"].to_numpy())
+    np.minimum.at(decisive, consents["participant"], consents["state"])
     before_start = STATES.index("before_start")
-    decisive[consents.loc[consents["state"] == before_start, "participant"].to_numpy()] = before_start
+    decisive[consents["participant"][consents["state"] == before_start]] = before_start
     return decisive
 
 
-def _first_days(consents: pd.DataFrame, chosen: Array | slice, size: int) -> Array:
-    """Return each participant's earliest day among the chosen consents, NaT for none."""
-    who, days = consents["participant"].to_numpy()[chosen], consents["day"].to_numpy()[chosen].astype("datetime64[D]")
+def _first_days(consents: Table, at: Array | slice, size: int) -> Array:
+    """Return each participant's earliest day among these consents, NaT for none."""
+    who, days = consents["participant"][at], consents["day"][at]
     if (np.diff(who) <= 0).any():
         latest_first = np.argsort(days)[::-1]  # undated first of all
         who, days = who[latest_first], days[latest_first]
@@ -118,63 +117,59 @@ def _first_days(consents: pd.DataFrame, chosen: Array | slice, size: int) -> Arr
     return first
 
 
-def _days_at(consents: pd.DataFrame, positions: Array) -> Array:
+def _days_at(consents: Table, positions: Array) -> Array:
     """Return the days of the consents at these positions, NaT for -1."""
-    days = np.append(consents["day"].to_numpy().astype("datetime64[D]"), NEVER)
-    return days[positions]
+    return np.append(consents["day"], NEVER)[positions]
 
 
-def _refusals(batch: Batch) -> pd.DataFrame:
+def _refusals(batch: Batch) -> Table:
     """Return the refusals up to the cut-off; a day after the export counts as no date (NaT)."""
-    refusals = batch.consents[batch.consents["state"] == STATES.index(DECLINED)]
-    days = refusals["day"].mask(refusals["day"] > np.datetime64(batch.counting.period.exported_on))
-    return refusals.assign(day=days)[~(days > np.datetime64(batch.counting.period.cutoff))]
+    refusals = chosen(batch.consents, batch.consents["state"] == STATES.index(DECLINED))
+    days = np.where(refusals["day"] > np.datetime64(batch.counting.period.exported_on), NEVER, refusals["day"])
+    return chosen({**refusals, "day": days}, ~(days > np.datetime64(batch.counting.period.cutoff)))
 
 
-def _later_refusals(batch: Batch, latest: Array) -> pd.DataFrame:
+def _later_refusals(batch: Batch, latest: Array) -> Table:
     """Return the refusals after each participant's latest agreement; event, form and instance place an undated one."""
     refusals = _refusals(batch)
-    who, day = refusals["participant"].to_numpy(), refusals["day"].to_numpy().astype("datetime64[D]")
+    who, day = refusals["participant"], refusals["day"]
     since = _days_at(batch.consents, latest[who])
-    placed_after = refusals.index.to_numpy() > latest[who]
+    placed_after = refusals["position"] > latest[who]
     is_later = np.where(np.isnat(day), placed_after, (day > since) | ((day == since) & placed_after))
-    later: pd.DataFrame = refusals[is_later & (latest[who] >= 0)]
-    return later
+    return chosen(refusals, is_later & (latest[who] >= 0))
 
 
-def _optional_columns(
-    batch: Batch, consented_on: Array, withdrawals: WithdrawalArrays, latest: Array
-) -> dict[str, Any]:
+def _optional_columns(batch: Batch, consented_on: Array, withdrawals: WithdrawalArrays, latest: Array) -> Table:
     """Return the columns of sites, versions and withdrawals, if the study has them."""
     study, consented = batch.counting.study, ~np.isnat(consented_on)
-    columns: dict[str, Any] = {}
+    columns: Table = {}
     if study.sites:
         columns["site"] = find_sites(batch, latest, study.sites)
         columns["recent"] = _is_recent(consented_on, batch.counting.period)
     if study.version:
-        versions = np.append(batch.consents["version"].to_numpy(dtype=object), "")
-        columns["version"] = pd.Categorical(np.where(consented, versions[latest], ""))
+        columns["version"] = batch.consents["version"].at(np.where(consented, latest, -1))
     columns["contradicts"] = _contradicts(batch)
     for n, form in enumerate(study.consents):
         if form.where or form.events:
-            columns[f"form:{n}"] = batch.with_consent((batch.consents["form"] == n).to_numpy())
+            columns[f"form:{n}"] = batch.with_consent(batch.consents["form"] == n)
     if study.withdrawal:
         columns["withdrawn"] = consented & withdrawals.now
-        columns["extent"] = blanked(withdrawals.extent, ~columns["withdrawn"])
+        columns["extent"] = withdrawals.extent.blanked(~columns["withdrawn"])
         columns["undated"] = consented & withdrawals.undated
     return columns
 
 
 def _contradicts(batch: Batch) -> Array:
     """Flag the participants who agreed and declined on one day, on rows of one form."""
-    state = batch.consents["state"].to_numpy()
+    state = batch.consents["state"]
     decided = (state == STATES.index(CONSENTED)) | (state == STATES.index(DECLINED))
     both = batch.with_consent(state == STATES.index(CONSENTED)) & batch.with_consent(state == STATES.index(DECLINED))
     if not both.any():
         return both
-    rows = batch.consents[decided & both[batch.consents["participant"].to_numpy()]]
-    kinds = rows.groupby(["participant", "form", "day"])["state"].nunique()
-    return flags_for(kinds[kinds > 1].index.get_level_values("participant").to_numpy(), batch.size)
+    dated = chosen(batch.consents, decided & both[batch.consents["participant"]] & ~np.isnat(batch.consents["day"]))
+    decisions = {*zip(*(dated[name].tolist() for name in ("participant", "form", "day", "state")), strict=True)}
+    places = Counter((who, form, day) for who, form, day, _ in decisions)
+    return flags_for(np.array([who for (who, _, _), n in places.items() if n > 1], dtype=int), batch.size)
 
 
 def _is_recent(days: Array, period: ReportPeriod) -> Array:
@@ -185,25 +180,23 @@ def _is_recent(days: Array, period: ReportPeriod) -> Array:
     return recent
 
 
-def _accrual_columns(
-    batch: Batch, columns: dict[str, Any], withdrawals: WithdrawalArrays, refused_on: Array
-) -> dict[str, Array]:
+def _accrual_columns(batch: Batch, columns: Table, withdrawals: WithdrawalArrays, refused_on: Array) -> Table:
     """Return the columns of accrual and renewal.
 
     refused_on: the day of each participant's first refusal after the latest agreement, NaT for none.
     """
-    consented, declined = columns["participant_class"] == CONSENTED, columns["participant_class"] == DECLINED
+    consented, declined = (columns["participant_class"].is_in(kind) for kind in (CONSENTED, DECLINED))
     consents, consented_on = batch.consents, columns["consented_on"]
     in_time = consents["certified"] & ~consents["agreed_but_open"] & (consents["state"] != STATES.index("after_cutoff"))
     rules = [columns["taking_part"], consented & withdrawals.ends, consented, declined]
-    outcome = np.select(rules, [TAKING_PART, WITHDRAWN, REFUSED_LATER, DECLINED], default="")
+    outcome = Cells(_OUTCOMES, np.select(rules, range(1, len(_OUTCOMES)), default=0))
     decided_on = np.where(np.isnat(consented_on), _first_days(_refusals(batch), slice(None), batch.size), consented_on)
     approved_on = np.datetime64((batch.counting.study.accrual and batch.counting.study.accrual.approval_date) or NEVER)
-    ended = np.select([outcome == WITHDRAWN, outcome == REFUSED_LATER], [withdrawals.day, refused_on], default=NEVER)
+    ended = np.select([outcome.is_in(WITHDRAWN), outcome.is_in(REFUSED_LATER)], [withdrawals.day, refused_on], NEVER)
     return {
-        "agreed": batch.with_consent((consents["agreed"] & in_time).to_numpy()),
+        "agreed": batch.with_consent(consents["agreed"] & in_time),
         "outcome": outcome,
-        "since_approval": (decided_on >= approved_on) & (outcome != ""),
+        "since_approval": (decided_on >= approved_on) & ~outcome.is_in(""),
         "ended_since": ended >= approved_on,
     }
 
@@ -224,46 +217,46 @@ def _quality(batch: Batch, withdrawals: WithdrawalArrays, sites: "Cells | None")
 
 def quality_of_consents(batch: Batch) -> dict[str, Array]:
     """Flag the consents of each quality code that a single consent can have."""
-    state = batch.consents["state"].to_numpy()
+    state = batch.consents["state"]
     codes = [code for code in QUALITY_CODES if code in NOT_COUNTED_REASONS]
     return {
         **{code: state == STATES.index(code) for code in codes},
-        "agreed_but_open": batch.consents["agreed_but_open"].to_numpy(),
-        "dated_but_pending": (state == STATES.index(OPEN)) & batch.consents["day"].notna().to_numpy(),
+        "agreed_but_open": batch.consents["agreed_but_open"],
+        "dated_but_pending": (state == STATES.index(OPEN)) & ~np.isnat(batch.consents["day"]),
     }
 
 
-def _exclude_records(columns: dict[str, Any], batch: Batch) -> dict[str, Any]:
+def _exclude_records(columns: Table, batch: Batch) -> Table:
     """Give the records that are no participants their class only, and blank all their other columns."""
     study, size = batch.counting.study, batch.size
-    copies = are_working_copies(batch.records.tolist()) & study.redcap.double_data_entry
+    copies = are_working_copies(batch.records) & study.redcap.double_data_entry
     if not (study.only or study.leave_out or copies.any()):
         return columns
     excluded_as, reason = np.full(size, "", dtype=object), np.full(size, "", dtype=object)
     if study.only:
-        excluded_as[~batch.with_row(is_one_of(batch.values(study.only.field), study.only.codes))] = OUTSIDE
+        excluded_as[~batch.with_row(batch.values(study.only.field).is_in(*study.only.codes))] = OUTSIDE
     for rule in reversed(study.leave_out):  # the first rule of the file takes precedence, so it is applied last
         matching = _is_left_out(rule, batch)
         excluded_as[matching], reason[matching] = LEFT_OUT, rule.reason
     excluded_as[copies], reason[copies] = COPY, ""
     excluded = excluded_as != ""
-    blanks = {"b": False, "M": NEVER}  # by numpy's kind of type; text is blank
+    blanks = {"b": False, "M": NEVER}  # by numpy's kind of type
     return {
-        name: blanked(cells, excluded)
-        if isinstance(cells, pd.Categorical)
-        else np.where(excluded, blanks.get(cells.dtype.kind, ""), cells)
-        for name, cells in columns.items()
+        name: column.blanked(excluded)
+        if isinstance(column, Cells)
+        else np.where(excluded, blanks[column.dtype.kind], column)
+        for name, column in columns.items()
     } | {
-        "participant_class": pd.Categorical(np.where(excluded, excluded_as, columns["participant_class"])),
-        "reason": pd.Categorical(np.where(excluded, reason, columns["reason"])),
+        "participant_class": columns["participant_class"].replaced(excluded, Cells.of(excluded_as)),
+        "reason": columns["reason"].replaced(excluded, Cells.of(reason)),
     }
 
 
 def _is_left_out(rule: LeaveOut, batch: Batch) -> Array:
     if rule.field is not None:
-        return batch.with_row(is_one_of(batch.values(rule.field), rule.codes))
+        return batch.with_row(batch.values(rule.field).is_in(*rule.codes))
     import re2  # only for a study with such a rule
 
     pattern = re2.compile(rule.id_pattern or "")
-    matches = (pattern.fullmatch(record.encode(errors="replace")) for record in batch.records)
+    matches = map(pattern.fullmatch, batch.records.tolist())
     return np.array([match is not None for match in matches], dtype=bool)

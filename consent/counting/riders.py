@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from consent.counting.columns import Array, Cells, cells_of, is_one_of, taken
-from consent.counting.consents import Batch, answers_of, holds_consent, latest_consents
+from consent.counting.consents import Batch, answers_of, chosen, holds_consent, latest_consents
 from consent.redcap.arrivals import EVENT
+from consent.redcap.cells import Array, Cells
 from consent.studies.model import FieldRef, Rider
 
 AGREED, DECLINED, NOT_ANSWERED, NOT_OFFERED = "agreed", "declined", "not_answered", "not_offered"
@@ -28,7 +27,7 @@ class _Offers:
     def of(cls, latest: Array, batch: Batch) -> "_Offers":
         """Return the offers of the consents at the positions ``latest`` (-1: none has the rider)."""
         to = np.flatnonzero(latest >= 0)
-        rows, forms = (batch.consents[name].to_numpy()[latest[to]] for name in ("row", "form"))
+        rows, forms = (batch.consents[name][latest[to]] for name in ("row", "form"))
         return cls(to, rows, forms)
 
 
@@ -54,27 +53,28 @@ def latest_offering(rider: Rider, batch: Batch) -> Array:
 
     If the rider is on a form of its own, that is the latest one in an event with that form, where there is any.
     """
-    offering = batch.consents[has_rider(rider, batch)]
+    offering = chosen(batch.consents, has_rider(rider, batch))
     latest = latest_consents(offering, batch.size)
     if events := batch.counting.column_map.rider_events.get(rider.key):
-        in_event = is_one_of(batch.cells(EVENT), events)[offering["row"].to_numpy()]
-        beside = latest_consents(offering[in_event], batch.size)
+        in_event = batch.cells(EVENT).is_in(*events)[offering["row"]]
+        beside = latest_consents(chosen(offering, in_event), batch.size)
         latest = np.where(beside >= 0, beside, latest)
     return latest
 
 
 def has_rider(rider: Rider, batch: Batch) -> Array:
     """Flag the consents whose form and version have the rider."""
-    on_form: Array = batch.consents["form"].isin([*batch.counting.column_map.offered_by[rider.key]]).to_numpy()
+    on_form: Array = np.isin(batch.consents["form"], [*batch.counting.column_map.offered_by[rider.key]])
     if not rider.offered_in:  # every version has it
         return on_form
-    return on_form & is_one_of(pd.Categorical(batch.consents["version"]), rider.offered_in)
+    versions: Cells = batch.consents["version"]
+    return on_form & versions.is_in(*rider.offered_in)
 
 
 def unknown_answers(rider: Rider, ref: FieldRef, batch: Batch) -> Array:
     """Flag the rows with an answer in this field of the rider that the study file does not list."""
     known = {"", "0", *rider.agreed, *rider.declined, *batch.counting.column_map.missing_codes}
-    return ~is_one_of(batch.values(ref), frozenset(known)) & batch.selected(rider.where)
+    return ~batch.values(ref).is_in(*known) & batch.selected(rider.where)
 
 
 def agreed_without_consent(rider: Rider, ref: FieldRef, batch: Batch) -> Array:
@@ -82,8 +82,8 @@ def agreed_without_consent(rider: Rider, ref: FieldRef, batch: Batch) -> Array:
     on_every_form = len(batch.counting.column_map.offered_by[rider.key]) == len(batch.counting.study.consents)
     with_consent = batch.agreed
     if rider.offered_in or not on_every_form:
-        with_consent = batch.with_consent(batch.consents["agreed"].to_numpy() & has_rider(rider, batch))
-    agreed: Array = is_one_of(batch.values(ref), rider.agreed) & batch.selected(rider.where)
+        with_consent = batch.with_consent(batch.consents["agreed"] & has_rider(rider, batch))
+    agreed = batch.values(ref).is_in(*rider.agreed) & batch.selected(rider.where)
     return agreed & ~with_consent[batch.numbers]
 
 
@@ -100,13 +100,14 @@ def _answers(rider: Rider, offers: _Offers, batch: Batch) -> Cells:
     answers[answers == _BLANK] = ANSWERS.index(if_blank)
     found = np.full(batch.size, ANSWERS.index(NOT_OFFERED), "int8")
     found[offers.to] = answers
-    return cells_of(found, ANSWERS)
+    return Cells(ANSWERS, found)
 
 
 def _as_answers(cells: Cells, rider: Rider) -> Array:
     """Return the positions in ANSWERS of these cells, or _BLANK."""
-    found = [ANSWERS.index(_answer(value, rider)) if value else _BLANK for value in cells.categories.tolist()]
-    return taken(np.array(found, dtype="int8"), cells)
+    return cells.converted(
+        [ANSWERS.index(_answer(value, rider)) if value else _BLANK for value in cells.values], "int8"
+    )
 
 
 def _answer(value: str, rider: Rider) -> str:
@@ -117,16 +118,16 @@ def _cells(rider: Rider, fields: Sequence[FieldRef], batch: Batch) -> Cells:
     """Return the answer on each row: of several answered fields a decline, else an agreement, else the first."""
     cells, *more = (answers_of(ref, batch) for ref in fields)
     for other in more:
-        takes = (cells == "") | is_one_of(other, rider.declined)
-        takes |= is_one_of(other, rider.agreed) & ~is_one_of(cells, (*rider.agreed, *rider.declined))
-        cells = pd.Categorical(np.where(takes & (other != ""), other, cells))
+        takes = cells.is_in("") | other.is_in(*rider.declined)
+        takes |= other.is_in(*rider.agreed) & ~cells.is_in(*rider.agreed, *rider.declined)
+        cells = cells.replaced(takes & ~other.is_in(""), other)
     return cells
 
 
 def _answers_elsewhere(rider: Rider, fields: Sequence[FieldRef], batch: Batch) -> Cells:
     """Return the last answer on rows without a consent, or on the rows that the rider selects."""
     cells = _cells(rider, fields, batch)
-    answered = (cells != "") & batch.selected(rider.where)
+    answered = ~cells.is_in("") & batch.selected(rider.where)
     for form in batch.counting.study.consents if not rider.where else ():
         answered &= ~holds_consent(form, batch)
     return batch.last_cells(cells, batch.sorted_rows(answered, cells))

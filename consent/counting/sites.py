@@ -5,9 +5,10 @@ Data access groups are those on the day of the export, because REDCap stores no 
 
 import numpy as np
 
-from consent.counting.columns import Array, Cells, is_one_of, stripped
+from consent.counting.columns import stripped
 from consent.counting.consents import Batch
 from consent.redcap.arrivals import GROUP
+from consent.redcap.cells import Array, Cells
 from consent.studies.model import SiteRules
 
 
@@ -18,16 +19,15 @@ def find_sites(batch: Batch, latest: Array, rules: SiteRules) -> Cells:
     site in the order of events. latest: the position of each participant's latest agreed consent, -1 for none.
     """
     codes = site_codes(batch, rules)
-    at = batch.sorted_rows(codes != "", codes)[::-1]  # in reverse, so the first row remains
-    on_consent = batch.consents["row"].to_numpy()[latest[latest >= 0]]
-    return batch.last_cells(codes, np.append(at, on_consent[(codes != "")[on_consent]]))
+    is_filled = ~codes.is_in("")
+    at = batch.sorted_rows(is_filled, codes)[::-1]  # in reverse, so the first row remains
+    on_consent = batch.consents["row"][latest[latest >= 0]]
+    return batch.last_cells(codes, np.append(at, on_consent[is_filled[on_consent]]))
 
 
 def unknown_sites(sites: Cells, rules: SiteRules) -> Array:
     """Flag the sites that the study file does not list, if it lists any."""
-    listed = [site.code for site in rules.listed]
-    unknown: Array = (sites != "") & ~is_one_of(sites, listed) & bool(listed)
-    return unknown
+    return ~sites.is_in("", *(site.code for site in rules.listed)) & bool(rules.listed)
 
 
 def site_codes(batch: Batch, rules: SiteRules) -> Cells:

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from consent.counting.columns import Array
-from consent.counting.consents import CONSENTED, DECLINED
+from consent.counting.consents import CONSENTED, DECLINED, Table, chosen
 from consent.counting.participants import EXCLUDED, NOT_COUNTED, TAKING_PART
 from consent.counting.riders import AGREED
 from consent.errors import ConfigurationError, Problem
+from consent.redcap.cells import Array, Cells
 from consent.redcap.csv_export import unusable_file
 
 PARTICIPANTS, RECENT = "participants", "recent"
@@ -61,75 +60,75 @@ def _sum(one: Any, other: Any) -> Any:
     return both
 
 
-def tally_participants(participants: pd.DataFrame, start: date) -> Tally:
+def tally_participants(participants: Table, start: date) -> Tally:
     """Count a batch from ``participants.build_participants``; ``start``: the study's first day, which starts week 0."""
-    is_consented = (participants["participant_class"] == CONSENTED).to_numpy()
-    consented = participants[is_consented]
-    since_start = consented["consented_on"].to_numpy().astype("datetime64[D]") - np.datetime64(start)
-    weeks = since_start.astype("int64") // 7
-    columns = [name for name in participants.columns if name.startswith("rider:")]
-    answers = {name.removeprefix("rider:"): pd.Categorical(consented[name]) for name in columns}
-    agreed = {key: weeks[given == AGREED] for key, given in answers.items()}
-    flags = [name for name in participants.columns if name.startswith("quality:")]
+    counted = {name: column for name, column in participants.items() if not name.startswith(("quality:", "form:"))}
+    consented = chosen(counted, participants["participant_class"].is_in(CONSENTED))
+    weeks = (consented["consented_on"] - np.datetime64(start)).astype("int64") // 7
+    answers = _named(consented, "rider:")
+    agreed = {key: weeks[given.is_in(AGREED)] for key, given in answers.items()}
     return Tally(
-        classes=_tally_columns(participants, "participant_class", "reason"),
+        classes=_counted(participants["participant_class"], participants["reason"]),
         weeks=Counter(dict(_by_week(weeks))),
         rider_weeks=Counter({(key, week): n for key, found in agreed.items() for week, n in _by_week(found)}),
-        riders=Counter({(key, answer): n for key, given in answers.items() for answer, n in _counted(given).items()}),
-        quality=+Counter({name.removeprefix("quality:"): int(participants[name].sum()) for name in flags}),
+        riders=Counter({(key, answer): n for key, given in answers.items() for answer, n in given.counted().items()}),
+        quality=+Counter({code: int(flags.sum()) for code, flags in _named(participants, "quality:").items()}),
         taking_part=int(consented["taking_part"].sum()),
         contradictions=int(participants["contradicts"].sum()),
+        forms=+Counter({int(n): int(flags.sum()) for n, flags in _named(participants, "form:").items()}),
         **_tally_optional(participants, consented, weeks),
     )
 
 
-def _tally_optional(participants: pd.DataFrame, consented: pd.DataFrame, weeks: Array) -> dict[str, Any]:
+def _tally_optional(participants: Table, consented: Table, weeks: Array) -> dict[str, Any]:
     """Count the columns that only some studies have."""
-    forms = {name: int(participants[name].sum()) for name in participants.columns if name.startswith("form:")}
-    counts: dict[str, Any] = {"forms": +Counter({int(name.removeprefix("form:")): n for name, n in forms.items()})}
+    counts: dict[str, Any] = {}
     if "site" in participants:
         counts["sites"] = _tally_sites(participants)
         counts["site_weeks"] = _counted(consented["site"], weeks)
     if "version" in participants:
-        counts["versions"] = _counted(consented.loc[consented["taking_part"], "version"])
+        counts["versions"] = consented["version"][consented["taking_part"]].counted()
     if "withdrawn" in participants:
-        counts["withdrawals"] = _tally_columns(consented[consented["withdrawn"]], "extent", "undated")
+        withdrawn = consented["withdrawn"]
+        counts["withdrawals"] = _counted(consented["extent"][withdrawn], consented["undated"][withdrawn])
     if "outcome" in participants:
-        decided = participants[participants["outcome"] != ""]
-        counts["outcomes"] = _tally_columns(decided, "outcome", "since_approval", "ended_since")
+        decided = chosen(participants, ~participants["outcome"].is_in(""))
+        counts["outcomes"] = _counted(decided["outcome"], decided["since_approval"], decided["ended_since"])
         counts["agreed"] = int(participants["agreed"].sum())
     return counts
 
 
-def _tally_columns(participants: pd.DataFrame, *columns: str) -> Counter[Any]:
-    return _counted(*(participants[column] for column in columns))
+def _named(participants: Table, prefix: str) -> Table:
+    """Return the columns whose names start like this, by the rest of their names."""
+    return {name.removeprefix(prefix): column for name, column in participants.items() if name.startswith(prefix)}
 
 
 def _by_week(weeks: Array) -> list[tuple[int, int]]:
     return [(week, n) for week, n in enumerate(np.bincount(weeks).tolist()) if n]
 
 
-def _counted(*columns: Any) -> Counter[Any]:
-    """Count the values of a column, or the tuples of several columns' values."""
-    parts = [pd.Categorical(column) for column in columns]
-    numbers = np.ravel_multi_index([part.codes for part in parts], [len(part.categories) for part in parts])
-    counts = np.bincount(numbers)
-    found = np.unravel_index(np.flatnonzero(counts), [len(part.categories) for part in parts])
-    values = [part.categories[at].tolist() for part, at in zip(parts, found, strict=True)]
-    return Counter(
-        dict(zip(zip(*values, strict=True) if len(parts) > 1 else values[0], counts[counts > 0].tolist(), strict=True))
-    )
+def _counted(*columns: Cells | Array) -> Counter[Any]:
+    """Count the tuples of several columns' values: of cells, flags or numbers from 0."""
+    numbers = [column.numbers if isinstance(column, Cells) else column.astype(int) for column in columns]
+    sizes = [len(column.values) if isinstance(column, Cells) else column.max(initial=0) + 1 for column in columns]
+    together = np.ravel_multi_index(numbers, sizes)
+    counts = np.bincount(together)
+    values = [
+        [column.values[n] for n in found] if isinstance(column, Cells) else found.astype(column.dtype).tolist()
+        for column, found in zip(columns, np.unravel_index(np.flatnonzero(counts), sizes), strict=True)
+    ]
+    return Counter(dict(zip(zip(*values, strict=True), counts[counts > 0].tolist(), strict=True)))
 
 
-def _tally_sites(participants: pd.DataFrame) -> Counter[tuple[str, str]]:
+def _tally_sites(participants: Table) -> Counter[tuple[str, str]]:
     classes, sites = participants["participant_class"], participants["site"]
     counted = {
-        PARTICIPANTS: ~classes.isin(EXCLUDED).to_numpy(),
-        CONSENTED: (classes == CONSENTED).to_numpy(),
-        TAKING_PART: participants["taking_part"].to_numpy(),
-        RECENT: participants["recent"].to_numpy(),
+        PARTICIPANTS: ~classes.is_in(*EXCLUDED),
+        CONSENTED: classes.is_in(CONSENTED),
+        TAKING_PART: participants["taking_part"],
+        RECENT: participants["recent"],
     }
-    by_site = {what: _counted(sites[chosen]) for what, chosen in counted.items()}
+    by_site = {what: sites[flags].counted() for what, flags in counted.items()}
     return Counter({(site, what): n for what, found in by_site.items() for site, n in found.items()})
 
 

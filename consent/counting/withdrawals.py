@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from consent.counting.columns import Array, Cells, days_of, is_one_of
+from consent.counting.columns import days_of
 from consent.counting.consents import Batch
+from consent.redcap.cells import Array, Cells
 from consent.studies.model import FieldRef, WithdrawalRules
 
 NEVER = np.datetime64("NaT", "D")
@@ -47,7 +48,7 @@ def find_withdrawals(batch: Batch, first: Array, latest: Array, rules: Withdrawa
     return WithdrawalArrays(
         now=now,
         day=day,
-        ends=now & ((extent == "") | is_one_of(extent, rules.ends) | (not rules.ends)),
+        ends=now & (extent.is_in("", *rules.ends) | (not rules.ends)),
         extent=extent,
         undated=now & undated,
         quality={
@@ -61,19 +62,17 @@ def find_withdrawals(batch: Batch, first: Array, latest: Array, rules: Withdrawa
 
 def rows_with_withdrawal(batch: Batch, rules: WithdrawalRules) -> Array:
     """Flag the rows with a withdrawal flag or any text in the withdrawal date."""
-    dated: Array = _date_texts(batch, rules) != ""
-    return dated | _flagged(batch, rules)
+    return ~_date_texts(batch, rules).is_in("") | _flagged(batch, rules)
 
 
 def unknown_extents(extents: Cells, rules: WithdrawalRules) -> Array:
     """Flag the extents that the study file does not name, if it names any."""
     known = (*rules.ends, *rules.extent_labels)
-    unknown: Array = (extents != "") & ~is_one_of(extents, known) & bool(known)
-    return unknown
+    return ~extents.is_in("", *known) & bool(known)
 
 
 def _flagged(batch: Batch, rules: WithdrawalRules) -> Array:
-    return is_one_of(batch.stripped(rules.flag), rules.codes)
+    return batch.stripped(rules.flag).is_in(*rules.codes)
 
 
 def _date_texts(batch: Batch, rules: WithdrawalRules) -> Cells:
@@ -85,11 +84,11 @@ def _row_days(batch: Batch, rules: WithdrawalRules) -> tuple[Array, Array]:
     texts, counting = _date_texts(batch, rules), batch.counting
     days = days_of(texts, rules.date in counting.column_map.timestamps, counting.study)
     days = np.where(days > np.datetime64(counting.period.exported_on), NEVER, days)
-    return days, (texts != "") & np.isnat(days)
+    return days, ~texts.is_in("") & np.isnat(days)
 
 
 def _latest_extents(extents: Cells, row_days: Array, day: Array, batch: Batch) -> Cells:
     """Return the extent on the row of each participant's latest date, else the last one on a row without a date."""
     relevant = np.isnat(row_days) | (row_days == day[batch.numbers])
-    at = batch.sorted_rows((extents != "") & relevant, extents)
+    at = batch.sorted_rows(~extents.is_in("") & relevant, extents)
     return batch.last_cells(extents, at[np.argsort(~np.isnat(row_days[at]), kind="stable")])

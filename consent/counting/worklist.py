@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from itertools import chain, repeat
 
 import numpy as np
-import pandas as pd
 
-from consent.counting.columns import Array
-from consent.counting.consents import Batch, Counting
+from consent.counting.consents import Batch, Counting, Table
 from consent.counting.participants import QUALITY_CODES, build_participants, quality_of_consents
 from consent.counting.riders import agreed_without_consent, unknown_answers
 from consent.counting.sites import site_codes, unknown_sites
 from consent.counting.withdrawals import rows_with_withdrawal, unknown_extents
-from consent.redcap.arrivals import EVENT, GROUP, INSTANCE, INSTRUMENT, RECORD
+from consent.redcap.arrivals import GROUP, STRUCTURE, Rows
+from consent.redcap.cells import Array
 
 
 @dataclass(frozen=True)
@@ -66,29 +65,29 @@ class _Finding:
     of_record: bool = False
 
 
-def list_records_to_review(rows: pd.DataFrame, counting: Counting, *, with_values: bool = False) -> Worklist:
+def list_records_to_review(rows: Rows, counting: Counting, *, with_values: bool = False) -> Worklist:
     """List everything to review in these rows of whole records (see ``participants.build_participants``)."""
     shown = {str(ref): column for ref, column in counting.column_map.columns.items()} if with_values else {}
     participants, batch = build_participants(rows, counting), Batch(rows, counting)
     findings = chain(_of_consents(batch), _of_riders(batch), _of_withdrawals(batch), _of_sites(batch, participants))
     entries: dict[Entry, None] = {}
     for finding in findings:
-        concerned = participants[f"quality:{finding.code}"].to_numpy()
+        concerned = participants[f"quality:{finding.code}"]
         at = finding.rows[concerned[batch.numbers[finding.rows]]]
-        entries |= dict.fromkeys(_entries(finding, rows.iloc[at], shown.get(finding.field)))
+        entries |= dict.fromkeys(_entries(finding, rows[at], shown.get(finding.field)))
     return Worklist(tuple(entries))
 
 
-def _entries(finding: _Finding, rows: pd.DataFrame, column: str | None) -> Iterator[Entry]:
-    values = repeat("") if column is None else rows[column]
-    places = rows[[RECORD, EVENT, INSTRUMENT, INSTANCE]].itertuples(index=False)
-    for (record, *place), value in zip(places, values, strict=False):
-        event, instrument, instance = ("", "", "") if finding.of_record else (str(part) for part in place)
+def _entries(finding: _Finding, rows: Rows, column: str | None) -> Iterator[Entry]:
+    values = repeat("") if column is None else rows.cells(column).tolist()
+    places = zip(*(rows.cells(name).tolist() for name in STRUCTURE), strict=True)
+    for record, place, value in zip(rows.ids(), places, values, strict=False):
+        event, instrument, instance = ("", "", "") if finding.of_record else place
         yield Entry(record, event, instrument, instance, finding.code, finding.field, value)
 
 
 def _of_consents(batch: Batch) -> Iterator[_Finding]:
-    forms, at = batch.consents["form"].to_numpy(), batch.consents["row"].to_numpy()
+    forms, at = batch.consents["form"], batch.consents["row"]
     for code, concerned in quality_of_consents(batch).items():
         for number, form in enumerate(batch.counting.study.consents):
             field = str(form.decision) if code in ("unknown_code", "dated_but_pending") else form.date
@@ -115,11 +114,12 @@ def _of_withdrawals(batch: Batch) -> Iterator[_Finding]:
     yield _Finding("unknown_code", str(rules.extent), np.flatnonzero(unknown))
 
 
-def _of_sites(batch: Batch, participants: pd.DataFrame) -> Iterator[_Finding]:
+def _of_sites(batch: Batch, participants: Table) -> Iterator[_Finding]:
     rules = batch.counting.study.sites
     if rules is None:
         return
-    sites = pd.Categorical(participants["site"])
-    is_on_row = np.asarray(site_codes(batch, rules)) == np.asarray(sites)[batch.numbers]
-    unlisted = unknown_sites(sites, rules)[batch.numbers] & is_on_row
-    yield _Finding("unknown_code", str(rules.by or GROUP), np.flatnonzero(unlisted), of_record=rules.by is None)
+    sites = participants["site"]
+    unlisted = np.flatnonzero(unknown_sites(sites, rules)[batch.numbers])
+    on_row, of_record = site_codes(batch, rules)[unlisted].tolist(), sites[batch.numbers[unlisted]].tolist()
+    at = [row for row, one, other in zip(unlisted, on_row, of_record, strict=True) if one == other]
+    yield _Finding("unknown_code", str(rules.by or GROUP), np.array(at, dtype=int), of_record=rules.by is None)

@@ -6,25 +6,62 @@ a record. Whole rows stay in memory only for their batch, or until the rest of a
 
 import re
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from consent.errors import IncompleteExportError, SourceDataError
+from consent.redcap.cells import Array, Cells
+from consent.redcap.text_blocks import TextBlock, hashes_of_texts
 
 Hashes: TypeAlias = "array[int]"  # 64-bit hashes in one block of memory
 
-RECORD = "record"  # a batch's first column: the record id, under any name in the project
+RECORD = "record"  # the record id, under any name in the project
 EVENT, INSTRUMENT, INSTANCE = "redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance"
 GROUP, SURVEY = "redcap_data_access_group", "redcap_survey_identifier"
-NUMBER = "number of the record in the batch"  # the name of a batch's index, where it is this number
+STRUCTURE = (EVENT, INSTRUMENT, INSTANCE)
+LONGEST_ID = 400  # bytes: REDCap allows 100 characters
 GATHERED_RECORDS = 10_000  # in one batch
 
-_HASHED = re.compile(r"[0-9a-fA-F]{32}")  # how REDCap writes record ids for a user who may not see them
+_HASHED = re.compile(rb"[0-9a-fA-F]{32}")  # how REDCap writes record ids for a user who may not see them
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of an export.
+
+    records: the id of each row's record, as UTF-8. columns: the other columns, among them those of STRUCTURE.
+    """
+
+    records: Array
+    columns: Mapping[str, Cells]
+
+    @classmethod
+    def together(cls, parts: Iterable["Rows"]) -> "Rows":
+        """Return the rows of all parts."""
+        parts = [*parts]
+        columns = {
+            name: Cells.of(text for part in parts for text in part.columns[name].tolist()) for name in parts[0].columns
+        }
+        return cls(np.concatenate([part.records for part in parts]), columns)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, at: Array | slice) -> "Rows":
+        """Return the rows at these positions, or the flagged ones."""
+        return Rows(self.records[at], {name: cells[at] for name, cells in self.columns.items()})
+
+    def cells(self, name: str) -> Cells:
+        """Return a column; ``RECORD`` for the record ids."""
+        return Cells.of(self.ids()) if name == RECORD else self.columns[name]
+
+    def ids(self) -> list[str]:
+        """Return the record id of each row."""
+        return [record.decode() for record in self.records.tolist()]
 
 
 @dataclass(frozen=True)
@@ -44,17 +81,25 @@ class RowShape:
         """Every column that must be in the export."""
         return (self.record_id, *self.structure, *self.values)
 
-    @property
-    def frame_columns(self) -> tuple[str, ...]:
-        """The columns of a batch: ``record``, the structure columns, then the values."""
-        return (RECORD, EVENT, INSTRUMENT, INSTANCE, *self.values)
+    def rows(self, block: TextBlock, names: Iterable[str]) -> Rows:
+        """Return the rows of a block whose columns have these names; a column that is not there is blank.
 
-    def batch(self, columns: Mapping[str, Any]) -> pd.DataFrame:
-        """Return the rows of these columns, which have the export's own names, as a table of ``frame_columns``."""
-        record = pd.Series(columns[self.record_id], dtype=object).array  # pandas' own text takes longer
-        blank = pd.Categorical.from_codes(np.zeros(len(record), "int8"), pd.Index([""]))
-        cells = {name: columns.get(name, blank) for name in self.frame_columns} | {RECORD: record}
-        return pd.DataFrame(cells, copy=False)
+        Raises SourceDataError for an impossible record id.
+        """
+        at = {name: n for n, name in enumerate(names)}
+        if block.widths[at[self.record_id]] > LONGEST_ID:
+            what = "A record id has more than 100 characters, the most that REDCap allows."
+            raise SourceDataError(what, "Export again, and check that the record id is the first column.")
+        records = block.texts(at[self.record_id])
+        columns = {
+            name: block.cells(at[name]) if name in at else Cells.blank(len(records))
+            for name in (*STRUCTURE, *self.values)
+        }
+        return Rows(records, columns)
+
+    def no_rows(self) -> Rows:
+        """Return no rows, with every column."""
+        return Rows(np.empty(0, "S1"), {name: Cells.blank(0) for name in (*STRUCTURE, *self.values)})
 
 
 @dataclass
@@ -67,25 +112,23 @@ class ReceivedRows:
     hashed_ids: bool = True  # every record id so far is 32 hexadecimal digits
 
     @classmethod
-    def of(cls, batches: Iterable[pd.DataFrame]) -> "ReceivedRows":
+    def of(cls, batches: Iterable[Rows]) -> "ReceivedRows":
         """Collect the rows of these batches."""
         received = cls()
         for batch in batches:
             received.see(batch)
         return received
 
-    def see(self, batch: pd.DataFrame) -> npt.NDArray[np.uint64]:
-        """Add the rows of a batch, and return the hashes of their records; raise SourceDataError if one has no id."""
-        records = batch[RECORD].tolist()
-        if not all(map(str.strip, records)):
-            row = len(self.rows) + 2 + next(n for n, record in enumerate(records) if not record.strip())
+    def see(self, batch: Rows) -> None:
+        """Add the rows of a batch; raise SourceDataError if one has no record id."""
+        if (blank := _find_blank(batch.records)) is not None:
+            row = len(self.rows) + 2 + blank
             what = f"{self.source} cannot be counted: row {row} has no record id (the header is row 1)."
             raise SourceDataError(what, "Correct or delete that record in REDCap, then export again.")
-        self.hashed_ids = self.hashed_ids and all(map(_HASHED.fullmatch, records))
+        self.hashed_ids = self.hashed_ids and all(map(_HASHED.fullmatch, batch.records.tolist()))
         of_records, of_rows = hashes_of(batch)
         self.records.frombytes(of_records[is_first(of_records)].tobytes())
         self.rows.frombytes(of_rows.tobytes())
-        return of_records
 
     def add(self, others: "ReceivedRows") -> None:
         """Add the rows of another response."""
@@ -104,57 +147,67 @@ class ReceivedRows:
         return len(view) - int((view[1:] == view[:-1]).sum())
 
 
-def is_first(records: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Flag the first of the adjacent rows of each record; ``records`` has the hash or number of each row's record."""
+def _find_blank(records: Array) -> int | None:
+    """Return the position of the first id without a character other than spaces."""
+    firsts = records.view(np.uint8)[:: records.itemsize]
+    unsure = np.flatnonzero((firsts <= ord(" ")) | (firsts > ord("~")))  # a space of any kind, or another character
+    return next((int(n) for n in unsure if not records[n].decode().strip()), None)
+
+
+def is_first(records: Array) -> npt.NDArray[np.bool_]:
+    """Flag the first of the adjacent rows of each record; ``records`` has the id, hash or number of each row's."""
     return np.append(True, records[1:] != records[:-1])[: len(records)]
 
 
-def hashes_of(batch: pd.DataFrame) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+def hashes_of(batch: Rows) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
     """Return 64-bit hashes of each row's record, and of the row: its record, event, repeat instrument and instance.
 
     A row's hash is the sum of its parts' hashes, and a blank part adds nothing: the hash of a record's only row is the
     record's. That two of a million rows have one hash by chance has a probability of 3 in 100 million.
     """
-    of_records = pd.util.hash_array(batch[RECORD].to_numpy(dtype=object), categorize=False)
+    of_records = hashes_of_texts(batch.records)
     of_rows = of_records.copy()
-    for name in (EVENT, INSTRUMENT, INSTANCE):
-        cells = pd.Categorical(batch[name])
-        of_values = [f"{name}={value}" if value else "" for value in cells.categories]
-        hashes = pd.util.hash_array(np.array([*of_values, ""], dtype=object), categorize=False)
-        of_rows += (hashes - hashes[-1])[cells.codes]
+    for name in STRUCTURE:
+        cells = batch.columns[name]
+        parts = [f"{name}={value}".encode() if value else b"" for value in cells.values]
+        of_rows += cells.converted(hashes_of_texts(np.array(parts or [b""])))
     return of_records, of_rows
 
 
-def are_working_copies(records: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Flag the records that are one of the two copies that double data entry keeps: ``X--1`` or ``X--2`` of ``X``."""
-    ends = ("--1", "--2")
-    if "--" not in "\n".join(records):  # the usual case, twenty times as fast
+def are_working_copies(records: Array) -> npt.NDArray[np.bool_]:
+    """Flag the records that are one of the two copies that double data entry keeps."""
+    if b"--" not in records.tobytes():  # the usual case
         return np.zeros(len(records), dtype=bool)
-    return np.array([record.endswith(ends) and record not in ends for record in records], dtype=bool)
+    return np.array([is_working_copy(record.decode()) for record in records.tolist()], dtype=bool)
+
+
+def is_working_copy(record: str) -> bool:
+    """Return whether a record is named like one of the copies of double data entry: ``X--1`` or ``X--2`` of ``X``."""
+    return len(record) > len("--1") and record.endswith(("--1", "--2"))
 
 
 def record_batches(
-    batches: Iterable[pd.DataFrame], received: ReceivedRows, *, split: frozenset[int] = frozenset()
-) -> Iterator[pd.DataFrame]:
-    """Yield batches that split no record, most of them indexed by NUMBER; ``received`` collects their rows.
+    batches: Iterable[Rows], received: ReceivedRows, *, split: frozenset[int] = frozenset()
+) -> Iterator[Rows]:
+    """Yield batches that split no record, and in which the rows of a record are adjacent; ``received`` collects them.
 
     split: hashes of records whose rows are not adjacent; they are gathered and yielded at the end.
     """
     gathered, apart = [], np.array([*split], dtype=np.uint64)
     for batch in batches:
-        is_split = np.isin(hashes_of(batch)[0], apart) if split else np.zeros(len(batch), dtype=bool)
+        is_split = np.isin(hashes_of_texts(batch.records), apart) if split else np.zeros(len(batch), dtype=bool)
         if is_split.any():
-            gathered.append(batch[is_split].astype(object))
+            gathered.append(batch[is_split])
         whole = batch[~is_split] if is_split.any() else batch
-        numbers = np.cumsum(is_first(received.see(whole))) - 1
-        yield whole.set_axis(pd.Index(numbers, name=NUMBER))
+        received.see(whole)
+        yield whole
     if gathered:
-        together = pd.concat(gathered, ignore_index=True)
-        numbers = pd.factorize(together[RECORD])[0]
-        together = together.iloc[np.argsort(numbers, kind="stable")]
-        for _, batch in together.groupby(np.sort(numbers) // GATHERED_RECORDS):
-            received.see(batch)
-            yield batch
+        together = Rows.together(gathered)
+        numbers = Cells.of(together.ids()).numbers
+        order = np.argsort(numbers, kind="stable")
+        for ids in np.split(order, np.flatnonzero(np.diff(numbers[order] // GATHERED_RECORDS)) + 1):
+            received.see(together[ids])
+            yield together[ids]
 
 
 def sort_hashes(hashes: Hashes) -> npt.NDArray[np.uint64]:

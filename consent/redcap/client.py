@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from consent.redcap import responses
 from consent.redcap.csv_blocks import CsvTable
 from consent.redcap.csv_response import read_table
 from consent.redcap.error_mapping import OverloadedError, TooLargeError, TransientError, error_from_response
+from consent.redcap.text_blocks import TextBlock
 
 T = TypeVar("T")
 Parameter = str | int | Sequence[str]
@@ -66,7 +67,7 @@ class RedcapClient:
         content: str,
         parameters: Mapping[str, Parameter],
         wanted: Container[str],
-        consume: Callable[[Iterator[tuple[Collection[str], responses.Columns]]], T],
+        consume: Callable[[Iterator[tuple[list[str], TextBlock]]], T],
     ) -> T:
         """Pass the wanted columns of a JSON response to ``consume`` as they are received, and return its result.
 

@@ -11,9 +11,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import chain
 
-import pandas as pd
-
 from consent.redcap.arrivals import GROUP, RECORD
+from consent.redcap.cells import Cells
 from consent.redcap.export_plan import ColumnMap
 from consent.studies.model import StudyConfig, named_fields
 
@@ -34,11 +33,11 @@ class CodedColumn:
     values: Counter[str] = field(default_factory=Counter)  # up to one more than an option field has
     has_code: bool = False
 
-    def see(self, cells: "pd.Series[str]") -> None:
+    def see(self, cells: Cells) -> None:
         """Add the cells of a batch."""
         if self.has_code:
             return
-        for cell, n in Counter(cells.tolist()).items():
+        for cell, n in cells.counted().items():
             value = cell.strip()
             if value in self.codes:
                 self.has_code = True

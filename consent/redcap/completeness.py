@@ -9,17 +9,14 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from consent.errors import IncompleteExportError, SourceRefusedError
 from consent.redcap.arrivals import (
-    EVENT,
     GROUP,
-    INSTANCE,
-    INSTRUMENT,
-    RECORD,
+    STRUCTURE,
     Hashes,
     ReceivedRows,
+    Rows,
     RowShape,
     find_missing,
     sort_hashes,
@@ -27,7 +24,7 @@ from consent.redcap.arrivals import (
 from consent.redcap.client import Parameter, RedcapClient
 from consent.redcap.error_mapping import RUN_AGAIN
 from consent.redcap.export_plan import ExportPlan
-from consent.redcap.responses import Columns
+from consent.redcap.text_blocks import TextBlock
 
 T = TypeVar("T")
 
@@ -74,8 +71,8 @@ def list_rows(client: RedcapClient, plan: ExportPlan, groups: SameGroups | None 
 def list_ids(client: RedcapClient, plan: ExportPlan, groups: SameGroups | None = None) -> list[str]:
     """Return the record ids, 25 joined to one text: 10 bytes a record in place of about 100."""
 
-    def bundle(batches: Iterator[pd.DataFrame]) -> list[str]:
-        ids = iter(dict.fromkeys(chain.from_iterable(batch[RECORD] for batch in batches)))
+    def bundle(batches: Iterator[Rows]) -> list[str]:
+        ids = iter(dict.fromkeys(chain.from_iterable(batch.ids() for batch in batches)))
         return list(iter(lambda: "\x1f".join(islice(ids, BUNDLE)), ""))
 
     return _request_listing(client, plan, bundle, groups)
@@ -87,7 +84,7 @@ def split_ids(bundles: list[str]) -> tuple[str, ...]:
 
 
 def _request_listing(
-    client: RedcapClient, plan: ExportPlan, consume: Callable[[Iterator[pd.DataFrame]], T], groups: SameGroups | None
+    client: RedcapClient, plan: ExportPlan, consume: Callable[[Iterator[Rows]], T], groups: SameGroups | None
 ) -> T:
     """Request the listing as JSON: unlike CSV, it cannot be truncated between two rows without a trace."""
     names_only = RowShape(plan.shape.record_id, values=(), structure=plan.shape.structure)
@@ -98,15 +95,15 @@ def _request_listing(
         "exportDataAccessGroups": "true",
     }
 
-    def batches(found: Iterator[tuple[Collection[str], Columns]]) -> Iterator[pd.DataFrame]:
-        for names, columns in found:
+    def batches(found: Iterator[tuple[list[str], TextBlock]]) -> Iterator[Rows]:
+        for names, block in found:
             if groups:
                 groups.confirm(names)
-            if missing := [name for name in names_only.columns if name not in columns]:
+            if missing := [name for name in names_only.columns if name not in names]:
                 raise IncompleteExportError(f"REDCap's list of records has no column {missing[0]}.", RUN_AGAIN)
-            yield names_only.batch(columns)
+            yield names_only.rows(block, names)
 
-    wanted = {*names_only.columns, EVENT, INSTRUMENT, INSTANCE}
+    wanted = {*names_only.columns, *STRUCTURE, GROUP}
     return client.read_columns("record", parameters, wanted, lambda found: consume(batches(found)))
 
 

@@ -14,8 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-import pandas as pd
-
 from consent.config.checks import os_reason
 from consent.errors import ConfigurationError, SourceDataError
 from consent.redcap.arrivals import (
@@ -26,6 +24,7 @@ from consent.redcap.arrivals import (
     RECORD,
     SURVEY,
     ReceivedRows,
+    Rows,
     RowShape,
     ensure_no_repeated_rows,
     record_batches,
@@ -68,7 +67,7 @@ def csv_column_map(study: StudyConfig, record_id: str) -> ColumnMap:
 
 
 def count_file(
-    path: Path, study: StudyConfig, count: Callable[[ColumnMap, pd.DataFrame], Counts], nothing: Counts
+    path: Path, study: StudyConfig, count: Callable[[ColumnMap, Rows], Counts], nothing: Counts
 ) -> tuple[Counts, int]:
     """Return the counts of a CSV export, and its number of records.
 
@@ -86,9 +85,9 @@ def count_file(
             columns, events = coded_columns(study, column_map), set[str]()
             for batch in record_batches(_with_ids(table, shape, path), received, split=split):
                 counts = counts + count(column_map, batch)
-                events.update(batch[EVENT].unique())
+                events.update(batch.cells(EVENT).values)
                 for column in columns:
-                    column.see(batch[column.name])
+                    column.see(batch.cells(column.name))
         if received.rows:
             _ensure_raw(columns, events - {""}, study, path)
         return received, counts
@@ -163,14 +162,14 @@ def _first_damage(path: Path) -> str:
     return f"{where} (perhaps a quote is opened there or before, and not closed, or a value lacks its quotes)"
 
 
-def _with_ids(table: CsvTable, shape: RowShape, path: Path) -> Iterator[pd.DataFrame]:
+def _with_ids(table: CsvTable, shape: RowShape, path: Path) -> Iterator[Rows]:
     """Yield the batches of a file; raise SourceDataError if its first column holds row numbers."""
     # A field may be named like a column of row numbers: then its values and the next column decide.
     are_numbers = _ROW_NUMBERS.fullmatch(table.names[0]) is not None and table.names[1].endswith("id")
     before = 0
     for batch in table.batches(shape):
         if are_numbers:
-            are_numbers = all(record in (str(n), str(n + 1)) for n, record in enumerate(batch[RECORD], before))
+            are_numbers = all(record in (str(n), str(n + 1)) for n, record in enumerate(batch.ids(), before))
             before += len(batch)
         yield batch
     if are_numbers:

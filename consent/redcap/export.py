@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, Self, TypeVar
 
-import pandas as pd
-
 from consent.dates import utc_now
 from consent.errors import IncompleteExportError, SourceRefusedError, SourceUnavailableError, log_text
-from consent.redcap.arrivals import GROUP, ReceivedRows, ensure_no_repeated_rows, record_batches
+from consent.redcap.arrivals import GROUP, ReceivedRows, Rows, ensure_no_repeated_rows, record_batches
 from consent.redcap.client import Parameter, RedcapClient
 from consent.redcap.completeness import BUNDLE, CompletenessCheck, SameGroups, list_ids, split_ids
 from consent.redcap.csv_blocks import CsvTable
@@ -52,7 +50,7 @@ class Exported(Generic[Counts]):
 def export_registry(
     client: RedcapClient,
     plan: ExportPlan,
-    count: Callable[[pd.DataFrame], Counts],
+    count: Callable[[Rows], Counts],
     nothing: Counts,
     progress: Callable[[int, int], None] = lambda received, listed: None,
     now: Callable[[], datetime] = utc_now,
@@ -61,7 +59,7 @@ def export_registry(
 
     Exports up to three times, while people change the registry or a response may be incomplete.
 
-    count: counts a batch of rows (columns ``plan.shape.frame_columns``, all text) that splits no record. nothing: the
+    count: counts a batch of rows (columns as in ``plan.shape``) that splits no record. nothing: the
     counts of no rows. progress: called after each batch with the numbers of records received and listed. now: for the
     message of the error, in its time zone.
 
@@ -89,14 +87,14 @@ def export_registry(
 
 
 def try_export(
-    client: RedcapClient, plan: ExportPlan, ids: tuple[str, ...], look: Callable[[pd.DataFrame], Seen]
+    client: RedcapClient, plan: ExportPlan, ids: tuple[str, ...], look: Callable[[Rows], Seen]
 ) -> tuple[bool, Seen]:
     """Request these records as an export does; return whether REDCap sent data access groups, and what ``look`` saw."""
 
     def consume(table: CsvTable) -> tuple[bool, Seen]:
         groups = SameGroups()
-        batches = [*_batches(table, plan, groups)] or [pd.DataFrame(columns=[*plan.shape.frame_columns], dtype=object)]
-        return groups.sent is True, look(pd.concat(batches))
+        rows = Rows.together([plan.shape.no_rows(), *_batches(table, plan, groups)])
+        return groups.sent is True, look(rows)
 
     return client.read_table(_record_parameters(plan, ids), consume)
 
@@ -113,7 +111,7 @@ class _Part(Generic[Counts]):
 class _Reader(Generic[Counts]):
     client: RedcapClient
     plan: ExportPlan
-    count: Callable[[pd.DataFrame], Counts]
+    count: Callable[[Rows], Counts]
     nothing: Counts
     progress: Callable[[int, int], None]
     listed: int
@@ -156,7 +154,7 @@ def _record_parameters(plan: ExportPlan, ids: tuple[str, ...]) -> dict[str, Para
     return parameters
 
 
-def _batches(table: CsvTable, plan: ExportPlan, groups: SameGroups) -> Iterator[pd.DataFrame]:
+def _batches(table: CsvTable, plan: ExportPlan, groups: SameGroups) -> Iterator[Rows]:
     """Return the rows of an export; check that it has every column, and groups as in the other responses."""
     if not table.names:
         return iter(())

@@ -7,7 +7,7 @@ import codecs
 import contextlib
 import json
 import re
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
@@ -22,15 +22,14 @@ from consent.redcap.error_mapping import (
     not_rows,
     truncated,
 )
+from consent.redcap.text_blocks import TextBlock, block_of_values, json_block
 
 Row = dict[str, Any]
-Columns = dict[str, list[str]]
 
 LONGEST_OBJECT = 8_000_000  # characters; one row of even a 10,000-field project is far below
 SMALL_RESPONSE = 200_000  # bytes
 AHEAD = 2_000_000  # characters of a list that are read together
 ROWS = 10_000
-_TEXT = r'"([^"\\\x00-\x1f]*+)"'
 _DECODER = json.JSONDecoder(parse_int=str)  # a number is text like any other value
 _ROW_AHEAD = re.compile(r"[ \t\r\n]*+(,?)[ \t\r\n]*+(?=\{)")
 _END = re.compile(r"[ \t\r\n]*+\]")
@@ -40,33 +39,30 @@ _GOES_ON, _DAMAGED = -1, -2
 
 def read_columns(
     pieces: Iterable[bytes], headers: Mapping[str, str], wanted: Container[str]
-) -> Iterator[tuple[Collection[str], Columns]]:
-    """Yield the names in the first object of a JSON array, and the columns of the wanted ones, some rows at a time.
+) -> Iterator[tuple[list[str], TextBlock]]:
+    """Yield the wanted columns of a JSON array, some rows at a time: their names, perhaps among others, and the rows.
 
     Use them only after the last was received: a truncated body raises TransientError instead of ending, and any body
     other than one array of flat objects raises an error. The names of ``headers`` are in lower case.
     """
     texts = _decoded(pieces)
     buffer, separator = _opening(texts, headers), ""
-    first: Row = {}
-    pattern = None
+    names: list[str] = []
     for text in chain(texts, [""]):
         buffer += text
         if text and len(buffer) < AHEAD:
             continue
-        if pattern is None:
-            first = _object_at(buffer, 0)[0] or {}
-            names, pattern = [name for name in first if name in wanted], _pattern_of(first, wanted)
+        names = names or [*(_object_at(buffer, 0)[0] or ())]
         end = buffer.rfind("},{") + 1
-        marks, *cells = _found(pattern, buffer[:end], 1 + len(names))
-        if not end or marks[0] != separator or marks[-1] or not {*marks[1:-1]} <= {","}:
-            break  # not objects like the first: the slower way reads them, or finds what is wrong
-        yield first, dict(zip(names, cells, strict=True))
+        block = json_block(buffer[:end].removeprefix(separator).encode(), names)
+        if block is None:
+            break  # not objects with these names: the slower way reads them, or finds what is wrong
+        yield names, block
         buffer, separator = buffer[end:], ","
     rows = map(_flat, _objects(buffer, texts, _ensure_text, separator))
     while some := [*islice(rows, ROWS)]:
-        first = first or some[0]
-        yield first, {name: _column(name, some) for name in first if name in wanted}
+        names = [name for name in names or some[0] if name in wanted]
+        yield names, block_of_values([_values(row, names) for row in some])
 
 
 def read_small_rows(pieces: Iterable[bytes], headers: Mapping[str, str]) -> list[dict[str, str]]:
@@ -102,24 +98,11 @@ def _objects(buffer: str, texts: Iterator[str], check: Callable[[Row], Row], sep
         has_surrogates = _has_surrogates(buffer)
 
 
-def _pattern_of(first: Row, wanted: Container[str]) -> re.Pattern[str]:
-    """Return a pattern of objects like the first one, with a group for each wanted value."""
-    cells = (
-        f"{re.escape(json.dumps(name))}:" + (_TEXT.replace("(", "(" if name in wanted else "(?:")) for name in first
-    )
-    return re.compile(rf"\{{{','.join(cells)}\}}")
-
-
-def _found(pattern: re.Pattern[str], text: str, width: int) -> list[list[str]]:
-    """Return what is between the objects of a pattern, then the values of each of its groups."""
-    found = pattern.split(text)
-    return [found[n::width] for n in range(width)]
-
-
-def _column(name: str, rows: list[dict[str, str]]) -> list[str]:
+def _values(row: dict[str, str], names: list[str]) -> list[str]:
     with contextlib.suppress(KeyError):
-        return [row[name] for row in rows]
-    raise IncompleteExportError(f"A row of REDCap's list of records has no column {name}.", RUN_AGAIN)
+        return [row[name] for name in names]
+    missing = next(name for name in names if name not in row)
+    raise IncompleteExportError(f"A row of REDCap's list of records has no column {missing}.", RUN_AGAIN)
 
 
 def _object_at(text: str, start: int) -> tuple[Row | None, int]:

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-import pandas as pd
-
 from consent.counting.consents import Counting
 from consent.counting.participants import build_participants
 from consent.counting.period import ReportPeriod, choose_period
@@ -29,6 +27,7 @@ from consent.counting.tally import (
 from consent.delivery.plan import Delivery, DeliveryPlan, Folder, changed_error, deliver, plan_delivery
 from consent.delivery.report_set import Destination, ReportSet
 from consent.files import ReportFile, to_json
+from consent.redcap.arrivals import Rows
 from consent.redcap.csv_export import count_file
 from consent.redcap.export import Exported, export_registry
 from consent.redcap.export_plan import ColumnMap
@@ -141,7 +140,7 @@ def summarise_file(
     period = choose_period(start=study.start_date, time_zone=study.time_zone, now=now, as_of=as_of)
     progress.stage("Counting the file")
 
-    def count(coding: ColumnMap, rows: pd.DataFrame) -> Tally:
+    def count(coding: ColumnMap, rows: Rows) -> Tally:
         return _counter(Counting(study, coding, period))(rows)
 
     tally, records = count_file(path, study, count, Tally())
@@ -182,7 +181,7 @@ def result_document(result: RunResult) -> dict[str, Any]:
     return dict(to_json(document))
 
 
-def _counter(counting: Counting) -> Callable[[pd.DataFrame], Tally]:
+def _counter(counting: Counting) -> Callable[[Rows], Tally]:
     return lambda rows: tally_participants(build_participants(rows, counting), counting.period.start)
 
 

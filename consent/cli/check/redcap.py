@@ -5,8 +5,9 @@ Only reads. Record ids are read to count them, and a few rows to see that every 
 
 import contextlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from consent.cli.check.context import CheckContext, ResolvedAccess
@@ -15,7 +16,7 @@ from consent.config.credentials import Secret
 from consent.config.settings import LOOPBACK_HOSTS, Network
 from consent.counting.summarise import MERGE_COPIES
 from consent.errors import ConsentReportError
-from consent.redcap.arrivals import RECORD, are_working_copies
+from consent.redcap.arrivals import Rows, is_working_copy
 from consent.redcap.client import RedcapClient
 from consent.redcap.completeness import list_ids, list_rows, split_ids
 from consent.redcap.dictionary import Project
@@ -26,9 +27,6 @@ from consent.redcap.validation import find_dead_codes, find_mismatches, find_mix
 from consent.runs.ledger.record import RunRecord
 from consent.runs.plausibility import allowed_drop, comparable_reports
 from consent.studies.model import FieldRef, StudyConfig, named_fields
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _PARTIAL = {"0": "No Access", "2": "De-Identified", "3": "Remove All Identifier Fields"}
 _OPEN_TEXT = r"(?=.{3,40}$)[^\W\d_]+( [^\W\d_]+)*"
@@ -219,7 +217,7 @@ def _check_records(
     bundles = findings.attempt(lambda: list_ids(client, plan))
     if not bundles:
         return
-    if study.redcap.double_data_entry and (copies := are_working_copies(split_ids(bundles)).sum()):
+    if study.redcap.double_data_entry and (copies := sum(map(is_working_copy, split_ids(bundles)))):
         what = f"{copies:,} records are named like working copies of double data entry (X--1, X--2): not counted."
         findings.warning(what, MERGE_COPIES)
     tried = findings.attempt(
@@ -240,18 +238,19 @@ def _check_records(
         _check_group(client, in_group, next(iter(reports), None), findings)
 
 
-def open_texts(rows: "pd.DataFrame", study: StudyConfig, plan: ExportPlan) -> list[tuple[str, str]]:
+def open_texts(rows: Rows, study: StudyConfig, plan: ExportPlan) -> list[tuple[str, str]]:
     """Return the texts that may mean that consent is open: in the date field of several records, short, only letters.
 
     Each has the key of its field in the study file.
     """
     found = []
     for n, form in enumerate(study.consents, 1):
-        texts = rows[plan.column_map.columns[FieldRef(form.date)]].str.strip()
+        texts = map(str.strip, rows.cells(plan.column_map.columns[FieldRef(form.date)]).tolist())
         known = {*form.pending_text, *plan.column_map.missing_codes}
-        for text, records in rows[RECORD].groupby(texts).nunique().items():
-            if records > 1 and text not in known and re.fullmatch(_OPEN_TEXT, str(text)):
-                found.append((f"consent[{n}].date", str(text)))
+        records = Counter(text for text, _ in {*zip(texts, rows.ids(), strict=True)})
+        for text in sorted(records):
+            if records[text] > 1 and text not in known and re.fullmatch(_OPEN_TEXT, text):
+                found.append((f"consent[{n}].date", text))
     return found
 
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-import pandas as pd
-
 from consent.cli.compare.old_pipeline import CONSENT, NOWHERE, Cell, OldReport, parse_old_report
 from consent.cli.compare.reasons import RULES, BothCounts, count_by_both_rules
 from consent.config.checks import os_reason
@@ -18,6 +16,7 @@ from consent.counting.period import ReportPeriod, choose_period
 from consent.counting.tally import ensure_raw_values
 from consent.dates import day_in
 from consent.errors import ConfigurationError, CutoffError
+from consent.redcap.arrivals import Rows
 from consent.redcap.csv_export import count_file
 from consent.redcap.export_plan import ColumnMap
 from consent.studies.model import StudyConfig
@@ -94,7 +93,7 @@ def compare_files(
         raise ConfigurationError(what, "Check its path.") from None
     period = _period(report, study, now, as_of)
 
-    def count(coding: ColumnMap, rows: pd.DataFrame) -> BothCounts:
+    def count(coding: ColumnMap, rows: Rows) -> BothCounts:
         return count_by_both_rules(rows, Counting(study, coding, period))
 
     counts, _ = count_file(export, study, count, BothCounts())

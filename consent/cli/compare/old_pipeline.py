@@ -16,10 +16,10 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from consent.counting.columns import Array, Cells
 from consent.counting.consents import Batch
 from consent.dates import WEEK
 from consent.errors import SourceDataError
+from consent.redcap.cells import Array, Cells
 from consent.studies.model import FieldRef, StudyConfig
 
 CONSENT = "consent"
@@ -122,8 +122,8 @@ def read_by_old_rule(batch: Batch) -> OldReading:
     """Read every row as the old pipeline did, over the weeks of this report; an unreadable date counts as none."""
     study, period = batch.counting.study, batch.counting.period
     dates = batch.values(FieldRef(study.consents[0].date))
-    blank = np.array([text in _BLANK for text in dates], dtype=bool)
-    days = np.array([_day(text) for text in dates], dtype="datetime64[D]")
+    blank = dates.is_in(*_BLANK)
+    days = dates.converted([_day(text) for text in dates.values], "datetime64[D]")
     weeks = (days - np.datetime64(period.start)).astype("int64") // 7
     counted = ~blank & ~np.isnat(days) & (weeks >= 0) & (weeks < len(period.weeks))
     fields = {CONSENT: study.consents[0].decision, **{rider.key: rider.fields[0] for rider in study.riders}}
@@ -136,7 +136,8 @@ def read_by_old_rule(batch: Batch) -> OldReading:
 
 def _has_one(values: Cells) -> Array:
     """The old pipeline compared numbers, so 01 and 1.0 were also 1."""
-    return (pd.to_numeric(pd.Series(values, dtype=object), errors="coerce") == 1).to_numpy(dtype=bool)
+    numbers = pd.to_numeric(pd.Series(values.values, dtype=object), errors="coerce")
+    return values.converted((numbers == 1).to_numpy(dtype=bool))
 
 
 def _day(text: str) -> str:

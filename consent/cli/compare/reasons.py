@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 
 from consent.cli.compare.old_pipeline import CONSENT, NOWHERE, Cell, OldReading, read_by_old_rule
-from consent.counting.columns import Array, is_one_of
-from consent.counting.consents import CONSENTED, STATES, Batch, Counting
+from consent.counting.consents import CONSENTED, STATES, Batch, Counting, Table, chosen
 from consent.counting.participants import EXCLUDED, build_participants
 from consent.counting.riders import AGREED, has_rider, latest_offering
 from consent.counting.tally import Tally, tally_participants
+from consent.redcap.arrivals import Rows
+from consent.redcap.cells import Array
 from consent.reports.wording import REASONS
 from consent.studies.model import Rider
 
@@ -84,7 +84,7 @@ class _Column:
     found: Array  # by participant: why the old pipeline did not count what counts now
 
 
-def count_by_both_rules(rows: pd.DataFrame, counting: Counting) -> BothCounts:
+def count_by_both_rules(rows: Rows, counting: Counting) -> BothCounts:
     """Count a batch of whole records by both rules and explain the differences."""
     batch, participants = Batch(rows, counting), build_participants(rows, counting)
     old = read_by_old_rule(batch)
@@ -102,7 +102,7 @@ def count_by_both_rules(rows: pd.DataFrame, counting: Counting) -> BothCounts:
     )
 
 
-def _consent_column(batch: Batch, participants: pd.DataFrame, old: OldReading) -> _Column:
+def _consent_column(batch: Batch, participants: Table, old: OldReading) -> _Column:
     return _Column(
         name=CONSENT,
         counted=old.counted(CONSENT),
@@ -113,8 +113,8 @@ def _consent_column(batch: Batch, participants: pd.DataFrame, old: OldReading) -
     )
 
 
-def _rider_column(rider: Rider, batch: Batch, participants: pd.DataFrame, old: OldReading) -> _Column:
-    agreed = is_one_of(batch.values(rider.fields[0]), rider.agreed)
+def _rider_column(rider: Rider, batch: Batch, participants: Table, old: OldReading) -> _Column:
+    agreed = batch.values(rider.fields[0]).is_in(*rider.agreed)
     now = _weeks_now(participants, batch)
     faults = _faults(batch, participants)
     faults = np.where((faults == "") & ~_offered(rider, batch), NOT_OFFERED, faults)
@@ -124,20 +124,20 @@ def _rider_column(rider: Rider, batch: Batch, participants: pd.DataFrame, old: O
         name=rider.key,
         counted=old.counted(rider.key),
         faults=np.where((faults == "") & ~agreed, OTHER_CODE, faults),
-        now=np.where(participants[f"rider:{rider.key}"].to_numpy() == AGREED, now, NOWHERE),
+        now=np.where(participants[f"rider:{rider.key}"].is_in(AGREED), now, NOWHERE),
         lost=np.where(now == NOWHERE, "before_start", LATER_ANSWER).astype(object),
         found=np.where(agreed[_rows_of(latest, batch)], missed, UNDATED_ROW),  # else the answer is on a row of its own
     )
 
 
-def _faults(batch: Batch, participants: pd.DataFrame) -> Array:
+def _faults(batch: Batch, participants: Table) -> Array:
     """Why each row does not count: its record is excluded, or the row itself has no valid consent."""
-    consents = batch.consents[batch.consents["form"].isin(_forms_with_same_date(batch))]
+    consents = chosen(batch.consents, np.isin(batch.consents["form"], _forms_with_same_date(batch)))
     best = np.full(len(batch.rows), len(STATES))
-    np.minimum.at(best, consents["row"].to_numpy(), consents["state"].to_numpy())
+    np.minimum.at(best, consents["row"], consents["state"])
     codes = np.array([*("" if state == CONSENTED else state for state in STATES), NO_CONSENT], dtype=object)
-    classes = participants["participant_class"].to_numpy()[batch.numbers]
-    return np.where(np.isin(classes, EXCLUDED), classes, codes[best])
+    classes = participants["participant_class"][batch.numbers]
+    return np.where(classes.is_in(*EXCLUDED), np.array(classes.tolist(), dtype=object), codes[best])
 
 
 def _forms_with_same_date(batch: Batch) -> list[int]:
@@ -146,18 +146,18 @@ def _forms_with_same_date(batch: Batch) -> list[int]:
     return [number for number, form in enumerate(forms) if form.date == first.date]
 
 
-def _weeks_now(participants: pd.DataFrame, batch: Batch) -> Array:
+def _weeks_now(participants: Table, batch: Batch) -> Array:
     """The number of the week in which each participant consented, or NOWHERE."""
-    days = participants["consented_on"].to_numpy().astype("datetime64[D]")
+    days = participants["consented_on"]
     weeks = (days - np.datetime64(batch.counting.period.start)).astype("int64") // 7
     return np.where(np.isnat(days), NOWHERE, weeks)
 
 
 def _offered(rider: Rider, batch: Batch) -> Array:
     """Whether each row has a valid consent that has the rider and the date that the old pipeline read."""
-    offering = _valid(batch) & has_rider(rider, batch) & batch.consents["form"].isin(_forms_with_same_date(batch))
+    offering = _valid(batch) & has_rider(rider, batch) & np.isin(batch.consents["form"], _forms_with_same_date(batch))
     offered = np.zeros(len(batch.rows), dtype=bool)
-    offered[batch.consents["row"].to_numpy()[offering]] = True
+    offered[batch.consents["row"][offering]] = True
     return offered
 
 
@@ -168,9 +168,10 @@ def _valid(batch: Batch) -> Array:
 
 def _first_consents(batch: Batch) -> Array:
     """The position of each participant's first valid consent, -1 if there is none."""
-    latest_first = batch.consents[_valid(batch)].sort_values("day", kind="stable")[::-1]
+    valid = chosen(batch.consents, _valid(batch))
+    latest_first = np.argsort(valid["day"], kind="stable")[::-1]
     first = np.full(batch.size, -1)
-    first[latest_first["participant"].to_numpy()] = latest_first.index.to_numpy()  # the last assignment remains
+    first[valid["participant"][latest_first]] = valid["position"][latest_first]  # the last assignment remains
     return first
 
 
@@ -181,7 +182,7 @@ def _rows_of(positions: Array, batch: Batch) -> Array:
 
 def _why_missed(deciding: Array, read: list[int], has_one: Array, batch: Batch) -> Array:
     """Why the old pipeline, which read some forms in this column, did not count each deciding consent (by position)."""
-    forms = np.append(batch.consents["form"].to_numpy(), -1)[deciding]
+    forms = np.append(batch.consents["form"], -1)[deciding]
     other_code = np.where(has_one[_rows_of(deciding, batch)], OTHER_DATE, OTHER_CODE).astype(object)
     return np.where(np.isin(forms, read), other_code, OTHER_FORM)
 
