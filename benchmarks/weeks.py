@@ -6,24 +6,25 @@ comparison, it also computes the weekly numbers by scanning all participants onc
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from statistics import median
 from typing import TypeVar
 
-import pandas as pd
+import numpy as np
 
 from benchmarks.job import packaged_study
 from benchmarks.measure import Figure, at_most, hand_over, say
-from consent.counting.consents import CONSENTED, Counting
+from consent.counting.consents import CONSENTED, Counting, Table
 from consent.counting.participants import build_participants
 from consent.counting.period import ReportPeriod
 from consent.counting.riders import AGREED
 from consent.counting.summarise import summarise
 from consent.counting.summary import Source, WeekCount
 from consent.counting.tally import Tally, tally_participants
-from consent.redcap.arrivals import ReceivedRows, RowShape, record_batches
+from consent.redcap.arrivals import ReceivedRows, Rows, RowShape, record_batches
 from consent.redcap.csv_export import csv_column_map
 from consent.redcap.csv_response import read_table
 from sandbox.people import START, registry
@@ -41,10 +42,10 @@ MOST = 1.2
 class Registry:
     """The rows of all participants in batches, and the counting rules."""
 
-    batches: list[pd.DataFrame]
+    batches: list[Rows]
     counting: Counting
 
-    def tally(self, batch: pd.DataFrame) -> Tally:
+    def tally(self, batch: Rows) -> Tally:
         """Return the counts of one batch."""
         return tally_participants(build_participants(batch, self.counting), self.counting.period.start)
 
@@ -53,7 +54,7 @@ class Registry:
         source = Source(None, None, None, PARTICIPANTS)
         return summarise(tally, self.counting.study, self.counting.period, source).weeks
 
-    def participants(self) -> list[pd.DataFrame]:
+    def participants(self) -> list[Table]:
         """Return one row per participant, in batches."""
         return [build_participants(batch, self.counting) for batch in self.batches]
 
@@ -71,13 +72,18 @@ def registry_over(weeks: int) -> Registry:
     return Registry([*record_batches(table.batches(shape), ReceivedRows())], Counting(study, coding, period))
 
 
-def rescanned(participants: pd.DataFrame, counting: Counting) -> Iterator[WeekCount]:
+def rescanned(batches: Sequence[Table], counting: Counting) -> Iterator[WeekCount]:
     """Yield the weekly numbers by scanning everybody again for each week."""
+    names = {"": "participant_class", **{rider.key: f"rider:{rider.key}" for rider in counting.study.riders}}
     for week in counting.period.weeks:
-        within = participants["consented_on"].between(pd.Timestamp(week.first_day), pd.Timestamp(week.last_day))
-        consented = participants[within & (participants["participant_class"] == CONSENTED)]
-        riders = {rider.key: int((consented[f"rider:{rider.key}"] == AGREED).sum()) for rider in counting.study.riders}
-        yield WeekCount(week.first_day, week.last_day, week.complete, len(consented), riders)
+        first, last = np.datetime64(week.first_day), np.datetime64(week.last_day)
+        counts: Counter[str] = Counter()
+        for batch in batches:
+            within = (batch["consented_on"] >= first) & (batch["consented_on"] <= last)
+            for key, name in names.items():
+                counts[key] += int((within & batch[name].is_in(AGREED if key else CONSENTED)).sum())
+        consented = counts.pop("")
+        yield WeekCount(week.first_day, week.last_day, week.complete, consented, dict(counts))
 
 
 @dataclass
@@ -88,7 +94,7 @@ class Count:
     tally: Tally = field(default_factory=Tally)
     seconds: float = 0.0
 
-    def add(self, batch: pd.DataFrame) -> None:
+    def add(self, batch: Rows) -> None:
         """Count one more batch."""
         started = time.process_time()
         self.tally = self.tally + self.registry.tally(batch)
@@ -116,13 +122,13 @@ def times_as_long(few: Registry, many: Registry) -> float:
 def rescan_takes(one: Registry) -> float:
     """Return the time of a scan per week, divided by the time of adding up the tallies."""
     participants = one.participants()
-    everybody, start = pd.concat(participants), one.counting.period.start
+    start = one.counting.period.start
 
     def added_up() -> tuple[WeekCount, ...]:
         return one.weeks_of(sum((tally_participants(batch, start) for batch in participants), Tally()))
 
     ours, seconds = zip(*(timed(added_up) for _ in range(REPETITIONS)), strict=True)
-    theirs, rescan_seconds = timed(lambda: tuple(rescanned(everybody, one.counting)))
+    theirs, rescan_seconds = timed(lambda: tuple(rescanned(participants, one.counting)))
     if theirs != ours[0]:
         raise SystemExit("The scan per week gave other numbers, so one of the two is wrong.")
     return rescan_seconds / float(median(seconds))

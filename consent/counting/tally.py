@@ -66,12 +66,13 @@ def tally_participants(participants: Table, start: date) -> Tally:
     consented = chosen(counted, participants["participant_class"].is_in(CONSENTED))
     weeks = (consented["consented_on"] - np.datetime64(start)).astype("int64") // 7
     answers = _named(consented, "rider:")
-    agreed = {key: weeks[given.is_in(AGREED)] for key, given in answers.items()}
+    by_week = {key: _by_week(weeks, given) for key, given in answers.items()}
+    agreed = {(key, week): n for key, n_of in by_week.items() for week, n in enumerate(n_of.get(AGREED, ()))}
     return Tally(
         classes=_counted(participants["participant_class"], participants["reason"]),
-        weeks=Counter(dict(_by_week(weeks))),
-        rider_weeks=Counter({(key, week): n for key, found in agreed.items() for week, n in _by_week(found)}),
-        riders=Counter({(key, answer): n for key, given in answers.items() for answer, n in given.counted().items()}),
+        weeks=+Counter(dict(enumerate(np.bincount(weeks).tolist()))),
+        rider_weeks=+Counter(agreed),
+        riders=+Counter({(key, answer): sum(n) for key, n_of in by_week.items() for answer, n in n_of.items()}),
         quality=+Counter({code: int(flags.sum()) for code, flags in _named(participants, "quality:").items()}),
         taking_part=int(consented["taking_part"].sum()),
         contradictions=int(participants["contradicts"].sum()),
@@ -103,8 +104,12 @@ def _named(participants: Table, prefix: str) -> Table:
     return {name.removeprefix(prefix): column for name, column in participants.items() if name.startswith(prefix)}
 
 
-def _by_week(weeks: Array) -> list[tuple[int, int]]:
-    return [(week, n) for week, n in enumerate(np.bincount(weeks).tolist()) if n]
+def _by_week(weeks: Array, answers: Cells) -> dict[str, list[int]]:
+    """Return the number of each answer in every week."""
+    width = len(answers.values)
+    counts = np.bincount(weeks * width + answers.numbers, minlength=width)
+    padded = np.pad(counts, (0, -len(counts) % width))
+    return dict(zip(answers.values, padded.reshape(-1, width).T.tolist(), strict=True))
 
 
 def _counted(*columns: Cells | Array) -> Counter[Any]:

@@ -64,7 +64,7 @@ class CodedColumn:
     def why(self) -> str:
         """What is wrong, with a few values if they are certainly options and identify nobody."""
         known = (self._are_options and not self.may_be_text) or all(_is_word(value) for value in self.values)
-        shown = [f"'{value}'" for value in self.values if len(value) <= 30][:3] if known else []
+        shown = [f"'{value}'" for value in sorted(self.values) if len(value) <= 30][:3] if known else []
         held = f" ({', '.join(shown)}{', …' if len(self.values) > len(shown) else ''})" if shown else ""
         return f"its column {self.name} holds no code of the study file, but labels or changed values{held}"
 

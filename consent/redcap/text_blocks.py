@@ -89,8 +89,8 @@ def block_of_values(rows: Sequence[Sequence[str]]) -> TextBlock:
     values = [value.encode() for row in rows for value in row]
     lengths = np.array([len(value) for value in values], dtype=np.intp)
     ends = np.cumsum(lengths)
-    starts, ends = (at.reshape(len(rows), -1).T for at in (ends - lengths, ends))
-    return TextBlock(b"".join(values), starts, ends)
+    width = len(rows[0])
+    return TextBlock(b"".join(values), (ends - lengths).reshape(-1, width).T, ends.reshape(-1, width).T)
 
 
 def json_block(text: bytes, names: Sequence[str]) -> TextBlock | None:

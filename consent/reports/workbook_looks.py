@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from textwrap import wrap
 from typing import Any
 
@@ -73,6 +73,7 @@ def formats_of(workbook: Workbook) -> Callable[..., Format]:
     return format_of
 
 
+@lru_cache(10_000)  # most cells of a report hold one of a few numbers
 def pixels_of(text: str) -> int:
     """Return the width of a text; xlsxwriter assumes half the width of East Asian letters."""
     return int(xl_pixel_width(text)) + 8 * sum(unicodedata.east_asian_width(character) in "WF" for character in text)

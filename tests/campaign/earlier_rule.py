@@ -6,15 +6,15 @@ It shows that the checker finds such errors.
 from math import ceil
 
 import numpy as np
-import pandas as pd
 
 from consent.errors import IncompleteExportError
-from consent.redcap.arrivals import ReceivedRows, find_missing
+from consent.redcap.arrivals import ReceivedRows, Rows, find_missing
 from consent.redcap.client import RedcapClient
 from consent.redcap.completeness import list_ids, list_rows, split_ids
 from consent.redcap.csv_blocks import CsvTable
 from consent.redcap.error_mapping import TooLargeError
 from consent.redcap.export_plan import ExportPlan
+from tests.support.builders import as_dicts
 
 
 def export_as_before(client: RedcapClient, plan: ExportPlan) -> tuple[tuple[str, ...], ...]:
@@ -36,11 +36,11 @@ def export_as_before(client: RedcapClient, plan: ExportPlan) -> tuple[tuple[str,
         may_be_renamed = in_batches and len(missing) and len(find_missing(again.records, received.records))
         if is_still_listed or changed > few or may_be_renamed:
             raise IncompleteExportError("The earlier rule refuses this export.")
-    return tuple(row for each in rows for row in each.itertuples(index=False, name=None))
+    return tuple(tuple(row.values()) for each in rows for row in as_dicts(each))
 
 
-def _read(client: RedcapClient, plan: ExportPlan, ids: tuple[str, ...]) -> list[pd.DataFrame]:
-    def consume(table: CsvTable) -> list[pd.DataFrame]:
+def _read(client: RedcapClient, plan: ExportPlan, ids: tuple[str, ...]) -> list[Rows]:
+    def consume(table: CsvTable) -> list[Rows]:
         return [*table.batches(plan.shape)]
 
     parameters = {"type": "flat", "fields": plan.fields, "exportDataAccessGroups": "true", "records": ids}

@@ -13,7 +13,7 @@ from sandbox.redcap.faults import memory_text
 from sandbox.server import Server
 from tests.campaign.changing_registry import ChangingRegistry
 from tests.campaign.earlier_rule import export_as_before
-from tests.support.builders import a_study, asking
+from tests.support.builders import a_study, as_dicts, asking
 
 SEEDS = range(20261123, 20261323)
 SITES = '[sites]\nby = "data_access_group"\n'
@@ -27,7 +27,9 @@ Played = dict[int, list[str] | None]
 def export_now(client: RedcapClient, plan: ExportPlan) -> Counted:
     """Return the rows that the product counts."""
     nothing: Counted = ()
-    return export_registry(client, plan, lambda frame: (*frame.itertuples(index=False, name=None),), nothing).counts
+    return export_registry(
+        client, plan, lambda rows: tuple(tuple(row.values()) for row in as_dicts(rows)), nothing
+    ).counts
 
 
 def play(server: Server, export: Export, *, calm: bool = False) -> Played:

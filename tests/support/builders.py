@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from consent.config.credentials import Secret
 from consent.config.http_session import new_session
 from consent.config.settings import Network
-from consent.counting.consents import Counting
+from consent.counting.consents import Batch, Counting, Table
 from consent.counting.participants import build_participants
 from consent.counting.period import ReportPeriod
 from consent.counting.summarise import summarise
@@ -19,7 +20,8 @@ from consent.counting.summary import ConsentSummary, Source
 from consent.counting.tally import Tally, tally_participants
 from consent.delivery.report_set import Destination
 from consent.files import ReportFile
-from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT, RECORD, RowShape
+from consent.redcap.arrivals import RECORD, STRUCTURE, Rows, RowShape
+from consent.redcap.cells import Cells
 from consent.redcap.client import PAUSE, READ_SECONDS, RedcapClient
 from consent.redcap.csv_blocks import BLOCK, CsvTable
 from consent.redcap.csv_export import csv_column_map
@@ -75,13 +77,27 @@ def a_row(record: str = "1", **values: str) -> dict[str, str]:
     return {RECORD: record, "consent_date": "2023-09-12", "consent_obtained": "1", "rider_a": "1", **values}
 
 
-def rows_frame(rows: Iterable[Mapping[str, str]]) -> pd.DataFrame:
-    """The rows as the table of text that is counted."""
-    frame = pd.DataFrame(list(rows), dtype=object)
-    for column in (RECORD, EVENT, INSTRUMENT, INSTANCE):
-        if column not in frame:
-            frame[column] = ""
-    return frame.fillna("")
+def as_rows(rows: Iterable[Mapping[str, str]]) -> Rows:
+    """The rows as they are counted: those of a record together, in their order."""
+    together: dict[str, list[Mapping[str, str]]] = {}
+    for row in rows:
+        together.setdefault(row.get(RECORD, ""), []).append(row)
+    rows = [row for own in together.values() for row in own]
+    names = dict.fromkeys((*STRUCTURE, *(name for row in rows for name in row if name != RECORD)))
+    records = np.array([row.get(RECORD, "").encode() for row in rows], dtype=bytes)
+    return Rows(records, {name: Cells.of(row.get(name, "") for row in rows) for name in names})
+
+
+def as_dicts(rows: Rows) -> list[dict[str, str]]:
+    """Each row's values by column, the record id among them."""
+    columns = {RECORD: rows.ids(), **{name: cells.tolist() for name, cells in rows.columns.items()}}
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def as_frame(table: Table) -> pd.DataFrame:
+    """A table of the counting as a data frame, with cells as text."""
+    texts = {name: column.tolist() if isinstance(column, Cells) else column for name, column in table.items()}
+    return pd.DataFrame(texts)
 
 
 def a_column_map(study: StudyConfig, **known: Any) -> ColumnMap:
@@ -98,14 +114,16 @@ def a_counting(
 
 
 def participants_of(*rows: Mapping[str, str], counting: Counting | None = None) -> pd.DataFrame:
-    """Build the participants of these rows."""
-    return build_participants(rows_frame(rows), counting or a_counting())
+    """Build the participants of these rows, one for each record id."""
+    batch = Batch(as_rows(rows), counting or a_counting())
+    participants = as_frame(build_participants(batch.rows, batch.counting))
+    return participants.set_axis([record.decode() for record in batch.records.tolist()])
 
 
 def tally_of(*rows: Mapping[str, str], counting: Counting | None = None) -> Tally:
     """Tally these rows."""
     counting = counting or a_counting()
-    return tally_participants(participants_of(*rows, counting=counting), counting.period.start)
+    return tally_participants(build_participants(as_rows(rows), counting), counting.period.start)
 
 
 def summary_of(*rows: Mapping[str, str], counting: Counting | None = None) -> ConsentSummary:
@@ -213,6 +231,6 @@ def rows_of_table(table: CsvTable, size: int = BLOCK) -> list[dict[str, str]]:
     """The rows of an export as CSV, by the names of its columns."""
     if not table.names:
         return []
-    names, shape = {RECORD: table.names[0]}, RowShape(table.names[0], table.names[1:], ())
-    batches = (batch.rename(columns=names)[[*table.names]] for batch in table.batches(shape, size))
-    return [row for batch in batches for row in batch.astype(object).to_dict("records")]
+    shape = RowShape(table.names[0], table.names[1:], ())
+    rows = [row for batch in table.batches(shape, size) for row in as_dicts(batch)]
+    return [{name: row[RECORD if name == shape.record_id else name] for name in table.names} for row in rows]

@@ -9,7 +9,6 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from consent.cli.exceptions.quality_rules import QualityRules, make_quality_rules, rules_csv
@@ -17,7 +16,7 @@ from consent.config.settings import Settings
 from consent.counting.consents import Counting
 from consent.counting.period import ReportPeriod
 from consent.counting.worklist import Worklist, list_records_to_review
-from consent.redcap.arrivals import RECORD
+from consent.redcap.arrivals import RECORD, Rows
 from consent.redcap.export import export_registry
 from consent.redcap.project import describe_project, inspect_project
 from consent.reports.wording import REASONS
@@ -27,7 +26,17 @@ from sandbox.people import TOKEN as PEOPLES_TOKEN
 from sandbox.people import registry
 from sandbox.redcap.app import Field, Project, Row
 from sandbox.returning_people import returning_registry
-from tests.support.builders import CONSENT, REDCAP_FIELDS, RIDER, Asking, Open, a_redcap_project, a_redcap_row, a_study
+from tests.support.builders import (
+    CONSENT,
+    REDCAP_FIELDS,
+    RIDER,
+    Asking,
+    Open,
+    a_redcap_project,
+    a_redcap_row,
+    a_study,
+    as_dicts,
+)
 from tests.support.redcap_logic_reader import is_true
 
 TODAY = date(2023, 10, 1)
@@ -102,10 +111,10 @@ def compared(asking: Asking, study: StudyConfig, today: date = TODAY) -> tuple[d
     found, project = inspect_project(asking.client, study), describe_project(asking.client, asking.client.project())
     counting = Counting(study, found.plan.column_map, ReportPeriod(study.start_date, today, today))
 
-    def count(frame: pd.DataFrame) -> _Whole:
+    def count(rows: Rows) -> _Whole:
         return _Whole(
-            list_records_to_review(frame, counting),
-            tuple(dict(zip(frame.columns, row, strict=True)) for row in frame.itertuples(index=False)),
+            list_records_to_review(rows, counting),
+            tuple(as_dicts(rows)),
         )
 
     whole = export_registry(asking.client, found.plan, count, _Whole()).counts

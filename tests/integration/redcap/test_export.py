@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
-import pandas as pd
 import pytest
 
 from consent.counting.consents import Counting
@@ -29,7 +28,7 @@ from consent.errors import (
     SourceRefusedError,
     SourceUnavailableError,
 )
-from consent.redcap.arrivals import GROUP, RECORD
+from consent.redcap.arrivals import GROUP, is_first
 from consent.redcap.client import WITHOUT_PAUSE
 from consent.redcap.export import Exported, export_registry
 from consent.redcap.project import inspect_project
@@ -50,6 +49,7 @@ from tests.support.builders import (
     a_redcap_row,
     a_study,
     all_texts_of,
+    as_dicts,
     asking,
 )
 
@@ -65,10 +65,10 @@ CHECKBOX = Field("rider_box", "consent", "checkbox", choices="1, Samples | -2, D
 BOX_RIDER = '[[riders]]\nkey = "rider a"\nfield = "rider_box(-2)"\nagreed = ["1"]\n'
 
 
-def count(frame: pd.DataFrame) -> Counter[object]:
+def count(rows: Rows) -> Counter[object]:
     """Count each row, and the participants; one whose rows are not adjacent, or come twice, counts twice."""
-    participants = int((frame[RECORD] != frame[RECORD].shift()).sum())
-    return Counter({"participants": participants}) + Counter(frame.itertuples(index=False, name=None))
+    participants = int(is_first(rows.records).sum())
+    return Counter({"participants": participants}) + Counter(tuple(row.values()) for row in as_dicts(rows))
 
 
 def export(redcap: Asking, study: StudyConfig | None = None) -> Exported[Counter[object]]:
@@ -280,7 +280,7 @@ def test_the_group_of_a_record_is_exported_where_it_is_the_site(open_redcap: Ope
     rows = [Row("1", TWO_PARTICIPANTS[0].values, group="north"), Row("2", TWO_PARTICIPANTS[1].values)]
     client = open_redcap(a_redcap_project(*rows, groups=["north"])).client
     plan, groups = inspect_project(client, study).plan, Counter[str]()
-    exported = export_registry(client, plan, lambda rows: Counter(rows[GROUP].tolist()), groups)
+    exported = export_registry(client, plan, lambda rows: rows.cells(GROUP).counted(), groups)
     assert exported.counts == {"north": 1, "": 1}
 
 
@@ -755,14 +755,14 @@ def test_batches_are_requested_one_at_a_time_with_pauses(open_redcap: Open) -> N
 def test_a_batch_is_released_before_the_next_one_is_counted(open_redcap: Open) -> None:
     registry = a_redcap_project(rows=lambda: (a_redcap_row(str(n), rider_a="x" * 1000) for n in range(10_000)))
     redcap = open_redcap(registry)
-    earlier: list[weakref.ref[pd.DataFrame]] = []
+    earlier: list[weakref.ref[Rows]] = []
     still_there: list[int] = []
 
-    def look_back(frame: pd.DataFrame) -> Counter[str]:
+    def look_back(rows: Rows) -> Counter[str]:
         gc.collect()
         still_there.append(sum(one() is not None for one in earlier))
-        earlier.append(weakref.ref(frame))
-        return Counter(rows=len(frame))
+        earlier.append(weakref.ref(rows))
+        return Counter(rows=len(rows))
 
     export_registry(redcap.client, inspect_project(redcap.client, a_study()).plan, look_back, Counter())
     assert len(still_there) > 2
@@ -778,8 +778,8 @@ def tallied(redcap: Asking, study: StudyConfig | None = None) -> Tally:
     plan = inspect_project(redcap.client, study).plan
     counting = Counting(study, plan.column_map, a_period())
 
-    def count_participants(frame: pd.DataFrame) -> Tally:
-        return tally_participants(build_participants(frame, counting), counting.period.start)
+    def count_participants(rows: Rows) -> Tally:
+        return tally_participants(build_participants(rows, counting), counting.period.start)
 
     return export_registry(redcap.client, plan, count_participants, Tally()).counts
 

@@ -12,7 +12,7 @@ from consent.counting.consents import STATES, Counting
 from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT, RECORD
 from consent.studies.model import StudyConfig
 from tests.support.builders import CONSENT as FORM
-from tests.support.builders import RIDER, a_counting, a_period, a_row, a_study, rows_frame
+from tests.support.builders import RIDER, a_counting, a_period, a_row, a_study, as_rows
 from tests.support.odd_registries import COMPARABLE, odd_countings, odd_rows
 
 Rows = list[dict[str, str]]
@@ -36,7 +36,7 @@ BY_PROXY = {"consent_obtained": "", "by_proxy": "1"}
 
 
 def compared(*rows: dict[str, str], counting: Counting = COUNTING) -> BothCounts:
-    return count_by_both_rules(rows_frame(rows), counting) if rows else BothCounts()
+    return count_by_both_rules(as_rows(rows), counting) if rows else BothCounts()
 
 
 def differences(*rows: dict[str, str], study: StudyConfig | None = None) -> set[tuple[int, str, str, int]]:

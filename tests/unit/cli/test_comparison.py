@@ -12,7 +12,7 @@ from consent.cli.compare.old_pipeline import CONSENT, OldReport
 from consent.cli.compare.output import comparison_document, reason_texts, summary_sentences
 from consent.cli.compare.reasons import BothCounts, count_by_both_rules
 from consent.counting.consents import Counting
-from tests.support.builders import a_counting, a_period, a_row, rows_frame
+from tests.support.builders import a_counting, a_period, a_row, as_rows
 from tests.support.odd_registries import PLAIN_STUDY, odd_countings, odd_rows
 
 Rows = list[dict[str, str]]
@@ -29,7 +29,7 @@ def a_report(cells: dict[tuple[int, str], int], weeks: int = 2) -> OldReport:
 
 
 def both_counts(*rows: dict[str, str], counting: Counting = COUNTING) -> BothCounts:
-    return count_by_both_rules(rows_frame(rows), counting)
+    return count_by_both_rules(as_rows(rows), counting)
 
 
 def a_comparison(*rows: dict[str, str], more: dict[tuple[int, str], int] | None = None) -> Comparison:

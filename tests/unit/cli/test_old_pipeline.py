@@ -13,7 +13,7 @@ from consent.counting.consents import Batch, Counting
 from consent.errors import SourceDataError
 from consent.studies.model import StudyConfig
 from consent.studies.parser import parse_study
-from tests.support.builders import RIDER, RIDERS, a_counting, a_period, a_row, a_study, rows_frame
+from tests.support.builders import RIDER, RIDERS, a_counting, a_period, a_row, a_study, as_rows
 from tests.support.odd_registries import PLAIN_STUDY, odd_countings, odd_rows
 from tests.unit.reports.test_data_files import OBRI, an_obri_row
 
@@ -29,7 +29,7 @@ USUAL = HEADER + ONE + TWO + TOTAL
 
 def old_reading(*rows: dict[str, str], counting: Counting = THREE_WEEKS) -> OldReading:
     """Read these rows by the old rule, over the three weeks to 1 October 2023."""
-    return read_by_old_rule(Batch(rows_frame(rows), counting))
+    return read_by_old_rule(Batch(as_rows(rows), counting))
 
 
 def old_counts(*rows: dict[str, str], counting: Counting = THREE_WEEKS) -> Counter[Cell]:

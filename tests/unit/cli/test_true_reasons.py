@@ -11,12 +11,12 @@ from hypothesis import given
 
 from consent.cli.compare.old_pipeline import CONSENT, OldReading, read_by_old_rule
 from consent.cli.compare.reasons import count_by_both_rules
-from consent.counting.columns import Array, is_one_of
 from consent.counting.consents import CONSENTED, STATES, Batch, Counting
 from consent.counting.participants import build_participants
+from consent.redcap.cells import Array
 from consent.studies.model import FieldRef
 from tests.support.builders import CONSENT as FORM
-from tests.support.builders import RIDER, a_study, rows_frame
+from tests.support.builders import RIDER, a_study, as_frame, as_rows
 from tests.support.odd_registries import COMPARABLE, EXCLUSIONS, odd_countings, odd_rows_of
 
 REPRESENTED = a_study(
@@ -44,7 +44,7 @@ class Named:
     @property
     def consents(self) -> pd.DataFrame:
         """The valid consents."""
-        consents = self.batch.consents
+        consents = as_frame(self.batch.consents)
         return consents[consents["state"] == STATES.index(CONSENTED)]
 
     @property
@@ -54,13 +54,13 @@ class Named:
         riders = {rider.key: rider for rider in study.riders}
         asked = study.consents[0] if self.column == CONSENT else riders[self.column]
         ref: FieldRef = study.consents[0].decision if self.column == CONSENT else riders[self.column].fields[0]
-        return np.flatnonzero(is_one_of(self.batch.values(ref), asked.agreed))
+        return np.flatnonzero(self.batch.values(ref).is_in(*asked.agreed))
 
 
 def _said_by_a_consent(state: str, named: Named) -> bool:
     """A row that counted in this cell has a consent in this state."""
     consents = named.batch.consents
-    return bool(np.isin(named.counted, consents.loc[consents["state"] == STATES.index(state), "row"]).any())
+    return bool(np.isin(named.counted, consents["row"][consents["state"] == STATES.index(state)]).any())
 
 
 def _other_week(named: Named) -> bool:
@@ -121,12 +121,12 @@ SEEN: dict[str, Callable[[Named], bool]] = {
 
 def untrue(rows: list[dict[str, str]], counting: Counting) -> list[tuple[str, str]]:
     """Return column and rule of every reason that the rows of one participant do not show."""
-    frame = rows_frame(rows)
-    batch, participants = Batch(frame, counting), build_participants(frame, counting)
+    batch = Batch(as_rows(rows), counting)
+    participants = as_frame(build_participants(batch.rows, counting))
     old = read_by_old_rule(batch)
     named = [
         (Named(week, column, batch, participants.iloc[0], old), reason.code)
-        for ((week, column), reason), n in count_by_both_rules(frame, counting).reasons.items()
+        for ((week, column), reason), n in count_by_both_rules(batch.rows, counting).reasons.items()
         if n
     ]
     return [(one.column, code) for one, code in named if not SEEN[code](one)]

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from consent.counting.consents import STATES, Batch, Counting
-from tests.support.builders import CONSENT, a_column_map, a_counting, a_period, a_row, a_study, rows_frame
+from tests.support.builders import CONSENT, a_column_map, a_counting, a_period, a_row, a_study, as_frame, as_rows
 
 CHECKBOX = CONSENT.replace('"consent_obtained"', '"choices(7)"').replace('["2"]', "[]")
 CERTIFIED = a_study(consents=CONSENT + 'form_complete = "consent_complete"\n')
@@ -15,7 +15,7 @@ FROM_AUCKLAND = a_study(consents='time_zone = "Pacific/Auckland"\n' + SURVEY)
 
 
 def the_consents(*rows: dict[str, str], counting: Counting | None = None) -> pd.DataFrame:
-    return Batch(rows_frame(rows), counting or a_counting()).consents
+    return as_frame(Batch(as_rows(rows), counting or a_counting()).consents)
 
 
 def state_of(row: dict[str, str], counting: Counting | None = None) -> str:

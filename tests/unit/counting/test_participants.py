@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consent.counting.consents import Counting
-from consent.counting.participants import build_participants
 from consent.redcap.arrivals import EVENT, INSTANCE, INSTRUMENT, RECORD
 from consent.studies.model import FieldRef
-from tests.support.builders import CONSENT, RIDER, a_column_map, a_counting, a_period, a_row, a_study, rows_frame
+from tests.support.builders import CONSENT, RIDER, a_column_map, a_counting, a_period, a_row, a_study, participants_of
 from tests.support.odd_registries import odd_countings, odd_rows
 from tests.support.plain_rules import classify
 from tests.support.plain_values import PlainParticipant
@@ -48,7 +47,7 @@ def as_plain(participants: pd.DataFrame) -> dict[str, PlainParticipant]:
 
 
 def the_participants(rows: Rows, counting: Counting) -> dict[str, PlainParticipant]:
-    return as_plain(build_participants(rows_frame(rows), counting))
+    return as_plain(participants_of(*rows, counting=counting))
 
 
 def the_one(*rows: dict[str, str], counting: Counting | None = None) -> PlainParticipant:

@@ -9,7 +9,7 @@ from hypothesis import given
 from consent.counting.consents import Counting
 from consent.counting.worklist import Entry, Worklist, list_records_to_review
 from consent.studies.model import StudyConfig
-from tests.support.builders import a_counting, a_row, a_study, rows_frame, summary_of
+from tests.support.builders import a_counting, a_row, a_study, as_rows, summary_of
 from tests.support.odd_registries import odd_countings, odd_rows
 
 WITHDRAWAL = """
@@ -30,7 +30,7 @@ code = "north"
 
 def listed(*rows: dict[str, str], study: StudyConfig | None = None) -> tuple[Entry, ...]:
     """Return the places to review in these rows."""
-    return list_records_to_review(rows_frame(rows), a_counting(study)).entries
+    return list_records_to_review(as_rows(rows), a_counting(study)).entries
 
 
 def left(**values: str) -> dict[str, str]:
@@ -40,16 +40,14 @@ def left(**values: str) -> dict[str, str]:
 
 @given(rows=odd_rows(), counting=odd_countings())
 def test_each_code_has_as_many_records_as_the_report_counts(rows: list[dict[str, str]], counting: Counting) -> None:
-    assert list_records_to_review(rows_frame(rows), counting).records == dict(
-        summary_of(*rows, counting=counting).quality
-    )
+    assert list_records_to_review(as_rows(rows), counting).records == dict(summary_of(*rows, counting=counting).quality)
 
 
 @given(rows=odd_rows(), counting=odd_countings())
 def test_the_lists_of_single_records_add_up(rows: list[dict[str, str]], counting: Counting) -> None:
-    singly = [list_records_to_review(rows_frame(own), counting) for _, own in groupby(rows, key=itemgetter("record"))]
+    singly = [list_records_to_review(as_rows(own), counting) for _, own in groupby(rows, key=itemgetter("record"))]
     together = sum(singly, Worklist())
-    assert set(together.entries) == set(list_records_to_review(rows_frame(rows), counting).entries)
+    assert set(together.entries) == set(list_records_to_review(as_rows(rows), counting).entries)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +87,7 @@ def test_a_code_on_two_rows_is_listed_twice_and_counted_once() -> None:
         a_row("1", consent_date="", redcap_event_name="year_2", redcap_repeat_instance=instance)
         for instance in ("1", "2")
     ]
-    worklist = list_records_to_review(rows_frame(visits), a_counting())
+    worklist = list_records_to_review(as_rows(visits), a_counting())
     assert [(entry.event, entry.instance) for entry in worklist.entries] == [("year_2", "1"), ("year_2", "2")]
     assert worklist.records == {"no_date": 1}
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from itertools import chain, groupby
 from operator import itemgetter
 
-import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -16,16 +15,19 @@ from consent.redcap.arrivals import (
     INSTANCE,
     INSTRUMENT,
     RECORD,
+    STRUCTURE,
     ReceivedRows,
+    Rows,
     RowShape,
     ensure_no_repeated_rows,
     find_missing,
     record_batches,
 )
+from consent.redcap.text_blocks import block_of_values
+from tests.support.builders import as_dicts
 
 Row = tuple[str, ...]
 
-STRUCTURE = (EVENT, INSTRUMENT, INSTANCE)
 SIMILAR_IDS = ["1", "01", "001", " 1", "1 ", "1-1", "11", "1e5", "100000", "a", "A", "é", "e\u0301", "a,b", 'a"b']
 
 
@@ -33,12 +35,13 @@ def a_row(record: str = "1", event: str = "", instrument: str = "", instance: st
     return (record, event, instrument, instance, *values)
 
 
-def frame_of(rows: Iterable[Row]) -> pd.DataFrame:
-    return pd.DataFrame([row[:4] for row in rows], columns=[RECORD, *STRUCTURE], dtype=object)
+def rows_of(rows: Iterable[Row]) -> Rows:
+    shape, texts = RowShape(RECORD, (), ()), [row[:4] for row in rows]
+    return shape.rows(block_of_values(texts), [RECORD, *STRUCTURE]) if texts else shape.no_rows()
 
 
 def received(rows: Iterable[Row]) -> ReceivedRows:
-    return ReceivedRows.of([frame_of(rows)])
+    return ReceivedRows.of([rows_of(rows)])
 
 
 def hash_of(row: Row) -> int:
@@ -48,12 +51,12 @@ def hash_of(row: Row) -> int:
 def batches_of(rows: list[Row], size: int) -> list[list[Row]]:
     """The rows in batches of whole records, read again if rows of one record are not adjacent."""
     together = [[*group] for _, group in groupby(rows, key=itemgetter(0))]
-    parts = [frame_of(chain.from_iterable(together[n : n + size])) for n in range(0, len(together), size)]
+    parts = [rows_of(chain.from_iterable(together[n : n + size])) for n in range(0, len(together), size)]
     seen = ReceivedRows()
     batches = list(record_batches(parts, seen))
     if split := seen.split_records():
         batches = list(record_batches(parts, ReceivedRows(), split=split))
-    return [[*batch.itertuples(index=False, name=None)] for batch in batches]
+    return [[tuple(row.values()) for row in as_dicts(batch)] for batch in batches]
 
 
 def number_missing(listed: list[Row], arrived: list[Row]) -> int:
@@ -154,7 +157,7 @@ def test_received_rows_keep_no_record_id() -> None:
 
 
 def test_a_batch_has_the_columns_of_the_shape_and_blank_ones_that_the_server_did_not_send() -> None:
-    batch = RowShape("study_no", ("b", "a"), ()).batch({"a": ["01"], "study_no": ["7"], "b": ["1e5"], "more": ["x"]})
-    assert batch.astype(object).to_dict("records") == [
+    block = block_of_values([["01", "7", "1e5", "x"]])
+    assert as_dicts(RowShape("study_no", ("b", "a"), ()).rows(block, ["a", "study_no", "b", "more"])) == [
         {RECORD: "7", EVENT: "", INSTRUMENT: "", INSTANCE: "", "b": "1e5", "a": "01"}
     ]

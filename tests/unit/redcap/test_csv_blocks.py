@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consent.errors import ConsentReportError, SourceDataError, SourceRefusedError
-from consent.redcap.arrivals import RECORD, RowShape
+from consent.redcap.arrivals import RowShape
 from consent.redcap.csv_blocks import LONGEST_ROW
 from consent.redcap.csv_response import read_table
 from consent.redcap.error_mapping import OverloadedError, TooLargeError, TransientError
@@ -61,7 +61,7 @@ def test_rows_do_not_depend_on_quoting_pieces_and_blocks(
 @given(TABLES, st.integers(1, 60))
 def test_adjacent_rows_of_a_record_are_in_one_block(rows: list[list[str]], size: int) -> None:
     table = read_table([written(sorted(rows), "where needed")], CSV)
-    blocks = [{*batch[RECORD]} for batch in table.batches(RowShape("record_id", (), ()), size)]
+    blocks = [{*batch.ids()} for batch in table.batches(RowShape("record_id", (), ()), size)]
     assert len({*chain.from_iterable(blocks)}) == sum(map(len, blocks))
 
 

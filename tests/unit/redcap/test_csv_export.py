@@ -11,7 +11,6 @@ from contextlib import nullcontext
 from itertools import accumulate
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,7 +19,7 @@ from consent.counting.consents import Counting
 from consent.counting.participants import build_participants
 from consent.counting.tally import Tally, tally_participants
 from consent.errors import ConfigurationError, SourceDataError
-from consent.redcap.arrivals import EVENT, RECORD
+from consent.redcap.arrivals import EVENT, RECORD, Rows
 from consent.redcap.csv_export import count_file, csv_column_map
 from consent.redcap.export_plan import ColumnMap
 from consent.studies.model import FieldRef, StudyConfig
@@ -43,7 +42,7 @@ def counted(path: Path, study: StudyConfig | None = None) -> tuple[Tally, int]:
     """The counts of this file, as a report would have them."""
     study, period = study or a_study(), a_period()
 
-    def tally(column_map: ColumnMap, rows: pd.DataFrame) -> Tally:
+    def tally(column_map: ColumnMap, rows: Rows) -> Tally:
         return tally_participants(build_participants(rows, Counting(study, column_map, period)), period.start)
 
     return count_file(path, study, tally, Tally())

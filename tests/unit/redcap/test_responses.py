@@ -27,6 +27,7 @@ from consent.redcap.responses import (
     read_small_rows,
     read_version,
 )
+from consent.redcap.text_blocks import TextBlock
 from sandbox.redcap.faults import DATABASE_PASSWORD
 from sandbox.redcap.formats import MEMORY_TEXT
 from tests.support.builders import all_texts_of
@@ -57,8 +58,12 @@ class Everything:
 
 def rows_of(*pieces: bytes, headers: dict[str, str] = JSON) -> list[dict[str, str]]:
     """The rows of a list, each with the columns of the first."""
-    parts = (columns for _, columns in read_columns(pieces, headers, Everything()))
-    return [dict(zip(part, cells, strict=True)) for part in parts for cells in zip(*part.values(), strict=True)]
+    found = read_columns(pieces, headers, Everything())
+    return [dict(zip(names, row, strict=True)) for names, block in found for row in rows_in(block)]
+
+
+def rows_in(block: TextBlock) -> list[tuple[str, ...]]:
+    return [*zip(*(block.cells(n).tolist() for n in range(len(block.starts))), strict=True)]
 
 
 def read_list(pieces: Iterable[bytes], headers: dict[str, str]) -> list[dict[str, str]]:
@@ -220,7 +225,8 @@ def test_rows_are_yielded_before_the_body_has_ended() -> None:
         yield b'{"a":"' + b"x" * AHEAD
         raise AssertionError("read on although rows were there")
 
-    assert next(read_columns(pieces(), JSON, {"a"})) == ({"a": "1"}, {"a": ["1", "2"]})
+    names, block = next(read_columns(pieces(), JSON, {"a"}))
+    assert (names, rows_in(block)) == (["a"], [("1",), ("2",)])
 
 
 ODD_ROWS = [
