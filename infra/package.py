@@ -35,6 +35,7 @@ NEVER_IMPORTED = (  # of the dependencies
     *("*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "*.a"),  # type stubs, and what extensions are compiled from
     *("*.po", "RECORD"),  # the source of translations, and the list of files before this removal
     "f2py",  # numpy's interface to Fortran
+    *("pandas", "pandas-*.dist-info"),  # only `consent compare` uses it
 )
 APP_IN_AZURE = "/home/site/wwwroot"  # replaces this machine's folder in the bytecode
 

@@ -155,7 +155,7 @@ def test_the_test_import_sees_no_setting_of_this_machine(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize(
-    "module", ["dropbox", "pandas", "typst", "azure.data.tables", "consent.runs.pipeline", "zoneinfo"]
+    "module", ["dropbox", "numpy", "typst", "azure.data.tables", "consent.runs.pipeline", "zoneinfo"]
 )
 def test_the_test_import_covers_what_a_run_imports(module: str) -> None:
     assert module in imported_modules(ROOT)

@@ -1,0 +1,96 @@
+"""Tests of blocks of text: the values that Python's own readers find, and hashes that depend on the text alone."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consent.redcap.text_blocks import TextBlock, block_of_values, csv_block, hashes_of_texts, json_block
+
+NAMES = ["record_id", "a"]
+MARKS = st.text(st.sampled_from('a1é",:{}[]\\ \n\x1f'), max_size=8)
+PAIRS = st.lists(st.tuples(MARKS, MARKS), min_size=1, max_size=5)
+LONG = "x" * 100
+
+
+def values_of(block: TextBlock | None) -> list[tuple[str, ...]] | None:
+    """The rows of a block as cells and as bytes, which must agree; None for no block."""
+    if block is None:
+        return None
+    columns = [block.cells(n).tolist() for n in range(len(block.starts))]
+    assert columns == [[text.decode() for text in block.texts(n).tolist()] for n in range(len(block.starts))]
+    return [*zip(*columns, strict=True)]
+
+
+def as_csv(rows: Sequence[Sequence[str]], quoting: int = csv.QUOTE_MINIMAL) -> bytes:
+    file = io.StringIO()
+    csv.writer(file, quoting=quoting, lineterminator="\n").writerows(rows)  # type: ignore[arg-type]
+    return file.getvalue().encode()
+
+
+def as_json(rows: Sequence[Sequence[str]]) -> bytes:
+    objects = (json.dumps(dict(zip(NAMES, row, strict=True)), ensure_ascii=False, separators=(",", ":")) for row in rows)
+    return ",".join(objects).encode()
+
+
+@given(PAIRS, st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
+def test_csv_has_the_values_that_were_written(rows: list[tuple[str, str]], quoting: int) -> None:
+    assert values_of(csv_block(as_csv(rows, quoting), 2, b"\n")) == rows
+
+
+@given(PAIRS)
+def test_json_has_the_values_that_were_written_or_is_left_to_the_slower_way(rows: list[tuple[str, str]]) -> None:
+    is_plain = not any(mark in text for row in rows for text in row for mark in '"\\\n\x1f')
+    assert values_of(json_block(as_json(rows), NAMES)) == (rows if is_plain else None)
+
+
+@given(st.text('"{}:,ab\n', max_size=30).map(str.encode))
+def test_what_is_not_a_list_of_objects_with_these_names_is_no_block(text: bytes) -> None:
+    assert json_block(b'{"record_id":"1","a":"2"}' + text, NAMES) is None or text == b""
+
+
+@pytest.mark.parametrize(
+    "objects",
+    [
+        '{"a":"1","record_id":"2"}',
+        '{"record_id":"1","a":2}',
+        '{"record_id":"1","a":"2","b":"3"}',
+        '{"record_id":"1" ,"a":"2"}',
+        '{"record_id":"1","a":"2"},{"record_id":"1","b":"2"}',
+        '{"record_id":"1","a":"2"};{"record_id":"1","a":"2"}',
+        '{"record_id":"1\n2","a":"2"}',
+    ],
+)
+def test_objects_of_another_form_are_no_block(objects: str) -> None:
+    assert json_block(objects.encode(), NAMES) is None
+
+
+@given(st.lists(st.text("01a", max_size=20), min_size=1, max_size=6))
+def test_a_hash_depends_on_its_text_alone(texts: list[str]) -> None:
+    together = hashes_of_texts(block_of_values([[text] for text in texts]).texts(0)).tolist()
+    assert together == [int(hashes_of_texts(np.array([text.encode()]))[0]) for text in texts]
+
+
+@given(st.sets(st.text("01a", max_size=20), max_size=20))
+def test_different_texts_have_different_hashes(texts: set[str]) -> None:
+    hashes = hashes_of_texts(np.array([text.encode() for text in texts], dtype=bytes))
+    assert len({*hashes.tolist()}) == len(texts)
+
+
+def test_the_order_of_words_changes_a_hash() -> None:
+    one, other = hashes_of_texts(np.array([b"11111111" + b"22222222", b"22222222" + b"11111111"]))
+    assert one != other
+
+
+def test_one_long_value_does_not_widen_the_others() -> None:
+    block = block_of_values([["1", LONG], ["2", "short"], ["3", LONG]])
+    assert block.cells(1).tolist() == [LONG, "short", LONG]
+
+
+def test_no_rows_have_no_values() -> None:
+    assert values_of(csv_block(b"", 2, b"\n")) == []
