@@ -3,6 +3,7 @@
 ``worker.py`` holds the study's lease around it and records the result. Read ``run_report`` first.
 """
 
+import gc
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -48,6 +49,8 @@ PastReports = Callable[[date | None], Sequence[RunRecord]]
 State = Literal["delivered", "unchanged", "archived", "planned", "written"]
 
 logger = logging.getLogger(__name__)
+
+gc.freeze()  # imported modules stay: each search for unused objects during a run would look through them, too
 
 
 @dataclass(frozen=True)
