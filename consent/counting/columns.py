@@ -21,7 +21,9 @@ _DATE_OR_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?)?")
 
 def stripped(cells: Cells, column_map: ColumnMap) -> Cells:
     """Strip the spaces around each value; a missing-data code becomes empty."""
-    values = tuple("" if value in column_map.missing_codes else value for value in map(str.strip, cells.values))
+    values = tuple(map(str.strip, cells.values))
+    if column_map.missing_codes:
+        values = tuple("" if value in column_map.missing_codes else value for value in values)
     if values == cells.values:
         return cells
     distinct = Cells.of(values)
@@ -57,7 +59,7 @@ def days_of(texts: Cells, is_timestamp: bool, study: StudyConfig) -> Array:
 
 def _by_value(cells: Cells, convert: Callable[[str], object], dtype: Any) -> Array:
     """Convert each distinct value once."""
-    return cells.converted([convert(value) for value in cells.values], dtype)
+    return cells.converted(list(map(convert, cells.values)), dtype)
 
 
 @lru_cache(10_000)  # every batch has most of the days again
@@ -66,7 +68,8 @@ def _day(text: str) -> str:
 
     Days stay text: numpy reads text thirty times faster than date objects.
     """
-    if not _DATE_OR_TIME.fullmatch(text):
+    is_day = len(text) == len("2026-11-16") and text[4] == text[7] == "-"  # the usual case, without the expression
+    if not (is_day or _DATE_OR_TIME.fullmatch(text)):
         return _NO_DAY
     try:
         datetime.fromisoformat(text)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 
 from consent.dates import WEEK, day_in
 from consent.errors import CutoffError
@@ -50,7 +51,7 @@ class ReportPeriod:
     cutoff: date
     exported_on: date
 
-    @property
+    @cached_property
     def weeks(self) -> tuple[Week, ...]:
         """The 7-day periods from ``start`` through the week of the cut-off, oldest first."""
         number = (self.cutoff - self.start).days // 7 + 1

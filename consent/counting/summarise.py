@@ -1,6 +1,6 @@
 """Summarise the counts as the numbers of one report."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from consent.counting.consents import CONSENTED, DECLINED, NOT_COUNTED_REASONS
 from consent.counting.participants import COPY, LEFT_OUT, NOT_COUNTED, NOT_STARTED, OUTSIDE, PENDING, QUALITY_CODES
@@ -19,7 +19,7 @@ from consent.counting.summary import (
     WeekCount,
     Withdrawals,
 )
-from consent.counting.tally import SITE_COUNTS, Tally
+from consent.counting.tally import SITE_COUNTS, Tally, WeeklyCounts
 from consent.errors import SourceDataError
 from consent.studies.model import AccrualGoals, ListedSite, Rider, SiteRules, StudyConfig, VersionRules, WithdrawalRules
 
@@ -75,11 +75,14 @@ def summarise(
 
 
 def _weeks(tally: Tally, study: StudyConfig, period: ReportPeriod) -> tuple[WeekCount, ...]:
-    def count(number: int, week: Week) -> WeekCount:
-        riders = {rider.key: tally.rider_weeks[rider.key, number] for rider in study.riders}
-        return WeekCount(**asdict(week), consented=tally.weeks[number], riders=riders)
+    number, empty = len(period.weeks), WeeklyCounts()
+    agreed = {rider.key: tally.rider_weeks.get(rider.key, empty).until(number) for rider in study.riders}
 
-    return tuple(count(number, week) for number, week in enumerate(period.weeks))
+    def count(at: int, week: Week, consented: int) -> WeekCount:
+        riders = {key: counts[at] for key, counts in agreed.items()}
+        return WeekCount(week.first_day, week.last_day, week.complete, consented, riders)
+
+    return tuple(map(count, range(number), period.weeks, tally.weeks.until(number)))
 
 
 def _recruitment(

@@ -5,9 +5,11 @@ participant is in two batches. So memory does not grow with the registry.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
+from itertools import repeat
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -27,25 +29,60 @@ SITE_COUNTS = (PARTICIPANTS, CONSENTED, TAKING_PART, RECENT)
 
 
 @dataclass(frozen=True)
-class Tally:
-    """Counts of participants."""
+class WeeklyCounts:
+    """Counts by week number from the study's first day, up to the last week with any."""
 
-    classes: Counter[tuple[str, str]] = field(default_factory=Counter)  # by (class, reason); the reason may be empty
-    weeks: Counter[int] = field(default_factory=Counter)  # consented, by week number from the study's first day
-    rider_weeks: Counter[tuple[str, int]] = field(default_factory=Counter)  # agreed to a rider, by (rider, week number)
-    riders: Counter[tuple[str, str]] = field(default_factory=Counter)  # consented, by (rider, answer)
-    quality: Counter[str] = field(default_factory=Counter)  # by quality code
-    taking_part: int = 0  # consented, and neither refused later nor withdrew
-    sites: Counter[tuple[str, str]] = field(default_factory=Counter)  # by (site code or "", one of SITE_COUNTS)
-    site_weeks: Counter[tuple[str, int]] = field(
-        default_factory=Counter
-    )  # consented, by (site code or "", week number)
-    versions: Counter[str] = field(default_factory=Counter)  # taking part, by the version of the latest agreed consent
-    withdrawals: Counter[tuple[str, bool]] = field(default_factory=Counter)  # consented, by (extent, whether undated)
-    forms: Counter[int] = field(default_factory=Counter)  # with a row of a form that selects rows, by its position
-    contradictions: int = 0  # who agreed and declined on one day, on rows of one form
-    agreed: int = 0  # everyone who agreed by the cut-off, or without a usable date
-    outcomes: Counter[tuple[str, bool, bool]] = field(default_factory=Counter)  # (outcome, since_approval, ended_since)
+    counts: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, counts: Array) -> "WeeklyCounts":
+        """Return these counts, of the first week and those after it."""
+        return cls(tuple(np.trim_zeros(counts, "b").tolist()))
+
+    def until(self, weeks: int) -> tuple[int, ...]:
+        """Return the counts of this many weeks from the first."""
+        return (*self.counts, *repeat(0, weeks - len(self.counts)))
+
+    def __add__(self, other: "WeeklyCounts") -> "WeeklyCounts":
+        weeks = max(len(self.counts), len(other.counts))
+        return WeeklyCounts(tuple(map(add, self.until(weeks), other.until(weeks))))
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts of participants.
+
+    Attributes:
+        classes: by class and reason, which may be empty.
+        weeks: consented.
+        rider_weeks: agreed to a rider, by its key.
+        riders: consented, by rider and answer.
+        quality: by quality code.
+        taking_part: consented, and neither refused later nor withdrew.
+        sites: by site code, or "" for none, and one of SITE_COUNTS.
+        site_weeks: consented, by site code and week number.
+        versions: taking part, by the version of the latest agreed consent.
+        withdrawals: consented, by extent and whether undated.
+        forms: with a row of a form that selects rows, by its position.
+        contradictions: who agreed and declined on one day, on rows of one form.
+        agreed: everyone who agreed by the cut-off, or without a usable date.
+        outcomes: by outcome, whether first decided since the approval, and whether ended since it.
+    """
+
+    classes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    weeks: WeeklyCounts = WeeklyCounts()
+    rider_weeks: Mapping[str, WeeklyCounts] = field(default_factory=dict)
+    riders: Counter[tuple[str, str]] = field(default_factory=Counter)
+    quality: Counter[str] = field(default_factory=Counter)
+    taking_part: int = 0
+    sites: Counter[tuple[str, str]] = field(default_factory=Counter)
+    site_weeks: Counter[tuple[str, int]] = field(default_factory=Counter)
+    versions: Counter[str] = field(default_factory=Counter)
+    withdrawals: Counter[tuple[str, bool]] = field(default_factory=Counter)
+    forms: Counter[int] = field(default_factory=Counter)
+    contradictions: int = 0
+    agreed: int = 0
+    outcomes: Counter[tuple[str, bool, bool]] = field(default_factory=Counter)
 
     def __add__(self, other: "Tally") -> "Tally":
         names = [each.name for each in fields(self)]
@@ -53,11 +90,13 @@ class Tally:
 
 
 def _sum(one: Any, other: Any) -> Any:
-    if isinstance(one, int):
-        return one + other
-    both = one.copy()  # twice as fast as Counter's own +, for counts that are all positive
-    both.update(other)
-    return both
+    if isinstance(one, Counter):
+        both = one.copy()  # twice as fast as Counter's own +, for counts that are all positive
+        both.update(other)
+        return both
+    if isinstance(one, dict):
+        return {key: one.get(key, WeeklyCounts()) + other.get(key, WeeklyCounts()) for key in one | other}
+    return one + other
 
 
 def tally_participants(participants: Table, start: date) -> Tally:
@@ -67,12 +106,11 @@ def tally_participants(participants: Table, start: date) -> Tally:
     weeks = (consented["consented_on"] - np.datetime64(start)).astype("int64") // 7
     answers = _named(consented, "rider:")
     by_week = {key: _by_week(weeks, given) for key, given in answers.items()}
-    agreed = {(key, week): n for key, n_of in by_week.items() for week, n in enumerate(n_of.get(AGREED, ()))}
     return Tally(
         classes=_counted(participants["participant_class"], participants["reason"]),
-        weeks=+Counter(dict(enumerate(np.bincount(weeks).tolist()))),
-        rider_weeks=+Counter(agreed),
-        riders=+Counter({(key, answer): sum(n) for key, n_of in by_week.items() for answer, n in n_of.items()}),
+        weeks=WeeklyCounts.of(np.bincount(weeks)),
+        rider_weeks={key: WeeklyCounts.of(counts[AGREED]) for key, counts in by_week.items()},
+        riders=+Counter({(key, given): int(n.sum()) for key, counts in by_week.items() for given, n in counts.items()}),
         quality=+Counter({code: int(flags.sum()) for code, flags in _named(participants, "quality:").items()}),
         taking_part=int(consented["taking_part"].sum()),
         contradictions=int(participants["contradicts"].sum()),
@@ -104,12 +142,12 @@ def _named(participants: Table, prefix: str) -> Table:
     return {name.removeprefix(prefix): column for name, column in participants.items() if name.startswith(prefix)}
 
 
-def _by_week(weeks: Array, answers: Cells) -> dict[str, list[int]]:
+def _by_week(weeks: Array, answers: Cells) -> dict[str, Array]:
     """Return the number of each answer in every week."""
     width = len(answers.values)
     counts = np.bincount(weeks * width + answers.numbers, minlength=width)
     padded = np.pad(counts, (0, -len(counts) % width))
-    return dict(zip(answers.values, padded.reshape(-1, width).T.tolist(), strict=True))
+    return dict(zip(answers.values, padded.reshape(-1, width).T, strict=True))
 
 
 def _counted(*columns: Cells | Array) -> Counter[Any]:

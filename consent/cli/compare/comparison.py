@@ -13,7 +13,7 @@ from consent.cli.compare.reasons import RULES, BothCounts, count_by_both_rules
 from consent.config.checks import os_reason
 from consent.counting.consents import Counting
 from consent.counting.period import ReportPeriod, choose_period
-from consent.counting.tally import ensure_raw_values
+from consent.counting.tally import WeeklyCounts, ensure_raw_values
 from consent.dates import day_in
 from consent.errors import ConfigurationError, CutoffError
 from consent.redcap.arrivals import Rows
@@ -133,7 +133,8 @@ def build_comparison(report: OldReport, counts: BothCounts, study: StudyConfig, 
     numbers = []
     for week, column in ((week, column) for week in range(report.weeks) for column in report.columns):
         old_report, old_rule = report.cells[week, column], counts.old[week, column]
-        now = tally.weeks[week] if column == CONSENT else tally.rider_weeks[column, week]
+        by_week = tally.weeks if column == CONSENT else tally.rider_weeks.get(column, WeeklyCounts())
+        now = by_week.until(report.weeks)[week]
         found = (old_report, old_rule - old_report, old_rule, now)
         numbers.append(ComparedNumber(days[week], column, *found, tuple(rules[week, column])))
     if wrong := sum(one.old_rule + sum(rule.n for rule in one.rules) != one.now for one in numbers):

@@ -51,8 +51,8 @@ def a_repeat(instance: int, **values: str) -> dict[str, str]:
 
 
 def counted_now(found: BothCounts) -> Counter[Cell]:
-    consents = Counter({(week, CONSENT): n for week, n in found.tally.weeks.items()})
-    return consents + Counter({(week, key): n for (key, week), n in found.tally.rider_weeks.items()})
+    columns = {CONSENT: found.tally.weeks, **found.tally.rider_weeks}
+    return +Counter({(week, key): n for key, column in columns.items() for week, n in enumerate(column.counts)})
 
 
 def explained(found: BothCounts) -> Counter[Cell]:

@@ -1,6 +1,7 @@
 """Tests of counts that add up, on invented registries: no participant is lost or counted twice."""
 
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from consent.counting.consents import Counting
 from consent.counting.participants import EXCLUDED
-from consent.counting.tally import Tally, ensure_dates_meet_decisions, ensure_one_consent_a_form
+from consent.counting.tally import Tally, WeeklyCounts, ensure_dates_meet_decisions, ensure_one_consent_a_form
 from consent.errors import ConfigurationError, Problem
 from consent.redcap.arrivals import RECORD
 from tests.support.builders import a_row, tally_of
@@ -36,22 +37,26 @@ def plain_tally(participants: list[PlainParticipant], counting: Counting) -> Tal
     weeks = [((who.consented_on or counting.period.start) - counting.period.start) // timedelta(7) for who in consented]
     return Tally(
         classes=Counter((who.kind, who.reason) for who in participants),
-        weeks=Counter(weeks),
+        weeks=weekly(weeks),
         contradictions=sum(who.optional["contradicts"] for who in participants),
         forms=Counter(
             int(key[5:]) for who in participants for key, has in who.optional.items() if "form:" in key and has
         ),
-        rider_weeks=Counter(
-            (key, week)
-            for who, week in zip(consented, weeks, strict=True)
-            for key, answer in zip(keys, who.riders, strict=True)
-            if answer == "agreed"
-        ),
+        rider_weeks={
+            key: weekly(week for who, week in zip(consented, weeks, strict=True) if who.riders[n] == "agreed")
+            for n, key in enumerate(keys)
+        },
         riders=Counter(pair for who in consented for pair in zip(keys, who.riders, strict=True)),
         quality=Counter(code for who in participants for code in who.quality),
         taking_part=sum(who.taking_part for who in participants),
         **plain_optional(participants, counting),
     )
+
+
+def weekly(weeks: Iterable[int]) -> WeeklyCounts:
+    """Count the occurrences of each week number."""
+    counts = Counter(weeks)
+    return WeeklyCounts(tuple(counts[week] for week in range(max(counts, default=-1) + 1)))
 
 
 def plain_optional(participants: list[PlainParticipant], counting: Counting) -> dict[str, Any]:
@@ -112,12 +117,12 @@ def test_a_tally_holds_no_record_id() -> None:
 
 def test_a_consent_counts_in_the_week_of_its_day() -> None:
     days = ["2023-09-11", "2023-09-17", "2023-09-18", "2023-10-01"]
-    assert tally_of(*(a_row(str(n), consent_date=day) for n, day in enumerate(days))).weeks == {0: 2, 1: 1, 2: 1}
+    assert tally_of(*(a_row(str(n), consent_date=day) for n, day in enumerate(days))).weeks.counts == (2, 1, 1)
 
 
 def test_a_rider_counts_in_the_week_of_the_consent() -> None:
     rows = [a_row("1", consent_date="2023-09-20"), a_row("2", consent_date="2023-09-20", rider_a="0")]
-    assert tally_of(*rows).rider_weeks == {("rider a", 1): 1}
+    assert tally_of(*rows).rider_weeks == {"rider a": WeeklyCounts((0, 1))}
 
 
 @pytest.mark.parametrize(("n", "refused"), [(2, False), (3, True)])

@@ -34,7 +34,9 @@ def as_csv(rows: Sequence[Sequence[str]], quoting: int = csv.QUOTE_MINIMAL) -> b
 
 
 def as_json(rows: Sequence[Sequence[str]]) -> bytes:
-    objects = (json.dumps(dict(zip(NAMES, row, strict=True)), ensure_ascii=False, separators=(",", ":")) for row in rows)
+    objects = (
+        json.dumps(dict(zip(NAMES, row, strict=True)), ensure_ascii=False, separators=(",", ":")) for row in rows
+    )
     return ",".join(objects).encode()
 
 
