@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import nullcontext
 from itertools import chain, groupby
 from operator import itemgetter
 
@@ -161,3 +162,9 @@ def test_a_batch_has_the_columns_of_the_shape_and_blank_ones_that_the_server_did
     assert as_dicts(RowShape("study_no", ("b", "a"), ()).rows(block, ["a", "study_no", "b", "more"])) == [
         {RECORD: "7", EVENT: "", INSTRUMENT: "", INSTANCE: "", "b": "1e5", "a": "01"}
     ]
+
+
+@pytest.mark.parametrize(("letters", "is_refused"), [(100, False), (101, True)])
+def test_an_id_longer_than_redcap_allows_is_no_record_id(letters: int, is_refused: bool) -> None:
+    with pytest.raises(SourceDataError, match="more than 100 characters") if is_refused else nullcontext():
+        rows_of([a_row("😀" * letters)])
