@@ -81,13 +81,17 @@ def dumped(rows: list[dict[str, str]], escaped: bool, spread: bool) -> bytes:
 
 
 NAMES = st.lists(st.text(min_size=1, max_size=6), min_size=1, max_size=4, unique=True)
-FLAT_ROWS = NAMES.flatmap(
-    lambda names: st.lists(st.fixed_dictionaries(dict.fromkeys(names, st.text(max_size=10))), max_size=5)
-)
+VALUES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=10)
+FLAT_ROWS = NAMES.flatmap(lambda names: st.lists(st.fixed_dictionaries(dict.fromkeys(names, VALUES)), max_size=5))
 PLACES = st.lists(st.integers(min_value=0, max_value=10_000), max_size=12)
 
 
 # A list of rows
+
+
+def test_a_null_character_is_damage() -> None:
+    with pytest.raises(SourceDataError, match="damaged character"):
+        rows_of(b'[{"record_id":"1\\u0000"}]')
 
 
 @settings(deadline=None)
