@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
 from itertools import repeat
+from math import prod
 from operator import add
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from consent.redcap.csv_export import unusable_file
 PARTICIPANTS, RECENT = "participants", "recent"
 FEWEST_CONTRADICTIONS = 2
 FEWEST_APART = 3  # fewer agreements without a date may be mistakes of data entry
+MOST_COUNTERS = 100_000  # of combinations of values, also of those that do not occur
 SITE_COUNTS = (PARTICIPANTS, CONSENTED, TAKING_PART, RECENT)
 
 
@@ -155,12 +157,16 @@ def _counted(*columns: Cells | Array) -> Counter[Any]:
     numbers = [column.numbers if isinstance(column, Cells) else column.astype(int) for column in columns]
     sizes = [len(column.values) if isinstance(column, Cells) else column.max(initial=0) + 1 for column in columns]
     together = np.ravel_multi_index(numbers, sizes)
-    counts = np.bincount(together)
+    if prod(sizes) <= MOST_COUNTERS:  # much faster than sorting
+        counts = np.bincount(together)
+        different, counts = np.flatnonzero(counts), counts[counts > 0]
+    else:
+        different, counts = np.unique(together, return_counts=True)
     values = [
         [column.values[n] for n in found] if isinstance(column, Cells) else found.astype(column.dtype).tolist()
-        for column, found in zip(columns, np.unravel_index(np.flatnonzero(counts), sizes), strict=True)
+        for column, found in zip(columns, np.unravel_index(different, sizes), strict=True)
     ]
-    return Counter(dict(zip(zip(*values, strict=True), counts[counts > 0].tolist(), strict=True)))
+    return Counter(dict(zip(zip(*values, strict=True), counts.tolist(), strict=True)))
 
 
 def _tally_sites(participants: Table) -> Counter[tuple[str, str]]:

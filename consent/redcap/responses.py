@@ -117,6 +117,8 @@ def _object_at(text: str, start: int) -> tuple[Row | None, int]:
         return None, _GOES_ON if goes_on else _DAMAGED
     except RecursionError:
         return None, _DAMAGED
+    if not isinstance(found, dict):
+        return None, _DAMAGED
     if text.count('":', start, end) != len(found):  # a nested object, a text with these marks, or a name twice
         _ensure_distinct_names(text, start)
     return found, end

@@ -5,14 +5,18 @@ value.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from consent.redcap.cells import Array, Cells
+
+Hashed: TypeAlias = npt.NDArray[np.uint64]
 
 _WORD = 8  # bytes
 _WIDE = 64  # bytes; wider columns are read value by value, because one long value would widen all
@@ -56,11 +60,14 @@ class TextBlock:
             return _cells_of_characters(self._marks[self.starts[column]] * (self._lengths[column] > 0))
         texts = self.texts(column)
         different, numbers = np.unique(hashes_of_texts(texts), return_inverse=True)
-        one_of_each = np.zeros(len(different), dtype=np.intp)
-        one_of_each[numbers] = np.arange(len(numbers))
-        if width > _WORD and (texts[one_of_each][numbers] != texts).any():  # two have the same hash
+        first = np.zeros(len(different), dtype=np.intp)
+        first[numbers[::-1]] = np.arange(len(numbers))[::-1]
+        if width > _WORD and (texts[first][numbers] != texts).any():  # two have the same hash
             return Cells.of(text.decode() for text in texts.tolist())
-        return Cells(tuple(text.decode() for text in texts[one_of_each].tolist()), numbers)
+        in_order = np.argsort(first)  # as in Cells.of
+        number_of = np.zeros(len(different), dtype=np.int32)
+        number_of[in_order] = np.arange(len(different))
+        return Cells(tuple(text.decode() for text in texts[first[in_order]].tolist()), number_of[numbers])
 
     @cached_property
     def _lengths(self) -> Array:
@@ -89,8 +96,8 @@ def block_of_values(rows: Sequence[Sequence[str]]) -> TextBlock:
     values = [value.encode() for row in rows for value in row]
     lengths = np.array([len(value) for value in values], dtype=np.intp)
     ends = np.cumsum(lengths)
-    width = len(rows[0])
-    return TextBlock(b"".join(values), (ends - lengths).reshape(-1, width).T, ends.reshape(-1, width).T)
+    shape = len(rows), len(rows[0])
+    return TextBlock(b"".join(values), (ends - lengths).reshape(shape).T, ends.reshape(shape).T)
 
 
 def json_block(text: bytes, names: Sequence[str]) -> TextBlock | None:
@@ -116,8 +123,8 @@ def json_block(text: bytes, names: Sequence[str]) -> TextBlock | None:
 
 def _all_are(text: bytes, marks: Array, starts: Array, ends: Array) -> bool:
     """Return whether this text is everywhere from a start to an end, its last byte included."""
-    if not (ends - starts == len(text) - 1).all():
-        return False
+    if not (len(starts) and (ends - starts == len(text) - 1).all()):
+        return not len(starts)
     found = np.lib.stride_tricks.sliding_window_view(marks, len(text))[starts]
     return bool((found == np.frombuffer(text, np.uint8)).all())
 
@@ -170,20 +177,32 @@ def _outside(at: Array, opening: Array, closing: Array) -> Array:
     return outside
 
 
-def hashes_of_texts(texts: Array) -> npt.NDArray[np.uint64]:
+def hashes_of_texts(texts: Array) -> Hashed:
     """Return a 64-bit hash of each text, which does not depend on the texts beside it; 0 for a blank one.
 
-    Each 8 bytes are mixed as in MurmurHash3, so two texts that differ in 8 bytes only always have different hashes.
+    Each step is reversible, so two texts that differ in one of their words of 8 bytes always have different hashes.
     """
     width = _in_words(texts.itemsize)
     words = texts.astype(f"S{width}", copy=False).view(np.uint64).reshape(len(texts), width // _WORD)
-    total = np.zeros(len(texts), dtype=np.uint64)
+    hashes = np.zeros(len(texts), dtype=np.uint64)
     for n in range(words.shape[1]):
-        total += _mixed(words[:, n]) * np.uint64(2 * n + 1)  # so the order of words matters, and blanks add nothing
-    return total
+        hashes = joined(hashes, words[:, n])
+    return hashes
 
 
-def _mixed(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def joined(hashes: Hashed, others: Hashed) -> Hashed:
+    """Return hashes of what both stand for, in this order; 0 stands for nothing, and changes nothing."""
+    return np.where(others == 0, hashes, _mixed(hashes * np.uint64(0x9E3779B97F4A7C15) + others))
+
+
+def short_texts(texts: Iterable[str]) -> Array:
+    """Return texts as bytes, the long ones by their digest: one of them would widen all."""
+    encoded = [text.encode() for text in texts]
+    return np.array([text if len(text) <= _WIDE else blake2b(text).hexdigest()[:_WIDE].encode() for text in encoded])
+
+
+def _mixed(words: Hashed) -> Hashed:
+    """The last step of MurmurHash3."""
     half = np.uint64(33)
     for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
         words = (words ^ (words >> half)) * np.uint64(factor)

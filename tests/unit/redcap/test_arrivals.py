@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import nullcontext
-from itertools import chain, groupby
+from itertools import chain, groupby, product
 from operator import itemgetter
 
 import pytest
@@ -121,6 +121,14 @@ def test_similar_ids_are_different_records() -> None:
 )
 def test_event_form_and_instance_are_not_confused(other: Row) -> None:
     assert number_missing([a_row("1", "x")], [other]) == 1
+
+
+def test_no_two_different_rows_have_one_hash() -> None:
+    ids = ["1", "2", "10", *(f"OBRI-IBD-TORONTO-2023-{n:03}" for n in range(3))]
+    events = ["", *(f"{event}_arm_{arm}" for event in ("v", "baseline_visit", "consent") for arm in (1, 2))]
+    instruments, instances = ["", "consent", "consent_arm_1", "consent_arm_2"], ["", *map(str, range(1, 131))]
+    rows = [*product(ids, events, instruments, instances)]
+    assert len({*received(rows).rows}) == len(rows)
 
 
 def test_values_do_not_identify_a_row() -> None:

@@ -89,6 +89,21 @@ PLACES = st.lists(st.integers(min_value=0, max_value=10_000), max_size=12)
 # A list of rows
 
 
+@pytest.mark.parametrize("body", [b"[null]", b"[null}]", b"[true]", b'[{"a":"1"},null]'])
+def test_what_is_no_object_is_no_row(body: bytes) -> None:
+    with pytest.raises(SourceDataError):
+        rows_of(body)
+
+
+def test_a_blank_value_comes_before_others() -> None:
+    assert rows_of(b'[{"a":""},{"a":"1"}]') == [{"a": ""}, {"a": "1"}]
+
+
+@pytest.mark.parametrize("body", [b"[{}]", b'[{"b":"1"}]', b'[{"b":"1"},{"b":"2"}]'])
+def test_rows_without_a_wanted_column_have_no_names(body: bytes) -> None:
+    assert "a" not in {name for names, _ in read_columns([body], JSON, {"a"}) for name in names}
+
+
 def test_a_null_character_is_damage() -> None:
     with pytest.raises(SourceDataError, match="damaged character"):
         rows_of(b'[{"record_id":"1\\u0000"}]')

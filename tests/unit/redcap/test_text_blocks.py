@@ -3,14 +3,15 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent.redcap.text_blocks import TextBlock, block_of_values, csv_block, hashes_of_texts, json_block
+from consent.redcap.text_blocks import TextBlock, block_of_values, csv_block, hashes_of_texts, json_block, short_texts
 
 NAMES = ["record_id", "a"]
 MARKS = st.text(st.sampled_from('a1é",:{}[]\\ \n\x1f'), max_size=8)
@@ -78,15 +79,32 @@ def test_a_hash_depends_on_its_text_alone(texts: list[str]) -> None:
     assert together == [int(hashes_of_texts(np.array([text.encode()]))[0]) for text in texts]
 
 
+def number_of_hashes(texts: Iterable[str]) -> int:
+    hashes = hashes_of_texts(np.array([text.encode() for text in texts], dtype=bytes))
+    return len({*hashes.tolist()})
+
+
 @given(st.sets(st.text("01a", max_size=20), max_size=20))
 def test_different_texts_have_different_hashes(texts: set[str]) -> None:
-    hashes = hashes_of_texts(np.array([text.encode() for text in texts], dtype=bytes))
-    assert len({*hashes.tolist()}) == len(texts)
+    assert number_of_hashes(texts) == len(texts)
 
 
-def test_the_order_of_words_changes_a_hash() -> None:
-    one, other = hashes_of_texts(np.array([b"11111111" + b"22222222", b"22222222" + b"11111111"]))
-    assert one != other
+def test_the_same_words_in_another_order_have_another_hash() -> None:
+    words = ["00000000", "00000001", "AAAAAAAA", "BBBBBBBB"]
+    assert number_of_hashes("".join(each) for each in product(words, repeat=6)) == len(words) ** 6
+
+
+def test_a_long_text_stands_for_itself_in_a_few_bytes() -> None:
+    texts = short_texts(["x" * 1_000_000, "x" * 1_000_001, "x" * 64, ""])
+    assert (len({*texts.tolist()}), texts.itemsize) == (4, 64)
+
+
+def test_values_are_in_the_order_of_their_first_cell() -> None:
+    assert block_of_values([["north"], ["a"], ["south side"], ["north"]]).cells(0).values == (
+        "north",
+        "a",
+        "south side",
+    )
 
 
 def test_one_long_value_does_not_widen_the_others() -> None:
