@@ -11,8 +11,6 @@ from consent.cli.check.checkup import check_setup
 from consent.cli.check.context import CheckContext
 from consent.cli.check.output import checkup_document, show_checkup
 from consent.cli.command_line import command_line, with_commands
-from consent.cli.compare.comparison import compare_files
-from consent.cli.compare.output import comparison_document, show_comparison
 from consent.cli.console import Screen, print_json, printable, show_runs
 from consent.cli.exceptions.export import find_quality_rules, find_records_to_review
 from consent.cli.exceptions.output import STDOUT, output_review, output_rules
@@ -167,6 +165,9 @@ def review(options: argparse.Namespace, screen: Screen) -> None:
 
 def compare(options: argparse.Namespace, screen: Screen) -> None:
     """Explain each number that differs from the old pipeline's report."""
+    from consent.cli.compare.comparison import compare_files  # imports pandas, which no other command needs
+    from consent.cli.compare.output import comparison_document, show_comparison
+
     study = named_study(options.study, options.settings)
     with screen.watching():
         screen.stage("Counting the export by both rules")

@@ -180,7 +180,7 @@ def _outside(at: Array, opening: Array, closing: Array) -> Array:
 def hashes_of_texts(texts: Array) -> Hashed:
     """Return a 64-bit hash of each text, which does not depend on the texts beside it; 0 for a blank one.
 
-    Each step is reversible, so two texts that differ in one of their words of 8 bytes always have different hashes.
+    Each step is reversible: two texts of as many words of 8 bytes that differ in one word only have different hashes.
     """
     width = _in_words(texts.itemsize)
     words = texts.astype(f"S{width}", copy=False).view(np.uint64).reshape(len(texts), width // _WORD)
