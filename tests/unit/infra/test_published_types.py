@@ -18,6 +18,9 @@ def faults_with(name: str, old: str, new: str) -> list[str]:
     return faults_of_template(BicepParser().parse(text=source(name).replace(old, new)))
 
 
+SCHEMA = "https://raw.githubusercontent.com/Azure/azure-dev/main/schemas/v1.0/azure.yaml.json"
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if template(name).get("resources")])
 def test_every_property_of_a_template_is_a_published_one(name: str) -> None:
     assert faults_of_template(template(name)) == []
@@ -56,9 +59,7 @@ def test_azure_yaml_has_the_published_form() -> None:
     first, _, _ = AZURE_YAML.partition("\n")
 
     assert faults(yaml.safe_load(AZURE_YAML), "azure.yaml", "document", "azure.yaml") == []
-    assert first == f"# yaml-language-server: $schema={'https://raw.githubusercontent.com/Azure/azure-dev/main/'}" + (
-        "schemas/v1.0/azure.yaml.json"
-    )
+    assert first == f"# yaml-language-server: $schema={SCHEMA}"
 
 
 @pytest.mark.parametrize(
