@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from consent.errors import IncompleteExportError, SourceDataError
 from consent.redcap.cells import Array, Cells
-from consent.redcap.text_blocks import TextBlock, hashes_of_texts, joined, short_texts
+from consent.redcap.text_blocks import HashArray, TextBlock, hashes_of_texts, join_hashes, short_texts
 
 Hashes: TypeAlias = "array[int]"  # 64-bit hashes in one block of memory
 
@@ -23,6 +23,7 @@ RECORD = "record"  # the record id, under any name in the project
 EVENT, INSTRUMENT, INSTANCE = "redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance"
 GROUP, SURVEY = "redcap_data_access_group", "redcap_survey_identifier"
 STRUCTURE = (EVENT, INSTRUMENT, INSTANCE)
+EXPORT = "REDCap's export"
 LONGEST_ID = 400  # bytes: REDCap allows 100 characters
 GATHERED_RECORDS = 10_000  # in one batch
 
@@ -81,15 +82,15 @@ class RowShape:
         """Every column that must be in the export."""
         return (self.record_id, *self.structure, *self.values)
 
-    def rows(self, block: TextBlock, names: Iterable[str]) -> Rows:
+    def rows(self, block: TextBlock, names: Iterable[str], source: str = EXPORT) -> Rows:
         """Return the rows of a block whose columns have these names; a column that is not there is blank.
 
         Raises SourceDataError for an impossible record id.
         """
         at = {name: n for n, name in enumerate(names)}
         if block.widths[at[self.record_id]] > LONGEST_ID:
-            what = "A record id has more than 100 characters, the most that REDCap allows."
-            raise SourceDataError(what, "Export again, and check that the record id is the first column.")
+            what = f"{source} cannot be counted: a record id has more than 100 characters, the most that REDCap allows."
+            raise SourceDataError(what, "In a file, check that the record id is the first column. Then export again.")
         records = block.texts(at[self.record_id])
         columns = {
             name: block.cells(at[name]) if name in at else Cells.blank(len(records))
@@ -108,7 +109,7 @@ class ReceivedRows:
 
     rows: Hashes = field(default_factory=lambda: array("Q"), repr=False)
     records: Hashes = field(default_factory=lambda: array("Q"), repr=False)
-    source: str = "REDCap's export"
+    source: str = EXPORT
     hashed_ids: bool = True  # every record id so far is 32 hexadecimal digits
 
     @classmethod
@@ -148,18 +149,18 @@ class ReceivedRows:
 
 
 def _find_blank(records: Array) -> int | None:
-    """Return the position of the first id without a character other than spaces."""
+    """Return the position of the first blank id; None for none."""
     firsts = records.view(np.uint8)[:: records.itemsize]
     unsure = np.flatnonzero((firsts <= ord(" ")) | (firsts > ord("~")))  # a space of any kind, or another character
     return next((int(n) for n in unsure if not records[n].decode().strip()), None)
 
 
 def is_first(records: Array) -> npt.NDArray[np.bool_]:
-    """Flag the first of the adjacent rows of each record; ``records`` has the id, hash or number of each row's."""
+    """Flag the first of the adjacent rows of each record; ``records`` has each row's record id, or its hash."""
     return np.append(True, records[1:] != records[:-1])[: len(records)]
 
 
-def hashes_of(batch: Rows) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+def hashes_of(batch: Rows) -> tuple[HashArray, HashArray]:
     """Return 64-bit hashes of each row's record, and of the row: its record, event, repeat instrument and instance.
 
     A blank part changes nothing: the hash of a record's only row is the record's. That two of a million rows have one
@@ -168,8 +169,8 @@ def hashes_of(batch: Rows) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint6
     of_records = of_rows = hashes_of_texts(batch.records)
     for name in STRUCTURE:
         cells = batch.columns[name]
-        parts = short_texts(f"{name}={value}" if value else "" for value in (*cells.values, ""))
-        of_rows = joined(of_rows, cells.converted(hashes_of_texts(parts)))
+        parts = short_texts(f"{name}={value}" if value else "" for value in cells.values)
+        of_rows = join_hashes(of_rows, cells.converted(hashes_of_texts(parts)))
     return of_records, of_rows
 
 
@@ -209,14 +210,14 @@ def record_batches(
             yield together[ids]
 
 
-def sort_hashes(hashes: Hashes) -> npt.NDArray[np.uint64]:
+def sort_hashes(hashes: Hashes) -> HashArray:
     """Sort the hashes in place and return a view: a copy would double the memory of a large registry."""
     view = np.asarray(hashes)
     view.sort()
     return view
 
 
-def find_missing(listed: Hashes, received: Hashes) -> npt.NDArray[np.uint64]:
+def find_missing(listed: Hashes, received: Hashes) -> HashArray:
     """Return the sorted hashes that are listed and were not received."""
     wanted, present = sort_hashes(listed), sort_hashes(received)
     if not present.size or np.array_equal(wanted, present):

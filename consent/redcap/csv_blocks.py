@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from consent.errors import ConsentReportError
-from consent.redcap.arrivals import Rows, RowShape
+from consent.redcap.arrivals import EXPORT, Rows, RowShape
 from consent.redcap.text_blocks import TextBlock, csv_block
 
 Damage = Literal["truncated", "rows", "encoding"]
@@ -29,11 +29,12 @@ class CsvTable:
     refuse: Refuse
     inspect: Callable[[bytes], None] = lambda block: None  # may refuse a block for what it says
     repair: Callable[[bytes], bytes] = lambda block: block  # may write irregular rows regularly
+    source: str = EXPORT
 
     def batches(self, shape: RowShape, size: int = BLOCK) -> Iterator[Rows]:
         """Yield the rows as they are received; adjacent rows of a record stay together."""
         for text in _blocks(self.rows, size):
-            yield shape.rows(self._whole_rows(text), self.names)
+            yield shape.rows(self._whole_rows(text), self.names, self.source)
 
     def _whole_rows(self, text: bytes) -> TextBlock:
         self.inspect(text)

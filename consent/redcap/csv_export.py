@@ -77,7 +77,7 @@ def count_file(
     """
 
     def read(split: frozenset[int]) -> tuple[ReceivedRows, Counts]:
-        received, counts = ReceivedRows(source=f"The file {path.name}"), nothing
+        received, counts = ReceivedRows(source=_source(path)), nothing
         with path.open("rb") as file:
             table = _open_table(file, path)
             column_map = csv_column_map(study, table.names[0] if table.names else "")
@@ -85,7 +85,7 @@ def count_file(
             columns, events = coded_columns(study, column_map), set[str]()
             for batch in record_batches(_with_ids(table, shape, path), received, split=split):
                 counts = counts + count(column_map, batch)
-                events.update(batch.cells(EVENT).values)
+                events.update(batch.cells(EVENT).counted())
                 for column in columns:
                     column.see(batch.cells(column.name))
         if received.rows:
@@ -104,7 +104,11 @@ def count_file(
 
 def unusable_file(path: Path, why: str, fix: str = _EXPORT_AGAIN) -> SourceDataError:
     """Return the error for a file that cannot be counted; ``why`` is a clause, ``fix`` a sentence."""
-    return SourceDataError(f"The file {path.name} cannot be counted: {why}.", fix)
+    return SourceDataError(f"{_source(path)} cannot be counted: {why}.", fix)
+
+
+def _source(path: Path) -> str:
+    return f"The file {path.name}"
 
 
 def _open_table(file: BinaryIO, path: Path) -> CsvTable:
@@ -124,7 +128,8 @@ def _open_table(file: BinaryIO, path: Path) -> CsvTable:
         raise unusable_file(path, why, _AS_EXPORTED)
     names = next(csv.reader(io.StringIO(line.decode(), newline="")), [])
     end = "\r\n" if line.endswith(b"\r\n") else "\n"
-    return CsvTable(tuple(names), _pieces(file, path), end.encode(), refuse, repair=partial(_rewritten, line_end=end))
+    repair = partial(_rewritten, line_end=end)
+    return CsvTable(tuple(names), _pieces(file, path), end.encode(), refuse, repair=repair, source=_source(path))
 
 
 def _rewritten(block: bytes, line_end: str) -> bytes:

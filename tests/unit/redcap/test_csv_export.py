@@ -210,6 +210,8 @@ def test_every_form_may_offer_a_rider_without_a_dictionary() -> None:
         (HEADER + "1,2023-09-12,1\n", "row 2 has 3 values where the header has 4"),
         (USUAL + "3,2023-09-12,1,1,\n", "row 4 has 5 values where the header has 4"),
         (USUAL + " ,2023-09-12,1,1\n", "row 4 has no record id"),
+        (USUAL + "\u00a0\u3000,2023-09-12,1,1\n", "row 4 has no record id"),
+        (USUAL + "9" * 401 + ",2023-09-12,1,1\n", "more than 100 characters"),
         ("record_id,consent_date\n1,2023-09-12\n", "it has no column consent_obtained, rider_a"),
         (USUAL.replace(",", ";"), "its columns are separated by ';'"),
         (USUAL.replace(",", "\t"), "its columns are separated by tabs"),
