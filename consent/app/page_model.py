@@ -1,6 +1,6 @@
 """What the status page shows of one report, as the first page of its PDF does.
 
-Works on the run record alone: the page must load fast, so nothing here imports pandas.
+Works on the run record alone: the page must load fast, so nothing here imports numpy.
 """
 
 from dataclasses import dataclass

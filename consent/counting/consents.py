@@ -38,7 +38,7 @@ class Counting:
     period: ReportPeriod
 
 
-def chosen(table: Table, at: Array) -> Table:
+def rows_at(table: Table, at: Array) -> Table:
     """Return the rows of a table at these positions, or the flagged ones."""
     positions = np.flatnonzero(at) if at.dtype == bool else at
     return {name: column[positions] for name, column in table.items()}
@@ -79,7 +79,7 @@ class Batch:
         if not _increases(consents["participant"]):
             row, form = consents["row"], consents["form"]
             event, instance = event_ranks(self.rows, self.counting.column_map)[row], instances(self.rows)[row]
-            consents = chosen(consents, np.lexsort((row, instance, form, event, consents["participant"])))
+            consents = rows_at(consents, np.lexsort((row, instance, form, event, consents["participant"])))
         if version := self.counting.study.version:
             consents["version"] = self.beside_repeats(self.stripped(version.field))[consents["row"]]
         consents["position"] = np.arange(len(consents["row"]))

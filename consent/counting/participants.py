@@ -17,8 +17,8 @@ from consent.counting.consents import (
     Batch,
     Counting,
     Table,
-    chosen,
     latest_consents,
+    rows_at,
 )
 from consent.counting.period import RECENT_WEEKS, ReportPeriod
 from consent.counting.riders import agreed_without_consent, answer_riders, unknown_answers
@@ -124,9 +124,9 @@ def _days_at(consents: Table, positions: Array) -> Array:
 
 def _refusals(batch: Batch) -> Table:
     """Return the refusals up to the cut-off; a day after the export counts as no date (NaT)."""
-    refusals = chosen(batch.consents, batch.consents["state"] == STATES.index(DECLINED))
+    refusals = rows_at(batch.consents, batch.consents["state"] == STATES.index(DECLINED))
     days = np.where(refusals["day"] > np.datetime64(batch.counting.period.exported_on), NEVER, refusals["day"])
-    return chosen({**refusals, "day": days}, ~(days > np.datetime64(batch.counting.period.cutoff)))
+    return rows_at({**refusals, "day": days}, ~(days > np.datetime64(batch.counting.period.cutoff)))
 
 
 def _later_refusals(batch: Batch, latest: Array) -> Table:
@@ -136,7 +136,7 @@ def _later_refusals(batch: Batch, latest: Array) -> Table:
     since = _days_at(batch.consents, latest[who])
     placed_after = refusals["position"] > latest[who]
     is_later = np.where(np.isnat(day), placed_after, (day > since) | ((day == since) & placed_after))
-    return chosen(refusals, is_later & (latest[who] >= 0))
+    return rows_at(refusals, is_later & (latest[who] >= 0))
 
 
 def _optional_columns(batch: Batch, consented_on: Array, withdrawals: WithdrawalArrays, latest: Array) -> Table:
@@ -166,8 +166,8 @@ def _contradicts(batch: Batch) -> Array:
     both = batch.with_consent(state == STATES.index(CONSENTED)) & batch.with_consent(state == STATES.index(DECLINED))
     if not both.any():
         return both
-    dated = chosen(batch.consents, decided & both[batch.consents["participant"]] & ~np.isnat(batch.consents["day"]))
-    decisions = {*zip(*(dated[name].tolist() for name in ("participant", "form", "day", "state")), strict=True)}
+    rows = rows_at(batch.consents, decided & both[batch.consents["participant"]])
+    decisions = {*zip(*(rows[name].tolist() for name in ("participant", "form", "day", "state")), strict=True)}
     places = Counter((who, form, day) for who, form, day, _ in decisions)
     return flags_for(np.array([who for (who, _, _), n in places.items() if n > 1], dtype=int), batch.size)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from consent.counting.consents import Batch, answers_of, chosen, holds_consent, latest_consents
+from consent.counting.consents import Batch, answers_of, holds_consent, latest_consents, rows_at
 from consent.redcap.arrivals import EVENT
 from consent.redcap.cells import Array, Cells
 from consent.studies.model import FieldRef, Rider
@@ -53,11 +53,11 @@ def latest_offering(rider: Rider, batch: Batch) -> Array:
 
     If the rider is on a form of its own, that is the latest one in an event with that form, where there is any.
     """
-    offering = chosen(batch.consents, has_rider(rider, batch))
+    offering = rows_at(batch.consents, has_rider(rider, batch))
     latest = latest_consents(offering, batch.size)
     if events := batch.counting.column_map.rider_events.get(rider.key):
         in_event = batch.cells(EVENT).is_in(*events)[offering["row"]]
-        beside = latest_consents(chosen(offering, in_event), batch.size)
+        beside = latest_consents(rows_at(offering, in_event), batch.size)
         latest = np.where(beside >= 0, beside, latest)
     return latest
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from consent.counting.consents import CONSENTED, DECLINED, Table, chosen
+from consent.counting.consents import CONSENTED, DECLINED, Table, rows_at
 from consent.counting.participants import EXCLUDED, NOT_COUNTED, TAKING_PART
 from consent.counting.riders import AGREED
 from consent.errors import ConfigurationError, Problem
@@ -43,7 +43,7 @@ class WeeklyCounts:
 
     def until(self, weeks: int) -> tuple[int, ...]:
         """Return the counts of this many weeks from the first."""
-        return (*self.counts, *repeat(0, weeks - len(self.counts)))
+        return (*self.counts[:weeks], *repeat(0, weeks - len(self.counts)))
 
     def __add__(self, other: "WeeklyCounts") -> "WeeklyCounts":
         weeks = max(len(self.counts), len(other.counts))
@@ -104,7 +104,7 @@ def _sum(one: Any, other: Any) -> Any:
 def tally_participants(participants: Table, start: date) -> Tally:
     """Count a batch from ``participants.build_participants``; ``start``: the study's first day, which starts week 0."""
     counted = {name: column for name, column in participants.items() if not name.startswith(("quality:", "form:"))}
-    consented = chosen(counted, participants["participant_class"].is_in(CONSENTED))
+    consented = rows_at(counted, participants["participant_class"].is_in(CONSENTED))
     weeks = (consented["consented_on"] - np.datetime64(start)).astype("int64") // 7
     answers = _named(consented, "rider:")
     by_week = {key: _by_week(weeks, given) for key, given in answers.items()}
@@ -133,7 +133,7 @@ def _tally_optional(participants: Table, consented: Table, weeks: Array) -> dict
         withdrawn = consented["withdrawn"]
         counts["withdrawals"] = _counted(consented["extent"][withdrawn], consented["undated"][withdrawn])
     if "outcome" in participants:
-        decided = chosen(participants, ~participants["outcome"].is_in(""))
+        decided = rows_at(participants, ~participants["outcome"].is_in(""))
         counts["outcomes"] = _counted(decided["outcome"], decided["since_approval"], decided["ended_since"])
         counts["agreed"] = int(participants["agreed"].sum())
     return counts
@@ -147,9 +147,8 @@ def _named(participants: Table, prefix: str) -> Table:
 def _by_week(weeks: Array, answers: Cells) -> dict[str, Array]:
     """Return the number of each answer in every week."""
     width = len(answers.values)
-    counts = np.bincount(weeks * width + answers.numbers, minlength=width)
-    padded = np.pad(counts, (0, -len(counts) % width))
-    return dict(zip(answers.values, padded.reshape(-1, width).T, strict=True))
+    counts = np.bincount(weeks * width + answers.numbers, minlength=width * (weeks.max(initial=-1) + 1))
+    return dict(zip(answers.values, counts.reshape(-1, width).T, strict=True))
 
 
 def _counted(*columns: Cells | Array) -> Counter[Any]:

@@ -8,7 +8,6 @@ from itertools import chain, islice
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from consent.errors import IncompleteExportError, SourceRefusedError
 from consent.redcap.arrivals import (
@@ -24,7 +23,7 @@ from consent.redcap.arrivals import (
 from consent.redcap.client import Parameter, RedcapClient
 from consent.redcap.error_mapping import RUN_AGAIN
 from consent.redcap.export_plan import ExportPlan
-from consent.redcap.text_blocks import TextBlock
+from consent.redcap.text_blocks import HashArray, TextBlock
 
 T = TypeVar("T")
 
@@ -125,7 +124,7 @@ class CompletenessCheck:
     groups: SameGroups = field(default_factory=SameGroups)
     listed: ReceivedRows = field(default_factory=ReceivedRows)  # the latest listing
     _most: int = 0  # rows in any listing
-    _unlisted: npt.NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))  # by the last export
+    _unlisted: HashArray = field(default_factory=lambda: np.empty(0, np.uint64))  # by the last export
 
     def request_listing(self) -> ReceivedRows:
         """List the rows that an export must contain."""
@@ -166,7 +165,7 @@ def _doubt_of_changes(before: ReceivedRows, received: ReceivedRows, after: Recei
     return ""
 
 
-def _in_neither(received: Hashes, before: Hashes, after: Hashes) -> npt.NDArray[np.uint64]:
+def _in_neither(received: Hashes, before: Hashes, after: Hashes) -> HashArray:
     unlisted = find_missing(received, before)
     return unlisted[~np.isin(unlisted, sort_hashes(after))]
 

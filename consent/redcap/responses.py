@@ -61,11 +61,12 @@ def read_columns(
         buffer, separator = buffer[end:], ","
     rows = map(_flat, _objects(buffer, texts, _ensure_text, separator))
     while some := [*islice(rows, ROWS)]:
-        names = [name for name in names or some[0] if name in wanted]
-        block = block_of_values([_values(row, names) for row in some])
+        names = names or [*some[0]]
+        found = [name for name in names if name in wanted]
+        block = block_of_values([_values(row, found) for row in some])
         if b"\0" in block.text:
             raise damaged("a null character")
-        yield names, block
+        yield found, block
 
 
 def read_small_rows(pieces: Iterable[bytes], headers: Mapping[str, str]) -> list[dict[str, str]]:

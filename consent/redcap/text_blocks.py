@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from consent.redcap.cells import Array, Cells
 
-Hashed: TypeAlias = npt.NDArray[np.uint64]
+HashArray: TypeAlias = npt.NDArray[np.uint64]
 
 _WORD = 8  # bytes
 _WIDE = 64  # bytes; wider columns are read value by value, because one long value would widen all
@@ -37,12 +37,12 @@ class TextBlock:
 
     @cached_property
     def widths(self) -> list[int]:
-        """The bytes of each column's longest value."""
+        """The bytes of each column's longest value, as written (a doubled quote is two)."""
         widths: list[int] = self._lengths.max(axis=1, initial=0).tolist()
         return widths
 
     def texts(self, column: int) -> Array:
-        """Return a column as bytes, in whole words."""
+        """Return a column as bytes."""
         if self.widths[column] > _WIDE:
             return np.array(self._one_by_one(column), dtype=bytes)
         width = _in_words(self.widths[column])
@@ -123,8 +123,10 @@ def json_block(text: bytes, names: Sequence[str]) -> TextBlock | None:
 
 def _all_are(text: bytes, marks: Array, starts: Array, ends: Array) -> bool:
     """Return whether this text is everywhere from a start to an end, its last byte included."""
-    if not (len(starts) and (ends - starts == len(text) - 1).all()):
-        return not len(starts)
+    if (ends - starts != len(text) - 1).any():
+        return False
+    if not len(starts):  # and the block may be shorter than the text
+        return True
     found = np.lib.stride_tricks.sliding_window_view(marks, len(text))[starts]
     return bool((found == np.frombuffer(text, np.uint8)).all())
 
@@ -177,7 +179,7 @@ def _outside(at: Array, opening: Array, closing: Array) -> Array:
     return outside
 
 
-def hashes_of_texts(texts: Array) -> Hashed:
+def hashes_of_texts(texts: Array) -> HashArray:
     """Return a 64-bit hash of each text, which does not depend on the texts beside it; 0 for a blank one.
 
     Each step is reversible: two texts of as many words of 8 bytes that differ in one word only have different hashes.
@@ -186,22 +188,26 @@ def hashes_of_texts(texts: Array) -> Hashed:
     words = texts.astype(f"S{width}", copy=False).view(np.uint64).reshape(len(texts), width // _WORD)
     hashes = np.zeros(len(texts), dtype=np.uint64)
     for n in range(words.shape[1]):
-        hashes = joined(hashes, words[:, n])
+        hashes = join_hashes(hashes, words[:, n])
     return hashes
 
 
-def joined(hashes: Hashed, others: Hashed) -> Hashed:
+def join_hashes(hashes: HashArray, others: HashArray) -> HashArray:
     """Return hashes of what both stand for, in this order; 0 stands for nothing, and changes nothing."""
     return np.where(others == 0, hashes, _mixed(hashes * np.uint64(0x9E3779B97F4A7C15) + others))
 
 
 def short_texts(texts: Iterable[str]) -> Array:
     """Return texts as bytes, the long ones by their digest: one of them would widen all."""
-    encoded = [text.encode() for text in texts]
-    return np.array([text if len(text) <= _WIDE else blake2b(text).hexdigest()[:_WIDE].encode() for text in encoded])
+    encoded = (text.encode() for text in texts)
+    return np.array([text if len(text) <= _WIDE else _digest(text) for text in encoded], dtype=bytes)
 
 
-def _mixed(words: Hashed) -> Hashed:
+def _digest(text: bytes) -> bytes:
+    return blake2b(text, digest_size=_WIDE // 2).hexdigest().encode()
+
+
+def _mixed(words: HashArray) -> HashArray:
     """The last step of MurmurHash3."""
     half = np.uint64(33)
     for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):

@@ -130,11 +130,10 @@ def build_comparison(report: OldReport, counts: BothCounts, study: StudyConfig, 
         if n:
             other_week = None if reason.other_week == NOWHERE else days[reason.other_week]
             rules[cell].append(Difference(reason.code, n, other_week))
-    numbers = []
+    numbers, by_week = [], {CONSENT: tally.weeks, **tally.rider_weeks}
     for week, column in ((week, column) for week in range(report.weeks) for column in report.columns):
         old_report, old_rule = report.cells[week, column], counts.old[week, column]
-        by_week = tally.weeks if column == CONSENT else tally.rider_weeks.get(column, WeeklyCounts())
-        now = by_week.until(report.weeks)[week]
+        now = by_week.get(column, WeeklyCounts()).until(report.weeks)[week]
         found = (old_report, old_rule - old_report, old_rule, now)
         numbers.append(ComparedNumber(days[week], column, *found, tuple(rules[week, column])))
     if wrong := sum(one.old_rule + sum(rule.n for rule in one.rules) != one.now for one in numbers):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from consent.cli.compare.old_pipeline import CONSENT, NOWHERE, Cell, OldReading, read_by_old_rule
-from consent.counting.consents import CONSENTED, STATES, Batch, Counting, Table, chosen
+from consent.counting.consents import CONSENTED, STATES, Batch, Counting, Table, rows_at
 from consent.counting.participants import EXCLUDED, build_participants
 from consent.counting.riders import AGREED, has_rider, latest_offering
 from consent.counting.tally import Tally, tally_participants
@@ -132,7 +132,7 @@ def _rider_column(rider: Rider, batch: Batch, participants: Table, old: OldReadi
 
 def _faults(batch: Batch, participants: Table) -> Array:
     """Why each row does not count: its record is excluded, or the row itself has no valid consent."""
-    consents = chosen(batch.consents, np.isin(batch.consents["form"], _forms_with_same_date(batch)))
+    consents = rows_at(batch.consents, np.isin(batch.consents["form"], _forms_with_same_date(batch)))
     best = np.full(len(batch.rows), len(STATES))
     np.minimum.at(best, consents["row"], consents["state"])
     codes = np.array([*("" if state == CONSENTED else state for state in STATES), NO_CONSENT], dtype=object)
@@ -168,7 +168,7 @@ def _valid(batch: Batch) -> Array:
 
 def _first_consents(batch: Batch) -> Array:
     """The position of each participant's first valid consent, -1 if there is none."""
-    valid = chosen(batch.consents, _valid(batch))
+    valid = rows_at(batch.consents, _valid(batch))
     latest_first = np.argsort(valid["day"], kind="stable")[::-1]
     first = np.full(batch.size, -1)
     first[valid["participant"][latest_first]] = valid["position"][latest_first]  # the last assignment remains

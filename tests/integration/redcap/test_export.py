@@ -29,6 +29,7 @@ from consent.errors import (
     SourceUnavailableError,
 )
 from consent.redcap.arrivals import GROUP, is_first
+from consent.redcap.cells import Array
 from consent.redcap.client import WITHOUT_PAUSE
 from consent.redcap.export import Exported, export_registry
 from consent.redcap.project import inspect_project
@@ -755,13 +756,13 @@ def test_batches_are_requested_one_at_a_time_with_pauses(open_redcap: Open) -> N
 def test_a_batch_is_released_before_the_next_one_is_counted(open_redcap: Open) -> None:
     registry = a_redcap_project(rows=lambda: (a_redcap_row(str(n), rider_a="x" * 1000) for n in range(10_000)))
     redcap = open_redcap(registry)
-    earlier: list[weakref.ref[Rows]] = []
+    earlier: list[weakref.ref[Array]] = []
     still_there: list[int] = []
 
     def look_back(rows: Rows) -> Counter[str]:
         gc.collect()
         still_there.append(sum(one() is not None for one in earlier))
-        earlier.append(weakref.ref(rows))
+        earlier.append(weakref.ref(rows.records))
         return Counter(rows=len(rows))
 
     export_registry(redcap.client, inspect_project(redcap.client, a_study()).plan, look_back, Counter())

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import nullcontext
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from consent.counting.participants import EXCLUDED
 from consent.counting.tally import Tally, WeeklyCounts, ensure_dates_meet_decisions, ensure_one_consent_a_form
 from consent.errors import ConfigurationError, Problem
 from consent.redcap.arrivals import RECORD
-from tests.support.builders import a_row, tally_of
+from tests.support.builders import a_counting, a_period, a_row, a_study, tally_of
 from tests.support.odd_registries import odd_countings, odd_rows
 from tests.support.plain_rules import classify
 from tests.support.plain_values import PlainParticipant
@@ -118,6 +118,14 @@ def test_a_tally_holds_no_record_id() -> None:
 def test_a_consent_counts_in_the_week_of_its_day() -> None:
     days = ["2023-09-11", "2023-09-17", "2023-09-18", "2023-10-01"]
     assert tally_of(*(a_row(str(n), consent_date=day) for n, day in enumerate(days))).weeks.counts == (2, 1, 1)
+
+
+def test_each_of_many_sites_over_many_years_has_its_own_weeks() -> None:
+    study, first = a_study(more='[sites]\nby = "site"\n'), date(2003, 9, 15)
+    days = [first + timedelta(weeks=3 * n) for n in range(350)]
+    rows = [a_row(str(n), site=f"s{n}", consent_date=str(day)) for n, day in enumerate(days)]
+    tally = tally_of(*rows, counting=a_counting(study, a_period("2024-01-01", start=str(first))))
+    assert tally.site_weeks == {(f"s{n}", 3 * n): 1 for n in range(350)}
 
 
 def test_a_rider_counts_in_the_week_of_the_consent() -> None:

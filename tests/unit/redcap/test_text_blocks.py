@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from consent.redcap.text_blocks import TextBlock, block_of_values, csv_block, hashes_of_texts, json_block, short_texts
 
 NAMES = ["record_id", "a"]
-MARKS = st.text(st.sampled_from('a1é",:{}[]\\ \n\x1f'), max_size=8)
-PAIRS = st.lists(st.tuples(MARKS, MARKS), min_size=1, max_size=5)
 LONG = "x" * 100
+MARKS = st.text(st.sampled_from('a1é",:{}[]\\ \n\x1f'), max_size=8) | st.sampled_from([LONG, f'{LONG}"'])
+PAIRS = st.lists(st.tuples(MARKS, MARKS), min_size=1, max_size=5)
 
 
 def values_of(block: TextBlock | None) -> list[tuple[str, ...]] | None:
@@ -92,6 +92,12 @@ def test_different_texts_have_different_hashes(texts: set[str]) -> None:
 def test_the_same_words_in_another_order_have_another_hash() -> None:
     words = ["00000000", "00000001", "AAAAAAAA", "BBBBBBBB"]
     assert number_of_hashes("".join(each) for each in product(words, repeat=6)) == len(words) ** 6
+
+
+def test_texts_with_one_hash_remain_different_values() -> None:
+    texts = ["R0000904", "R0000904kGqR|@$8"]  # the second was made to have the hash of the first
+    assert number_of_hashes(texts) == 1
+    assert block_of_values([[text] for text in texts]).cells(0).tolist() == texts
 
 
 def test_a_long_text_stands_for_itself_in_a_few_bytes() -> None:
